@@ -1,0 +1,31 @@
+"""The Blender scene between two models."""
+
+import bpy
+
+
+def start() -> None:
+    """Begin with nothing: no cube, no light, no add-ons but Blender's own."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+def clear() -> None:
+    """Remove everything that a model brought. (Loading an empty file instead would also unload the VRM add-on.)"""
+    data = bpy.data
+    for blocks in (
+        data.objects,
+        data.meshes,
+        data.armatures,
+        data.materials,
+        data.images,
+        data.node_groups,
+        data.actions,
+        data.shape_keys,
+        data.texts,
+        data.cameras,
+        data.lights,
+        data.curves,
+        data.collections,
+    ):
+        if hasattr(blocks, "remove") or blocks is data.shape_keys:
+            data.batch_remove(list(blocks))
+    data.orphans_purge(do_local_ids=True, do_linked_ids=True, do_recursive=True)

@@ -1,0 +1,59 @@
+"""Answers the worker: loads a model, draws its shots, sends the pictures."""
+
+import time
+from pathlib import Path
+
+import bpy
+import gpu
+import numpy as np
+
+from blender_worker import mmd, scene, vrm
+from blender_worker.actor import Actor
+from blender_worker.camera import frame
+from blender_worker.forward import ForwardCanvas
+from blender_worker.styles import STYLES
+from farm import pipe
+from farm.errors import FarmError
+from farm.models.package import read_character
+
+
+def serve(commands: int, answers: int) -> None:
+    """Answer commands until the worker closes the pipe."""
+    gpu.init()
+    scene.start()
+    pipe.send(answers, pipe.Ready(renderer=gpu.platform.renderer_get(), blender=bpy.app.version_string))
+    try:
+        while True:
+            command, _ = pipe.receive(commands)
+            if isinstance(command, pipe.Render):
+                _render(command, answers)
+    except pipe.Closed:
+        pass
+
+
+def _load(command: pipe.Render) -> Actor:
+    path = Path(command.character)
+    if path.suffix == ".vrm":
+        return vrm.build(path, command.morphs)
+    textures = {index: Path(texture) for index, texture in command.textures.items()}
+    return mmd.build(read_character(path.suffix, path.read_bytes()), textures, command.morphs)
+
+
+def _render(command: pipe.Render, answers: int) -> None:
+    try:
+        started = time.perf_counter()
+        actor = _load(command)
+        camera = frame(actor.neck_position, actor.head_height)
+        styles = [STYLES[name] for name in command.styles]
+        canvas = ForwardCanvas(actor, camera, styles, command.size, command.supersample)
+        pipe.send(answers, pipe.Loaded(warnings=actor.warnings, seconds=time.perf_counter() - started))
+        for index, shot in enumerate(command.shots):
+            started = time.perf_counter()
+            pictures = np.stack(canvas.draw(shot.weights, shot.rotation, shot.light))
+            message = pipe.Pictures(shot=index, seconds=time.perf_counter() - started)
+            pipe.send(answers, message, memoryview(pictures).cast("B"))
+        pipe.send(answers, pipe.Finished())
+    except FarmError as error:
+        pipe.send(answers, pipe.Failed(code=error.code, message=str(error)))
+    finally:
+        scene.clear()

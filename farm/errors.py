@@ -1,0 +1,88 @@
+"""The errors that a user can meet.
+
+Every error carries a stable ``code`` for programs and one sentence for people that says what is wrong and what to do.
+"""
+
+
+class FarmError(Exception):
+    """Base of all typed errors; ``str(error)`` is the sentence for the user."""
+
+    code = "farm-error"
+
+
+class ModelError(FarmError):
+    """The character file cannot be used."""
+
+    code = "model-unusable"
+
+
+class ModelFormatError(ModelError):
+    """The bytes are not a valid file of the format that the name claims."""
+
+    code = "model-format"
+
+
+class ModelTruncatedError(ModelFormatError):
+    """The file ends before what it announces."""
+
+    code = "model-truncated"
+
+
+class NoNeckBoneError(ModelError):
+    """The camera and the head rotation need a neck bone, and the model has none."""
+
+    code = "no-neck-bone"
+
+
+class ArchiveError(FarmError):
+    """An uploaded archive is broken, hostile or over a limit."""
+
+    code = "archive-refused"
+
+
+class MappingError(FarmError):
+    """A mapping table (source morph to target morph) cannot be used."""
+
+    code = "mapping-refused"
+
+
+class SpecError(FarmError):
+    """A render specification asks for something that does not exist."""
+
+    code = "spec-refused"
+
+
+class StorageError(FarmError):
+    """The object store refused or lost an operation."""
+
+    code = "storage"
+
+
+class NotFoundError(FarmError):
+    """No such model, batch, job or object."""
+
+    code = "not-found"
+
+
+class ConflictError(FarmError):
+    """The request does not fit the present state."""
+
+    code = "conflict"
+
+
+class RenderError(FarmError):
+    """Blender could not draw the model; another attempt would end the same way."""
+
+    code = "render-failed"
+
+
+class BlenderDiedError(FarmError):
+    """The Blender process ended, hung or went silent; another attempt may succeed."""
+
+    code = "blender-died"
+
+
+class ServiceError(FarmError):
+    """A server that the farm needs (Redis, the store, the API) does not answer."""
+
+    code = "service-unavailable"

@@ -1,0 +1,148 @@
+"""What a model file holds, as one JSON-friendly record: the answer of `farm inspect` and of the upload."""
+
+from typing import TypedDict
+
+from pydantic import BaseModel
+
+from farm.models.description import Character, Panel
+from farm.models.skeleton import find_neck_and_head
+from farm.models.vrm import VrmSummary
+from farm.morphs.annotation import SourceMorph, annotate, sampled_targets
+from farm.poses import sample_count
+
+
+class MorphEntry(BaseModel):
+    """One source morph and the target morph proposed for its name."""
+
+    name: str
+    kind: str
+    panel: str
+    moved: int
+    proposal: str | None
+
+
+class MaterialEntry(BaseModel):
+    """One material; `texture` is the path in the file, or None."""
+
+    name: str
+    triangles: int
+    texture: str | None
+
+
+class Inventory(BaseModel):
+    """The contents of one model file. Field names are stable: `farm inspect --json` prints them."""
+
+    format: str
+    title: str
+    comment: str
+    licence: dict[str, str]
+    vertices: int
+    triangles: int
+    bones: int
+    neck: str
+    head: str
+    bone_rule: str
+    materials: list[MaterialEntry]
+    textures_found: list[str]
+    textures_absent: list[str]
+    morphs: list[MorphEntry]
+    annotation: dict[str, str]
+    """Target name to source morph, as the vocabulary proposes it."""
+    target_morphs: int
+    """How many of the 23 are annotated."""
+    samples: int
+    """100 or 20, by the paper's rule."""
+    warnings: list[str]
+
+    def source_morphs(self) -> list[SourceMorph]:
+        """The morphs in the form that annotation works on."""
+        panels = {panel.name.lower(): panel for panel in Panel}
+        return [SourceMorph(m.name, m.kind, panels.get(m.panel), m.moved) for m in self.morphs]
+
+
+def _moved(morph: object) -> int:
+    for field in ("vertices", "bones", "morphs", "entries"):
+        if hasattr(morph, field):
+            return len(getattr(morph, field))
+    return 0
+
+
+def of_character(character: Character, found: dict[int, str], absent: list[str]) -> Inventory:
+    """The inventory of a PMX or PMD character. Raises NoNeckBoneError.
+
+    `found` maps texture indices to the paths where they stand; `absent` lists the references without a file.
+    """
+    joints = find_neck_and_head([bone.name for bone in character.bones])
+    morphs = [SourceMorph(m.name, m.kind, m.panel, _moved(m)) for m in character.morphs]
+    warnings = list(character.warnings)
+    warnings += [f"Texture '{path}' is not in the model's folder; its material is drawn plain." for path in absent]
+    return Inventory(
+        format=character.format,
+        title=character.name or character.name_en,
+        comment=character.comment or character.comment_en,
+        licence={},
+        vertices=len(character.positions),
+        triangles=len(character.triangles),
+        bones=len(character.bones),
+        neck=joints.neck,
+        head=joints.head,
+        bone_rule=joints.rule,
+        materials=[
+            MaterialEntry(
+                name=material.name,
+                triangles=material.triangle_count,
+                texture=character.textures[material.texture] if material.texture is not None else None,
+            )
+            for material in character.materials
+        ],
+        textures_found=sorted(found.values()),
+        textures_absent=absent,
+        warnings=warnings,
+        **_morph_fields(morphs),
+    )
+
+
+def of_vrm(summary: VrmSummary) -> Inventory:
+    """The inventory of a VRM file."""
+    morphs = [SourceMorph(e.name, "expression", None, e.binds) for e in summary.expressions]
+    return Inventory(
+        format=f"VRM {summary.version}",
+        title=summary.title,
+        comment=summary.comment,
+        licence=summary.licence,
+        vertices=summary.vertices,
+        triangles=0,
+        bones=len(summary.bones),
+        neck=summary.neck,
+        head=summary.head,
+        bone_rule="humanoid",
+        materials=[MaterialEntry(name=name, triangles=0, texture=None) for name in summary.materials],
+        textures_found=[f"{summary.images} inside the file"] if summary.images else [],
+        textures_absent=[],
+        warnings=[],
+        **_morph_fields(morphs),
+    )
+
+
+class _MorphFields(TypedDict):
+    morphs: list[MorphEntry]
+    annotation: dict[str, str]
+    target_morphs: int
+    samples: int
+
+
+def _morph_fields(morphs: list[SourceMorph]) -> _MorphFields:
+    annotation = annotate(morphs)
+    by_source: dict[str, str] = {}
+    for target, source in annotation.items():
+        by_source.setdefault(source, target)
+    targets = sampled_targets(annotation)
+    return {
+        "morphs": [
+            MorphEntry(name=m.name, kind=m.kind, panel=m.panel_name, moved=m.moved, proposal=by_source.get(m.name))
+            for m in morphs
+        ],
+        "annotation": annotation,
+        "target_morphs": len(targets),
+        "samples": sample_count(targets),
+    }

@@ -1,0 +1,167 @@
+"""A model as the farm keeps it: the character file, its textures by number, and its content hash.
+
+Paths end here. Textures are looked up once, when the model comes in; from then on texture 3 of a model is the member
+``texture-3`` of its package, so no later step can be led to another file.
+"""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from farm.errors import ArchiveError, FarmError, ModelFormatError
+from farm.models import inventory
+from farm.models.archive import unpack
+from farm.models.description import Character
+from farm.models.inventory import Inventory
+from farm.models.pmd import read_pmd
+from farm.models.pmx import read_pmx
+from farm.models.textures import find_texture
+from farm.models.vrm import read_vrm
+
+SUFFIXES = (".pmx", ".pmd", ".vrm")
+MAX_MODEL_BYTES = 512 * 2**20
+MAX_PACKAGE_BYTES = 1 * 2**30
+"""The stated limit for one model with its textures."""
+_CHARACTER = "character"
+_TEXTURE = "texture-"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One model, read and checked."""
+
+    name: str
+    """The file's name without its suffix; a label, not part of the identity."""
+    suffix: str
+    data: bytes
+    textures: dict[int, bytes]
+    """Texture index to the file's bytes; absent ones are left out."""
+    inventory: Inventory
+
+    @property
+    def id(self) -> str:
+        """The content hash (64 hex digits): the same character with the same textures, whatever the names."""
+        total = hashlib.sha256(self.suffix.encode() + b"\0" + hashlib.sha256(self.data).digest())
+        for index, texture in sorted(self.textures.items()):
+            total.update(index.to_bytes(4, "big") + hashlib.sha256(texture).digest())
+        return total.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A model file that cannot be used, and why."""
+
+    name: str
+    error: FarmError
+
+
+def read_character(suffix: str, data: bytes) -> Character:
+    """Read PMX or PMD bytes. Raises ModelError."""
+    return read_pmx(data) if suffix == ".pmx" else read_pmd(data)
+
+
+def read_model(path: Path) -> Package:
+    """Read the model file `path` with the textures in its folder. Raises ModelError."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ModelFormatError(f"'{path.name}' is no model file: {', '.join(SUFFIXES)} can be read.")
+    if path.stat().st_size > MAX_MODEL_BYTES:
+        raise ModelFormatError(f"'{path.name}' is larger than the limit of {MAX_MODEL_BYTES // 2**20} MiB.")
+    data = path.read_bytes()
+    if suffix == ".vrm":
+        return Package(path.stem, suffix, data, {}, inventory.of_vrm(read_vrm(data)))
+    character = read_character(suffix, data)
+    textures: dict[int, bytes] = {}
+    found: dict[int, str] = {}
+    absent: list[str] = []
+    size = len(data)
+    for index, reference in enumerate(character.textures):
+        file = find_texture(path.parent, reference)
+        if file is None:
+            absent.append(reference)
+            continue
+        size += file.stat().st_size
+        if size > MAX_PACKAGE_BYTES:
+            raise ModelFormatError(f"'{path.name}' and its textures exceed {MAX_PACKAGE_BYTES // 2**20} MiB together.")
+        textures[index] = file.read_bytes()
+        found[index] = file.relative_to(path.parent).as_posix()
+    return Package(path.stem, suffix, data, textures, inventory.of_character(character, found, absent))
+
+
+def find_models(path: Path) -> Iterator[Path]:
+    """The model files at `path`: the file itself, or every one below the folder, in the order of their names."""
+    if path.is_file():
+        yield path
+        return
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() in SUFFIXES and file.is_file() and not file.is_symlink():
+            yield file
+
+
+def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
+    """Read an uploaded file: a model by itself, or a zip with one or more models and their textures.
+
+    Raises ArchiveError when the upload as a whole is refused; single bad models come back as refusals.
+    """
+    with TemporaryDirectory(prefix="farm-receive-") as folder:
+        root = Path(folder)
+        if Path(file_name).suffix.lower() == ".zip":
+            unpack(data, root)
+        else:
+            (root / (Path(file_name).name or "unnamed")).write_bytes(data)
+        packages: list[Package] = []
+        refusals: list[Refusal] = []
+        paths = list(find_models(root))
+        if not paths:
+            raise ArchiveError(
+                f"'{file_name}' holds no model: upload a .vrm, .pmx or .pmd file, or a .zip of a folder with one."
+            )
+        for path in paths:
+            try:
+                packages.append(read_model(path))
+            except FarmError as error:
+                refusals.append(Refusal(path.relative_to(root).as_posix(), error))
+    return packages, refusals
+
+
+def upload_form(path: Path) -> tuple[str, bytes]:
+    """The model at `path` as a file to upload: (file name, bytes), a zip when textures go with it.
+
+    A file that cannot be read is sent as it is: the farm says what is wrong with it.
+    """
+    try:
+        package = read_model(path)
+    except FarmError:
+        return path.name, path.read_bytes()
+    if not package.textures:
+        return path.name, package.data
+    with io.BytesIO() as out:
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr(path.name, package.data)
+            for name in package.inventory.textures_found:
+                archive.writestr(name, path.parent.joinpath(name).read_bytes())
+        return f"{path.stem}.zip", out.getvalue()
+
+
+def to_bytes(package: Package) -> bytes:
+    """The package as a zip whose bytes depend on its content alone."""
+    members = {_CHARACTER + package.suffix: package.data}
+    members |= {f"{_TEXTURE}{index}": data for index, data in sorted(package.textures.items())}
+    with io.BytesIO() as out:
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+            for name, data in members.items():
+                archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+        return out.getvalue()
+
+
+def unfold(data: bytes, into: Path) -> tuple[Path, dict[int, Path]]:
+    """Lay the zip of `to_bytes` out in the folder `into`; the character's path and the textures' paths by index."""
+    unpack(data, into)
+    character = next(path for path in into.iterdir() if path.stem == _CHARACTER)
+    textures = {int(path.name.removeprefix(_TEXTURE)): path for path in into.glob(f"{_TEXTURE}*")}
+    return character, textures

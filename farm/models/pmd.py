@@ -1,0 +1,250 @@
+"""Reads PMD, the format before PMX, into the same `Character`.
+
+Texts are Shift-JIS in fields of fixed length, often cut in the middle of a character; toon ramps and English names come
+at the end of the file and may be absent. Source: the PMD layout as published with MikuMikuDance's early tools.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.errors import ModelFormatError, ModelTruncatedError
+from farm.models.binary import Cursor
+from farm.models.description import (
+    Bone,
+    BoneFlag,
+    Character,
+    Material,
+    MaterialFlag,
+    Panel,
+    SphereMode,
+    VertexMorph,
+)
+
+_VERTEX = np.dtype(
+    [
+        ("position", "<f4", 3),
+        ("normal", "<f4", 3),
+        ("uv", "<f4", 2),
+        ("bones", "<u2", 2),
+        ("weight", "<u1"),
+        ("no_edge", "<u1"),
+    ]
+)
+_MATERIAL = np.dtype(
+    [
+        ("diffuse", "<f4", 4),
+        ("shininess", "<f4"),
+        ("specular", "<f4", 3),
+        ("ambient", "<f4", 3),
+        ("toon", "<u1"),
+        ("edge", "<u1"),
+        ("corners", "<u4"),
+        ("texture", "S20"),
+    ]
+)
+_BONE = np.dtype(
+    [("name", "S20"), ("parent", "<u2"), ("tail", "<u2"), ("kind", "<u1"), ("ik", "<u2"), ("head", "<f4", 3)]
+)
+_SKIN_OFFSET = np.dtype([("vertex", "<u4"), ("offset", "<f4", 3)])
+_NOTHING = 0xFFFF
+_PANELS = {1: Panel.EYEBROW, 2: Panel.EYE, 3: Panel.MOUTH, 4: Panel.OTHER}
+
+
+def _text(raw: bytes) -> str:
+    """Shift-JIS up to the first zero byte; half a character at a cut end is dropped."""
+    return raw.split(b"\0", 1)[0].decode("cp932", errors="ignore")
+
+
+def read_pmd(data: bytes) -> Character:
+    """Read the bytes of a .pmd file.
+
+    Raises ModelFormatError or ModelTruncatedError; both say what is wrong with the file.
+    """
+    r = Cursor(data, "PMD")
+    if bytes(r.take(3)) != b"Pmd":
+        raise ModelFormatError(
+            "This is not a PMD file: it does not begin with 'Pmd'. If it is a PMX or a text file, name it so."
+        )
+    r.unpack("f")
+    name, comment = _text(bytes(r.take(20))), _text(bytes(r.take(256)))
+    vertices = r.array(_VERTEX, r.count("vertices", _VERTEX.itemsize))
+    count = len(vertices)
+    corners = r.array("<u2", r.count("triangle corners", 2)).astype(np.int32)
+    triangles = corners[: len(corners) - len(corners) % 3].reshape(-1, 3)
+    if triangles.size and triangles.max() >= count:
+        raise ModelFormatError(
+            f"A triangle names vertex {int(triangles.max())} of {count}, so the PMD file is damaged. Copy it again."
+        )
+    materials = r.array(_MATERIAL, r.count("materials", _MATERIAL.itemsize))
+    bones = r.array(_BONE, _small_count(r, "H", "bones", _BONE.itemsize))
+    for _ in range(_small_count(r, "H", "IK chains", 11)):
+        r.take(4)
+        links = r.integer("B")
+        r.take(6 + 2 * links)
+    morphs, warnings = _read_morphs(r, count)
+    toons, name_en, comment_en, bone_names, morph_names = _read_tail(r, len(bones), len(morphs))
+    textures: list[str] = []
+    weights = np.zeros((count, 4), np.float32)
+    weights[:, 0] = np.minimum(vertices["weight"], 100) / 100.0
+    weights[:, 1] = 1.0 - weights[:, 0]
+    bone_indices = np.full((count, 4), -1, np.int32)
+    bone_indices[:, :2] = vertices["bones"]
+    bone_indices[bone_indices >= len(bones)] = -1
+    return Character(
+        format="PMD 1.0",
+        name=name,
+        name_en=name_en,
+        comment=comment,
+        comment_en=comment_en,
+        positions=_finite(vertices["position"]),
+        normals=_finite(vertices["normal"]),
+        uvs=_finite(vertices["uv"]),
+        bone_indices=bone_indices,
+        bone_weights=weights,
+        edge_scales=np.where(vertices["no_edge"] > 0, 0.0, 1.0).astype(np.float32),
+        triangles=triangles,
+        materials=_materials(materials, len(triangles), toons, textures),
+        textures=tuple(textures),
+        bones=tuple(_bone(record, bone_names[i], len(bones)) for i, record in enumerate(bones)),
+        morphs=tuple(replace(morph, name_en=english) for morph, english in zip(morphs, morph_names, strict=True)),
+        warnings=tuple(warnings),
+    )
+
+
+def _small_count(r: Cursor, letter: str, name: str, smallest: int) -> int:
+    value = r.integer(letter)
+    if value * smallest > r.left:
+        raise ModelTruncatedError(
+            f"The PMD file is cut off: it announces {value} {name} and {r.left} bytes are left. Copy it again."
+        )
+    return value
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0))
+
+
+def _read_morphs(r: Cursor, vertex_count: int) -> tuple[list[VertexMorph], list[str]]:
+    """The skins; each counts vertices by their place in the skin "base", which lists every vertex that any skin moves."""
+    warnings: list[str] = []
+    morphs: list[VertexMorph] = []
+    base = np.zeros(0, np.int32)
+    for _ in range(_small_count(r, "H", "morphs", 25)):
+        name = _text(bytes(r.take(20)))
+        count = r.count("morph offsets", 0)
+        kind = r.integer("B")
+        rows = r.array(_SKIN_OFFSET, count)
+        index = rows["vertex"].astype(np.int64)
+        offsets = _finite(rows["offset"])
+        if kind == 0:
+            if index.size and index.max() >= vertex_count:
+                raise ModelFormatError(
+                    f"The base morph names vertex {int(index.max())} of {vertex_count}, so the PMD file is damaged."
+                    " Copy it again."
+                )
+            base = index.astype(np.int32)
+            continue
+        kept = index < len(base)
+        if not kept.all():
+            warnings.append(f"Morph '{name}' moves {int((~kept).sum())} vertices that do not exist; they are ignored.")
+        panel = _PANELS.get(kind, Panel.OTHER)
+        morphs.append(VertexMorph(name, "", panel, base[index[kept]], np.ascontiguousarray(offsets[kept])))
+    return morphs, warnings
+
+
+def _read_tail(r: Cursor, bones: int, morphs: int) -> tuple[list[str], str, str, list[str], list[str]]:
+    """The optional end of the file: ten toon paths, English name and comment, English bone and morph names.
+
+    Old files stop anywhere in it, which is no error.
+    """
+    toons: list[str] = []
+    name = comment = ""
+    bone_names, morph_names = [""] * bones, [""] * morphs
+    try:
+        r.take(2 * r.integer("B"))
+        frames = r.integer("B")
+        r.take(50 * frames)
+        r.take(3 * r.integer("I"))
+        if r.integer("B") == 1:
+            name, comment = _text(bytes(r.take(20))), _text(bytes(r.take(256)))
+            bone_names = [_text(bytes(r.take(20))) for _ in range(bones)]
+            morph_names = [_text(bytes(r.take(20))) for _ in range(morphs)]
+            r.take(50 * frames)
+        toons = [_text(bytes(r.take(100))) for _ in range(10)]
+    except ModelTruncatedError:
+        pass  # what was read so far stands
+    return toons, name, comment, bone_names, morph_names
+
+
+def _bone(record: np.void, name_en: str, count: int) -> Bone:
+    parent, tail = int(record["parent"]), int(record["tail"])
+    x, y, z = _finite(record["head"]).tolist()
+    return Bone(
+        name=_text(bytes(record["name"])),
+        name_en=name_en,
+        position=(x, y, z),
+        parent=parent if parent < count else None,
+        layer=0,
+        flags=BoneFlag.ROTATABLE | BoneFlag.VISIBLE | BoneFlag.ENABLED,
+        tail_bone=tail if 0 < tail < count else None,
+    )
+
+
+def _materials(
+    records: NDArray[np.void], triangle_count: int, toons: list[str], textures: list[str]
+) -> tuple[Material, ...]:
+    """The materials; their texture paths ("base*sphere", either part optional) are collected in `textures`."""
+
+    def texture(path: str) -> int | None:
+        if not path:
+            return None
+        if path not in textures:
+            textures.append(path)
+        return textures.index(path)
+
+    materials: list[Material] = []
+    first = 0
+    for number, record in enumerate(records):
+        base, sphere, mode = "", "", SphereMode.OFF
+        for part in _text(bytes(record["texture"])).split("*"):
+            if part.lower().endswith(".sph"):
+                sphere, mode = part, SphereMode.MULTIPLY
+            elif part.lower().endswith(".spa"):
+                sphere, mode = part, SphereMode.ADD
+            elif part:
+                base = part
+        diffuse = [float(v) for v in _finite(record["diffuse"])]
+        toon = int(record["toon"])
+        own_toon = toons[toon] if toon < len(toons) else ""
+        shared = own_toon.lower() == f"toon{toon + 1:02d}.bmp" or (toon < 10 and not own_toon)
+        flags = MaterialFlag(0)
+        if record["edge"]:
+            flags |= MaterialFlag.EDGE
+        if diffuse[3] < 1.0:
+            flags |= MaterialFlag.DOUBLE_SIDED  # MikuMikuDance culls only opaque PMD materials
+        triangles = min(int(record["corners"]) // 3, triangle_count - first)
+        specular, ambient = _finite(record["specular"]).tolist(), _finite(record["ambient"]).tolist()
+        materials.append(
+            Material(
+                name=f"材質{number + 1}",
+                name_en="",
+                diffuse=(diffuse[0], diffuse[1], diffuse[2], diffuse[3]),
+                specular=(specular[0], specular[1], specular[2]),
+                shininess=float(np.nan_to_num(record["shininess"])),
+                ambient=(ambient[0], ambient[1], ambient[2]),
+                flags=flags,
+                edge_colour=(0.0, 0.0, 0.0, 1.0),
+                edge_size=1.0,
+                texture=texture(base),
+                sphere=texture(sphere),
+                sphere_mode=mode,
+                toon=None if shared else texture(own_toon),
+                shared_toon=toon if shared else None,
+                first_triangle=first,
+                triangle_count=triangles,
+            )
+        )
+        first += triangles
+    return tuple(materials)

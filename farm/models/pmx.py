@@ -1,0 +1,369 @@
+"""Reads PMX 2.0 and 2.1 into a `Character`.
+
+Source: PMX 2.0/2.1 specification. Inverse kinematics, physics and soft bodies do not show in a still picture and are
+passed over; SDEF is kept as the linear blend of its two bones.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.errors import ModelFormatError
+from farm.models.binary import Cursor
+from farm.models.description import (
+    Bone,
+    BoneFlag,
+    BoneMorph,
+    Character,
+    Floats,
+    GroupMorph,
+    Inheritance,
+    Ints,
+    Material,
+    MaterialFlag,
+    MaterialMorph,
+    MaterialOffset,
+    Morph,
+    OtherMorph,
+    Panel,
+    SphereMode,
+    UVMorph,
+    VertexMorph,
+)
+
+_SMALLEST_VERTEX = 12 + 12 + 8 + 1 + 1 + 4
+_SMALLEST_MATERIAL = 4 + 4 + 16 + 12 + 4 + 12 + 1 + 16 + 4 + 1 + 1 + 1 + 1 + 1 + 4 + 4
+_SMALLEST_BONE = 4 + 4 + 12 + 1 + 4 + 2 + 1
+_SMALLEST_MORPH = 4 + 4 + 1 + 1 + 4
+_INDEX_LETTER = {1: "b", 2: "h", 4: "i"}
+_SIGNED = {1: "<i1", 2: "<i2", 4: "<i4"}
+_UNSIGNED = {1: "<u1", 2: "<u2", 4: "<i4"}
+
+
+class _Reader(Cursor):
+    """A cursor that knows the file's encoding and index sizes."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data, "PMX")
+        if bytes(self.take(4)) != b"PMX ":
+            raise ModelFormatError(
+                "This is not a PMX file: it does not begin with 'PMX '. If it is a PMD or a text file, name it so."
+            )
+        self.version = float(self.unpack("f")[0])
+        if not 1.99 < self.version < 2.11:
+            raise ModelFormatError(
+                f"PMX version {self.version:.1f} is unknown; 2.0 and 2.1 can be read. Save it again as PMX 2.0."
+            )
+        header = bytes(self.take(self.integer("B")))
+        if len(header) < 8:
+            raise ModelFormatError("The PMX header has fewer than 8 fields. Save the model again in PMX Editor.")
+        encoding, self.additional_uvs, *sizes = header[:8]
+        self.vertex_size, self.texture_size, self.material_size, self.bone_size, self.morph_size, _ = sizes
+        if encoding > 1 or self.additional_uvs > 4 or any(size not in (1, 2, 4) for size in sizes):
+            raise ModelFormatError(
+                "The PMX header holds an encoding or an index size that the format does not know. Save the model again "
+                "in PMX Editor."
+            )
+        self.encoding = "utf-8" if encoding else "utf-16-le"
+        self.warnings: list[str] = []
+
+    def text(self) -> str:
+        """A text: its length in bytes, then the bytes."""
+        data = self.take(self.integer("i"))
+        return bytes(data).decode(self.encoding, errors="replace").rstrip("\0")
+
+    def index(self, size: int) -> int | None:
+        """A signed index; None for -1."""
+        value = self.integer(_INDEX_LETTER[size])
+        return None if value < 0 else value
+
+
+def read_pmx(data: bytes) -> Character:
+    """Read the bytes of a .pmx file.
+
+    Raises ModelFormatError or ModelTruncatedError; both say what is wrong with the file.
+    """
+    r = _Reader(data)
+    name, name_en, comment, comment_en = r.text(), r.text(), r.text(), r.text()
+    vertices = _read_vertices(r)
+    triangles = _read_triangles(r, len(vertices["positions"]))
+    textures = tuple(r.text() for _ in range(r.count("textures", 4)))
+    materials = _read_materials(r, len(textures), len(triangles))
+    bones = _read_bones(r)
+    bone_indices = vertices["bones"].astype(np.int32)
+    astray = bone_indices >= len(bones)
+    if astray.any():
+        r.warnings.append(f"{int(astray.sum())} vertex weights name bones that do not exist; they are ignored.")
+        bone_indices[astray] = -1
+    morphs = _read_morphs(r, len(vertices["positions"]), len(bones), len(materials))
+    return Character(
+        format=f"PMX {r.version:.1f}",
+        name=name,
+        name_en=name_en,
+        comment=comment,
+        comment_en=comment_en,
+        positions=vertices["positions"],
+        normals=vertices["normals"],
+        uvs=vertices["uvs"],
+        bone_indices=bone_indices,
+        bone_weights=vertices["weights"],
+        edge_scales=vertices["edges"],
+        triangles=triangles,
+        textures=textures,
+        materials=materials,
+        bones=bones,
+        morphs=morphs,
+        warnings=tuple(r.warnings),
+    )
+
+
+def _read_vertices(r: _Reader) -> dict[str, NDArray[np.float32]]:
+    """Positions, normals, UVs, bones (as float is enough for no one, so i4), weights and edge scales.
+
+    Records differ in length with their deform type, so one pass finds where each begins, and then every type is read
+    as one array.
+    """
+    count = r.count("vertices", _SMALLEST_VERTEX + 16 * r.additional_uvs + r.bone_size - 1)
+    bone, head = r.bone_size, 32 + 16 * r.additional_uvs
+    deform_sizes = (bone, 2 * bone + 4, 4 * bone + 16, 2 * bone + 4 + 36, 4 * bone + 16)
+    record_sizes = [head + 1 + size + 4 for size in deform_sizes]
+    data, at, end = r.data, r.at, len(r.data)
+    starts = np.empty(count, np.int64)
+    for i in range(count):
+        starts[i] = at
+        deform = data[at + head] if at + head < end else 0
+        if deform > 4:
+            raise ModelFormatError(
+                f"Vertex {i} has the unknown weight type {deform}, so the PMX file is damaged. Copy or download it again."
+            )
+        at += record_sizes[deform]
+        if at > end:
+            r.take(at - r.at)  # raises the error for a cut-off file
+    block = np.frombuffer(r.take(at - r.at), np.uint8)
+    starts -= at - len(block)
+
+    def gather(rows: NDArray[np.int64], offset: int, size: int, dtype: str) -> NDArray[np.float32]:
+        raw = block[(starts[rows] + offset)[:, None] + np.arange(size)]
+        return np.ascontiguousarray(raw).view(dtype)
+
+    every = np.arange(count)
+    fixed = gather(every, 0, 32, "<f4").reshape(count, 8)
+    if not np.isfinite(fixed).all():
+        r.warnings.append("Some vertices have positions that are not numbers; they are set to 0.")
+        fixed = np.nan_to_num(fixed, nan=0.0, posinf=0.0, neginf=0.0)
+    deforms = block[starts + head] if count else np.zeros(0, np.uint8)
+    bones = np.full((count, 4), -1, np.int32)
+    weights = np.zeros((count, 4), np.float32)
+    edges = np.ones(count, np.float32)
+    for deform in np.unique(deforms).tolist():
+        rows = np.flatnonzero(deforms == deform)
+        used = 1 if deform == 0 else 2 if deform in (1, 3) else 4
+        bones[rows, :used] = gather(rows, head + 1, used * bone, _SIGNED[bone]).reshape(-1, used)
+        after = head + 1 + used * bone
+        if used == 1:
+            weights[rows, 0] = 1.0
+        elif used == 2:
+            first = gather(rows, after, 4, "<f4").reshape(-1)
+            weights[rows, 0] = first
+            weights[rows, 1] = 1.0 - first
+        else:
+            weights[rows] = gather(rows, after, 16, "<f4").reshape(-1, 4)
+        edges[rows] = gather(rows, record_sizes[deform] - 4, 4, "<f4").reshape(-1)
+    return {
+        "positions": np.ascontiguousarray(fixed[:, :3]),
+        "normals": np.ascontiguousarray(fixed[:, 3:6]),
+        "uvs": np.ascontiguousarray(fixed[:, 6:8]),
+        "bones": bones.view(),  # type: ignore[dict-item]
+        "weights": np.nan_to_num(weights, nan=0.0, posinf=0.0, neginf=0.0),
+        "edges": np.nan_to_num(edges, nan=0.0, posinf=0.0, neginf=0.0),
+    }
+
+
+def _read_triangles(r: _Reader, vertex_count: int) -> Ints:
+    count = r.count("triangle corners", r.vertex_size)
+    corners = np.frombuffer(r.take(count * r.vertex_size), _UNSIGNED[r.vertex_size]).astype(np.int32)
+    triangles = corners[: count - count % 3].reshape(-1, 3)
+    if triangles.size and (triangles.min() < 0 or triangles.max() >= vertex_count):
+        raise ModelFormatError(
+            f"A triangle names vertex {int(triangles.max())} of {vertex_count}, so the PMX file is damaged. "
+            "Copy or download it again."
+        )
+    return triangles
+
+
+def _read_materials(r: _Reader, texture_count: int, triangle_count: int) -> tuple[Material, ...]:
+    def texture(index: int | None) -> int | None:
+        return index if index is not None and index < texture_count else None
+
+    materials: list[Material] = []
+    first = 0
+    for _ in range(r.count("materials", _SMALLEST_MATERIAL)):
+        name, name_en = r.text(), r.text()
+        values = r.floats(11)
+        flags = MaterialFlag(r.integer("B"))
+        edge = r.floats(5)
+        base, sphere = texture(r.index(r.texture_size)), texture(r.index(r.texture_size))
+        sphere_mode = r.integer("B")
+        shared = r.integer("B") == 1
+        toon = r.integer("B") if shared else r.index(r.texture_size)
+        memo = r.text()
+        corners = r.integer("i")
+        triangles = min(max(corners // 3, 0), triangle_count - first)
+        materials.append(
+            Material(
+                name=name,
+                name_en=name_en,
+                diffuse=(values[0], values[1], values[2], values[3]),
+                specular=(values[4], values[5], values[6]),
+                shininess=values[7],
+                ambient=(values[8], values[9], values[10]),
+                flags=flags,
+                edge_colour=(edge[0], edge[1], edge[2], edge[3]),
+                edge_size=edge[4],
+                texture=base,
+                sphere=sphere,
+                sphere_mode=SphereMode(sphere_mode) if sphere_mode <= 3 else SphereMode.OFF,
+                toon=None if shared else texture(toon),
+                shared_toon=toon if shared and toon is not None and toon <= 9 else None,
+                first_triangle=first,
+                triangle_count=triangles,
+                memo=memo,
+            )
+        )
+        first += triangles
+    if first < triangle_count:
+        r.warnings.append(f"{triangle_count - first} triangles belong to no material; they are not drawn.")
+    return tuple(materials)
+
+
+def _vec3(values: tuple[float, ...]) -> tuple[float, float, float]:
+    return values[0], values[1], values[2]
+
+
+def _read_bones(r: _Reader) -> tuple[Bone, ...]:
+    bones: list[Bone] = []
+    count = r.count("bones", _SMALLEST_BONE)
+    for _ in range(count):
+        name, name_en = r.text(), r.text()
+        position = _vec3(r.floats(3))
+        parent = r.index(r.bone_size)
+        layer = r.integer("i")
+        flags = BoneFlag(r.integer("H"))
+        tail_bone, tail_offset = None, (0.0, 0.0, 0.0)
+        if flags & BoneFlag.TAIL_IS_BONE:
+            tail_bone = r.index(r.bone_size)
+        else:
+            tail_offset = _vec3(r.floats(3))
+        inheritance = None
+        if flags & (BoneFlag.INHERIT_ROTATION | BoneFlag.INHERIT_TRANSLATION):
+            source, ratio = r.index(r.bone_size), r.floats(1)[0]
+            if source is not None and source < count:
+                inheritance = Inheritance(source, ratio)
+        if flags & BoneFlag.FIXED_AXIS:
+            r.floats(3)
+        if flags & BoneFlag.LOCAL_AXES:
+            r.floats(6)
+        if flags & BoneFlag.EXTERNAL_PARENT:
+            r.integer("i")
+        if flags & BoneFlag.IK:
+            _skip_ik(r)
+        bones.append(
+            Bone(
+                name=name,
+                name_en=name_en,
+                position=position,
+                parent=parent if parent is not None and parent < count else None,
+                layer=layer,
+                flags=flags,
+                tail_bone=tail_bone if tail_bone is not None and tail_bone < count else None,
+                tail_offset=tail_offset,
+                inheritance=inheritance,
+            )
+        )
+    return tuple(bones)
+
+
+def _skip_ik(r: _Reader) -> None:
+    r.index(r.bone_size)
+    r.unpack("if")
+    for _ in range(r.count("IK links", r.bone_size + 1)):
+        r.index(r.bone_size)
+        if r.integer("B"):
+            r.floats(6)
+
+
+def _read_morphs(r: _Reader, vertices: int, bones: int, materials: int) -> tuple[Morph, ...]:
+    morphs: list[Morph] = []
+    count = r.count("morphs", _SMALLEST_MORPH)
+    for _ in range(count):
+        name, name_en = r.text(), r.text()
+        panel_code, kind = r.integer("B"), r.integer("B")
+        panel = Panel(panel_code) if panel_code <= 4 else Panel.OTHER
+        match kind:
+            case 0 | 9:
+                rows = _offsets(r, [("index", _SIGNED[r.morph_size]), ("weight", "<f4")])
+                index = rows["index"].astype(np.int32)
+                kept = (index >= 0) & (index < count)
+                weights = np.nan_to_num(rows["weight"][kept])
+                morphs.append(GroupMorph(name, name_en, panel, index[kept], weights, flip=kind == 9))
+            case 1:
+                rows = _offsets(r, [("index", _UNSIGNED[r.vertex_size]), ("offset", "<f4", 3)])
+                moved, offsets = _kept(r, name, rows, vertices)
+                morphs.append(VertexMorph(name, name_en, panel, moved, offsets))
+            case 2:
+                rows = _offsets(r, [("index", _SIGNED[r.bone_size]), ("move", "<f4", 3), ("turn", "<f4", 4)])
+                index = rows["index"].astype(np.int32)
+                kept = (index >= 0) & (index < bones)
+                move, turn = np.nan_to_num(rows["move"][kept]), np.nan_to_num(rows["turn"][kept])
+                morphs.append(BoneMorph(name, name_en, panel, index[kept], move, turn))
+            case 3 | 4 | 5 | 6 | 7:
+                rows = _offsets(r, [("index", _UNSIGNED[r.vertex_size]), ("offset", "<f4", 4)])
+                moved, offsets = _kept(r, name, rows, vertices)
+                morphs.append(UVMorph(name, name_en, panel, kind - 3, moved, offsets))
+            case 8:
+                entries = tuple(
+                    _material_offset(r, materials) for _ in range(r.count("material offsets", r.material_size + 113))
+                )
+                morphs.append(MaterialMorph(name, name_en, panel, entries))
+            case 10:
+                for _ in range(r.count("impulses", 26)):
+                    r.index(r.bone_size)  # a rigid body; bodies come later in the file and are never read
+                    r.take(25)
+                morphs.append(OtherMorph(name, name_en, panel))
+            case _:
+                raise ModelFormatError(
+                    f"Morph '{name}' has the unknown type {kind}, so the PMX file is damaged. Copy or download it again."
+                )
+    return tuple(morphs)
+
+
+def _offsets(r: _Reader, fields: list[tuple[str, str] | tuple[str, str, int]]) -> NDArray[np.void]:
+    dtype = np.dtype(fields)
+    return r.array(dtype, r.count("morph offsets", dtype.itemsize))
+
+
+def _kept(r: _Reader, name: str, rows: NDArray[np.void], vertices: int) -> tuple[Ints, Floats]:
+    """The rows whose vertex exists; the others are counted in a warning."""
+    index = rows["index"].astype(np.int32)
+    kept = (index >= 0) & (index < vertices)
+    if not kept.all():
+        r.warnings.append(f"Morph '{name}' moves {int((~kept).sum())} vertices that do not exist; they are ignored.")
+    return index[kept], np.nan_to_num(rows["offset"][kept]).astype(np.float32)
+
+
+def _material_offset(r: _Reader, materials: int) -> MaterialOffset:
+    index = r.index(r.material_size)
+    adds = r.integer("B") == 1
+    v = r.floats(28)
+    return MaterialOffset(
+        material=index if index is not None and index < materials else None,
+        adds=adds,
+        diffuse=(v[0], v[1], v[2], v[3]),
+        specular=(v[4], v[5], v[6]),
+        shininess=v[7],
+        ambient=(v[8], v[9], v[10]),
+        edge_colour=(v[11], v[12], v[13], v[14]),
+        edge_size=v[15],
+        texture_tint=(v[16], v[17], v[18], v[19]),
+        sphere_tint=(v[20], v[21], v[22], v[23]),
+        toon_tint=(v[24], v[25], v[26], v[27]),
+    )

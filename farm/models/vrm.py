@@ -1,0 +1,157 @@
+"""Reads the JSON of a VRM 0.x or 1.0 file: enough to check it and list what it holds, without Blender.
+
+A VRM is a binary glTF 2.0: a 12-byte header, a JSON chunk, a binary chunk. Source: glTF 2.0, VRM 0.0 and VRMC_vrm-1.0
+specifications. Blender imports the geometry through the VRM add-on.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from farm.errors import ModelFormatError, NoNeckBoneError
+from farm.models.binary import Cursor
+
+_GLB_MAGIC, _JSON_CHUNK = b"glTF", 0x4E4F534A
+_MAX_JSON = 64 * 2**20
+_UNSET = ("", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One expression (VRM 1.0) or blend-shape group (VRM 0.x)."""
+
+    name: str
+    """The preset's name, such as "blink" or "aa", or the creator's own name where there is no preset."""
+    binds: int
+    """Morph targets, material colours and texture transforms that it drives."""
+
+
+@dataclass(frozen=True, slots=True)
+class VrmSummary:
+    """What a VRM file says about itself."""
+
+    version: str
+    """"0.x" or "1.0"."""
+    title: str
+    comment: str
+    licence: dict[str, str]
+    """The text fields of the file's `meta`, as they stand."""
+    vertices: int
+    meshes: int
+    bones: tuple[str, ...]
+    """Names of the nodes that are humanoid bones."""
+    neck: str
+    head: str
+    expressions: tuple[Expression, ...]
+    materials: tuple[str, ...]
+    images: int
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """`value` as a list of objects; anything else in its place counts as absent."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def read_vrm(data: bytes) -> VrmSummary:
+    """Read the bytes of a .vrm file.
+
+    Raises ModelFormatError, ModelTruncatedError or NoNeckBoneError.
+    """
+    gltf = _read_json(data)
+    extensions = _object(gltf.get("extensions"))
+    nodes = _objects(gltf.get("nodes"))
+
+    def node_name(index: Any) -> str:
+        return str(nodes[index].get("name", "")) if isinstance(index, int) and 0 <= index < len(nodes) else ""
+
+    if "VRMC_vrm" in extensions:
+        version, vrm = "1.0", _object(extensions["VRMC_vrm"])
+        human = _object(_object(vrm.get("humanoid")).get("humanBones"))
+        bones = {str(bone): node_name(_object(entry).get("node")) for bone, entry in human.items()}
+        expressions = _expressions_1(_object(vrm.get("expressions")))
+    elif "VRM" in extensions:
+        version, vrm = "0.x", _object(extensions["VRM"])
+        entries = _objects(_object(vrm.get("humanoid")).get("humanBones"))
+        bones = {str(entry.get("bone", "")): node_name(entry.get("node")) for entry in entries}
+        expressions = _expressions_0(_object(vrm.get("blendShapeMaster")))
+    else:
+        raise ModelFormatError(
+            "This glTF file has no VRM extension, so it says neither which bone is the neck nor which shapes are "
+            "expressions. Export it as VRM."
+        )
+    if not bones.get("neck"):
+        raise NoNeckBoneError(
+            "The VRM's humanoid has no neck bone, so neither the camera nor the head's rotation has a place. Assign the "
+            "bone 'neck' in the VRM exporter and export again."
+        )
+    meta = _object(vrm.get("meta"))
+    return VrmSummary(
+        version=version,
+        title=str(meta.get("title") or meta.get("name") or ""),
+        comment=str(meta.get("author") or ", ".join(str(a) for a in meta.get("authors") or [])),
+        licence={key: value for key, value in meta.items() if isinstance(value, str) and value},
+        vertices=_count_vertices(gltf),
+        meshes=len(_objects(gltf.get("meshes"))),
+        bones=tuple(sorted(bones.values())),
+        neck=bones["neck"],
+        head=bones.get("head") or bones["neck"],
+        expressions=expressions,
+        materials=tuple(str(material.get("name", "")) for material in _objects(gltf.get("materials"))),
+        images=len(_objects(gltf.get("images"))),
+    )
+
+
+def _read_json(data: bytes) -> dict[str, Any]:
+    r = Cursor(data, "VRM")
+    if bytes(r.take(4)) != _GLB_MAGIC:
+        raise ModelFormatError(
+            "This is not a VRM file: it does not begin with 'glTF' (binary glTF). Export it as .vrm again."
+        )
+    version, length = r.integer("I"), r.integer("I")
+    if version != 2:
+        raise ModelFormatError(f"The VRM is glTF version {version}; only version 2 is a VRM. Export it again.")
+    r.take(0 if length <= len(data) else length - r.at)  # raises the error for a cut-off file
+    size, kind = r.integer("I"), r.integer("I")
+    if kind != _JSON_CHUNK or size > _MAX_JSON:
+        raise ModelFormatError("The VRM's first chunk is not JSON of a usable size. Export it again.")
+    try:
+        gltf = json.loads(bytes(r.take(size)))
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"The VRM's JSON chunk cannot be read ({error}). Export it again.") from error
+    if not isinstance(gltf, dict):
+        raise ModelFormatError("The VRM's JSON chunk is no object. Export it again.")
+    return gltf
+
+
+def _expressions_0(master: dict[str, Any]) -> tuple[Expression, ...]:
+    found = []
+    for group in _objects(master.get("blendShapeGroups")):
+        preset = str(group.get("presetName", "")).lower()
+        name = str(group.get("name", "")) if preset in _UNSET else preset
+        found.append(Expression(name, len(_objects(group.get("binds"))) + len(_objects(group.get("materialValues")))))
+    return tuple(found)
+
+
+def _expressions_1(expressions: dict[str, Any]) -> tuple[Expression, ...]:
+    kinds = ("morphTargetBinds", "materialColorBinds", "textureTransformBinds")
+    return tuple(
+        Expression(str(name), sum(len(_objects(_object(entry).get(kind))) for kind in kinds))
+        for section in ("preset", "custom")
+        for name, entry in _object(expressions.get(section)).items()
+    )
+
+
+def _count_vertices(gltf: dict[str, Any]) -> int:
+    accessors = _objects(gltf.get("accessors"))
+    seen: set[int] = set()
+    for mesh in _objects(gltf.get("meshes")):
+        for primitive in _objects(mesh.get("primitives")):
+            position = _object(primitive.get("attributes")).get("POSITION")
+            if isinstance(position, int) and 0 <= position < len(accessors):
+                seen.add(position)
+    counts = (accessors[index].get("count", 0) for index in seen)
+    return sum(count for count in counts if isinstance(count, int))

@@ -1,0 +1,165 @@
+"""Annotation: which source morph of a model plays which target morph.
+
+Two stages, as in the paper: the group annotation maps a source-morph name for a whole collection at once (a CSV table
+that a person can edit); where the table is silent, the vocabulary proposes.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from farm.errors import MappingError
+from farm.models.description import Panel
+from farm.morphs.names import normalise
+from farm.morphs.vocabulary import Target, all_targets, recognise
+
+type Annotation = dict[str, str]
+"""Target name to the name of the source morph that plays it in one model."""
+
+COLUMNS = ("source_morph", "panel", "types", "models", "target")
+MAX_ROWS = 100_000
+_ANY_PANEL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMorph:
+    """A morph as its creator named it."""
+
+    name: str
+    kind: str
+    """"vertex", "group", "bone", "uv", "material", "flip", "impulse", or "expression" for VRM."""
+    panel: Panel | None
+    """None where the format has no panels."""
+    moved: int
+    """Vertices (or bones, materials, shape keys, ...) that it moves directly."""
+
+    @property
+    def panel_name(self) -> str:
+        """The panel in lower case, or "*" where there is none."""
+        return self.panel.name.lower() if self.panel is not None else _ANY_PANEL
+
+
+
+
+@dataclass(frozen=True, slots=True)
+class MappingTable:
+    """An edited group annotation: (normalised name, panel) to (row number, target name or None for "not mapped")."""
+
+    rows: Mapping[tuple[str, str], tuple[int, str | None]]
+
+    def find(self, morph: SourceMorph) -> tuple[int, str | None] | None:
+        """The row for this morph, if the table has one: its own panel first, then any panel."""
+        name = normalise(morph.name)
+        return self.rows.get((name, morph.panel_name)) or self.rows.get((name, _ANY_PANEL))
+
+
+def annotate(morphs: Iterable[SourceMorph], table: MappingTable | None = None) -> Annotation:
+    """Map one model's morphs to targets, in the vocabulary's order.
+
+    A row of `table` decides for its name; names that the table lacks are proposed by the vocabulary. When several
+    morphs claim one target, the earlier row wins, then the better proposal, then the earlier morph.
+    """
+    claims: dict[str, tuple[tuple[int, int, int], str]] = {}
+    for place, morph in enumerate(morphs):
+        if not morph.moved:
+            continue  # a heading in the morph list, or an expression without binds: it can play nothing
+        row = table.find(morph) if table else None
+        if row is not None:
+            number, name = row
+            if name is None:
+                continue
+            strength = (0, number, place)
+        else:
+            proposal = recognise(morph.name, morph.panel)
+            if proposal is None:
+                continue
+            name, strength = proposal[0].name, (1, proposal[1], place)
+        if name not in claims or strength < claims[name][0]:
+            claims[name] = (strength, morph.name)
+    return {name: claims[name][1] for name in all_targets() if name in claims}
+
+
+def sampled_targets(annotation: Annotation) -> tuple[Target, ...]:
+    """The annotated targets that are among the 23, in the vocabulary's order."""
+    return tuple(target for name, target in all_targets().items() if name in annotation and target.sampled)
+
+
+def check_annotation(annotation: Mapping[str, str], morphs: Sequence[SourceMorph]) -> None:
+    """Raise MappingError when a target or a source morph does not exist."""
+    known = all_targets()
+    have = {morph.name for morph in morphs}
+    for target, source in annotation.items():
+        if target not in known:
+            raise MappingError(f"'{target}' is no target morph; the known ones are {', '.join(known)}.")
+        if source not in have:
+            raise MappingError(f"The model has no morph '{source}' to play '{target}'; `farm inspect` lists its morphs.")
+
+
+def table_csv(models: Sequence[Sequence[SourceMorph]]) -> str:
+    """The proposals for a collection as CSV text: a row for each (name, panel), mapped ones first, then by count."""
+    counts: Counter[tuple[str, str]] = Counter()
+    shown: dict[tuple[str, str], str] = {}
+    kinds: dict[tuple[str, str], set[str]] = {}
+    proposals: dict[tuple[str, str], tuple[Target, int] | None] = {}
+    for morphs in models:
+        for key in {(normalise(m.name), m.panel_name): m for m in morphs}.items():
+            identity, morph = key
+            counts[identity] += 1
+            shown.setdefault(identity, morph.name)
+            kinds.setdefault(identity, set()).add(morph.kind)
+            proposals[identity] = recognise(morph.name, morph.panel)
+    order = {name: place for place, name in enumerate(all_targets())}
+
+    def key_of(identity: tuple[str, str]) -> tuple[int, int, int, str, str]:
+        proposal = proposals[identity]
+        if proposal is None:
+            return (len(order), 0, -counts[identity], *identity)
+        return (order[proposal[0].name], proposal[1], -counts[identity], *identity)
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for identity in sorted(counts, key=key_of):
+        proposal = proposals[identity]
+        target = proposal[0].name if proposal else ""
+        writer.writerow([shown[identity], identity[1], "+".join(sorted(kinds[identity])), counts[identity], target])
+    return out.getvalue()
+
+
+def read_table(text: str) -> MappingTable:
+    """Read an edited table. Raises MappingError with the line number of what is wrong.
+
+    Needed columns: source_morph and target; panel is optional ("*" or empty means any). An empty target rejects the
+    name: no proposal is made for it.
+    """
+    # Spreadsheets save CSV with a byte-order mark, and in half of Europe with semicolons.
+    text = text.removeprefix("\ufeff")
+    header = text.split("\n", 1)[0]
+    reader = csv.DictReader(io.StringIO(text), delimiter=";" if header.count(";") > header.count(",") else ",")
+    if not reader.fieldnames or not {"source_morph", "target"} <= set(reader.fieldnames):
+        raise MappingError(
+            f"The mapping needs the columns source_morph and target, and has {', '.join(reader.fieldnames or ['none'])}. "
+            "Begin with `farm annotate DIR --out mapping.csv`."
+        )
+    known = all_targets()
+    panels = {panel.name.lower() for panel in Panel} | {_ANY_PANEL}
+    rows: dict[tuple[str, str], tuple[int, str | None]] = {}
+    for number, row in enumerate(reader, start=2):
+        if number > MAX_ROWS:
+            raise MappingError(f"The mapping has over {MAX_ROWS} rows; split the collection.")
+        name, target = normalise(row["source_morph"] or ""), (row["target"] or "").strip()
+        panel = (row.get("panel") or _ANY_PANEL).strip().lower()
+        if not name:
+            continue
+        if panel not in panels:
+            raise MappingError(f"Line {number}: '{panel}' is no panel; use one of {', '.join(sorted(panels))}.")
+        if target and target not in known:
+            raise MappingError(f"Line {number}: '{target}' is no target morph; the known ones are {', '.join(known)}.")
+        if (name, panel) in rows:
+            raise MappingError(
+                f"Line {number}: '{row['source_morph']}' ({panel}) stands twice; delete one of the rows."
+            )
+        rows[name, panel] = (number, target or None)
+    return MappingTable(rows)

@@ -1,0 +1,94 @@
+"""The target morphs as objects; the facts themselves stand in ``vocabulary.toml``."""
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+
+from farm.models.description import Panel
+from farm.morphs.names import normalise
+
+POSE_ENTRIES = 17
+"""Entries of the pose vector that morphs set; the three rotations follow them."""
+
+
+class Side(StrEnum):
+    """Which half of the face a target morph moves, from the character's own view."""
+
+    BOTH = "both"
+    LEFT = "left"
+    RIGHT = "right"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target morph."""
+
+    name: str
+    """Unique, such as "eye/closed/left" or "mouth/a"."""
+    part: str
+    """"eye", "eyebrow" or "mouth" (extended ones may be of "face")."""
+    entries: tuple[int, ...]
+    """Indices in the pose vector that its weight sets; empty for the extended vocabulary."""
+
+    @property
+    def sampled(self) -> bool:
+        """Whether it is one of the 23 of the paper."""
+        return bool(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    target: Target
+    rank: int
+    panel: Panel | None
+
+
+_PART_PANELS = {"eye": Panel.EYE, "eyebrow": Panel.EYEBROW, "mouth": Panel.MOUTH}
+
+
+@cache
+def _tables() -> tuple[dict[str, Target], dict[str, list[_Rule]]]:
+    data = tomllib.loads(files("farm.morphs").joinpath("vocabulary.toml").read_text("utf-8"))
+    targets: dict[str, Target] = {}
+    rules: dict[str, list[_Rule]] = {}
+    for entry in data["semantic"] + data["extended"]:
+        entries = tuple(entry.get("entries", ()))
+        panel_only = entry.get("panel_only", {})
+        for place, side in enumerate(Side):
+            names, restricted = entry.get(side, []), panel_only.get(side, [])
+            if not names and not restricted:
+                continue
+            two_sided = len(entries) == 2 or Side.LEFT in entry or Side.LEFT in panel_only
+            name = f"{entry['part']}/{entry['name']}" + (f"/{side}" if two_sided else "")
+            if len(entries) == 2:
+                set_by_side = entries if side is Side.BOTH else (entries[place - 1],)
+            else:
+                set_by_side = entries
+            target = targets[name] = Target(name, entry["part"], set_by_side)
+            for rank, source in enumerate(restricted + names):
+                panel = _PART_PANELS[entry["part"]] if source in restricted else None
+                rules.setdefault(normalise(source), []).append(_Rule(target, rank, panel))
+    return targets, rules
+
+
+def all_targets() -> dict[str, Target]:
+    """Every target by name, extended ones included, in the vocabulary's order."""
+    return dict(_tables()[0])
+
+
+def target_morphs() -> tuple[Target, ...]:
+    """The 23 target morphs of the paper, in the vocabulary's order."""
+    return tuple(target for target in _tables()[0].values() if target.sampled)
+
+
+def recognise(name: str, panel: Panel | None) -> tuple[Target, int] | None:
+    """The target that a source morph of this name and panel stands for, and how good a match it is (0 is best).
+
+    `panel` None (VRM has no panels) never satisfies a rule that is bound to one.
+    """
+    for rule in _tables()[1].get(normalise(name), []):
+        if rule.panel is None or rule.panel == panel:
+            return rule.target, rule.rank
+    return None

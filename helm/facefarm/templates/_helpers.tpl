@@ -1,0 +1,188 @@
+{{/* 40 characters leave room for the longest suffix within the 52 that a StatefulSet's pods allow. */}}
+{{- define "facefarm.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "facefarm.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Takes (list . "component"). */}}
+{{- define "facefarm.selector" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ include "facefarm.name" $root }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{- define "facefarm.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "facefarm.selector" . }}
+app.kubernetes.io/part-of: facefarm
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
+{{- end -}}
+
+{{- define "facefarm.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "facefarm.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes (list . "control") or (list . "worker"). */}}
+{{- define "facefarm.image" -}}
+{{- $root := index . 0 -}}
+{{- $image := $root.Values.image -}}
+{{- $name := printf "%s:%s" (get $image (index . 1)) (default $root.Chart.AppVersion $image.tag) -}}
+{{- if $image.registry -}}{{ trimSuffix "/" $image.registry }}/{{ end -}}{{ $name }}
+{{- end -}}
+
+{{/* Takes (list . uid). */}}
+{{- define "facefarm.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ index . 1 }}
+runAsGroup: {{ index . 1 }}
+fsGroup: {{ index . 1 }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "facefarm.containerSecurity" -}}
+allowPrivilegeEscalation: false
+privileged: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/* What all pods of the release share. Takes (list . uid). */}}
+{{- define "facefarm.podCommon" -}}
+{{- $root := index . 0 -}}
+serviceAccountName: {{ include "facefarm.serviceAccount" $root }}
+{{/* Nothing here talks to the Kubernetes API. */ -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  {{- include "facefarm.podSecurity" . | nindent 2 }}
+{{- with $root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Takes one component's values. */}}
+{{- define "facefarm.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "facefarm.redisSecret" -}}
+{{- default (printf "%s-redis" (include "facefarm.fullname" .)) .Values.redis.existingSecret -}}
+{{- end -}}
+
+{{- define "facefarm.storageSecret" -}}
+{{- default (printf "%s-s3" (include "facefarm.fullname" .)) .Values.storage.existingSecret -}}
+{{- end -}}
+
+{{- define "facefarm.flowerSecret" -}}
+{{- default (printf "%s-flower" (include "facefarm.fullname" .)) .Values.flower.existingSecret -}}
+{{- end -}}
+
+{{/* The names of the keys: the user's own in an existing Secret, the chart's in its own. */}}
+{{- define "facefarm.redisPasswordKey" -}}
+{{- ternary .Values.redis.existingSecretPasswordKey "password" (not (empty .Values.redis.existingSecret)) -}}
+{{- end -}}
+{{- define "facefarm.accessKeyKey" -}}
+{{- ternary .Values.storage.existingSecretAccessKey "access-key" (not (empty .Values.storage.existingSecret)) -}}
+{{- end -}}
+{{- define "facefarm.secretKeyKey" -}}
+{{- ternary .Values.storage.existingSecretSecretKey "secret-key" (not (empty .Values.storage.existingSecret)) -}}
+{{- end -}}
+
+{{/* A random value that survives upgrades: what the Secret in the cluster holds, else a new one, in base64.
+     Takes (list . secret key length). */}}
+{{- define "facefarm.generated" -}}
+{{- $root := index . 0 -}}
+{{- $old := lookup "v1" "Secret" $root.Release.Namespace (index . 1) | default dict -}}
+{{- with get (get $old "data" | default dict) (index . 2) -}}
+{{- . -}}
+{{- else -}}
+{{- randAlphaNum (index . 3 | int) | b64enc -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "facefarm.redisEnv" -}}
+{{- if .Values.redis.enabled -}}
+- name: REDIS_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "facefarm.redisSecret" . }}
+      key: {{ include "facefarm.redisPasswordKey" . }}
+- name: FARM_REDIS_URL
+  value: redis://:$(REDIS_PASSWORD)@{{ include "facefarm.fullname" . }}-redis:6379/0
+{{- else -}}
+- name: FARM_REDIS_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "facefarm.redisSecret" . }}
+      key: {{ ternary .Values.redis.existingSecretUrlKey "url" (not (empty .Values.redis.existingSecret)) }}
+{{- end -}}
+{{- end -}}
+
+{{- define "facefarm.endpoint" -}}
+{{- if .Values.minio.enabled -}}
+http://{{ include "facefarm.fullname" . }}-minio:9000
+{{- else -}}
+{{- required "storage.endpoint: name the S3 endpoint, or set minio.enabled" .Values.storage.endpoint -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "facefarm.storageEnv" -}}
+- name: FARM_STORAGE_URL
+  value: {{ .Values.storage.url | quote }}
+- name: FARM_S3_ENDPOINT
+  value: {{ include "facefarm.endpoint" . | quote }}
+- name: FARM_S3_REGION
+  value: {{ .Values.storage.region | quote }}
+- name: FARM_S3_ACCESS_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "facefarm.storageSecret" . }}
+      key: {{ include "facefarm.accessKeyKey" . }}
+- name: FARM_S3_SECRET_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "facefarm.storageSecret" . }}
+      key: {{ include "facefarm.secretKeyKey" . }}
+{{- end -}}
+
+{{/* Port of the S3 endpoint: as written, else that of the scheme. */}}
+{{- define "facefarm.endpointPort" -}}
+{{- $url := urlParse (include "facefarm.endpoint" .) -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+{{- default (ternary "80" "443" (eq $url.scheme "http")) $port -}}
+{{- end -}}
