@@ -7,6 +7,7 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
+from blender_worker.textures import Texture
 from farm.poses import rotation_matrix
 
 
@@ -17,7 +18,7 @@ class Surface:
     name: str
     colour: tuple[float, float, float, float]
     """RGBA as shown on screen (sRGB), multiplied with the texture."""
-    image: bpy.types.Image | None
+    texture: Texture | None
     double_sided: bool
     outline: float
     """Width of the outline relative to the style's own; 0 draws none."""

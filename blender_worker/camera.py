@@ -34,6 +34,11 @@ class Camera:
         lens[3, 2] = -1
         return np.asarray(lens @ view, np.float32)
 
+    def project(self, points: NDArray[np.float32], size: int) -> NDArray[np.float64]:
+        """(n, 3) world points as (n, 2) pixels of a square picture, x to the right, y up, origin bottom left."""
+        clip = np.column_stack([points, np.ones(len(points))]) @ self.view_projection().astype(np.float64).T
+        return np.asarray((clip[:, :2] / np.maximum(clip[:, 3:], 1e-9) * 0.5 + 0.5) * size)
+
 
 def frame(neck: tuple[float, float, float], head_height: float) -> Camera:
     """The camera for a character whose neck bone is at `neck` and whose head ends `head_height` above it."""

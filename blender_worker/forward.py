@@ -8,16 +8,15 @@ light, and then filtered on the GPU to its final size: straight alpha, sRGB, RGB
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import bpy
 import gpu
 import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
-from blender_worker import images
 from blender_worker.actor import Actor, Run
 from blender_worker.camera import Camera
 from blender_worker.styles import Style
+from blender_worker.textures import Texture
 from farm.poses import rotation_matrix
 
 _VERTEX_SOURCE = """
@@ -80,7 +79,7 @@ class _DrawRun:
 
 def _linear(colour: Sequence[float]) -> tuple[float, float, float, float]:
     """An sRGB colour with alpha as linear light."""
-    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3])
+    r, g, b = _linear_of(np.array(colour[:3], np.float32)).tolist()
     return r, g, b, colour[3]
 
 
@@ -104,11 +103,29 @@ class ForwardCanvas:
         self._pictures = [gpu.types.GPUTexture((size, size), format="RGBA8") for _ in self._styles]
         self._resolve_frame = gpu.types.GPUFrameBuffer(color_slots=tuple(self._pictures))
         self._quad = _full_screen_quad(self._resolve_shader)
-        self._white = _white_texture()
+        self._white = _upload(np.full((1, 1, 4), 255, np.uint8))
+        self._textures = self._upload_textures()
         self._parts = [self._upload_part(part) for part in actor.parts]
         self._runs = [self._upload_run(run) for run in actor.runs]
         self._position_format = gpu.types.GPUVertFormat()
         self._position_format.attr_add(id="position", comp_type="F32", len=3, fetch_mode="FLOAT")
+
+    def _upload_textures(self) -> dict[Texture, gpu.types.GPUTexture]:
+        """The actor's textures, each reduced to about one texel for a drawn pixel.
+
+        The camera does not move, so one level of detail, chosen here, does what mipmaps would do. (Blender's gpu module
+        makes no mipmaps for textures of ours, and crashes on textures of its own after their image is removed.)
+        """
+        places = self._actor.pose({}, (0.0, 0.0, 0.0))
+        screens = [self._camera.project(points, self._large) for points in places]
+        densities: dict[Texture, list[NDArray[np.float64]]] = {}
+        for run in self._actor.runs:
+            if run.surface.texture is not None:
+                found = _texel_density(run, self._actor.parts[run.part].uvs, screens[run.part], self._large)
+                densities.setdefault(run.surface.texture, []).append(found)
+        return {
+            texture: _upload(texture.shrunk(_level_of_detail(np.concatenate(found)))) for texture, found in densities.items()
+        }
 
     def _upload_part(self, part: object) -> _PartBuffers:
         form = gpu.types.GPUVertFormat()
@@ -123,10 +140,7 @@ class ForwardCanvas:
 
     def _upload_run(self, run: Run) -> _DrawRun:
         surface = run.surface
-        texture = self._white
-        if surface.image is not None:
-            texture = gpu.texture.from_image(surface.image)
-            texture.extend_mode("REPEAT")
+        texture = self._white if surface.texture is None else self._textures[surface.texture]
         cutoff = 0.0 if surface.opaque else -1.0 if surface.cutoff is None else surface.cutoff
         indices = gpu.types.GPUIndexBuf(type="TRIS", seq=run.triangles)
         return _DrawRun(run, indices, texture, _linear(surface.colour), _linear(surface.outline_colour), cutoff)
@@ -215,9 +229,57 @@ class ForwardCanvas:
         return pictures
 
 
-def _white_texture() -> gpu.types.GPUTexture:
-    image = bpy.data.images.get("white") or images.from_pixels(np.ones((1, 1, 4), np.float32), "white")
-    return gpu.texture.from_image(image)
+def _texel_density(
+    run: Run, uvs: NDArray[np.float32], screen: NDArray[np.float64], size: int
+) -> NDArray[np.float64]:
+    """(n, 2) for each triangle in the frame: texels along a drawn pixel, and drawn pixels that it covers."""
+    texture = run.surface.texture
+    assert texture is not None
+
+    def areas(points: NDArray[np.floating]) -> NDArray[np.float64]:
+        a, b, c = (points[run.triangles[:, i]].astype(np.float64) for i in range(3))
+        edge, other = b - a, c - a
+        return np.abs(edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0]) / 2
+
+    pixels = areas(screen)
+    texels = areas(uvs) * texture.pixels.shape[0] * texture.pixels.shape[1]
+    centre = screen[run.triangles].mean(axis=1)
+    seen = (pixels > 0.05) & (centre >= 0).all(axis=1) & (centre < size).all(axis=1)
+    return np.column_stack([np.sqrt(texels[seen] / pixels[seen]), pixels[seen]])
+
+
+def _level_of_detail(densities: NDArray[np.float64]) -> float:
+    """The factor to reduce a texture by: what suits its sharpest parts, which cover a tenth of the pixels."""
+    if not len(densities):
+        return 1.0
+    ordered = densities[np.argsort(densities[:, 0])]
+    covered = np.cumsum(ordered[:, 1])
+    return max(1.0, float(ordered[np.searchsorted(covered, covered[-1] * 0.1), 0]))
+
+
+def _upload(pixels: NDArray[np.uint8]) -> gpu.types.GPUTexture:
+    """(height, width, 4) sRGB pixels, straight alpha, top row first, as a texture that repeats.
+
+    They go up with alpha multiplied in (in linear light), so that transparent texels do not colour their neighbours.
+    """
+    height, width, _ = pixels.shape
+    values = pixels[::-1].astype(np.float32) / np.float32(255)
+    alpha = values[..., 3:]
+    if (pixels[..., 3] < 255).any():
+        values[..., :3] = _srgb_of(_linear_of(values[..., :3]) * alpha)
+    data = gpu.types.Buffer("FLOAT", values.size, np.ascontiguousarray(values).ravel())
+    texture = gpu.types.GPUTexture((width, height), format="SRGB8_A8", data=data)
+    texture.extend_mode("REPEAT")
+    texture.filter_mode(True)
+    return texture
+
+
+def _linear_of(srgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def _srgb_of(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def _create(info: gpu.types.GPUShaderCreateInfo, vertex: str, fragment: str) -> gpu.types.GPUShader:

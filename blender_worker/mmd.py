@@ -12,8 +12,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker import images
 from blender_worker.actor import Actor, KeyShare, Part, Run, Surface
+from blender_worker.textures import Texture, UnreadableTextureError, decode
 from farm.models.description import Bone, Character, GroupMorph, Material, MaterialFlag, VertexMorph
 from farm.models.skeleton import find_neck_and_head
 
@@ -171,27 +171,27 @@ def _build_shape_keys(
     return keys
 
 
-def _load_textures(character: Character, paths: dict[int, Path], warnings: list[str]) -> dict[int, bpy.types.Image]:
+def _load_textures(character: Character, paths: dict[int, Path], warnings: list[str]) -> dict[int, Texture]:
     used = sorted({m.texture for m in character.materials if m.texture is not None})
-    loaded: dict[int, bpy.types.Image] = {}
+    loaded: dict[int, Texture] = {}
     for index in used:
         if index not in paths:
             continue  # absent: the inventory has warned
         try:
-            loaded[index] = images.load(paths[index], f"texture-{index}")
-        except images.UnreadableImageError as error:
+            loaded[index] = decode(paths[index].read_bytes(), character.textures[index])
+        except UnreadableTextureError as error:
             warnings.append(
                 f"Texture '{character.textures[index]}' cannot be read ({error}); its material is drawn plain."
             )
     return loaded
 
 
-def _surface(material: Material, loaded: dict[int, bpy.types.Image]) -> Surface:
+def _surface(material: Material, loaded: dict[int, Texture]) -> Surface:
     edge = material.edge_size if material.flags & MaterialFlag.EDGE else 0.0
     return Surface(
         name=material.name,
         colour=_seen_colour(material),
-        image=loaded.get(material.texture) if material.texture is not None else None,
+        texture=loaded.get(material.texture) if material.texture is not None else None,
         double_sided=bool(material.flags & MaterialFlag.DOUBLE_SIDED),
         outline=max(0.0, edge),
         outline_colour=material.edge_colour,

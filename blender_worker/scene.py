@@ -26,6 +26,5 @@ def clear() -> None:
         data.curves,
         data.collections,
     ):
-        if hasattr(blocks, "remove") or blocks is data.shape_keys:
-            data.batch_remove(list(blocks))
+        data.batch_remove(list(blocks))
     data.orphans_purge(do_local_ids=True, do_linked_ids=True, do_recursive=True)

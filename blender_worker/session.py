@@ -41,19 +41,24 @@ def _load(command: pipe.Render) -> Actor:
 
 def _render(command: pipe.Render, answers: int) -> None:
     try:
-        started = time.perf_counter()
-        actor = _load(command)
-        camera = frame(actor.neck_position, actor.head_height)
-        styles = [STYLES[name] for name in command.styles]
-        canvas = ForwardCanvas(actor, camera, styles, command.size, command.supersample)
-        pipe.send(answers, pipe.Loaded(warnings=actor.warnings, seconds=time.perf_counter() - started))
-        for index, shot in enumerate(command.shots):
-            started = time.perf_counter()
-            pictures = np.stack(canvas.draw(shot.weights, shot.rotation, shot.light))
-            message = pipe.Pictures(shot=index, seconds=time.perf_counter() - started)
-            pipe.send(answers, message, memoryview(pictures).cast("B"))
-        pipe.send(answers, pipe.Finished())
+        _draw(command, answers)
     except FarmError as error:
         pipe.send(answers, pipe.Failed(code=error.code, message=str(error)))
     finally:
+        # By now nothing of Python's holds a texture of the scene any more: freeing one after its image is a crash.
         scene.clear()
+
+
+def _draw(command: pipe.Render, answers: int) -> None:
+    started = time.perf_counter()
+    actor = _load(command)
+    camera = frame(actor.neck_position, actor.head_height)
+    styles = [STYLES[name] for name in command.styles]
+    canvas = ForwardCanvas(actor, camera, styles, command.size, command.supersample)
+    pipe.send(answers, pipe.Loaded(warnings=actor.warnings, seconds=time.perf_counter() - started))
+    for index, shot in enumerate(command.shots):
+        started = time.perf_counter()
+        pictures = np.stack(canvas.draw(shot.weights, shot.rotation, shot.light))
+        message = pipe.Pictures(shot=index, seconds=time.perf_counter() - started)
+        pipe.send(answers, message, memoryview(pictures).cast("B"))
+    pipe.send(answers, pipe.Finished())

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.actor import Actor, KeyShare, Part, Run, Surface
+from blender_worker.textures import Texture, UnreadableTextureError, decode
 from farm.errors import NoNeckBoneError, RenderError
 
 _ADD_ON = "io_scene_vrm"
@@ -22,6 +23,31 @@ _OUTLINE_COLOUR = (0.22, 0.16, 0.18, 1.0)
 """For the materials that bring none of their own."""
 _PRESET_NAMES_1 = {"blink_left": "blinkLeft", "blink_right": "blinkRight", "look_up": "lookUp", "look_down": "lookDown",
                    "look_left": "lookLeft", "look_right": "lookRight"}  # fmt: skip
+
+
+class _Textures:
+    """The pictures inside the file, each decoded once."""
+
+    def __init__(self, warnings: list[str]) -> None:
+        self._decoded: dict[str, Texture | None] = {}
+        self._warnings = warnings
+
+    def get(self, image: bpy.types.Image | None) -> Texture | None:
+        """The decoded picture, or None where there is none that can be read."""
+        if image is None:
+            return None
+        if image.name not in self._decoded:
+            self._decoded[image.name] = self._decode(image)
+        return self._decoded[image.name]
+
+    def _decode(self, image: bpy.types.Image) -> Texture | None:
+        try:
+            if image.packed_file is None:
+                raise UnreadableTextureError("it is not inside the file")
+            return decode(image.packed_file.data, image.name)
+        except UnreadableTextureError as error:
+            self._warnings.append(f"Texture '{image.name}' cannot be read ({error}); its material is drawn plain.")
+            return None
 
 
 def build(path: Path, wanted: Iterable[str]) -> Actor:
@@ -47,6 +73,8 @@ def build(path: Path, wanted: Iterable[str]) -> Actor:
         raise NoNeckBoneError("The VRM's neck bone does not exist in its armature. Assign it and export again.")
     turning = {neck} | {bone.name for bone in armature.data.bones[neck].children_recursive}
     meshes = sorted((item for item in objects if item.type == "MESH" and _is_shown(item)), key=lambda item: item.name)
+    warnings: list[str] = []
+    textures = _Textures(warnings)
     parts: list[Part] = []
     runs: list[Run] = []
     head_tops: list[NDArray[np.float32]] = []
@@ -54,7 +82,7 @@ def build(path: Path, wanted: Iterable[str]) -> Actor:
     for item in meshes:
         for modifier in [m for m in item.modifiers if m.type != "ARMATURE"]:
             item.modifiers.remove(modifier)  # outlines as geometry: ours are drawn
-        part, part_runs = _describe(item, len(parts), armature, turning)
+        part, part_runs = _describe(item, len(parts), armature, turning, textures)
         heights = _heights(item, armature, {head}, turning, neck_point.z)
         parts.append(part)
         runs.extend(part_runs)
@@ -73,6 +101,7 @@ def build(path: Path, wanted: Iterable[str]) -> Actor:
         morphs=morphs,
         neck_position=(neck_point.x, neck_point.y, neck_point.z),
         head_height=max(1e-3, float(np.percentile(tops, _HEAD_PERCENTILE)) if len(tops) else 0.25),
+        warnings=warnings,
     )
 
 
@@ -81,7 +110,7 @@ def _is_shown(item: bpy.types.Object) -> bool:
 
 
 def _describe(
-    item: bpy.types.Object, number: int, armature: bpy.types.Object, turning: set[str]
+    item: bpy.types.Object, number: int, armature: bpy.types.Object, turning: set[str], textures: _Textures
 ) -> tuple[Part, list[Run]]:
     """One mesh object as drawn vertices (a corner's vertex, UV and normal, each combination once) and runs."""
     mesh = item.data
@@ -116,7 +145,7 @@ def _describe(
     runs = []
     for slot in np.unique(materials).tolist():
         material = mesh.materials[slot] if slot < len(mesh.materials) else None
-        runs.append(Run(number, _surface(material), np.ascontiguousarray(drawn[materials == slot])))
+        runs.append(Run(number, _surface(material, textures), np.ascontiguousarray(drawn[materials == slot])))
     return part, runs
 
 
@@ -164,12 +193,12 @@ def _to_srgb(colour: Iterable[float]) -> tuple[float, ...]:
     return tuple(12.92 * c if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055 for c in colour)
 
 
-def _surface(material: bpy.types.Material | None) -> Surface:
+def _surface(material: bpy.types.Material | None, textures: _Textures) -> Surface:
     if material is None:
         return Surface("none", (0.8, 0.8, 0.8, 1.0), None, True, 1.0, _OUTLINE_COLOUR, opaque=True)
     gltf = material.vrm_addon_extension.mtoon1
     if not gltf.enabled:
-        return _plain_surface(material)
+        return _plain_surface(material, textures)
     colour = list(gltf.pbr_metallic_roughness.base_color_factor)
     r, g, b = _to_srgb(colour[:3])
     toon = gltf.extensions.vrmc_materials_mtoon
@@ -180,7 +209,7 @@ def _surface(material: bpy.types.Material | None) -> Surface:
     return Surface(
         name=material.name,
         colour=(r, g, b, colour[3]),
-        image=gltf.pbr_metallic_roughness.base_color_texture.index.source,
+        texture=textures.get(gltf.pbr_metallic_roughness.base_color_texture.index.source),
         double_sided=gltf.double_sided,
         outline=0.0 if gltf.alpha_mode == "BLEND" else 1.0,
         outline_colour=edge,
@@ -189,7 +218,7 @@ def _surface(material: bpy.types.Material | None) -> Surface:
     )
 
 
-def _plain_surface(material: bpy.types.Material) -> Surface:
+def _plain_surface(material: bpy.types.Material, textures: _Textures) -> Surface:
     """A glTF material without MToon: its colour and picture are found in the nodes that Blender's importer made."""
     colour, image, has_alpha = (0.8, 0.8, 0.8, 1.0), None, False
     tree = material.node_tree
@@ -206,7 +235,7 @@ def _plain_surface(material: bpy.types.Material) -> Surface:
     return Surface(
         name=material.name,
         colour=colour,
-        image=image,
+        texture=textures.get(image),
         double_sided=not material.use_backface_culling,
         outline=0.0 if has_alpha else 1.0,
         outline_colour=_OUTLINE_COLOUR,

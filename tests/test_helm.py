@@ -599,7 +599,7 @@ def test_two_releases_do_not_share_a_name(helm: Helm) -> None:
 # --- What the chart says to programs
 
 
-def test_the_queue_is_kept_and_never_evicted(rendered: dict[str, list[Manifest]], tmp_path: Path) -> None:
+def test_the_queue_is_kept_and_never_evicted(rendered: dict[str, list[Manifest]]) -> None:
     text = find(rendered["defaults"], "ConfigMap", "farm-facefarm-redis")["data"]["redis.conf"]
     settings = dict(line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#"))
     assert settings["appendonly"] == "yes"
@@ -673,6 +673,15 @@ def test_the_command_line_knows_every_command(rendered: dict[str, list[Manifest]
             command = command.commands[words.pop(0)]
         # Raises a usage error for an option that does not exist.
         command.make_context(line, words)
+
+
+def test_the_settings_know_every_variable(manifests: list[Manifest]) -> None:
+    settings = pytest.importorskip("farm.settings", reason="the settings are not written yet")
+    known = {f"FARM_{field.upper()}" for field in settings.Settings.model_fields}
+    for name, container in containers(manifests):
+        given = {variable for variable in environment(container) if variable.startswith("FARM_")}
+        # An unknown variable would be ignored without a word.
+        assert given <= known, name
 
 
 @pytest.fixture(scope="session")

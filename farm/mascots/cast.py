@@ -10,7 +10,18 @@ from farm.mascots import body, face, hair, paint, rig
 from farm.mascots.face import BrowShape, Eye, EyeShape, Mouth, MouthShape, Skull
 from farm.mascots.hair import Lock, Scalp
 from farm.mascots.paint import Colour, in_box
-from farm.mascots.sculpt import Array, Finished, Mesh, Part, joined, mirrored, ribbon, sheet, smoothstep, unit
+from farm.mascots.sculpt import (
+    Array,
+    Finished,
+    Mesh,
+    Part,
+    joined,
+    mirrored,
+    ribbon,
+    sheet,
+    smoothstep,
+    unit,
+)
 from farm.models.description import (
     Character,
     GroupMorph,
@@ -109,11 +120,27 @@ def _morphs(wishes: Sequence[_Wish], mesh: Finished) -> tuple[Morph, ...]:
     for wish in wishes:
         if wish.group:
             indices = np.array([order[name] for name in wish.group], dtype=np.int32)
-            result.append(GroupMorph(wish.name, wish.name_en, wish.panel, indices, np.ones(len(indices), np.float32)))
+            result.append(
+                GroupMorph(
+                    wish.name,
+                    wish.name_en,
+                    wish.panel,
+                    indices,
+                    np.ones(len(indices), np.float32),
+                )
+            )
             continue
         vertices = np.concatenate([mesh.shapes[shape][0] for shape in wish.shapes])
         offsets = np.concatenate([mesh.shapes[shape][1] for shape in wish.shapes])
-        result.append(VertexMorph(wish.name, wish.name_en, wish.panel, vertices, offsets.astype(np.float32)))
+        result.append(
+            VertexMorph(
+                wish.name,
+                wish.name_en,
+                wish.panel,
+                vertices,
+                offsets.astype(np.float32),
+            )
+        )
     return tuple(result)
 
 
@@ -125,7 +152,12 @@ def _materials(surfaces: Sequence[_Surface], mesh: Finished) -> tuple[Material, 
         if surface.double_sided:
             flags |= MaterialFlag.DOUBLE_SIDED
         if surface.edge is not None:
-            flags |= MaterialFlag.EDGE | MaterialFlag.GROUND_SHADOW | MaterialFlag.CASTS_SHADOW | MaterialFlag.TAKES_SHADOW
+            flags |= (
+                MaterialFlag.EDGE
+                | MaterialFlag.GROUND_SHADOW
+                | MaterialFlag.CASTS_SHADOW
+                | MaterialFlag.TAKES_SHADOW
+            )
         r, g, b = surface.edge or (0, 0, 0)
         result.append(
             Material(
@@ -152,7 +184,11 @@ def _materials(surfaces: Sequence[_Surface], mesh: Finished) -> tuple[Material, 
 
 
 def _character(
-    names: tuple[str, str], mesh: Finished, surfaces: Sequence[_Surface], wishes: Sequence[_Wish], eye: tuple[float, float]
+    names: tuple[str, str],
+    mesh: Finished,
+    surfaces: Sequence[_Surface],
+    wishes: Sequence[_Wish],
+    eye: tuple[float, float],
 ) -> Character:
     strongest = np.argsort(-mesh.weights, axis=1, kind="stable")[:, :4]
     weights = np.take_along_axis(mesh.weights, strongest, axis=1)
@@ -177,7 +213,9 @@ def _character(
     )
 
 
-def _surfaces(skin_edge: Colour, hair_edge: Colour, clothes_edge: Colour) -> tuple[_Surface, ...]:
+def _surfaces(
+    skin_edge: Colour, hair_edge: Colour, clothes_edge: Colour
+) -> tuple[_Surface, ...]:
     """In the order of drawing: what shows through something else comes after it."""
     return (
         _Surface("首", "neck", "clothes", skin_edge),
@@ -200,7 +238,14 @@ def _surfaces(skin_edge: Colour, hair_edge: Colour, clothes_edge: Colour) -> tup
     )
 
 
-def _add_face(mesh: Mesh, skull: Skull, eye: EyeShape, brow: BrowShape, mouth: Mouth, drops: Mapping[str, float]) -> None:
+def _add_face(
+    mesh: Mesh,
+    skull: Skull,
+    eye: EyeShape,
+    brow: BrowShape,
+    mouth: Mouth,
+    drops: Mapping[str, float],
+) -> None:
     head = rig.fixed(rig.HEAD)
     mesh.add("face", skull.part(drops), head)
     for name, part in mouth.parts(skull).items():
@@ -211,7 +256,9 @@ def _add_face(mesh: Mesh, skull: Skull, eye: EyeShape, brow: BrowShape, mouth: M
     mesh.add("iris", iris, rig.fixed(rig.LEFT_EYE), "left")
     # The lights in both eyes come from one side, so the right iris mirrors its form but not its picture.
     middle = paint.IRIS[0] + paint.IRIS[2]
-    turned = replace(mirrored(iris), uvs=np.stack([middle - iris.uvs[:, 0], iris.uvs[:, 1]], -1))
+    turned = replace(
+        mirrored(iris), uvs=np.stack([middle - iris.uvs[:, 0], iris.uvs[:, 1]], -1)
+    )
     mesh.add("iris", turned, rig.fixed(rig.RIGHT_EYE), "right")
     mesh.add_pair("eye shade", maker.shade(), head)
     mesh.add_pair("lids", maker.skin(), head)
@@ -224,13 +271,24 @@ def _ear(skull: Skull) -> Part:
     """The left ear, a flattened shell; hair hides most of it."""
     uv = skull.picture_uv(np.array([1.0, 14.9, 0.0]))
     t = np.linspace(0.0, 2.0 * np.pi, 20, endpoint=False)
-    ring = np.stack([0.05 * np.cos(t), 0.34 * np.cos(t), 0.19 * np.sin(t) + 0.08 * np.cos(t)], -1)
+    ring = np.stack(
+        [0.05 * np.cos(t), 0.34 * np.cos(t), 0.19 * np.sin(t) + 0.08 * np.cos(t)], -1
+    )
     levels = np.array([0.75, 1.0, 1.0, 0.8, 0.5, 0.02])
     out = np.array([-0.15, 0.02, 0.07, 0.10, 0.09, 0.06])
-    points = np.stack([np.array([1.33 + o, 14.98, 0.10]) + ring * s for s, o in zip(levels, out, strict=True)])
+    points = np.stack(
+        [
+            np.array([1.33 + o, 14.98, 0.10]) + ring * s
+            for s, o in zip(levels, out, strict=True)
+        ]
+    )
     uvs = np.broadcast_to(uv, (*points.shape[:2], 2))
     part = sheet(points, uvs, wrap=True)
-    return part if part.normals[:, 0].sum() > 0.0 else sheet(points, uvs, wrap=True, flip=True)
+    return (
+        part
+        if part.normals[:, 0].sum() > 0.0
+        else sheet(points, uvs, wrap=True, flip=True)
+    )
 
 
 def _both_sides(locks: Sequence[Lock]) -> list[Lock]:
@@ -241,6 +299,7 @@ def _both_sides(locks: Sequence[Lock]) -> list[Lock]:
             azimuth=-lock.azimuth,
             turn=-lock.turn,
             fall=[(-x, y, z) for x, y, z in lock.fall],
+            facing=None if lock.facing is None else (-lock.facing[0], *lock.facing[1:]),
             column=lock.column + 0.37,
         )
         for lock in locks
@@ -262,18 +321,39 @@ def _clothes_texture(
     across, down = paint.unit_grid(size, size)
     fills: tuple[tuple[paint.Box, Callable[[Array, Array], Array]], ...] = (
         (body.NECK, lambda u, v: paint.gradient(neck, v)),
-        (body.CHEST, lambda u, v: np.broadcast_to(np.array(neck[-1][1], dtype=np.float64), (*u.shape, 3))),
+        (
+            body.CHEST,
+            lambda u, v: np.broadcast_to(
+                np.array(neck[-1][1], dtype=np.float64), (*u.shape, 3)
+            ),
+        ),
         (body.TORSO, torso),
         (body.TRIM, trim),
         (body.ACCENT, lambda u, v: paint.gradient(accent, v)),
         (body.SLEEVE, lambda u, v: paint.gradient(sleeve, v)),
-        (body.DETAIL, lambda u, v: np.broadcast_to(np.array(detail, dtype=np.float64), (*u.shape, 3))),
-        (body.LINING, lambda u, v: np.broadcast_to(np.array(lining, dtype=np.float64), (*u.shape, 3))),
+        (
+            body.DETAIL,
+            lambda u, v: np.broadcast_to(
+                np.array(detail, dtype=np.float64), (*u.shape, 3)
+            ),
+        ),
+        (
+            body.LINING,
+            lambda u, v: np.broadcast_to(
+                np.array(lining, dtype=np.float64), (*u.shape, 3)
+            ),
+        ),
     )
     for box, fill in fills:
         left, top, right, bottom = box
-        place = (slice(int(top * size), int(bottom * size)), slice(int(left * size), int(right * size)))
-        pixels[place] = fill((across[place] - left) / (right - left), (down[place] - top) / (bottom - top))
+        place = (
+            slice(int(top * size), int(bottom * size)),
+            slice(int(left * size), int(right * size)),
+        )
+        pixels[place] = fill(
+            (across[place] - left) / (right - left),
+            (down[place] - top) / (bottom - top),
+        )
     return paint.picture(pixels)
 
 
@@ -281,9 +361,9 @@ _NAGI_SKULL = Skull(
     sections=(
         (13.70, 0.02, -1.12, -1.05, -1.00),
         (13.76, 0.26, -1.30, -0.92, -0.78),
-        (13.92, 0.53, -1.38, -0.70, -0.30),
-        (14.20, 0.86, -1.42, -0.38, 0.35),
-        (14.60, 1.15, -1.45, -0.12, 0.95),
+        (13.92, 0.48, -1.38, -0.70, -0.30),
+        (14.20, 0.81, -1.42, -0.38, 0.35),
+        (14.60, 1.12, -1.45, -0.12, 0.95),
         (15.00, 1.32, -1.47, 0.02, 1.30),
         (15.45, 1.41, -1.48, 0.10, 1.50),
         (15.95, 1.43, -1.48, 0.12, 1.56),
@@ -296,31 +376,82 @@ _NAGI_SKULL = Skull(
 
 _NAGI_EYE = EyeShape(
     centre=(0.645, 15.03),
-    upper=[(-0.40, -0.08), (-0.32, 0.14), (-0.15, 0.315), (0.06, 0.365), (0.26, 0.30), (0.38, 0.14), (0.425, -0.02)],
-    lower=[(-0.40, -0.08), (-0.34, -0.24), (-0.17, -0.375), (0.04, -0.415), (0.24, -0.365), (0.37, -0.21), (0.425, -0.02)],
-    closed=[(-0.40, -0.11), (-0.30, -0.20), (-0.14, -0.275), (0.05, -0.30), (0.24, -0.265), (0.37, -0.17), (0.435, -0.07)],
-    happy=[(-0.41, -0.23), (-0.31, -0.07), (-0.15, 0.045), (0.03, 0.08), (0.22, 0.03), (0.36, -0.09), (0.44, -0.24)],
-    half=[(-0.40, -0.11), (-0.32, -0.04), (-0.16, 0.005), (0.06, 0.015), (0.26, 0.0), (0.38, -0.03), (0.425, -0.05)],
+    upper=[
+        (-0.40, -0.08),
+        (-0.32, 0.14),
+        (-0.15, 0.315),
+        (0.06, 0.365),
+        (0.26, 0.30),
+        (0.38, 0.14),
+        (0.425, -0.02),
+    ],
+    lower=[
+        (-0.40, -0.08),
+        (-0.34, -0.24),
+        (-0.17, -0.375),
+        (0.04, -0.415),
+        (0.24, -0.365),
+        (0.37, -0.21),
+        (0.425, -0.02),
+    ],
+    closed=[
+        (-0.40, -0.11),
+        (-0.30, -0.20),
+        (-0.14, -0.275),
+        (0.05, -0.30),
+        (0.24, -0.265),
+        (0.37, -0.17),
+        (0.435, -0.07),
+    ],
+    happy=[
+        (-0.41, -0.23),
+        (-0.31, -0.07),
+        (-0.15, 0.045),
+        (0.03, 0.08),
+        (0.22, 0.03),
+        (0.36, -0.09),
+        (0.44, -0.24),
+    ],
+    half=[
+        (-0.40, -0.11),
+        (-0.32, -0.04),
+        (-0.16, 0.005),
+        (0.06, 0.015),
+        (0.26, 0.0),
+        (0.38, -0.03),
+        (0.425, -0.05),
+    ],
     wide_by=0.10,
     iris=(0.0, 0.0, 0.325, 0.405),
     lash_thickness=0.12,
-    wing=(0.10, -0.015),
-    spikes=[(0.90, 0.15, 28.0), (0.80, 0.13, 48.0)],
+    wing=(0.03, -0.05),
+    spikes=[(0.845, 0.27, 12.0, 0.05), (0.77, 0.20, 30.0, 0.035)],
 )
 
 _MOUTHS = {
     "rest": MouthShape(0.22, 0.0, 0.0, corner=0.05),
-    "a": MouthShape(0.26, 0.07, 0.29, corner=0.02, teeth=0.17, tongue=0.42, squareness=2.3),
-    "i": MouthShape(0.32, 0.035, 0.12, corner=0.05, teeth=0.62, squareness=2.6),
-    "u": MouthShape(0.105, 0.055, 0.085, corner=0.0, tongue=0.25),
-    "e": MouthShape(0.25, 0.05, 0.17, corner=0.02, teeth=0.25, tongue=0.38, squareness=2.8),
+    "a": MouthShape(
+        0.26, 0.07, 0.29, corner=0.02, teeth=0.17, tongue=0.42, squareness=2.3
+    ),
+    "i": MouthShape(0.32, 0.04, 0.15, corner=0.05, teeth=0.62, squareness=2.6),
+    "u": MouthShape(0.115, 0.06, 0.095, corner=0.0, tongue=0.25),
+    "e": MouthShape(
+        0.25, 0.05, 0.17, corner=0.02, teeth=0.25, tongue=0.38, squareness=2.8
+    ),
     "o": MouthShape(0.16, 0.10, 0.24, corner=0.0, tongue=0.33),
     "smirk": MouthShape(0.24, 0.0, 0.0, corner=0.05, lean=0.075),
     "triangle": MouthShape(0.17, 0.13, 0.0, corner=-0.06, tongue=0.3),
 }
 
 
-_NECKLINE = ((0.0, 0.42), (14.0, 0.33), (35.0, 0.22), (70.0, 0.11), (120.0, 0.08), (180.0, 0.08))
+_NECKLINE = (
+    (0.0, 0.36),
+    (14.0, 0.28),
+    (35.0, 0.19),
+    (70.0, 0.105),
+    (120.0, 0.08),
+    (180.0, 0.08),
+)
 """Where Nagi's blouse begins, a little outside her collar's inner edge."""
 
 
@@ -329,20 +460,39 @@ def _nagi() -> Mascot:
     surfaces = _surfaces((150, 92, 92), (38, 44, 92), (48, 52, 92))
     mesh = Mesh([surface.name_en for surface in surfaces])
     head = rig.fixed(rig.HEAD)
-    brow = BrowShape([(0.28, 15.76), (0.46, 15.82), (0.72, 15.83), (1.03, 15.70)], 0.066)
-    _add_face(mesh, skull, eye, brow, Mouth(skull.mouth, _MOUTHS), {"a": 0.09, "o": 0.07, "e": 0.03})
+    brow = BrowShape(
+        [(0.28, 15.76), (0.46, 15.82), (0.72, 15.83), (1.03, 15.70)], 0.066
+    )
+    _add_face(
+        mesh,
+        skull,
+        eye,
+        brow,
+        Mouth(skull.mouth, _MOUTHS),
+        {"a": 0.09, "o": 0.07, "e": 0.03},
+    )
     mesh.add_pair("face", _ear(skull), head)
-    mesh.add("neck", body.neck(body.NECK), rig.neck)
+    mesh.add("neck", body.neck(body.NECK, radius=0.42), rig.neck)
 
     bust = body.Bust()
     mesh.add("neck", bust.part(body.CHEST, lift=-0.035), rig.bust)
     mesh.add("clothes", bust.part(body.TORSO, start=_NECKLINE), rig.bust)
-    mesh.add_pair("clothes", body.sleeve(body.SLEEVE, shoulder=(1.3, 12.12, 0.14), elbow=(2.75, 9.3, 0.1), puff=0.04), rig.bust)
-    inner = [(180.0, 0.045), (120.0, 0.045), (70.0, 0.075), (35.0, 0.19), (0.0, 0.42)]
-    outer = [(180.0, 0.40), (135.0, 0.42), (90.0, 0.40), (48.0, 0.46), (0.0, 0.56)]
-    mesh.add_pair("trim", bust.band(body.TRIM, inner, outer, lift=0.06, edge=0.07), rig.bust)
-    knot = bust.at(0.0, 0.47)
-    for part in body.bow(body.ACCENT, (0.0, float(knot[1]), float(knot[2]) - 0.22), 0.78):
+    mesh.add_pair(
+        "clothes",
+        body.sleeve(
+            body.SLEEVE, shoulder=(1.12, 12.25, 0.14), elbow=(2.45, 9.3, 0.1), puff=0.04
+        ),
+        rig.bust,
+    )
+    inner = [(180.0, 0.045), (120.0, 0.045), (70.0, 0.07), (35.0, 0.16), (0.0, 0.34)]
+    outer = [(180.0, 0.38), (135.0, 0.40), (90.0, 0.37), (48.0, 0.41), (0.0, 0.48)]
+    mesh.add_pair(
+        "trim", bust.band(body.TRIM, inner, outer, lift=0.06, edge=0.07), rig.bust
+    )
+    knot = bust.at(0.0, 0.375)
+    for part in body.bow(
+        body.ACCENT, (0.0, float(knot[1]), float(knot[2]) - 0.20), 0.68
+    ):
         mesh.add("trim", part, rig.bust)
 
     scalp = Scalp()
@@ -364,10 +514,10 @@ def _nagi() -> Mascot:
     for spec in fringe:
         mesh.add("hair", hair.lock(scalp, spec), head)
     sides = [
-        Lock(70, 92, 0.30, 0.13, lift=0.10, fall=[(1.50, 14.9, -0.62), (1.40, 14.0, -0.72), (1.24, 12.85, -0.80)], fringe=False,
-             profile=hair.LONG, column=0.15),
-        Lock(79, 92, 0.30, 0.13, lift=0.08, fall=[(1.60, 14.9, -0.34), (1.54, 14.0, -0.42), (1.50, 13.05, -0.55)], fringe=False,
-             profile=hair.LONG, column=0.75),
+        Lock(67, 92, 0.29, 0.11, lift=0.10, fall=[(1.43, 14.9, -0.62), (1.37, 14.3, -0.70), (1.40, 13.6, -0.76), (1.20, 12.8, -0.86)], fringe=False,
+             profile=hair.LONG, column=0.15, facing=(0.45, 0.0, -0.9)),
+        Lock(78, 92, 0.30, 0.12, lift=0.08, fall=[(1.58, 14.9, -0.34), (1.54, 14.0, -0.42), (1.47, 13.05, -0.50)], fringe=False,
+             profile=hair.LONG, column=0.75, facing=(0.7, 0.0, -0.7)),
         Lock(90, 92, 0.34, 0.14, lift=0.06, fall=[(1.66, 14.9, 0.05), (1.64, 14.0, 0.20), (1.62, 13.2, 0.55), (1.75, 12.0, 1.1),
                                                   (1.9, 10.5, 1.25), (1.9, 9.0, 1.25)], fringe=False,
              profile=(0.3, 0.9, 1.0, 1.05, 1.1, 1.1, 1.0), column=0.45),
@@ -397,16 +547,37 @@ def _nagi() -> Mascot:
         (12.6, 1.65, 1.10, 1.15), (11.4, 1.85, 1.15, 1.20), (9.0, 1.95, 1.20, 1.25),
     ]  # fmt: skip
     mesh.add("hair inside", hair.curtain(levels, from_azimuth=88.0), rig.long_hair)
-    ahoge = hair.strand([(0.0, 17.34, 0.1), (0.05, 17.68, -0.05), (0.28, 17.92, -0.25), (0.62, 17.86, -0.42), (0.80, 17.66, -0.5)], 0.085)
+    ahoge = hair.strand(
+        [
+            (0.0, 17.34, 0.1),
+            (0.05, 17.68, -0.05),
+            (0.28, 17.92, -0.25),
+            (0.62, 17.86, -0.42),
+            (0.80, 17.66, -0.5),
+        ],
+        0.085,
+    )
     mesh.add("hair", ahoge, head)
+    for start, end in (((40.0, 74.0), (52.0, 82.0)), ((52.0, 74.0), (40.0, 82.0))):
+        mesh.add("trim", _hairpin(scalp, start, end), head)
 
     pictures = {
         "face": face.face_texture(
-            skull, eye, face.SkinColours((255, 236, 224), (246, 200, 188), (250, 150, 146), (196, 112, 104)), fringe=15.75
+            skull,
+            eye,
+            face.SkinColours(
+                (254, 230, 216), (243, 194, 180), (250, 150, 146), (196, 112, 104)
+            ),
+            fringe=15.75,
         ),
         "features": paint.features_texture(
             paint.FeatureColours(
-                iris=[(0.0, (20, 70, 120)), (0.45, (36, 142, 178)), (0.8, (92, 214, 208)), (1.0, (150, 240, 214))],
+                iris=[
+                    (0.0, (20, 70, 120)),
+                    (0.45, (36, 142, 178)),
+                    (0.8, (92, 214, 208)),
+                    (1.0, (150, 240, 214)),
+                ],
                 rim=(22, 44, 92),
                 pupil=(16, 26, 66),
                 glow=(196, 255, 226),
@@ -418,16 +589,35 @@ def _nagi() -> Mascot:
         ),
         "hair": paint.hair_texture(
             paint.HairColours(
-                long=[(0.0, (62, 74, 142)), (0.25, (84, 104, 182)), (0.6, (104, 146, 214)), (1.0, (150, 206, 236))],
-                short=[(0.0, (62, 74, 142)), (0.5, (86, 108, 186)), (0.85, (108, 146, 214)), (1.0, (134, 182, 230))],
+                long=[
+                    (0.0, (62, 74, 142)),
+                    (0.25, (84, 104, 182)),
+                    (0.6, (104, 146, 214)),
+                    (1.0, (150, 206, 236)),
+                ],
+                short=[
+                    (0.0, (62, 74, 142)),
+                    (0.5, (86, 108, 186)),
+                    (0.85, (108, 146, 214)),
+                    (1.0, (134, 182, 230)),
+                ],
                 shine=(206, 226, 252),
                 line=(52, 60, 124),
-                inside=[(0.0, (40, 44, 96)), (0.5, (56, 66, 128)), (1.0, (84, 106, 170))],
+                inside=[
+                    (0.0, (40, 44, 96)),
+                    (0.5, (56, 66, 128)),
+                    (1.0, (84, 106, 170)),
+                ],
             ),
             seed=7,
         ),
         "clothes": _clothes_texture(
-            neck=[(0.0, (236, 178, 168)), (0.50, (240, 188, 176)), (0.62, (253, 228, 215)), (1.0, (255, 236, 224))],
+            neck=[
+                (0.0, (228, 164, 156)),
+                (0.52, (235, 178, 167)),
+                (0.64, (252, 224, 209)),
+                (1.0, (254, 230, 216)),
+            ],
             torso=lambda u, v: _blouse(u, v),
             trim=_sailor_stripes,
             accent=[(0.0, (240, 92, 96)), (0.5, (226, 66, 80)), (1.0, (188, 44, 70))],
@@ -436,8 +626,29 @@ def _nagi() -> Mascot:
             lining=(210, 216, 238),
         ),
     }
-    character = _character(("凪", "Nagi"), mesh.finished(), surfaces, _NAGI_MORPHS, eye.centre)
-    return Mascot(character, {f"tex/{name}.png": image for name, image in pictures.items()})
+    character = _character(
+        ("凪", "Nagi"), mesh.finished(), surfaces, _NAGI_MORPHS, eye.centre
+    )
+    return Mascot(
+        character, {f"tex/{name}.png": image for name, image in pictures.items()}
+    )
+
+
+def _hairpin(
+    scalp: Scalp, start: tuple[float, float], end: tuple[float, float]
+) -> Part:
+    """A bar on the fringe between two places (azimuth, polar angle)."""
+    way = np.linspace(0.0, 1.0, 8)
+    path = scalp.at(
+        start[0] + (end[0] - start[0]) * way, start[1] + (end[1] - start[1]) * way, 0.24
+    )
+    return ribbon(
+        path,
+        scalp.outward(path),
+        np.full(8, 0.035),
+        np.full(8, 0.03),
+        lambda q, a: in_box(body.DETAIL, 0.5 + 0.1 * q, 0.5),
+    )
 
 
 def _blouse(u: Array, v: Array) -> Array:
@@ -452,85 +663,207 @@ def _sailor_stripes(u: Array, v: Array) -> Array:
     pixels = np.broadcast_to(np.array((52.0, 62.0, 122.0)), (*u.shape, 3))
     pixels = paint.mix(pixels, (40, 46, 98), smoothstep(0.4, 0.0, v))
     for middle in (0.72, 0.83):
-        pixels = paint.mix(pixels, (244, 248, 255), smoothstep(0.030, 0.020, np.abs(v - middle)))
+        pixels = paint.mix(
+            pixels, (244, 248, 255), smoothstep(0.030, 0.020, np.abs(v - middle))
+        )
     return pixels
-
 
 
 _MOMO_EYE = EyeShape(
     centre=(0.64, 15.00),
-    upper=[(-0.39, -0.06), (-0.33, 0.16), (-0.17, 0.34), (0.04, 0.40), (0.24, 0.33), (0.37, 0.14), (0.42, -0.10)],
-    lower=[(-0.39, -0.06), (-0.34, -0.24), (-0.19, -0.38), (0.02, -0.425), (0.23, -0.385), (0.36, -0.26), (0.42, -0.10)],
-    closed=[(-0.40, -0.09), (-0.30, -0.19), (-0.15, -0.27), (0.04, -0.305), (0.23, -0.28), (0.36, -0.20), (0.43, -0.12)],
-    happy=[(-0.40, -0.23), (-0.31, -0.07), (-0.16, 0.045), (0.02, 0.085), (0.21, 0.03), (0.35, -0.10), (0.43, -0.26)],
-    half=[(-0.39, -0.09), (-0.32, -0.03), (-0.16, 0.01), (0.06, 0.015), (0.26, -0.01), (0.37, -0.05), (0.42, -0.11)],
+    upper=[
+        (-0.39, -0.06),
+        (-0.33, 0.16),
+        (-0.17, 0.34),
+        (0.04, 0.40),
+        (0.24, 0.33),
+        (0.37, 0.14),
+        (0.42, -0.10),
+    ],
+    lower=[
+        (-0.39, -0.06),
+        (-0.34, -0.24),
+        (-0.19, -0.38),
+        (0.02, -0.425),
+        (0.23, -0.385),
+        (0.36, -0.26),
+        (0.42, -0.10),
+    ],
+    closed=[
+        (-0.40, -0.09),
+        (-0.30, -0.19),
+        (-0.15, -0.27),
+        (0.04, -0.305),
+        (0.23, -0.28),
+        (0.36, -0.20),
+        (0.43, -0.12),
+    ],
+    happy=[
+        (-0.40, -0.23),
+        (-0.31, -0.07),
+        (-0.16, 0.045),
+        (0.02, 0.085),
+        (0.21, 0.03),
+        (0.35, -0.10),
+        (0.43, -0.26),
+    ],
+    half=[
+        (-0.39, -0.09),
+        (-0.32, -0.03),
+        (-0.16, 0.01),
+        (0.06, 0.015),
+        (0.26, -0.01),
+        (0.37, -0.05),
+        (0.42, -0.11),
+    ],
     wide_by=0.10,
     iris=(0.0, -0.01, 0.335, 0.41),
     lash_thickness=0.10,
-    wing=(0.07, -0.06),
-    spikes=[(0.92, 0.13, 5.0)],
+    wing=(0.02, -0.05),
+    spikes=[(0.84, 0.25, 0.0, 0.05), (0.92, 0.15, -20.0, 0.03)],
 )
 
 
 def _momo() -> Mascot:
     skull, eye = _NAGI_SKULL, _MOMO_EYE
-    surfaces = _surfaces((160, 94, 86), (136, 58, 70), (52, 104, 104))
+    surfaces = _surfaces((160, 94, 86), (130, 44, 66), (44, 98, 100))
     mesh = Mesh([surface.name_en for surface in surfaces])
     head = rig.fixed(rig.HEAD)
-    brow = BrowShape([(0.30, 15.72), (0.48, 15.78), (0.72, 15.78), (0.98, 15.66)], 0.075)
+    brow = BrowShape(
+        [(0.30, 15.72), (0.48, 15.78), (0.72, 15.78), (0.98, 15.66)], 0.075
+    )
     shapes = {name: _MOUTHS[name] for name in ("rest", "a", "i", "o")}
-    _add_face(mesh, skull, eye, brow, Mouth(skull.mouth, shapes), {"a": 0.09, "o": 0.07})
+    _add_face(
+        mesh, skull, eye, brow, Mouth(skull.mouth, shapes), {"a": 0.09, "o": 0.07}
+    )
     mesh.add_pair("face", _ear(skull), head)
-    mesh.add("neck", body.neck(body.NECK), rig.neck)
+    mesh.add("neck", body.neck(body.NECK, radius=0.42), rig.neck)
     bust = body.Bust()
     mesh.add("neck", bust.part(body.CHEST, lift=-0.035), rig.bust)
-    mesh.add("clothes", bust.part(body.TORSO, start=((0.0, 0.12), (180.0, 0.12))), rig.bust)
-    mesh.add_pair("clothes", body.sleeve(body.SLEEVE, shoulder=(1.3, 12.12, 0.14), elbow=(2.75, 9.3, 0.1), puff=0.10), rig.bust)
-    mesh.add("trim", body.hood(body.LINING, centre=(0.0, 12.85, 0.30), radii=(0.98, 0.86), thick=0.36), rig.bust)
-    lace = [(0.30, 12.35, -0.86), (0.34, 12.05, -1.1), (0.36, 11.6, -1.22), (0.35, 11.1, -1.3), (0.35, 10.6, -1.3)]
+    mesh.add(
+        "clothes", bust.part(body.TORSO, start=((0.0, 0.12), (180.0, 0.12))), rig.bust
+    )
+    mesh.add_pair(
+        "clothes",
+        body.sleeve(
+            body.SLEEVE, shoulder=(1.12, 12.25, 0.14), elbow=(2.45, 9.3, 0.1), puff=0.10
+        ),
+        rig.bust,
+    )
+    mesh.add(
+        "trim",
+        body.hood(
+            body.LINING, centre=(0.0, 12.98, 0.30), radii=(0.92, 0.84), thick=0.35
+        ),
+        rig.bust,
+    )
+    lace = [
+        (0.30, 12.35, -0.86),
+        (0.34, 12.05, -1.1),
+        (0.36, 11.6, -1.22),
+        (0.35, 11.1, -1.3),
+        (0.35, 10.6, -1.3),
+    ]
     mesh.add("trim", body.laces(body.DETAIL, lace, 0.05), rig.bust)
 
     scalp = Scalp()
     mesh.add("hair", hair.cap(scalp), head)
     fringe = [
-        Lock(2, 99, 0.34, turn=9, lift=0.11, column=0.1),
-        Lock(-14, 99, 0.30, turn=8, lift=0.08, column=0.5),
-        Lock(18, 98, 0.28, turn=10, lift=0.07, column=0.3),
-        Lock(-31, 99, 0.30, turn=6, lift=0.10, column=0.9),
-        Lock(34, 100, 0.30, turn=9, lift=0.09, column=0.7),
-        Lock(-47, 104, 0.30, turn=-5, lift=0.07, column=0.6),
-        Lock(50, 106, 0.30, turn=8, lift=0.07, column=0.2),
-        Lock(-62, 118, 0.32, turn=-8, lift=0.08, column=0.8),
-        Lock(64, 118, 0.32, turn=8, lift=0.08, column=0.4),
+        Lock(1, 99, 0.36, turn=10, lift=0.11, column=0.1),
+        Lock(-15, 99, 0.36, turn=9, lift=0.08, column=0.5),
+        Lock(17, 98, 0.36, turn=11, lift=0.07, column=0.3),
+        Lock(-31, 100, 0.36, turn=6, lift=0.10, column=0.9),
+        Lock(33, 100, 0.36, turn=9, lift=0.09, column=0.7),
+        Lock(-48, 104, 0.36, turn=-5, lift=0.07, column=0.6),
+        Lock(49, 106, 0.36, turn=8, lift=0.07, column=0.2),
+        Lock(-62, 116, 0.36, turn=-8, lift=0.10, column=0.8),
+        Lock(63, 116, 0.36, turn=8, lift=0.10, column=0.4),
+        Lock(-8, 93, 0.17, turn=12, lift=0.14, column=0.75),
+        Lock(25, 94, 0.16, turn=12, lift=0.13, column=0.45),
+        Lock(-40, 95, 0.16, turn=-6, lift=0.13, column=0.05),
     ]
     for spec in fringe:
         mesh.add("hair", hair.lock(scalp, spec), head)
-    bob: list[Lock] = []
-    for index, azimuth in enumerate((70.0, 84.0, 100.0, 118.0, 137.0, 157.0)):
+    blunt = (0.3, 0.9, 1.0, 1.04, 1.06, 0.95, 0.25)
+    bob = [
+        Lock(66, 92, 0.30, 0.12, lift=0.10, fall=[(1.46, 14.9, -0.64), (1.44, 14.35, -0.72), (1.16, 13.62, -0.86)], fringe=False,
+             profile=hair.LONG, column=0.15, facing=(0.45, 0.0, -0.9)),
+        Lock(78, 92, 0.36, 0.14, lift=0.08, fall=[(1.62, 14.9, -0.36), (1.62, 14.3, -0.40), (1.34, 13.55, -0.48)], fringe=False,
+             profile=blunt, column=0.6, facing=(0.8, 0.0, -0.6)),
+    ]  # fmt: skip
+    for index, azimuth in enumerate((93.0, 109.0, 127.0, 145.0, 163.0)):
         a = np.radians(azimuth)
         x, z = np.sin(a), -np.cos(a)
-        falls = [(1.72 * x, 14.9, 0.12 + 1.74 * z), (1.72 * x, 14.3, 0.12 + 1.72 * z), (1.40 * x, 13.72, 0.12 + 1.42 * z)]
-        bob.append(Lock(azimuth, 92, 0.40, 0.15, lift=0.07, fringe=False, fall=falls, profile=hair.LONG, column=0.19 * index))
-    middle = Lock(180, 92, 0.44, 0.16, lift=0.07, fringe=False, profile=hair.LONG, column=0.5,
-                  fall=[(0, 14.9, 1.86), (0, 14.3, 1.84), (0, 13.72, 1.54)])  # fmt: skip
+        falls = [
+            (1.70 * x, 14.9, 0.12 + 1.72 * z),
+            (1.72 * x, 14.3, 0.12 + 1.74 * z),
+            (1.36 * x, 13.5, 0.12 + 1.38 * z),
+        ]
+        bob.append(
+            Lock(
+                azimuth,
+                92,
+                0.42,
+                0.15,
+                lift=0.07,
+                fringe=False,
+                fall=falls,
+                profile=blunt,
+                column=0.19 * index,
+            )
+        )
+    middle = Lock(180, 92, 0.42, 0.16, lift=0.07, fringe=False, profile=blunt, column=0.5,
+                  fall=[(0, 14.9, 1.84), (0, 14.3, 1.86), (0, 13.5, 1.50)])  # fmt: skip
     for spec in [*_both_sides(bob), middle]:
         mesh.add("hair", hair.lock(scalp, spec, count=22), head)
-    levels = [(16.2, 1.40, 0.1, 1.45), (15.0, 1.52, 0.1, 1.50), (14.4, 1.52, 0.15, 1.50), (14.05, 1.40, 0.3, 1.40)]
-    mesh.add("hair inside", hair.curtain(levels, from_azimuth=80.0), head)
-    ear = hair.CatEar(base=(0.92, 16.70, 0.0), tip=(1.52, 17.95, 0.05), half_width=0.60, depth=0.30)
+    levels = [
+        (16.2, 1.40, 0.1, 1.45),
+        (15.0, 1.52, 0.1, 1.55),
+        (14.4, 1.52, 0.15, 1.58),
+        (13.9, 1.38, 0.2, 1.46),
+        (13.45, 1.16, 0.3, 1.22),
+    ]
+    mesh.add("hair inside", hair.curtain(levels, from_azimuth=80.0, jag=0.22), head)
+    ear = hair.CatEar(
+        base=(0.92, 16.70, 0.0), tip=(1.50, 17.85, 0.05), half_width=0.60, depth=0.30
+    )
     fur = in_box(paint.HAIR_SHORT, np.array([0.5, 0.5]), np.array([0.68, 0.78]))
-    outer, pink = ear.parts(fur, in_box(body.ACCENT, np.array([0.5, 0.5]), np.array([0.0, 1.0])))
+    outer, pink = ear.parts(
+        fur, in_box(body.ACCENT, np.array([0.5, 0.5]), np.array([0.0, 1.0]))
+    )
     mesh.add_pair("hair", outer, head)
     mesh.add_pair("trim", pink, head)
-    mesh.add("hair", hair.strand([(0.05, 17.3, 0.1), (-0.05, 17.6, 0.0), (-0.22, 17.72, -0.15), (-0.38, 17.62, -0.25)], 0.07), head)
+    mesh.add(
+        "hair",
+        hair.strand(
+            [
+                (0.05, 17.3, 0.1),
+                (-0.05, 17.6, 0.0),
+                (-0.22, 17.72, -0.15),
+                (-0.38, 17.62, -0.25),
+            ],
+            0.07,
+        ),
+        head,
+    )
 
     pictures = {
         "face": face.face_texture(
-            skull, eye, face.SkinColours((255, 232, 216), (248, 196, 176), (255, 142, 130), (200, 110, 96)), fringe=15.75
+            skull,
+            eye,
+            face.SkinColours(
+                (254, 226, 208), (245, 188, 166), (255, 142, 130), (200, 110, 96)
+            ),
+            fringe=15.75,
         ),
         "features": paint.features_texture(
             paint.FeatureColours(
-                iris=[(0.0, (150, 72, 30)), (0.45, (226, 136, 40)), (0.8, (255, 200, 84)), (1.0, (255, 226, 130))],
+                iris=[
+                    (0.0, (150, 72, 30)),
+                    (0.45, (226, 136, 40)),
+                    (0.8, (255, 200, 84)),
+                    (1.0, (255, 226, 130)),
+                ],
                 rim=(104, 46, 30),
                 pupil=(70, 26, 26),
                 glow=(255, 246, 176),
@@ -542,33 +875,65 @@ def _momo() -> Mascot:
         ),
         "hair": paint.hair_texture(
             paint.HairColours(
-                long=[(0.0, (222, 116, 124)), (0.3, (242, 148, 146)), (0.65, (252, 178, 160)), (1.0, (255, 214, 182))],
-                short=[(0.0, (222, 116, 124)), (0.5, (244, 150, 148)), (0.85, (252, 178, 160)), (1.0, (255, 206, 178))],
-                shine=(255, 236, 222),
-                line=(200, 94, 108),
-                inside=[(0.0, (150, 66, 82)), (1.0, (206, 112, 116))],
+                long=[
+                    (0.0, (214, 92, 118)),
+                    (0.3, (238, 122, 140)),
+                    (0.65, (248, 152, 154)),
+                    (1.0, (255, 200, 176)),
+                ],
+                short=[
+                    (0.0, (214, 92, 118)),
+                    (0.5, (238, 122, 140)),
+                    (0.85, (248, 148, 154)),
+                    (1.0, (255, 178, 168)),
+                ],
+                shine=(255, 228, 222),
+                line=(186, 70, 100),
+                inside=[(0.0, (130, 50, 74)), (1.0, (196, 96, 110))],
             ),
             seed=11,
         ),
         "clothes": _clothes_texture(
-            neck=[(0.0, (242, 186, 170)), (0.42, (246, 194, 178)), (0.60, (255, 228, 212)), (1.0, (255, 232, 216))],
+            neck=[
+                (0.0, (230, 160, 142)),
+                (0.48, (238, 176, 156)),
+                (0.62, (253, 222, 204)),
+                (1.0, (254, 226, 208)),
+            ],
             torso=_hoodie,
-            trim=lambda u, v: np.broadcast_to(np.array((120.0, 196.0, 190.0)), (*u.shape, 3)),
+            trim=lambda u, v: np.broadcast_to(
+                np.array((120.0, 196.0, 190.0)), (*u.shape, 3)
+            ),
             accent=[(0.0, (255, 158, 164)), (1.0, (255, 206, 200))],
             sleeve=[(0.0, (146, 216, 206)), (1.0, (120, 194, 190))],
             detail=(255, 250, 240),
             lining=(120, 198, 190),
         ),
     }
-    character = _character(("もも", "Momo"), mesh.finished(), surfaces, _MOMO_MORPHS, eye.centre)
-    return Mascot(character, {f"tex/{name}.png": image for name, image in pictures.items()})
+    character = _character(
+        ("もも", "Momo"), mesh.finished(), surfaces, _MOMO_MORPHS, eye.centre
+    )
+    return Mascot(
+        character, {f"tex/{name}.png": image for name, image in pictures.items()}
+    )
 
 
 def _hoodie(u: Array, v: Array) -> Array:
     """Mint, with a zip in the middle."""
     pixels = np.broadcast_to(np.array((146.0, 216.0, 206.0)), (*u.shape, 3))
-    pixels = paint.mix(pixels, (108, 184, 182), 0.5 * smoothstep(0.12, 0.28, np.abs(u - 0.5)))
-    return paint.mix(pixels, (255, 250, 240), smoothstep(0.006, 0.004, np.abs(u - 0.5)))
+    pixels = paint.mix(
+        pixels, (108, 184, 182), 0.5 * smoothstep(0.12, 0.28, np.abs(u - 0.5))
+    )
+    half_width = 0.045 / (
+        2.0
+        * np.pi
+        * np.interp(
+            v, np.linspace(0.0, 1.0, 9), [ring[0] for ring in body.Bust().rings]
+        )
+    )
+    return paint.mix(
+        pixels, (255, 250, 240), smoothstep(1.1, 0.9, np.abs(u - 0.5) / half_width)
+    )
 
 
 MASCOTS: Mapping[str, Callable[[], Mascot]] = {"nagi": _nagi, "momo": _momo}

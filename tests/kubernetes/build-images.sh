@@ -27,22 +27,20 @@ for target in control worker; do
         -t "facefarm-$target" .
 done
 
-# Runs a command as the image's user. LC_ALL: the chroot has no locales.
-try() {
-    local image=$1 container; shift
-    container=$(b from "$image")
-    b run --isolation chroot --env LC_ALL=C.UTF-8 "$container" -- "$@"
-    b rm "$container" >/dev/null
-}
-for target in control worker; do
-    test "$(try "facefarm-$target" id -u)" = 10001
-    try "facefarm-$target" farm --help >/dev/null
+# A command as the image's user in a container of the image. LC_ALL: the chroot has no locales.
+control=$(b from facefarm-control)
+worker=$(b from facefarm-worker)
+try() { b run --isolation chroot --env LC_ALL=C.UTF-8 "$@"; }
+for container in "$control" "$worker"; do
+    test "$(try "$container" -- id -u)" = 10001
+    try "$container" -- farm --help >/dev/null
 done
-if try facefarm-control python -c 'import bpy' 2>/dev/null; then
+if try "$control" -- python -c 'import bpy' 2>/dev/null; then
     echo "the control image carries Blender" >&2
     exit 1
 fi
 # Mesa draws, so the libraries are complete; that the GPU draws is for a node with one to show.
-renderer=$(try facefarm-worker python -c 'import bpy, gpu; gpu.init(); print("renderer", gpu.platform.renderer_get())')
+renderer=$(try "$worker" -- python -c 'import bpy, gpu; gpu.init(); print("renderer", gpu.platform.renderer_get())')
 grep '^renderer .*llvmpipe' <<<"$renderer"
+b rm "$control" "$worker" >/dev/null
 echo "both images were built and run"

@@ -1,0 +1,1 @@
+"""What comes out of the farm: manifests, shards, pose tables, contact sheets and exports."""

@@ -1,0 +1,63 @@
+"""The contact sheet of a model: a few samples, each in both partitions and every style, on a chequered ground."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from farm.poses import Partition
+from farm.spec import StyleName
+
+ROWS = 6
+_CELL = 192
+_SQUARE = 12
+_HEADER = 26
+_GAP = 4
+_DARK, _LIGHT = (202, 208, 214), (226, 230, 234)
+_PAPER, _INK = (250, 250, 250), (40, 44, 52)
+
+
+def chosen_samples(samples: int) -> tuple[int, ...]:
+    """The samples that the sheet shows: spread evenly over all of them."""
+    count = min(ROWS, samples)
+    return tuple(i * samples // count for i in range(count))
+
+
+def contact_sheet(
+    pictures: Mapping[tuple[int, Partition, StyleName], NDArray[np.uint8]],
+    samples: Sequence[int],
+    partitions: Sequence[Partition],
+    styles: Sequence[StyleName],
+) -> bytes:
+    """A PNG with a row for each sample and a column for each partition and style.
+
+    `pictures` holds (size, size, 4) straight-alpha pictures for every combination.
+    """
+    columns = [(partition, style) for partition in partitions for style in styles]
+    width = len(columns) * (_CELL + _GAP) + _GAP
+    height = _HEADER + len(samples) * (_CELL + _GAP)
+    sheet = Image.new("RGB", (width, height), _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=14)
+    ground = _chequers()
+    for column, (partition, style) in enumerate(columns):
+        left = _GAP + column * (_CELL + _GAP)
+        pen.text((left + _CELL / 2, _HEADER / 2), f"{partition} / {style}", _INK, font, anchor="mm")
+        for row, sample in enumerate(samples):
+            picture = Image.fromarray(pictures[sample, partition, style])
+            picture = picture.resize((_CELL, _CELL), Image.Resampling.BOX)
+            cell = ground.copy()
+            cell.alpha_composite(picture)
+            sheet.paste(cell.convert("RGB"), (left, _HEADER + row * (_CELL + _GAP)))
+    with io.BytesIO() as out:
+        sheet.save(out, "PNG")
+        return out.getvalue()
+
+
+def _chequers() -> Image.Image:
+    place = np.indices((_CELL, _CELL)) // _SQUARE
+    light = (place.sum(axis=0) % 2 == 0)[..., None]
+    rgb = np.where(light, np.uint8(_LIGHT), np.uint8(_DARK)).astype(np.uint8)
+    return Image.fromarray(np.dstack([rgb, np.full((_CELL, _CELL), 255, np.uint8)]))

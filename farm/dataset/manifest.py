@@ -1,0 +1,108 @@
+"""The manifest of one rendered model: written last, so that where it stands, everything it names stands too.
+
+It holds no clock, host, path or device: equal inputs give equal bytes.
+"""
+
+from pydantic import BaseModel, ConfigDict
+
+from farm.poses import Partition
+from farm.spec import RenderSpec, StyleName
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CONTACT_SHEET = "contact-sheet.png"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelRecord(_Record):
+    """The model, as its file describes it."""
+
+    id: str
+    format: str
+    title: str
+    comment: str
+    licence: dict[str, str]
+
+
+class ShardRecord(_Record):
+    """One tar file of pictures."""
+
+    file: str
+    style: StyleName
+    partition: Partition
+    images: int
+    bytes: int
+    sha256: str
+
+
+class ImageRecord(_Record):
+    """One picture and everything that was varied for it."""
+
+    file: str
+    """Name inside the shard."""
+    sample: int
+    style: StyleName
+    partition: Partition
+    pose: tuple[float, ...]
+    """The 20-d pose vector; entries 17 to 19 in degrees."""
+    rotation: tuple[tuple[float, float, float], ...]
+    """(3, 3) matrix of the head's rotation about world axes, for column vectors."""
+    light: float
+    """Intensity of the one light."""
+    seed: int
+    sha256: str
+
+
+class BasisRecord(_Record):
+    """The neutral, frontal picture in one style."""
+
+    file: str
+    style: StyleName
+    sha256: str
+
+
+class Manifest(_Record):
+    """All about one rendered model."""
+
+    format: int = FORMAT
+    renderer: int
+    """`farm.spec.RENDERER_VERSION` that drew it."""
+    render_key: str
+    model: ModelRecord
+    annotation: dict[str, str]
+    """Target name to source morph: the mapping that was used."""
+    target_morphs: int
+    """How many of the 23 are annotated."""
+    spec: RenderSpec
+    samples: int
+    warnings: tuple[str, ...]
+    shards: tuple[ShardRecord, ...]
+    basis: tuple[BasisRecord, ...]
+    images: tuple[ImageRecord, ...]
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes; one line an image would be nicer to read, one line in all is smaller."""
+        return self.model_dump_json().encode() + b"\n"
+
+
+def result_object(render_key: str, file: str) -> str:
+    """The store's key of a file of a result."""
+    return f"renders/{render_key}/{file}"
+
+
+def shard_file(style: StyleName, partition: Partition) -> str:
+    """The name of the shard of one style and partition."""
+    return f"{style}-{partition}.tar"
+
+
+def basis_file(style: StyleName) -> str:
+    """The name of the neutral picture of one style."""
+    return f"basis-{style}.png"
+
+
+def image_file(model_id: str, sample: int) -> str:
+    """The name of a picture inside its shard; unique over models, as WebDataset asks."""
+    return f"{model_id[:16]}_{sample:05d}.png"

@@ -1,0 +1,53 @@
+"""Tar shards in WebDataset form: for each sample ``<key>.png`` and ``<key>.json`` beside each other.
+
+The bytes depend on the contents alone: no times, no owners.
+"""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+
+class ShardWriter:
+    """Writes one shard to a file; use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.members = 0
+        self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def add(self, name: str, data: bytes) -> None:
+        """Append one member."""
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        member.mode = 0o644
+        self._tar.addfile(member, io.BytesIO(data))
+        self.members += 1
+
+    def close(self) -> None:
+        """Finish the archive; the file is complete afterwards."""
+        self._tar.close()
+
+
+def read_shard(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The members of a shard, in order."""
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            source = tar.extractfile(member)
+            if source is not None:
+                yield member.name, source.read()
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file's contents, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,181 @@
+"""Supervises one Blender process.
+
+Blender cannot be stopped from within (it swallows exceptions in a draw), it grows, it can crash. So it lives in a
+process of its own, in a process group of its own; whatever goes wrong, the group is killed and the next model gets a
+fresh one.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm import pipe
+from farm.errors import BlenderDiedError, ModelError, NoNeckBoneError, RenderError, ServiceError
+
+START_SECONDS = 120.0
+LOAD_SECONDS = 300.0
+STALL_SECONDS = 60.0
+"""A single shot takes milliseconds to seconds; a Blender silent for this long hangs."""
+MODELS_PER_PROCESS = 50
+MEMORY_LIMIT = 6 * 2**30
+"""Bytes of resident memory above which Blender is replaced after the present model."""
+_LOG_TAIL = 4000
+_SOFTWARE = re.compile("llvmpipe|softpipe|swrast|software", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One shot as it came from Blender."""
+
+    shot: int
+    pictures: NDArray[np.uint8]
+    """(styles, size, size, 4), sRGB, straight alpha."""
+    seconds: float
+
+
+def is_software(renderer: str) -> bool:
+    """Whether an OpenGL renderer of this name runs on the CPU."""
+    return bool(_SOFTWARE.search(renderer))
+
+
+class Blender:
+    """One Blender process, started when first needed and replaced when it is worn or dead."""
+
+    def __init__(self, require_gpu: bool = False) -> None:
+        self._require_gpu = require_gpu
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = tempfile.TemporaryFile(prefix="farm-blender-log-")
+        self._commands = self._answers = -1
+        self._models = 0
+        self.renderer = ""
+        """Name of the OpenGL renderer, once started."""
+
+    def start(self) -> None:
+        """Start Blender if none runs. Raises ServiceError when it cannot start or draws on the wrong device."""
+        if self._process is not None:
+            return
+        command_read, self._commands = os.pipe()
+        self._answers, answer_write = os.pipe()
+        self._log.seek(0)
+        self._log.truncate()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "blender_worker", str(command_read), str(answer_write)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=(command_read, answer_write),
+            start_new_session=True,
+        )
+        os.close(command_read)
+        os.close(answer_write)
+        self._models = 0
+        try:
+            message, _ = pipe.receive(self._answers, START_SECONDS)
+        except (pipe.Closed, pipe.Silent) as error:
+            tail = self.log_tail()
+            self.stop()
+            raise ServiceError(
+                "Blender does not start. `farm doctor` tells which library or driver is missing. Its last words:\n" + tail
+            ) from error
+        if not isinstance(message, pipe.Ready):
+            self.stop()
+            raise ServiceError("Blender answered out of turn at start; the worker and blender_worker do not match.")
+        self.renderer = message.renderer
+        if self._require_gpu and is_software(self.renderer):
+            self.stop()
+            raise ServiceError(
+                f"A GPU is required (FARM_REQUIRE_GPU=1), but OpenGL runs on '{self.renderer}'. In a container set "
+                "NVIDIA_DRIVER_CAPABILITIES=graphics,utility and give the pod a GPU; `farm doctor` shows what is seen."
+            )
+
+    def draw(self, request: pipe.Render, on_loaded: Callable[[pipe.Loaded], None]) -> Iterator[Drawn]:
+        """Draw the request's shots, in order, calling `on_loaded` once before the first.
+
+        Raises ModelError or RenderError when the model is at fault, BlenderDiedError when Blender is. A caller that
+        stops iterating early must call `stop`.
+        """
+        self.start()
+        try:
+            pipe.send(self._commands, request)
+            limit = LOAD_SECONDS
+            while True:
+                message, payload = pipe.receive(self._answers, limit)
+                limit = STALL_SECONDS
+                match message:
+                    case pipe.Loaded():
+                        on_loaded(message)
+                    case pipe.Pictures():
+                        shape = (len(request.styles), request.size, request.size, 4)
+                        yield Drawn(message.shot, np.frombuffer(payload, np.uint8).reshape(shape), message.seconds)
+                    case pipe.Finished():
+                        break
+                    case pipe.Failed(code=code, message=text):
+                        self._recycle()
+                        raise _error_of(code)(text)
+                    case _:
+                        raise pipe.Closed
+        except pipe.Silent as error:
+            tail = self.log_tail()
+            self.stop()
+            raise BlenderDiedError(f"Blender said nothing for {limit:.0f} s and was killed. Its last words:\n{tail}") from error
+        except pipe.Closed as error:
+            code = self._exit_code()
+            tail = self.log_tail()
+            self.stop()
+            raise BlenderDiedError(f"Blender ended ({code}) while drawing. Its last words:\n{tail}") from error
+        self._recycle()
+
+    def stop(self) -> None:
+        """Kill Blender's process group and wait until it is gone; may be called at any time."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        os.close(self._commands)
+        os.close(self._answers)
+
+    def log_tail(self) -> str:
+        """The end of what Blender printed, without the harmless EGL lines of its start."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - _LOG_TAIL))
+        lines = self._log.read().decode(errors="replace").splitlines()
+        return "\n".join(line for line in lines if "EGL_BAD_MATCH" not in line)
+
+    def _exit_code(self) -> str:
+        if self._process is None:
+            return "not running"
+        try:
+            code = self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            return "still running, its pipe closed"
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+    def _recycle(self) -> None:
+        """End a worn process: Blender's memory grows with every model."""
+        self._models += 1
+        if self._models >= MODELS_PER_PROCESS or self._resident() > MEMORY_LIMIT:
+            self.stop()
+
+    def _resident(self) -> int:
+        if self._process is None:
+            return 0
+        try:
+            with open(f"/proc/{self._process.pid}/statm") as file:
+                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except OSError:
+            return 0
+
+
+def _error_of(code: str) -> type[RenderError] | type[ModelError]:
+    return next((kind for kind in (NoNeckBoneError, ModelError) if kind.code == code), RenderError)
