@@ -21,7 +21,8 @@ class Style:
 
 
 _CEL = """
-    float lit = smoothstep(0.42, 0.46, facing * 0.5 + 0.5 * light + 0.12);
+    float edge = 0.8 - 0.5 * light;
+    float lit = smoothstep(edge - 0.02, edge + 0.02, facing);
     vec3 shade = base * vec3(0.62, 0.56, 0.66);
     return mix(shade, base, lit) * (0.86 + 0.2 * light);
 """
@@ -29,7 +30,7 @@ _CEL = """
 STYLES = {
     style.name: style
     for style in (
-        Style("default", "return base * (0.42 + 1.05 * light * (0.25 + 0.75 * max(facing, 0.0)));"),
+        Style("default", "return base * (0.40 + 0.72 * light * (0.25 + 0.75 * max(facing, 0.0)));"),
         Style("toon", _CEL),
         Style("flat", "return base;"),
         Style("ink", _CEL, outline=1.1),

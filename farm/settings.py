@@ -17,6 +17,8 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     require_gpu: bool = False
     """The worker refuses to start on software OpenGL."""
+    shutdown_seconds: int = 45
+    """How long a worker that is told to stop goes on with its model before it hands the job back."""
     api_url: str = "http://127.0.0.1:8000"
     """Where the command line finds the API."""
     flower_basic_auth: SecretStr = SecretStr("")

@@ -8,18 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from farm.mascots.paint import Box, in_box
-from farm.mascots.sculpt import (
-    Array,
-    Part,
-    Spline,
-    curve,
-    ellipsoid,
-    joined,
-    ribbon,
-    sheet,
-    tube,
-    unit,
-)
+from farm.mascots.sculpt import Array, Part, Spline, curve, ellipsoid, joined, ribbon, sheet, tube, unit
 
 NECK: Box = (0.0, 0.0, 0.25, 0.3)
 """The neck in the clothes' texture, with its shade under the chin at the top."""
@@ -65,40 +54,26 @@ class Bust:
         base = self._ring(a, k)
         step = 1e-3
         over = self._ring(a + step, k) - self._ring(a - step, k)
-        down = self._ring(a, np.minimum(k + step, 1.0)) - self._ring(
-            a, np.maximum(k - step, 0.0)
-        )
-        return base + unit(np.cross(down, over)) * -rise[..., None]
+        down = self._ring(a, np.minimum(k + step, 1.0)) - self._ring(a, np.maximum(k - step, 0.0))
+        lifted: Array = base - unit(np.cross(down, over)) * rise[..., None]
+        return lifted
 
     def _ring(self, a: Array, k: Array) -> Array:
-        wide, front, back, y_side, y_front, y_back, middle = np.moveaxis(
-            self._spline(k), -1, 0
-        )
+        wide, front, back, y_side, y_front, y_back, middle = np.moveaxis(self._spline(k), -1, 0)
         s, c = np.sin(a), np.cos(a)
-        depth, height = (
-            np.where(c > 0.0, front, back),
-            np.where(c > 0.0, y_front, y_back),
-        )
-        return np.stack(
-            [wide * s, y_side + (height - y_side) * c**2, middle - depth * c], -1
-        )
+        depth, height = (np.where(c > 0.0, front, back), np.where(c > 0.0, y_front, y_back))
+        return np.stack([wide * s, y_side + (height - y_side) * c**2, middle - depth * c], -1)
 
     def part(
-        self,
-        box: Box,
-        *,
-        start: Sequence[tuple[float, float]] = ((0.0, 0.0), (180.0, 0.0)),
-        lift: float = 0.0,
+        self, box: Box, *, start: Sequence[tuple[float, float]] = ((0.0, 0.0), (180.0, 0.0)), lift: float = 0.0
     ) -> Part:
         """The bust's surface down from `start`, points of (azimuth, along); its front is the middle of the box."""
-        azimuth = np.linspace(-180.0, 180.0, 61)
+        azimuth = np.linspace(-180.0, 180.0, 53)
         first = np.interp(np.abs(azimuth), [a for a, _ in start], [k for _, k in start])
-        along = first + (1.0 - first) * np.linspace(1.0, 0.0, 24)[:, None]
+        along = first + (1.0 - first) * np.linspace(1.0, 0.0, 20)[:, None]
         points = self.at(azimuth[None], along, lift)
         uvs = in_box(
-            box,
-            np.broadcast_to(azimuth / 360.0 + 0.5, points.shape[:2]),
-            np.broadcast_to(along, points.shape[:2]),
+            box, np.broadcast_to(azimuth / 360.0 + 0.5, points.shape[:2]), np.broadcast_to(along, points.shape[:2])
         )
         return sheet(points, uvs)
 
@@ -116,18 +91,9 @@ class Bust:
         low, high = curve(outer, count), curve(inner, count)
         # The first and last rows dive to the body, so that the collar has a visible thickness.
         shares = np.array([0.0, 0.0, 0.06, 0.3, 0.55, 0.8, 1.0, 1.0])[:, None, None]
-        lifts = np.array(
-            [
-                lift - edge,
-                lift,
-                lift + 0.012,
-                lift + 0.02,
-                lift + 0.02,
-                lift + 0.012,
-                lift,
-                lift - edge,
-            ]
-        )[:, None]
+        lifts = np.array([lift - edge, lift, lift + 0.012, lift + 0.02, lift + 0.02, lift + 0.012, lift, lift - edge])[
+            :, None
+        ]
         grid = low * (1.0 - shares) + high * shares
         points = self.at(grid[..., 0], grid[..., 1], lifts)
         across, up = np.meshgrid(np.linspace(0.0, 1.0, count), shares[:, 0, 0])
@@ -156,19 +122,10 @@ def neck(box: Box, *, radius: float = 0.47) -> Part:
         -1,
     )
     down = np.clip((14.3 - points[..., 1]) / 1.7, 0.0, 1.0)
-    return sheet(
-        points,
-        in_box(box, np.broadcast_to(np.linspace(0.0, 1.0, 29), down.shape), down),
-    )
+    return sheet(points, in_box(box, np.broadcast_to(np.linspace(0.0, 1.0, 29), down.shape), down))
 
 
-def sleeve(
-    box: Box,
-    *,
-    shoulder: tuple[float, float, float],
-    elbow: tuple[float, float, float],
-    puff: float,
-) -> Part:
+def sleeve(box: Box, *, shoulder: tuple[float, float, float], elbow: tuple[float, float, float], puff: float) -> Part:
     """The left upper arm in its sleeve."""
     t = np.linspace(0.0, 1.0, 14)
     start, end = np.array(shoulder), np.array(elbow)
@@ -177,21 +134,14 @@ def sleeve(
     return tube(path, radii, in_box(box, np.full(14, 0.5), t), sides=18)
 
 
-def bow(
-    box: Box, centre: tuple[float, float, float], size: float, *, tails: bool = True
-) -> list[Part]:
+def bow(box: Box, centre: tuple[float, float, float], size: float, *, tails: bool = True) -> list[Part]:
     """A bow: two loops, a knot, and two tails when wanted."""
     parts = []
     middle = np.array(centre)
     for side in (-1.0, 1.0):
         t = np.linspace(0.0, 1.0, 11)
         reach = np.stack(
-            [
-                side * size * t,
-                size * (0.14 * np.sin(np.pi * t * 0.9) + 0.10 * t),
-                -size * 0.10 * np.sin(np.pi * t),
-            ],
-            -1,
+            [side * size * t, size * (0.14 * np.sin(np.pi * t * 0.9) + 0.10 * t), -size * 0.10 * np.sin(np.pi * t)], -1
         )
         height = size * Spline([0.10, 0.26, 0.44, 0.50, 0.36])(t)
         depth = size * Spline([0.08, 0.17, 0.24, 0.20, 0.05])(t)
@@ -224,21 +174,13 @@ def bow(
             )
     parts.append(
         ellipsoid(
-            middle - np.array([0.0, 0.0, 0.1 * size]),
-            (0.17 * size, 0.19 * size, 0.17 * size),
-            in_box(box, 0.5, 0.35),
+            middle - np.array([0.0, 0.0, 0.1 * size]), (0.17 * size, 0.19 * size, 0.17 * size), in_box(box, 0.5, 0.35)
         )
     )
     return parts
 
 
-def hood(
-    box: Box,
-    *,
-    centre: tuple[float, float, float],
-    radii: tuple[float, float],
-    thick: float,
-) -> Part:
+def hood(box: Box, *, centre: tuple[float, float, float], radii: tuple[float, float], thick: float) -> Part:
     """A hood lying round the neck: a soft roll, thicker and higher behind."""
     a = np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)
     behind = 0.5 - 0.5 * np.cos(a)
@@ -252,13 +194,7 @@ def hood(
         ],
         -1,
     )
-    return tube(
-        path,
-        thick * (0.42 + 0.62 * behind**0.8),
-        in_box(box, 0.5, 0.5),
-        sides=16,
-        closed=True,
-    )
+    return tube(path, thick * (0.42 + 0.62 * behind**0.8), in_box(box, 0.5, 0.5), sides=16, closed=True)
 
 
 def laces(box: Box, left: Sequence[tuple[float, float, float]], radius: float) -> Part:
@@ -267,7 +203,5 @@ def laces(box: Box, left: Sequence[tuple[float, float, float]], radius: float) -
     radii = np.full(14, radius)
     radii[-3:] *= 1.6
     one = tube(path, radii, in_box(box, 0.5, 0.5), sides=8)
-    other = tube(
-        path * np.array([-1.0, 1.0, 1.0]), radii, in_box(box, 0.5, 0.5), sides=8
-    )
+    other = tube(path * np.array([-1.0, 1.0, 1.0]), radii, in_box(box, 0.5, 0.5), sides=8)
     return joined([one, other])

@@ -14,16 +14,7 @@ from PIL import Image
 
 from farm.mascots import paint
 from farm.mascots.paint import Colour, in_box
-from farm.mascots.sculpt import (
-    Array,
-    Part,
-    Spline,
-    curve,
-    joined,
-    sheet,
-    smoothstep,
-    unit,
-)
+from farm.mascots.sculpt import Array, Part, Spline, curve, joined, sheet, smoothstep, unit
 
 type Points = Sequence[tuple[float, float]]
 
@@ -50,13 +41,10 @@ class Skull:
     def front(self, x: ArrayLike, y: ArrayLike) -> Array:
         """Z of the smooth face (without the nose) at X and Y, arrays of one shape."""
         profile = self._profile
-        wide, front, middle = (
-            np.interp(y, profile[:, 0], profile[:, i]) for i in (1, 2, 3)
-        )
+        heights = np.asarray(y, dtype=np.float64)
+        wide, front, middle = (np.interp(heights, profile[:, 0], profile[:, i]) for i in (1, 2, 3))
         ratio = np.clip(np.abs(x) / np.maximum(wide, 1e-6), 0.0, 0.999)
-        result: Array = middle - (middle - front) * (1.0 - ratio**SECTION_POWER) ** (
-            1.0 / SECTION_POWER
-        )
+        result: Array = middle - (middle - front) * (1.0 - ratio**SECTION_POWER) ** (1.0 / SECTION_POWER)
         return result
 
     def normals(self, positions: Array) -> Array:
@@ -77,13 +65,9 @@ class Skull:
 
     def part(self, chin_drops: Mapping[str, float]) -> Part:
         """The head's surface; `chin_drops` gives the shapes that lower the chin, in units."""
-        rows = 64
-        along = Spline(np.array([0.0, 0.06, 0.2, 0.5, 0.78, 1.0]))(
-            np.linspace(0.0, 1.0, rows)
-        )
-        y, wide, front, middle, back = (
-            column[:, None] for column in Spline(np.array(self.sections))(along).T
-        )
+        rows = 54
+        along = Spline(np.array([0.0, 0.06, 0.2, 0.5, 0.78, 1.0]))(np.linspace(0.0, 1.0, rows))
+        y, wide, front, middle, back = (column[:, None] for column in Spline(np.array(self.sections))(along).T)
         span = np.linspace(-1.0, 1.0, 45)
         angle = np.pi / 2 * np.sign(span) * np.abs(span) ** 1.15
         power = 2.0 / SECTION_POWER
@@ -95,10 +79,7 @@ class Skull:
         y = np.broadcast_to(y, x.shape)
         facing = z < 0.0
         bridge = np.exp(-((x / 0.11) ** 2)) * np.exp(
-            -(
-                np.where(y > self.nose, (y - self.nose) / 0.30, (self.nose - y) / 0.075)
-                ** 2
-            )
+            -(np.where(y > self.nose, (y - self.nose) / 0.30, (self.nose - y) / 0.075) ** 2)
         )
         lips = np.exp(-((x / 0.30) ** 2) - ((y - self.mouth) / 0.12) ** 2)
         z = z - facing * (0.15 * bridge + 0.02 * lips)
@@ -110,19 +91,18 @@ class Skull:
             smoothstep(14.35, 13.9, plain.positions[:, 1])[:, None]
             * smoothstep(0.1, -0.5, plain.normals[:, 1])[:, None]
         )
-        normals = _smoothed(
-            (round_ * (1.0 - below) + plain.normals * below).reshape(points.shape),
-            passes=8,
-        ).reshape(-1, 3)
-        low = smoothstep(14.5, 13.85, plain.positions[:, 1]) * smoothstep(
-            0.1, -0.7, plain.positions[:, 2]
+        normals = _smoothed((round_ * (1.0 - below) + plain.normals * below).reshape(points.shape), passes=8).reshape(
+            -1, 3
         )
+        low = smoothstep(14.5, 13.85, plain.positions[:, 1]) * smoothstep(0.1, -0.7, plain.positions[:, 2])
         down = np.array([0.0, -1.0, 0.0])
-        shapes = {
-            name: plain.positions + down * (drop * low)[:, None]
-            for name, drop in chin_drops.items()
-        }
-        return replace(plain, normals=normals, shapes=shapes)
+        shapes = {name: plain.positions + down * (drop * low)[:, None] for name, drop in chin_drops.items()}
+        # The jaw's underside takes its colour from the picture's lowest part, which is painted as shade.
+        behind = (z - np.broadcast_to(middle, z.shape)).reshape(-1)
+        under = smoothstep(-0.02, 0.16, behind) * smoothstep(14.6, 14.25, plain.positions[:, 1])
+        seen = plain.positions.copy()
+        seen[:, 1] += (13.55 - seen[:, 1]) * under
+        return replace(plain, normals=normals, uvs=self.picture_uv(seen), shapes=shapes)
 
 
 def _smoothed(normals: Array, passes: int) -> Array:
@@ -176,10 +156,7 @@ class Eye:
         closed, happy = _sample(shape.closed, n), _sample(shape.happy, n)
         self.lids: dict[str, tuple[Array, Array]] = {
             "rest": (upper, lower),
-            "wide": (
-                upper + arch * (0.0, shape.wide_by),
-                lower - arch * (0.0, 0.3 * shape.wide_by),
-            ),
+            "wide": (upper + arch * (0.0, shape.wide_by), lower - arch * (0.0, 0.3 * shape.wide_by)),
             "half": (_sample(shape.half, n), lower),
             "closed": (closed, closed),
             "happy": (happy, happy),
@@ -187,28 +164,21 @@ class Eye:
         """Shape to the edges of the upper and the lower lid, (n, 2) each, relative to the centre."""
         wide_upper, wide_lower = self.lids["wide"]
         away = np.stack([-np.cos(np.pi * along), np.zeros(n)], -1) * 0.10
-        self._socket = (
-            wide_upper + away + arch * (0.0, 0.07),
-            wide_lower + away - arch * (0.0, 0.07),
-        )
+        self._socket = (wide_upper + away + arch * (0.0, 0.07), wide_lower + away - arch * (0.0, 0.07))
 
     def _laid(self, xy: Array, lift: float | Array) -> Array:
         return self.skull.laid(xy + self._centre, lift)
 
     def _part(self, make: Mapping[str, Array], uvs: Array, *, lift: float) -> Part:
         """A grid part from its front-view points (rows, columns, 2) by shape, rows going up."""
-        # Half way through a morph a vertex is on the chord, inside the round face; shapes that move far start further out.
+        # Half way through a morph a vertex lies on the chord, inside the round face: what moves far ends further out.
         points = {
-            name: self._laid(
-                xy, lift + 0.13 * ((xy - make["rest"]) ** 2).sum(axis=-1)[..., None]
-            )
+            name: self._laid(xy, lift + 0.13 * ((xy - make["rest"]) ** 2).sum(axis=-1)[..., None])
             for name, xy in make.items()
         }
         rest = points.pop("rest")
         part = sheet(rest, uvs, normals=self.skull.normals(rest))
-        return replace(
-            part, shapes={name: moved.reshape(-1, 3) for name, moved in points.items()}
-        )
+        return replace(part, shapes={name: moved.reshape(-1, 3) for name, moved in points.items()})
 
     @staticmethod
     def _between(low: Array, high: Array, rows: int) -> Array:
@@ -220,11 +190,7 @@ class Eye:
         (upper, lower), (top, bottom) = self.lids["wide"], self._socket
         grid = self._between(lower * 0.45 + bottom * 0.55, upper * 0.45 + top * 0.55, 9)
         size = np.abs(grid).max(axis=(0, 1))
-        uvs = in_box(
-            paint.WHITE,
-            0.5 + 0.5 * grid[..., 0] / size[0],
-            0.5 - 0.5 * grid[..., 1] / size[1],
-        )
+        uvs = in_box(paint.WHITE, 0.5 + 0.5 * grid[..., 0] / size[0], 0.5 - 0.5 * grid[..., 1] / size[1])
         return self._part({"rest": grid}, uvs, lift=0.010)
 
     def iris(self) -> Part:
@@ -233,20 +199,10 @@ class Eye:
         angle = np.linspace(0.0, 2.0 * np.pi, 41)
         radius = np.linspace(1.0, 0.0, 8)[:, None]
         disc = np.stack([radius * -np.sin(angle), radius * np.cos(angle)], -1)
-        uvs = in_box(
-            paint.IRIS,
-            0.5 + 0.455 * disc[..., 0],
-            0.5 - 0.455 * disc[..., 1],
-            inset=0.0,
-        )
+        uvs = in_box(paint.IRIS, 0.5 + 0.455 * disc[..., 0], 0.5 - 0.455 * disc[..., 1], inset=0.0)
         size, middle = np.array([half_width, half_height]), np.array([x, y])
         return self._part(
-            {
-                "rest": middle + disc * size,
-                "wide": middle + disc * size * 0.88 + (0.0, 0.01),
-            },
-            uvs,
-            lift=0.018,
+            {"rest": middle + disc * size, "wide": middle + disc * size * 0.88 + (0.0, 0.01)}, uvs, lift=0.018
         )
 
     def shade(self) -> Part:
@@ -255,48 +211,27 @@ class Eye:
         for name, (upper, lower) in self.lids.items():
             high = upper[1:-1]
             depth = np.minimum(0.17, 0.8 * np.maximum(high[:, 1] - lower[1:-1, 1], 0.0))
-            make[name] = self._between(
-                high - np.stack([np.zeros_like(depth), depth], -1),
-                high + (0.0, 0.01),
-                4,
-            )
+            make[name] = self._between(high - np.stack([np.zeros_like(depth), depth], -1), high + (0.0, 0.01), 4)
         rows, columns, _ = make["rest"].shape
         down = np.linspace(1.0, 0.0, rows)[:, None]
-        uvs = in_box(
-            paint.SHADE,
-            np.broadcast_to(np.linspace(0.0, 1.0, columns), (rows, columns)),
-            down,
-        )
+        uvs = in_box(paint.SHADE, np.broadcast_to(np.linspace(0.0, 1.0, columns), (rows, columns)), down)
         return self._part(make, uvs, lift=0.024)
 
     def skin(self) -> Part:
         """Both lids: skin between the socket's fixed border and the moving edges."""
         top, bottom = self._socket
         upper = self._part(
-            {
-                name: self._between(high, top, 5)
-                for name, (high, _) in self.lids.items()
-            },
-            self.skull.picture_uv(
-                self._laid(self._between(self.lids["rest"][0], top, 5), 0.0)
-            ),
+            {name: self._between(high, top, 5) for name, (high, _) in self.lids.items()},
+            self.skull.picture_uv(self._laid(self._between(self.lids["rest"][0], top, 5), 0.0)),
             lift=0.030,
         )
         lower = self._part(
-            {
-                name: self._between(bottom, low, 4)
-                for name, (_, low) in self.lids.items()
-            },
-            self.skull.picture_uv(
-                self._laid(self._between(bottom, self.lids["rest"][1], 4), 0.0)
-            ),
+            {name: self._between(bottom, low, 4) for name, (_, low) in self.lids.items()},
+            self.skull.picture_uv(self._laid(self._between(bottom, self.lids["rest"][1], 4), 0.0)),
             lift=0.030,
         )
         both = joined([upper, lower])
-        shapes = {
-            name: np.concatenate([upper.shapes[name], lower.shapes[name]])
-            for name in self.SHAPES
-        }
+        shapes = {name: np.concatenate([upper.shapes[name], lower.shapes[name]]) for name in self.SHAPES}
         return replace(both, shapes=shapes, edge=None)
 
     def _lash_line(self, name: str) -> tuple[Array, Array]:
@@ -317,16 +252,9 @@ class Eye:
 
     def lashes(self) -> Part:
         """Upper line with its wing, single lashes, and the thin lower line."""
-        pieces = [
-            self._upper_lashes(),
-            *(self._spike(*spike) for spike in self.shape.spikes),
-            self._lower_lashes(),
-        ]
+        pieces = [self._upper_lashes(), *(self._spike(*spike) for spike in self.shape.spikes), self._lower_lashes()]
         both = joined(pieces)
-        shapes = {
-            name: np.concatenate([piece.shapes[name] for piece in pieces])
-            for name in self.SHAPES
-        }
+        shapes = {name: np.concatenate([piece.shapes[name] for piece in pieces]) for name in self.SHAPES}
         return replace(both, shapes=shapes, edge=None)
 
     @staticmethod
@@ -346,9 +274,7 @@ class Eye:
         uvs = in_box(paint.LASH, *np.meshgrid(columns, np.linspace(1.0, 0.0, 3)))
         return self._part(make, uvs, lift=0.062)
 
-    def _spike(
-        self, place: float, length: float, degrees: float, half_width: float
-    ) -> Part:
+    def _spike(self, place: float, length: float, degrees: float, half_width: float) -> Part:
         make = {}
         for name in self.lids:
             line, _ = self._lash_line(name)
@@ -359,12 +285,9 @@ class Eye:
                 "happy": (0.04, -42.0),
                 "wide": (0.0, 4.0),
             }.get(name, (0.0, 0.0))
-            at = int(round((place + shift) * (len(line) - 1)))
+            at = round((place + shift) * (len(line) - 1))
             angle = np.radians(degrees + turn)
-            direction, across = (
-                np.array([np.cos(angle), np.sin(angle)]),
-                np.array([-np.sin(angle), np.cos(angle)]),
-            )
+            direction, across = (np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)]))
             size = 0.75 if name in ("closed", "happy") else 1.0
             t = np.linspace(0.0, 1.0, 7)[:, None]
             bow = 0.13 * length * np.sin(np.pi * t) * -across
@@ -386,11 +309,7 @@ class Eye:
             levels = np.array([-1.0, 0.0])[:, None, None]
             make[name] = line + self._upward(line) * thickness[:, None] * levels
         rows, columns, _ = make["rest"].shape
-        uvs = in_box(
-            paint.LASH,
-            np.broadcast_to(np.linspace(0.1, 0.5, columns), (rows, columns)),
-            np.ones((rows, 1)),
-        )
+        uvs = in_box(paint.LASH, np.broadcast_to(np.linspace(0.1, 0.5, columns), (rows, columns)), np.ones((rows, 1)))
         return self._part(make, uvs, lift=0.036)
 
     def fold(self) -> Part:
@@ -400,19 +319,8 @@ class Eye:
         make = {}
         for name, (upper, _) in self.lids.items():
             rest = self.lids["rest"][0]
-            follow = {
-                "rest": 1.0,
-                "wide": 1.0,
-                "half": 0.55,
-                "closed": 0.42,
-                "happy": 0.45,
-            }[name]
-            line = (
-                rest
-                + (upper - rest) * follow
-                + np.sin(np.pi * along)[:, None] * (0.0, 0.03)
-                + (0.0, 0.085)
-            )
+            follow = {"rest": 1.0, "wide": 1.0, "half": 0.55, "closed": 0.42, "happy": 0.45}[name]
+            line = rest + (upper - rest) * follow + np.sin(np.pi * along)[:, None] * (0.0, 0.03) + (0.0, 0.085)
             line = line[int(n * 0.16) : int(n * 0.9)]
             half = 0.011 * np.sin(np.pi * np.linspace(0.0, 1.0, len(line)))[:, None]
             up = self._upward(line)
@@ -440,15 +348,9 @@ def brow(skull: Skull, shape: BrowShape) -> Part:
     moves = {
         "rest": np.zeros((n, 2)),
         "raised": np.stack([0.0 * along, 0.17 + 0.06 * arch], -1),
-        "lowered": np.stack(
-            [-0.02 * (1.0 - along), -0.13 - 0.045 * arch + 0.0 * along], -1
-        ),
-        "angry": np.stack(
-            [-0.08 * (1.0 - along), -0.20 + 0.28 * along - 0.05 * arch], -1
-        ),
-        "troubled": np.stack(
-            [-0.03 * (1.0 - along), 0.15 - 0.25 * along - 0.02 * arch], -1
-        ),
+        "lowered": np.stack([-0.02 * (1.0 - along), -0.13 - 0.045 * arch + 0.0 * along], -1),
+        "angry": np.stack([-0.08 * (1.0 - along), -0.20 + 0.28 * along - 0.05 * arch], -1),
+        "troubled": np.stack([-0.03 * (1.0 - along), 0.15 - 0.25 * along - 0.02 * arch], -1),
         "cheerful": np.stack([0.0 * along, 0.03 + 0.11 * arch], -1),
         "smug": np.stack([0.0 * along, -0.07 + 0.10 * along], -1),
     }
@@ -458,19 +360,11 @@ def brow(skull: Skull, shape: BrowShape) -> Part:
     for name, move in moves.items():
         moved = line + move
         tangent = np.gradient(moved, axis=0)
-        up = np.stack([-tangent[:, 1], tangent[:, 0]], -1) / np.linalg.norm(
-            tangent, axis=1, keepdims=True
-        )
+        up = np.stack([-tangent[:, 1], tangent[:, 0]], -1) / np.linalg.norm(tangent, axis=1, keepdims=True)
         grids[name] = skull.laid(moved + up * swell * levels, shape.lift)
     rest = grids.pop("rest")
-    part = sheet(
-        rest,
-        in_box(paint.BROW, np.full(rest.shape[:2], 0.5), 0.5),
-        normals=skull.normals(rest),
-    )
-    return replace(
-        part, shapes={name: grid.reshape(-1, 3) for name, grid in grids.items()}
-    )
+    part = sheet(rest, in_box(paint.BROW, np.full(rest.shape[:2], 0.5), 0.5), normals=skull.normals(rest))
+    return replace(part, shapes={name: grid.reshape(-1, 3) for name, grid in grids.items()})
 
 
 @dataclass(frozen=True)
@@ -504,24 +398,15 @@ class Mouth:
 
     def _lips(self, shape: MouthShape) -> tuple[Array, Array]:
         span = -np.cos(np.linspace(0.0, np.pi, self.count))
-        arc = np.maximum(1.0 - np.abs(span) ** shape.squareness, 0.0) ** (
-            1.0 / shape.squareness
-        )
+        arc = np.maximum(1.0 - np.abs(span) ** shape.squareness, 0.0) ** (1.0 / shape.squareness)
         x = span * shape.half_width
         base = self.centre + shape.corner * np.abs(span) ** 1.6 + shape.lean * span
         round_arc = 0.5 * arc + 0.5 * (1.0 - span**2)
-        return np.stack([x, base + shape.up * round_arc], -1), np.stack(
-            [x, base - shape.down * round_arc], -1
-        )
+        return np.stack([x, base + shape.up * round_arc], -1), np.stack([x, base - shape.down * round_arc], -1)
 
     def parts(self, skull: Skull) -> dict[str, Part]:
         """Inside, tongue, teeth and lip lines."""
-        grids: dict[str, dict[str, Array]] = {
-            "inside": {},
-            "tongue": {},
-            "teeth": {},
-            "lips": {},
-        }
+        grids: dict[str, dict[str, Array]] = {"inside": {}, "tongue": {}, "teeth": {}, "lips": {}}
         t = np.linspace(0.0, 1.0, 7)[:, None, None]
         span = np.linspace(-1.0, 1.0, self.count)
         for name, shape in self.shapes.items():
@@ -534,31 +419,19 @@ class Mouth:
             grids["teeth"][name] = upper - gap * (shape.teeth * edge) * (1.0 - t)
             grids["lips"][name] = self._lip_lines(upper, lower, gap)
         lifts = {"inside": 0.034, "tongue": 0.037, "teeth": 0.040, "lips": 0.044}
-        boxes = {
-            "inside": paint.MOUTH,
-            "tongue": paint.TONGUE,
-            "teeth": paint.TEETH,
-            "lips": paint.LINE,
-        }
+        boxes = {"inside": paint.MOUTH, "tongue": paint.TONGUE, "teeth": paint.TEETH, "lips": paint.LINE}
         result = {}
         for kind, shapes in grids.items():
             points = {name: skull.laid(xy, lifts[kind]) for name, xy in shapes.items()}
             rest = points.pop("rest")
             rows, columns, _ = rest.shape
-            across, up = np.meshgrid(
-                np.linspace(0.0, 1.0, columns), np.linspace(0.0, 1.0, rows)
-            )
-            part = sheet(
-                rest, in_box(boxes[kind], across, 1.0 - up), normals=skull.normals(rest)
-            )
+            across, up = np.meshgrid(np.linspace(0.0, 1.0, columns), np.linspace(0.0, 1.0, rows))
+            part = sheet(rest, in_box(boxes[kind], across, 1.0 - up), normals=skull.normals(rest))
             if kind == "lips":
                 # Two strips in one grid: rows 0 and 1 are the lower line, rows 2 and 3 the upper one.
                 line = part.triangles // columns
                 part = replace(part, triangles=part.triangles[(line.min(axis=1) != 1)])
-            result[kind] = replace(
-                part,
-                shapes={name: moved.reshape(-1, 3) for name, moved in points.items()},
-            )
+            result[kind] = replace(part, shapes={name: moved.reshape(-1, 3) for name, moved in points.items()})
         return result
 
     def _lip_lines(self, upper: Array, lower: Array, gap: Array) -> Array:
@@ -567,12 +440,7 @@ class Mouth:
         high, low = np.array([0.0, 1.0]), np.array([0.0, -1.0])
         thin = 0.75 * taper
         return np.stack(
-            [
-                lower + low * thin,
-                lower + high * 0.2 * thin,
-                upper - high * 0.6 * taper,
-                upper + high * taper,
-            ]
+            [lower + low * thin, lower + high * 0.2 * thin, upper - high * 0.6 * taper, upper + high * taper]
         )
 
 
@@ -586,10 +454,8 @@ class SkinColours:
     line: Colour
 
 
-def face_texture(
-    skull: Skull, eye: EyeShape, colours: SkinColours, fringe: float, size: int = 1024
-) -> Image.Image:
-    """The face from the front: blush, the nose's and the lip's shade, and the shadow under a fringe ending at `fringe`."""
+def face_texture(skull: Skull, eye: EyeShape, colours: SkinColours, fringe: float, size: int = 1024) -> Image.Image:
+    """The face from the front: blush, shades of nose, lip and jaw, and the shadow of a fringe that ends at `fringe`."""
     across, down = paint.unit_grid(size, size)
     x, y = (across - 0.5) * PICTURE_SIDE, PICTURE_TOP - down * PICTURE_SIDE
 
@@ -597,40 +463,18 @@ def face_texture(
         result: Array = np.exp(-(((x - cx) / rx) ** 2) - ((y - cy) / ry) ** 2)
         return result
 
-    pixels = np.broadcast_to(
-        np.array(colours.base, dtype=np.float64), (size, size, 3)
-    ).copy()
-    pixels = paint.mix(
-        pixels,
-        colours.shade,
-        0.75 * smoothstep(fringe - 0.1, fringe + 0.55, y + 0.10 * np.abs(x)),
-    )
-    pixels = paint.mix(
-        pixels,
-        colours.shade,
-        0.30 * smoothstep(0.95, 1.45, np.abs(x) + 0.12 * (15.2 - y)),
-    )
-    pixels = paint.mix(pixels, colours.shade, 0.35 * smoothstep(13.95, 13.7, y))
+    pixels = np.broadcast_to(np.array(colours.base, dtype=np.float64), (size, size, 3)).copy()
+    pixels = paint.mix(pixels, colours.shade, 0.75 * smoothstep(fringe - 0.1, fringe + 0.55, y + 0.10 * np.abs(x)))
+    pixels = paint.mix(pixels, colours.shade, 0.30 * smoothstep(0.95, 1.45, np.abs(x) + 0.12 * (15.2 - y)))
+    pixels = paint.mix(pixels, colours.shade, 0.25 * smoothstep(13.95, 13.72, y) + 0.75 * smoothstep(13.70, 13.60, y))
     cheek_x, cheek_y = eye.centre[0] + 0.14, eye.centre[1] - 0.64
     for side in (-1.0, 1.0):
-        pixels = paint.mix(
-            pixels, colours.blush, 0.55 * blob(side * cheek_x, cheek_y, 0.27, 0.115)
-        )
-        pixels = paint.mix(
-            pixels,
-            colours.blush,
-            0.20 * blob(side * eye.centre[0], eye.centre[1] + 0.5, 0.42, 0.12),
-        )
+        pixels = paint.mix(pixels, colours.blush, 0.55 * blob(side * cheek_x, cheek_y, 0.27, 0.115))
+        pixels = paint.mix(pixels, colours.blush, 0.20 * blob(side * eye.centre[0], eye.centre[1] + 0.5, 0.42, 0.12))
     pixels = paint.mix(pixels, colours.blush, 0.25 * blob(0.0, skull.nose, 0.09, 0.08))
     under = skull.nose - 0.055 + 0.35 * np.abs(x - 0.008)
-    tip = smoothstep(0.020, 0.004, np.abs(y - under)) * smoothstep(
-        0.055, 0.025, np.abs(x - 0.008)
-    )
+    tip = smoothstep(0.020, 0.004, np.abs(y - under)) * smoothstep(0.055, 0.025, np.abs(x - 0.008))
     pixels = paint.mix(pixels, colours.line, 0.6 * tip)
-    pixels = paint.mix(
-        pixels, (255, 252, 248), 0.85 * blob(-0.012, skull.nose + 0.035, 0.022, 0.035)
-    )
-    pixels = paint.mix(
-        pixels, colours.shade, 0.75 * blob(0.0, skull.mouth - 0.135, 0.10, 0.028)
-    )
+    pixels = paint.mix(pixels, (255, 252, 248), 0.85 * blob(-0.012, skull.nose + 0.035, 0.022, 0.035))
+    pixels = paint.mix(pixels, colours.shade, 0.75 * blob(0.0, skull.mouth - 0.135, 0.10, 0.028))
     return paint.picture(pixels)

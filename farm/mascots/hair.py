@@ -7,16 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from farm.mascots.paint import HAIR_INSIDE, HAIR_LONG, HAIR_SHORT, Box, in_box
-from farm.mascots.sculpt import (
-    Array,
-    Part,
-    Spline,
-    curve,
-    ribbon,
-    sheet,
-    smoothstep,
-    unit,
-)
+from farm.mascots.sculpt import Array, Part, Spline, curve, ribbon, sheet, smoothstep, unit
 
 type Profile = Sequence[float]
 """A factor from root to tip, evenly spaced."""
@@ -37,10 +28,7 @@ class Scalp:
 
     def at(self, azimuth: ArrayLike, polar: ArrayLike, lift: ArrayLike = 0.0) -> Array:
         """Points (..., 3) at degrees of azimuth (0 in front, 90 at the left ear) and polar angle (0 at the top)."""
-        a, p = (
-            np.radians(np.asarray(azimuth, dtype=np.float64)),
-            np.radians(np.asarray(polar, dtype=np.float64)),
-        )
+        a, p = (np.radians(np.asarray(azimuth, dtype=np.float64)), np.radians(np.asarray(polar, dtype=np.float64)))
         a, p, rise = np.broadcast_arrays(a, p, np.asarray(lift, dtype=np.float64))
         fall = np.maximum(p - np.pi / 2, 0.0)
         level = np.where(p > np.pi / 2, 1.0 - self.narrowing * fall**2, np.sin(p))
@@ -48,12 +36,7 @@ class Scalp:
         x, y, z = self.centre
         rx, ry, rz = self.radii
         return np.stack(
-            [
-                x + (rx + rise) * level * np.sin(a),
-                y + (ry + rise) * height,
-                z - (rz + rise) * level * np.cos(a),
-            ],
-            -1,
+            [x + (rx + rise) * level * np.sin(a), y + (ry + rise) * height, z - (rz + rise) * level * np.cos(a)], -1
         )
 
     def outward(self, points: Array) -> Array:
@@ -62,15 +45,7 @@ class Scalp:
         away[:, 1] = np.maximum(away[:, 1], 0.0)
         return unit(away)
 
-    def sweep(
-        self,
-        azimuth: float,
-        polar: float,
-        count: int,
-        *,
-        turn: float = 0.0,
-        lift: float = 0.0,
-    ) -> Array:
+    def sweep(self, azimuth: float, polar: float, count: int, *, turn: float = 0.0, lift: float = 0.0) -> Array:
         """A path (count, 3) from the crown to a place, whose last part turns by `turn` degrees of azimuth."""
         tilt = np.radians(self.crown)
         start = np.array([0.0, np.cos(tilt), np.sin(tilt)])
@@ -80,17 +55,11 @@ class Scalp:
         beyond = np.radians(max(polar - 90.0, 0.0))
         t = np.linspace(0.03, 1.0, count) * (arc + beyond)
         on_ball = np.minimum(t, arc)[:, None]
-        directions = (start * np.sin(arc - on_ball) + end * np.sin(on_ball)) / np.sin(
-            arc
-        )
-        theta = np.degrees(
-            np.arccos(np.clip(directions[:, 1], -1.0, 1.0))
-        ) + np.degrees(np.maximum(t - arc, 0.0))
+        directions = (start * np.sin(arc - on_ball) + end * np.sin(on_ball)) / np.sin(arc)
+        theta = np.degrees(np.arccos(np.clip(directions[:, 1], -1.0, 1.0))) + np.degrees(np.maximum(t - arc, 0.0))
         phi = np.degrees(np.arctan2(directions[:, 0], -directions[:, 2]))
         along = np.linspace(0.0, 1.0, count)
-        return self.at(
-            phi + turn * along**2.5, theta, lift * np.minimum(1.0, 0.35 + along)
-        )
+        return self.at(phi + turn * along**2.5, theta, lift * np.minimum(1.0, 0.35 + along))
 
 
 @dataclass(frozen=True)
@@ -125,17 +94,8 @@ class _StrandUV:
     def __call__(self, across: Array, along: Array) -> Array:
         span = min(self.width, 0.9)
         left = (self.column % 1.0) * (1.0 - span)
-        down = (
-            along
-            if self.stretch is None
-            else np.broadcast_to(self.stretch[:, None], along.shape)
-        )
-        return in_box(
-            self.box,
-            left + span * (0.5 + 0.5 * across),
-            np.clip(down, 0.0, 1.0),
-            inset=0.006,
-        )
+        down = along if self.stretch is None else np.broadcast_to(self.stretch[:, None], along.shape)
+        return in_box(self.box, left + span * (0.5 + 0.5 * across), np.clip(down, 0.0, 1.0), inset=0.006)
 
 
 def lock(scalp: Scalp, spec: Lock, *, count: int = 16) -> Part:
@@ -146,9 +106,7 @@ def lock(scalp: Scalp, spec: Lock, *, count: int = 16) -> Part:
         head_length = float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
         whole = np.concatenate([path[::4], path[-1:], np.array(spec.fall)])
         path = curve(whole, count)
-        run = np.concatenate(
-            [[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))]
-        )
+        run = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
         # On the head the texture advances at one speed for all locks, so that their shine forms one ring.
         on_head = 0.45
         stretch = np.interp(run, [0.0, head_length, run[-1]], [0.0, on_head, 1.0])
@@ -172,33 +130,22 @@ def lock(scalp: Scalp, spec: Lock, *, count: int = 16) -> Part:
     # Partly the head's own roundness, or every lock would get a dark rim of its own.
     away = scalp.outward(part.positions)
     front = np.einsum("ij,ij->i", part.normals, away)[:, None] > -0.1
-    return replace(
-        part, normals=np.where(front, unit(part.normals + 1.6 * away), part.normals)
-    )
+    return replace(part, normals=np.where(front, unit(part.normals + 1.6 * away), part.normals))
 
 
-def cap(
-    scalp: Scalp, *, front: float = 52.0, back: float = 118.0, lift: float = 0.0
-) -> Part:
+def cap(scalp: Scalp, *, front: float = 52.0, back: float = 118.0, lift: float = 0.0) -> Part:
     """The hair that lies close to the skull; polar angles of its border in front and behind."""
     columns, rows = 48, 18
     azimuth = np.linspace(-180.0, 180.0, columns, endpoint=False)
     border = front + (back - front) * smoothstep(25.0, 85.0, np.abs(azimuth))
     share = np.linspace(1.0, 0.002, rows)[:, None]
-    points = scalp.at(
-        azimuth[None], share * border[None], lift - 0.16 * smoothstep(0.9, 1.0, share)
-    )
+    points = scalp.at(azimuth[None], share * border[None], lift - 0.16 * smoothstep(0.9, 1.0, share))
     v = share * border[None] / 200.0
     u = 0.5 + 0.5 * np.sin(np.radians(azimuth[None]) * 0.5) * np.ones_like(share)
     return sheet(points, in_box(HAIR_LONG, u, v, inset=0.006), wrap=True)
 
 
-def curtain(
-    levels: Sequence[tuple[float, float, float, float]],
-    *,
-    from_azimuth: float,
-    jag: float = 0.0,
-) -> Part:
+def curtain(levels: Sequence[tuple[float, float, float, float]], *, from_azimuth: float, jag: float = 0.0) -> Part:
     """The dark inner side of the back hair, from one ear round the back to the other; drawn from both sides.
 
     `levels` go downwards: height, half width, Z of the sides and Z of the back; `jag` is the depth
@@ -217,14 +164,13 @@ def curtain(
         ],
         -1,
     )
-    points[0, :, 1] += jag * np.abs(np.arange(columns) % 4 - 2.0) / 2.0
+    place = np.arange(columns)
+    points[0, :, 1] += jag * np.abs(place % 4 - 2.0) / 2.0 * (0.45 + 0.55 * (place // 4 * 3 % 5) / 4.0)
     down = np.linspace(1.0, 0.0, len(levels))[:, None]
     return sheet(points, in_box(HAIR_INSIDE, np.full(points.shape[:2], 0.5), down))
 
 
-def strand(
-    path_points: Sequence[tuple[float, float, float]], half_width: float
-) -> Part:
+def strand(path_points: Sequence[tuple[float, float, float]], half_width: float) -> Part:
     """A free strand through points in model space, tapered towards its tip."""
     path = curve(path_points, 16)
     swell = Spline([0.7, 1.0, 0.9, 0.6, 0.02])(np.linspace(0.0, 1.0, 16))
@@ -243,21 +189,13 @@ class CatEar:
     depth: float
 
     def parts(self, fur: Array, hollow: Array) -> tuple[Part, Part]:
-        """The ear and the pink of its hollow; `fur` and `hollow` are texture coordinates (2,) at the base and (2,) at the tip."""
+        """The ear and the pink of its hollow; `fur` and `hollow` (2, 2) are texture coordinates at base and tip."""
         base, tip = np.array(self.base), np.array(self.tip)
         axis = unit(tip - base)
         side = unit(np.cross(axis, np.array([0.0, 0.0, -1.0])))
-        front = (
-            np.cross(side, axis)
-            if np.cross(side, axis)[2] < 0.0
-            else -np.cross(side, axis)
-        )
+        front = np.cross(side, axis) if np.cross(side, axis)[2] < 0.0 else -np.cross(side, axis)
         t = np.linspace(0.0, 1.0, 9)
-        middle = (
-            base
-            + (tip - base) * t[:, None]
-            + side * (0.10 * self.half_width * np.sin(np.pi * t))[:, None]
-        )
+        middle = base + (tip - base) * t[:, None] + side * (0.10 * self.half_width * np.sin(np.pi * t))[:, None]
         width = self.half_width * (1.0 - t**1.35) ** 0.9 + 0.012
         angle = np.linspace(0.0, 2.0 * np.pi, 14, endpoint=False)
         # The front is flatter than the back.
@@ -271,33 +209,20 @@ class CatEar:
         along = fur[0] + (fur[1] - fur[0]) * t[:, None]
         uvs = np.broadcast_to(along[:, None], (*points.shape[:2], 2))
         outer = sheet(points, uvs, wrap=True)
-        if (
-            np.einsum(
-                "ij,ij->", outer.normals, (points - middle[:, None]).reshape(-1, 3)
-            )
-            < 0.0
-        ):
+        if np.einsum("ij,ij->", outer.normals, (points - middle[:, None]).reshape(-1, 3)) < 0.0:
             outer = sheet(points, uvs, wrap=True, flip=True)
         across = np.linspace(-1.0, 1.0, 5)
         span = np.linspace(0.0, 0.9, 7)
         lower = 0.10 + 0.80 * span
-        place = (
-            base
-            + (tip - base) * lower[:, None]
-            + side * (0.10 * self.half_width * np.sin(np.pi * lower))[:, None]
-        )
-        inner_width = (
-            0.66 * self.half_width * (1.0 - (lower / 0.92) ** 1.35).clip(0.0) ** 0.9
-        )
+        place = base + (tip - base) * lower[:, None] + side * (0.10 * self.half_width * np.sin(np.pi * lower))[:, None]
+        inner_width = 0.66 * self.half_width * (1.0 - (lower / 0.92) ** 1.35).clip(0.0) ** 0.9
         lift = 0.35 * self.depth * (1.0 - lower**1.5) ** 0.8 + 0.03
         inner = (
             place[:, None]
             + side * (inner_width[:, None] * across)[..., None]
             + front * (lift[:, None] * np.sqrt(1.0 - (0.66 * across) ** 2))[..., None]
         )
-        inner_uv = hollow[0] + (hollow[1] - hollow[0]) * np.broadcast_to(
-            span[:, None, None], (*inner.shape[:2], 2)
-        )
+        inner_uv = hollow[0] + (hollow[1] - hollow[0]) * np.broadcast_to(span[:, None, None], (*inner.shape[:2], 2))
         pink = sheet(inner, inner_uv)
         if pink.normals.sum(axis=0) @ front < 0.0:
             pink = sheet(inner, inner_uv, flip=True)

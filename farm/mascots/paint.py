@@ -17,11 +17,7 @@ type Box = tuple[float, float, float, float]
 def in_box(box: Box, across: ArrayLike, down: ArrayLike, inset: float = 0.02) -> Array:
     """Texture coordinates of places in a box, `across` and `down` in [0, 1]; keeps off the neighbours by `inset`."""
     left, top, right, bottom = box
-    u = (
-        left
-        + inset
-        + np.asarray(across, dtype=np.float64) * (right - left - 2.0 * inset)
-    )
+    u = left + inset + np.asarray(across, dtype=np.float64) * (right - left - 2.0 * inset)
     v = top + inset + np.asarray(down, dtype=np.float64) * (bottom - top - 2.0 * inset)
     return np.stack(np.broadcast_arrays(u, v), -1)
 
@@ -52,18 +48,11 @@ def picture(pixels: Array, alpha: Array | None = None) -> Image.Image:
 
 def unit_grid(width: int, height: int) -> tuple[Array, Array]:
     """Pixel centres as shares of the picture: across (h, w) and down (h, w)."""
-    across, down = np.meshgrid(
-        (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
-    )
+    across, down = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
     return across, down
 
 
-def drawn_mask(
-    width: int,
-    height: int,
-    draw: Callable[[ImageDraw.ImageDraw, float], None],
-    blur: float = 0.0,
-) -> Array:
+def drawn_mask(width: int, height: int, draw: Callable[[ImageDraw.ImageDraw, float], None], blur: float = 0.0) -> Array:
     """What `draw` paints in white, smoothed: (h, w) in [0, 1]. `draw` gets the scale of its 3 times finer canvas."""
     canvas = Image.new("L", (width * 3, height * 3), 0)
     draw(ImageDraw.Draw(canvas), 3.0)
@@ -110,11 +99,7 @@ def _iris(colours: FeatureColours, size: int) -> Array:
     pixels = gradient(colours.iris, (y + 1.0) / 2.0)
     # Fibres, stronger in the lit lower half.
     fibres = 0.5 + 0.5 * np.cos(angle * 26.0 + 1.7 * np.sin(angle * 5.0))
-    lower = (
-        smoothstep(-0.1, 0.7, y)
-        * smoothstep(0.4, 0.55, radius)
-        * smoothstep(0.92, 0.8, radius)
-    )
+    lower = smoothstep(-0.1, 0.7, y) * smoothstep(0.4, 0.55, radius) * smoothstep(0.92, 0.8, radius)
     pixels = mix(pixels, colours.glow, 0.28 * fibres * lower)
     crescent = smoothstep(1.0, 0.35, np.hypot(x / 0.66, (y - 0.56) / 0.34))
     pixels = mix(pixels, colours.glow, 0.85 * crescent)
@@ -124,25 +109,10 @@ def _iris(colours: FeatureColours, size: int) -> Array:
     pixels = mix(pixels, colours.pupil, smoothstep(1.1, 0.93, pupil))
     ring = smoothstep(0.16, 0.05, np.abs(pupil - 1.42))
     pixels = mix(pixels, colours.rim, 0.25 * ring)
-    tilted_x, tilted_y = (
-        (x + 0.36) * 0.94 + (y + 0.44) * 0.34,
-        (y + 0.44) * 0.94 - (x + 0.36) * 0.34,
-    )
-    pixels = mix(
-        pixels,
-        (255, 255, 255),
-        smoothstep(1.06, 0.94, np.hypot(tilted_x / 0.27, tilted_y / 0.31)),
-    )
-    pixels = mix(
-        pixels,
-        (255, 255, 255),
-        0.95 * smoothstep(1.1, 0.9, np.hypot((x - 0.38) / 0.14, (y - 0.40) / 0.15)),
-    )
-    pixels = mix(
-        pixels,
-        (255, 255, 255),
-        0.75 * smoothstep(1.15, 0.85, np.hypot((x - 0.16) / 0.07, (y - 0.62) / 0.07)),
-    )
+    tilted_x, tilted_y = ((x + 0.36) * 0.94 + (y + 0.44) * 0.34, (y + 0.44) * 0.94 - (x + 0.36) * 0.34)
+    pixels = mix(pixels, (255, 255, 255), smoothstep(1.06, 0.94, np.hypot(tilted_x / 0.27, tilted_y / 0.31)))
+    pixels = mix(pixels, (255, 255, 255), 0.95 * smoothstep(1.1, 0.9, np.hypot((x - 0.38) / 0.14, (y - 0.40) / 0.15)))
+    pixels = mix(pixels, (255, 255, 255), 0.75 * smoothstep(1.15, 0.85, np.hypot((x - 0.16) / 0.07, (y - 0.62) / 0.07)))
     return pixels.reshape(size, 2, size, 2, 3).mean(axis=(1, 3))
 
 
@@ -154,44 +124,27 @@ def features_texture(colours: FeatureColours, size: int = 1024) -> Image.Image:
 
     def inside(box: Box) -> tuple[tuple[slice, slice], Array, Array]:
         left, top, right, bottom = box
-        place = (
-            slice(int(top * size), int(bottom * size)),
-            slice(int(left * size), int(right * size)),
-        )
-        return (
-            place,
-            (across[place] - left) / (right - left),
-            (down[place] - top) / (bottom - top),
-        )
+        place = (slice(int(top * size), int(bottom * size)), slice(int(left * size), int(right * size)))
+        return (place, (across[place] - left) / (right - left), (down[place] - top) / (bottom - top))
 
     place, _, _ = inside(IRIS)
     pixels[place] = _iris(colours, size // 2)
     place, _, v = inside(WHITE)
-    pixels[place] = gradient(
-        [(0.0, (222, 224, 240)), (0.35, (246, 247, 252)), (1.0, (255, 255, 255))], v
-    )
+    pixels[place] = gradient([(0.0, (222, 224, 240)), (0.35, (246, 247, 252)), (1.0, (255, 255, 255))], v)
     place, _, v = inside(SHADE)
     pixels[place] = (96, 74, 120)
     alpha[place] = 0.62 * smoothstep(1.0, 0.0, v)
     place, _, v = inside(MOUTH)
-    pixels[place] = gradient(
-        [(0.0, (112, 30, 44)), (0.55, (164, 52, 62)), (1.0, (190, 74, 78))], v
-    )
+    pixels[place] = gradient([(0.0, (112, 30, 44)), (0.55, (164, 52, 62)), (1.0, (190, 74, 78))], v)
     place, u, v = inside(TONGUE)
     pixels[place] = gradient([(0.0, (246, 150, 148)), (1.0, (226, 112, 116))], v)
     pixels[place] = mix(
-        pixels[place],
-        (206, 92, 100),
-        0.5 * smoothstep(0.06, 0.0, np.abs(u - 0.5)) * smoothstep(0.0, 0.4, v),
+        pixels[place], (206, 92, 100), 0.5 * smoothstep(0.06, 0.0, np.abs(u - 0.5)) * smoothstep(0.0, 0.4, v)
     )
     place, _, v = inside(TEETH)
-    pixels[place] = gradient(
-        [(0.0, (232, 226, 236)), (0.5, (255, 253, 252)), (1.0, (255, 255, 255))], v
-    )
+    pixels[place] = gradient([(0.0, (232, 226, 236)), (0.5, (255, 253, 252)), (1.0, (255, 255, 255))], v)
     place, u, v = inside(LASH)
-    pixels[place] = gradient(
-        [(0.0, colours.lash_root), (0.35, colours.lash), (1.0, colours.lash)], u
-    )
+    pixels[place] = gradient([(0.0, colours.lash_root), (0.35, colours.lash), (1.0, colours.lash)], u)
     pixels[place] = mix(pixels[place], colours.lash_root, 0.5 * smoothstep(0.6, 1.0, v))
     place, u, _ = inside(BROW)
     pixels[place] = colours.brow
@@ -235,12 +188,8 @@ def hair_texture(colours: HairColours, seed: int, size: int = 1024) -> Image.Ima
         width = right - left
         _, v = unit_grid(width, size)
         warp = _noise(size, 5, random)[:, None] * 0.004
-        columns = np.clip(
-            (np.linspace(0.0, 1.0, width)[None] + warp) * (width - 1), 0, width - 1
-        ).astype(int)
-        fine = (_noise(width, 90, random) * 0.6 + _noise(width, 34, random) * 0.7)[
-            columns
-        ]
+        columns = np.clip((np.linspace(0.0, 1.0, width)[None] + warp) * (width - 1), 0, width - 1).astype(int)
+        fine = (_noise(width, 90, random) * 0.6 + _noise(width, 34, random) * 0.7)[columns]
         broad = _noise(width, 14, random)[columns]
         panel = gradient(stops, v + 0.03 * broad + 0.02 * fine)
         panel = panel * (1.0 + 0.035 * fine + 0.03 * broad)[..., None]
@@ -248,32 +197,16 @@ def hair_texture(colours: HairColours, seed: int, size: int = 1024) -> Image.Ima
         distance = v - shine_at - 0.022 * broad
         up, low = spread * (0.75 + 0.35 * fine), spread * (0.95 + 0.75 * fine)
         band = smoothstep(
-            1.0,
-            0.55,
-            np.where(
-                distance < 0.0,
-                -distance / np.maximum(up, 0.01),
-                distance / np.maximum(low, 0.01),
-            ),
+            1.0, 0.55, np.where(distance < 0.0, -distance / np.maximum(up, 0.01), distance / np.maximum(low, 0.01))
         )
         panel = mix(panel, colours.shine, 0.62 * band)
         echo = smoothstep(1.0, 0.2, np.abs(distance - spread * 2.1) / (spread * 0.5))
         panel = mix(panel, colours.shine, 0.16 * echo * smoothstep(0.0, 0.8, fine))
-        starts = [
-            (x, random.uniform(-0.1, 0.75), random.uniform(0.2, 0.5))
-            for x in random.uniform(0, width, 46)
-        ]
+        starts = [(x, random.uniform(-0.1, 0.75), random.uniform(0.2, 0.5)) for x in random.uniform(0, width, 46)]
 
-        def strands(
-            draw: ImageDraw.ImageDraw,
-            scale: float,
-            lines: list[tuple[float, float, float]] = starts,
-        ) -> None:
+        def strands(draw: ImageDraw.ImageDraw, scale: float, lines: list[tuple[float, float, float]] = starts) -> None:
             for x, top, length in lines:
-                ends = [
-                    (x * scale, top * size * scale),
-                    ((x + 3.0) * scale, (top + length) * size * scale),
-                ]
+                ends = [(x * scale, top * size * scale), ((x + 3.0) * scale, (top + length) * size * scale)]
                 draw.line(ends, fill=255, width=int(1.5 * scale))
 
         lines = drawn_mask(width, size, strands, blur=0.7) * smoothstep(1.0, 0.3, band)

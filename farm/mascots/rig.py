@@ -5,9 +5,7 @@ import numpy as np
 from farm.mascots.sculpt import Array, Rig, smoothstep
 from farm.models.description import Bone, BoneFlag, Inheritance
 
-ROOT, BODY, NECK, HEAD, EYES, LEFT_EYE, RIGHT_EYE, LEFT_SHOULDER, RIGHT_SHOULDER = (
-    range(9)
-)
+ROOT, BODY, NECK, HEAD, EYES, LEFT_EYE, RIGHT_EYE, LEFT_SHOULDER, RIGHT_SHOULDER = range(9)
 NECK_HEIGHT = 13.2
 _COUNT = 9
 
@@ -18,45 +16,17 @@ def bones(eye: tuple[float, float]) -> tuple[Bone, ...]:
     x, y = eye
 
     def bone(
-        name: str,
-        name_en: str,
-        position: tuple[float, float, float],
-        parent: int | None,
-        tail: int | None = None,
+        name: str, name_en: str, position: tuple[float, float, float], parent: int | None, tail: int | None = None
     ) -> Bone:
-        return Bone(
-            name,
-            name_en,
-            position,
-            parent,
-            0,
-            shown,
-            tail_bone=tail,
-            tail_offset=(0.0, 1.0, 0.0),
-        )
+        return Bone(name, name_en, position, parent, 0, shown, tail_bone=tail, tail_offset=(0.0, 1.0, 0.0))
 
     def eye_bone(name: str, name_en: str, position: tuple[float, float, float]) -> Bone:
         flags = shown | BoneFlag.INHERIT_ROTATION
         return Bone(
-            name,
-            name_en,
-            position,
-            HEAD,
-            0,
-            flags,
-            tail_offset=(0.0, 0.0, -1.0),
-            inheritance=Inheritance(EYES, 1.0),
+            name, name_en, position, HEAD, 0, flags, tail_offset=(0.0, 0.0, -1.0), inheritance=Inheritance(EYES, 1.0)
         )
 
-    centre = Bone(
-        "センター",
-        "center",
-        (0.0, 8.0, 0.0),
-        None,
-        0,
-        shown | BoneFlag.MOVABLE,
-        tail_bone=BODY,
-    )
+    centre = Bone("センター", "center", (0.0, 8.0, 0.0), None, 0, shown | BoneFlag.MOVABLE, tail_bone=BODY)
     return (
         centre,
         bone("上半身", "upper body", (0.0, 10.0, 0.1), ROOT, NECK),
@@ -86,29 +56,17 @@ def neck(positions: Array) -> Array:
     y = positions[:, 1]
     above, top = smoothstep(12.9, 13.4, y), smoothstep(13.5, 14.2, y)
     result = np.zeros((len(positions), _COUNT))
-    result[:, BODY], result[:, NECK], result[:, HEAD] = (
-        1.0 - above,
-        above * (1.0 - top),
-        above * top,
-    )
+    result[:, BODY], result[:, NECK], result[:, HEAD] = (1.0 - above, above * (1.0 - top), above * top)
     return result
 
 
 def bust(positions: Array) -> Array:
     """The upper body; round the neck's base a little of the neck, at the arms the shoulders."""
     x, y = positions[:, 0], positions[:, 1]
-    near = (
-        0.35
-        * smoothstep(0.9, 0.45, np.hypot(x, positions[:, 2] - 0.22))
-        * smoothstep(12.7, 13.1, y)
-    )
+    near = 0.35 * smoothstep(0.9, 0.45, np.hypot(x, positions[:, 2] - 0.22)) * smoothstep(12.7, 13.1, y)
     left, right = (0.5 * smoothstep(1.1, 1.9, sign * x) for sign in (1.0, -1.0))
     result = np.zeros((len(positions), _COUNT))
-    result[:, NECK], result[:, LEFT_SHOULDER], result[:, RIGHT_SHOULDER] = (
-        near,
-        left,
-        right,
-    )
+    result[:, NECK], result[:, LEFT_SHOULDER], result[:, RIGHT_SHOULDER] = (near, left, right)
     result[:, BODY] = 1.0 - near - left - right
     return result
 

@@ -23,44 +23,25 @@ class Spline:
     def __init__(self, values: ArrayLike, knots: ArrayLike | None = None) -> None:
         self.values = np.asarray(values, dtype=np.float64)
         count = len(self.values)
-        self.knots = (
-            np.linspace(0.0, 1.0, count)
-            if knots is None
-            else np.asarray(knots, dtype=np.float64)
-        )
+        self.knots = np.linspace(0.0, 1.0, count) if knots is None else np.asarray(knots, dtype=np.float64)
         steps = np.diff(self.knots)
         system = np.eye(count)
         right = np.zeros_like(self.values)
         for i in range(1, count - 1):
-            system[i, i - 1 : i + 2] = (
-                steps[i - 1],
-                2.0 * (steps[i - 1] + steps[i]),
-                steps[i],
-            )
+            system[i, i - 1 : i + 2] = (steps[i - 1], 2.0 * (steps[i - 1] + steps[i]), steps[i])
             right[i] = 6.0 * (
-                (self.values[i + 1] - self.values[i]) / steps[i]
-                - (self.values[i] - self.values[i - 1]) / steps[i - 1]
+                (self.values[i + 1] - self.values[i]) / steps[i] - (self.values[i] - self.values[i - 1]) / steps[i - 1]
             )
-        self.curvatures = np.linalg.solve(system, right.reshape(count, -1)).reshape(
-            self.values.shape
-        )
+        self.curvatures = np.linalg.solve(system, right.reshape(count, -1)).reshape(self.values.shape)
 
     def __call__(self, at: ArrayLike) -> Array:
         """The curve at `at` (any shape): shape of `at` + shape of one value."""
         x = np.clip(np.asarray(at, dtype=np.float64), self.knots[0], self.knots[-1])
-        i = np.clip(
-            np.searchsorted(self.knots, x, side="right") - 1, 0, len(self.knots) - 2
-        )
-        step = (self.knots[i + 1] - self.knots[i]).reshape(
-            x.shape + (1,) * (self.values.ndim - 1)
-        )
+        i = np.clip(np.searchsorted(self.knots, x, side="right") - 1, 0, len(self.knots) - 2)
+        step = (self.knots[i + 1] - self.knots[i]).reshape(x.shape + (1,) * (self.values.ndim - 1))
         a = (self.knots[i + 1].reshape(x.shape) - x).reshape(step.shape) / step
         b = 1.0 - a
-        bend = (
-            ((a**3 - a) * self.curvatures[i] + (b**3 - b) * self.curvatures[i + 1])
-            * step**2
-            / 6.0
-        )
+        bend = ((a**3 - a) * self.curvatures[i] + (b**3 - b) * self.curvatures[i + 1]) * step**2 / 6.0
         result: Array = a * self.values[i] + b * self.values[i + 1] + bend
         return result
 
@@ -68,9 +49,7 @@ class Spline:
 def curve(points: ArrayLike, count: int) -> Array:
     """`count` points, evenly spaced by chord length, on a smooth curve through `points` (k, d): (count, d)."""
     through = np.asarray(points, dtype=np.float64)
-    knots = np.concatenate(
-        [[0.0], np.cumsum(np.linalg.norm(np.diff(through, axis=0), axis=1))]
-    )
+    knots = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(through, axis=0), axis=1))])
     return Spline(through, knots)(np.linspace(0.0, knots[-1], count))
 
 
@@ -83,9 +62,7 @@ def smoothstep(low: float, high: float, x: ArrayLike) -> Array:
 
 def unit(vectors: Array) -> Array:
     """The vectors (..., 3) at length 1."""
-    result: Array = vectors / np.maximum(
-        np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12
-    )
+    result: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
     return result
 
 
@@ -120,18 +97,12 @@ def mirrored(part: Part) -> Part:
 
 
 def grid_triangles(rows: int, columns: int, *, wrap: bool = False) -> Ints:
-    """Triangles of a grid, clockwise where rows go up and columns go right; `wrap` joins the last column to the first."""
-    row, column = np.meshgrid(
-        np.arange(rows - 1), np.arange(columns if wrap else columns - 1), indexing="ij"
-    )
+    """Triangles of a grid, clockwise where rows go up and columns right; `wrap` joins the last column to the first."""
+    row, column = np.meshgrid(np.arange(rows - 1), np.arange(columns if wrap else columns - 1), indexing="ij")
     after = (column + 1) % columns
     a, b = row * columns + column, row * columns + after
     c, d = a + columns, b + columns
-    return (
-        np.stack([np.stack([a, c, d], -1), np.stack([a, d, b], -1)], 2)
-        .reshape(-1, 3)
-        .astype(np.int32)
-    )
+    return np.stack([np.stack([a, c, d], -1), np.stack([a, d, b], -1)], 2).reshape(-1, 3).astype(np.int32)
 
 
 def smooth_normals(positions: Array, triangles: Ints) -> Array:
@@ -146,14 +117,7 @@ def smooth_normals(positions: Array, triangles: Ints) -> Array:
     return unit(total[place])
 
 
-def sheet(
-    points: Array,
-    uvs: Array,
-    *,
-    wrap: bool = False,
-    flip: bool = False,
-    normals: Array | None = None,
-) -> Part:
+def sheet(points: Array, uvs: Array, *, wrap: bool = False, flip: bool = False, normals: Array | None = None) -> Part:
     """A grid (rows, columns, 3) as a part; its outside is where rows go up and columns go right, unless `flip`."""
     rows, columns, _ = points.shape
     triangles = grid_triangles(rows, columns, wrap=wrap)
@@ -172,12 +136,8 @@ def joined(parts: Sequence[Part]) -> Part:
         np.concatenate([part.positions for part in parts]),
         np.concatenate([part.normals for part in parts]),
         np.concatenate([part.uvs for part in parts]),
-        np.concatenate(
-            [part.triangles + start for part, start in zip(parts, starts, strict=True)]
-        ).astype(np.int32),
-        edge=np.concatenate(
-            [np.ones(len(p.positions)) if p.edge is None else p.edge for p in parts]
-        ),
+        np.concatenate([part.triangles + start for part, start in zip(parts, starts, strict=True)]).astype(np.int32),
+        edge=np.concatenate([np.ones(len(p.positions)) if p.edge is None else p.edge for p in parts]),
     )
 
 
@@ -187,11 +147,7 @@ _RIM_HEIGHT = np.array([0.0, 0.62, 1.0, 0.62, 0.0, -0.4, -0.4])
 
 
 def ribbon(
-    centres: Array,
-    outward: Array,
-    half_widths: Array,
-    thickness: Array,
-    uv_of: Callable[[Array, Array], Array],
+    centres: Array, outward: Array, half_widths: Array, thickness: Array, uv_of: Callable[[Array, Array], Array]
 ) -> Part:
     """A closed, lens-shaped strand along a path, as locks of hair and laces are.
 
@@ -207,50 +163,31 @@ def ribbon(
         + up[:, None] * (thickness[:, None] * _RIM_HEIGHT)[..., None]
     )
     along = np.linspace(0.0, 1.0, len(centres))
-    uvs = uv_of(
-        np.broadcast_to(_RIM, points.shape[:2]),
-        np.broadcast_to(along[:, None], points.shape[:2]),
-    )
+    uvs = uv_of(np.broadcast_to(_RIM, points.shape[:2]), np.broadcast_to(along[:, None], points.shape[:2]))
     part = sheet(points, uvs, wrap=True)
     outwards = np.einsum(
-        "ij,ij->i",
-        part.normals,
-        np.repeat(up, len(_RIM), axis=0) * np.tile(_RIM_HEIGHT, len(centres))[:, None],
+        "ij,ij->i", part.normals, np.repeat(up, len(_RIM), axis=0) * np.tile(_RIM_HEIGHT, len(centres))[:, None]
     )
     if outwards.sum() < 0.0:
         part = sheet(points, uvs, wrap=True, flip=True)
-    taper = np.repeat(
-        np.clip(half_widths / max(float(half_widths.max()), 1e-9) * 2.5, 0.25, 1.0),
-        len(_RIM),
-    )
+    taper = np.repeat(np.clip(half_widths / max(float(half_widths.max()), 1e-9) * 2.5, 0.25, 1.0), len(_RIM))
     return replace(part, edge=taper)
 
 
-def tube(
-    centres: Array, radii: Array, uv: Array, *, sides: int = 12, closed: bool = False
-) -> Part:
+def tube(centres: Array, radii: Array, uv: Array, *, sides: int = 12, closed: bool = False) -> Part:
     """A round tube along a path (n, 3) with `radii` (n,); every vertex gets `uv` (2,) or (n, 2) per ring."""
     if closed:
         tangents = unit(np.roll(centres, -1, axis=0) - np.roll(centres, 1, axis=0))
     else:
         tangents = unit(np.gradient(centres, axis=0))
-    aid = (
-        np.array([0.0, 0.0, 1.0])
-        if abs(float(tangents[:, 2].mean())) < 0.8
-        else np.array([0.0, 1.0, 0.0])
-    )
-    if closed:
-        aid = np.array([0.0, 1.0, 0.0])
+    # Any direction that the path never takes will do: rings lie level, all other tubes hang.
+    aid = np.array([0.0, 1.0, 0.0]) if closed else np.array([0.0, 0.0, 1.0])
     side = unit(np.cross(np.broadcast_to(aid, tangents.shape), tangents))
     up = np.cross(tangents, side)
     angle = np.linspace(0.0, 2.0 * np.pi, sides, endpoint=False)
-    spokes = (
-        side[:, None] * np.cos(angle)[:, None] + up[:, None] * np.sin(angle)[:, None]
-    )
+    spokes = side[:, None] * np.cos(angle)[:, None] + up[:, None] * np.sin(angle)[:, None]
     points = centres[:, None] + spokes * radii[:, None, None]
-    coordinates = np.broadcast_to(
-        uv if uv.ndim == 1 else uv[:, None, :], (*points.shape[:2], 2)
-    )
+    coordinates = np.broadcast_to(uv if uv.ndim == 1 else uv[:, None, :], (*points.shape[:2], 2))
     if closed:
         points = np.concatenate([points, points[:1]])
         coordinates = np.concatenate([coordinates, coordinates[:1]])
@@ -261,9 +198,7 @@ def tube(
     return part
 
 
-def ellipsoid(
-    centre: ArrayLike, radii: ArrayLike, uv: Array, *, rows: int = 9, columns: int = 14
-) -> Part:
+def ellipsoid(centre: ArrayLike, radii: ArrayLike, uv: Array, *, rows: int = 9, columns: int = 14) -> Part:
     """A closed ellipsoid, all of it at one texture coordinate."""
     latitude = np.linspace(-0.5 * np.pi, 0.5 * np.pi, rows)[:, None]
     longitude = np.linspace(0.0, 2.0 * np.pi, columns, endpoint=False)[None]
@@ -277,29 +212,20 @@ def ellipsoid(
     )
     size = np.asarray(radii, dtype=np.float64)
     points = np.asarray(centre, dtype=np.float64) + directions * size
-    return sheet(
-        points,
-        np.broadcast_to(uv, (rows, columns, 2)),
-        wrap=True,
-        normals=unit(directions / size),
-    )
+    return sheet(points, np.broadcast_to(uv, (rows, columns, 2)), wrap=True, normals=unit(directions / size))
 
 
 class Mesh:
     """Gathers parts under materials, in the order in which the materials are drawn."""
 
     def __init__(self, materials: Sequence[str]) -> None:
-        self._parts: dict[str, list[tuple[Part, Rig, str]]] = {
-            name: [] for name in materials
-        }
+        self._parts: dict[str, list[tuple[Part, Rig, str]]] = {name: [] for name in materials}
 
     def add(self, material: str, part: Part, rig: Rig, side: str = "") -> None:
         """Adds a part; shapes of a part with a `side` are kept apart as "shape.side"."""
         self._parts[material].append((part, rig, side))
 
-    def add_pair(
-        self, material: str, part: Part, rig: Rig, mirror_rig: Rig | None = None
-    ) -> None:
+    def add_pair(self, material: str, part: Part, rig: Rig, mirror_rig: Rig | None = None) -> None:
         """Adds a part of the character's left and its mirror image on the right."""
         self.add(material, part, rig, "left")
         self.add(material, mirrored(part), mirror_rig or rig, "right")
@@ -323,13 +249,9 @@ class Mesh:
                 drawn += len(part.triangles)
                 for name, moved in part.shapes.items():
                     offsets = moved - part.positions
-                    touched = np.flatnonzero(np.abs(offsets).max(axis=1) > 1e-6).astype(
-                        np.int32
-                    )
+                    touched = np.flatnonzero(np.abs(offsets).max(axis=1) > 1e-6).astype(np.int32)
                     key = f"{name}.{side}" if side else name
-                    shapes.setdefault(key, []).append(
-                        (touched + np.int32(count), offsets[touched])
-                    )
+                    shapes.setdefault(key, []).append((touched + np.int32(count), offsets[touched]))
                 count += size
             runs[material] = (first, drawn - first)
         return Finished(
@@ -341,10 +263,7 @@ class Mesh:
             np.concatenate(triangles).astype(np.int32),
             runs,
             {
-                name: (
-                    np.concatenate([v for v, _ in moves]),
-                    np.concatenate([o for _, o in moves]),
-                )
+                name: (np.concatenate([v for v, _ in moves]), np.concatenate([o for _, o in moves]))
                 for name, moves in shapes.items()
             },
         )

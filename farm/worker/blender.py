@@ -58,6 +58,8 @@ class Blender:
         self._models = 0
         self.renderer = ""
         """Name of the OpenGL renderer, once started."""
+        self.version = ""
+        """Blender's version, once started."""
 
     def start(self) -> None:
         """Start Blender if none runs. Raises ServiceError when it cannot start or draws on the wrong device."""
@@ -89,7 +91,7 @@ class Blender:
         if not isinstance(message, pipe.Ready):
             self.stop()
             raise ServiceError("Blender answered out of turn at start; the worker and blender_worker do not match.")
-        self.renderer = message.renderer
+        self.renderer, self.version = message.renderer, message.blender
         if self._require_gpu and is_software(self.renderer):
             self.stop()
             raise ServiceError(

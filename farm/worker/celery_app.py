@@ -28,6 +28,7 @@ def make_app(settings: Settings) -> Celery:
         visibility_timeout=VISIBILITY_SECONDS,
         broker_connection_retry_on_startup=True,
         worker_cancel_long_running_tasks_on_connection_loss=True,
+        worker_soft_shutdown_timeout=settings.shutdown_seconds,
         worker_hijack_root_logger=False,
         worker_send_task_events=True,
         task_send_sent_event=True,

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm import pipe
+from farm.catalog import Catalog
 from farm.dataset.contact_sheet import chosen_samples, contact_sheet
 from farm.dataset.manifest import (
     CONTACT_SHEET,
@@ -70,16 +71,6 @@ class _Plan:
     morphs: list[str]
 
 
-def package_object(model_id: str) -> str:
-    """The store's key of a model's package."""
-    return f"models/{model_id}/package.zip"
-
-
-def inventory_object(model_id: str) -> str:
-    """The store's key of a model's inventory."""
-    return f"models/{model_id}/inventory.json"
-
-
 def plan(job: Job, spec: RenderSpec) -> _Plan:
     """What to draw for `job`: the basis image first, then every sample in every partition."""
     targets = sampled_targets(job.annotation)
@@ -111,9 +102,10 @@ def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, rep
     """
     with TemporaryDirectory(prefix="farm-render-") as folder, ExitStack() as stack:
         room = Path(folder)
+        catalog = Catalog(store)
         started = time.perf_counter()
-        character, textures = unfold(store.get(package_object(job.model)), room / "package")
-        inventory = Inventory.model_validate_json(store.get(inventory_object(job.model)))
+        character, textures = unfold(catalog.package(job.model), room / "package")
+        inventory = catalog.inventory(job.model)
         report.stage("fetch", time.perf_counter() - started)
         todo = plan(job, spec)
         request = pipe.Render(

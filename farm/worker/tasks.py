@@ -1,11 +1,13 @@
 """The Celery task: one job, from the claim to its end. Imported by worker processes only."""
 
 import logging
+import os
 import time
 from dataclasses import dataclass
 from functools import cache
 
-from celery.signals import worker_process_shutdown
+from celery.signals import worker_process_init, worker_process_shutdown
+from prometheus_client import multiprocess
 
 from farm.dataset.manifest import MANIFEST, Manifest, result_object
 from farm.errors import BlenderDiedError, ConflictError, FarmError, ModelError, NotFoundError, RenderError
@@ -13,6 +15,7 @@ from farm.jobs import states
 from farm.jobs.states import State
 from farm.jobs.store import JobStore
 from farm.poses import Partition
+from farm.process import die_with_parent
 from farm.settings import Settings
 from farm.spec import StyleName
 from farm.storage import ObjectStore, open_store
@@ -41,10 +44,17 @@ def _tools() -> _Tools:
     return _Tools(JobStore(settings.redis_url), open_store(settings), Blender(settings.require_gpu))
 
 
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _end_with_the_worker(**_: object) -> None:
+    die_with_parent()
+
+
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 def _stop_blender(**_: object) -> None:
     if _tools.cache_info().currsize:
         _tools().blender.stop()
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(os.getpid())
 
 
 @app.task(name=RENDER_TASK)  # type: ignore[untyped-decorator]

@@ -1,0 +1,36 @@
+"""Refuses request bodies that are too large, while they come in: no header is trusted."""
+
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_UPLOAD_BYTES = 512 * 2**20
+MAX_JSON_BYTES = 32 * 2**20
+
+
+class BodyLimit:
+    """ASGI middleware: 413 for a body over the limit of its kind."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = MAX_UPLOAD_BYTES if scope["path"] == "/v1/models" else MAX_JSON_BYTES
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                raise HTTPException(
+                    HTTPStatus.CONTENT_TOO_LARGE,
+                    f"The request is larger than {limit // 2**20} MiB. Upload models one by one.",
+                )
+            return message
+
+        await self._app(scope, counted, send)

@@ -1,0 +1,59 @@
+"""The `farm` command. Each module holds the commands of one kind of user and imports what it needs when it runs."""
+
+import sys
+from typing import Any
+
+import click
+
+from farm import __version__
+from farm.cli.console import stderr
+from farm.errors import FarmError
+
+_COMMANDS = {
+    "render": "farm.cli.render",
+    "up": "farm.cli.render",
+    "submit": "farm.cli.render",
+    "demo": "farm.cli.render",
+    "inspect": "farm.cli.inspect",
+    "annotate": "farm.cli.annotate",
+    "export": "farm.cli.export",
+    "mascots": "farm.cli.mascots",
+    "doctor": "farm.cli.doctor",
+    "api": "farm.cli.roles",
+    "worker": "farm.cli.roles",
+    "flower": "farm.cli.roles",
+    "probe": "farm.cli.roles",
+    "drain": "farm.cli.roles",
+}
+
+
+class _Lazy(click.Group):
+    """Loads a command's module when the command is used: `farm --help` should not wait for numpy."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module: Any = __import__(_COMMANDS[cmd_name], fromlist=[cmd_name])
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FarmError as error:
+            stderr.print(f"[red]farm: {error.code}:[/red] ", end="")
+            stderr.print(str(error), markup=False, highlight=False)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            stderr.print("farm: interrupted; everything that was started is stopped.")
+            sys.exit(130)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="farm")
+def main() -> None:
+    """Facefarm: folders of 3D anime characters in, exactly annotated face images out."""

@@ -1,0 +1,72 @@
+"""The command for the annotator: the mapping table of a collection, out and back."""
+
+import json
+from pathlib import Path
+
+import click
+
+from farm.cli.console import stderr, stdout
+from farm.cli.options import PATHS, models_at
+from farm.errors import FarmError
+from farm.models.package import Package, read_model
+from farm.morphs.annotation import annotate as annotate_model
+from farm.morphs.annotation import read_table, sampled_targets, table_csv
+from farm.poses import sample_count
+
+
+@click.command()
+@PATHS
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+@click.option(
+    "--apply",
+    "table",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An edited mapping.csv: write each model's annotation (JSON) instead of a new table.",
+)
+def annotate(paths: tuple[Path, ...], out: Path, table: Path | None) -> None:
+    """Write the proposals for a collection as a table to edit, or apply an edited table.
+
+    Without --apply, OUT becomes a CSV file with a row for each source-morph name of the models at PATHS: how many models
+    have it, and the target morph proposed for it. Edit the column 'target' (empty: not mapped) and hand the file to
+    `farm render --mapping`, or see with --apply what it gives for each model.
+    """
+    packages = _read(paths)
+    if table is None:
+        text = table_csv([package.inventory.source_morphs() for package in packages])
+        out.write_text(text, "utf-8-sig")  # with the mark that lets spreadsheets read it as UTF-8
+        rows = text.count("\n") - 1
+        stdout.print(f"{rows} names of {len(packages)} models are in {out}", markup=False, soft_wrap=True)
+        return
+    mapping = read_table(table.read_text("utf-8-sig"))
+    records = []
+    for package in packages:
+        annotation = annotate_model(package.inventory.source_morphs(), mapping)
+        targets = sampled_targets(annotation)
+        samples = sample_count(targets)
+        records.append(
+            {
+                "model": package.id,
+                "name": package.name,
+                "target_morphs": len(targets),
+                "samples": samples,
+                "annotation": annotation,
+            }
+        )
+        stdout.print(f"{package.name}: {len(targets)} of 23 target morphs, {samples} samples", markup=False)
+    out.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _read(paths: tuple[Path, ...]) -> list[Package]:
+    """The models at `paths`, each content once; unusable ones are named and left out."""
+    packages: dict[str, Package] = {}
+    for path in models_at(paths):
+        try:
+            package = read_model(path)
+        except FarmError as error:
+            stderr.print(f"[yellow]left out[/yellow] {path}: ", end="")
+            stderr.print(str(error), markup=False)
+            continue
+        packages.setdefault(package.id, package)
+    if not packages:
+        raise FarmError("None of the models can be read.")
+    return list(packages.values())

@@ -1,0 +1,101 @@
+"""The command that tries everything the farm needs and says what to do where something is missing."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+from farm.cli.console import stdout
+from farm.errors import FarmError
+from farm.settings import Settings
+
+LIBRARIES = (
+    "libegl1 libgl1 libgl1-mesa-dri libxi6 libxxf86vm1 libxfixes3 libxrender1 libxkbcommon0 libsm6 libice6".split()
+)
+"""Debian packages that bpy loads."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    name: str
+    try_it: Callable[[], str]
+    needed: bool
+    """Whether a failure makes the doctor's exit code 1."""
+    remedy: str
+
+
+@click.command()
+def doctor() -> None:
+    """Try Blender, its OpenGL renderer, Redis and the object store; say what works and what to do."""
+    settings = Settings()
+    failed = False
+    for check in _checks(settings):
+        try:
+            found = check.try_it()
+            stdout.print(f"[green]ok  [/green] {check.name}: ", end="")
+            stdout.print(found, markup=False, soft_wrap=True)
+        except (FarmError, ImportError, OSError) as error:
+            failed |= check.needed
+            colour, word = ("red", "FAIL") if check.needed else ("yellow", "none")
+            stdout.print(f"[{colour}]{word}[/{colour}] {check.name}: ", end="")
+            stdout.print(str(error), markup=False, soft_wrap=True)
+            stdout.print(f"       {check.remedy}", markup=False, soft_wrap=True)
+    if failed:
+        sys.exit(1)
+
+
+def _checks(settings: Settings) -> list[_Check]:
+    libraries = "apt-get install --no-install-recommends " + " ".join(LIBRARIES)
+    return [
+        _Check("Python", _python, True, "Install Python 3.13; `make setup` finds one."),
+        _Check("Blender", _blender, True, f"Run `make setup`; if a library is missing: {libraries}"),
+        _Check("embedded Valkey", _valkey, True, "Run `make setup`; `farm render` and `farm up` need it."),
+        _Check(
+            f"Redis at {settings.redis_url.rsplit('@')[-1]}",
+            lambda: _redis(settings),
+            "redis_url" in settings.model_fields_set,
+            "Only a farm of your own servers needs it: start Redis and set FARM_REDIS_URL. `farm render` brings its own.",
+        ),
+        _Check(
+            f"object store {settings.storage_url}",
+            lambda: _store(settings),
+            "storage_url" in settings.model_fields_set,
+            "Set FARM_STORAGE_URL (s3://bucket or file:///directory), FARM_S3_ENDPOINT, FARM_S3_ACCESS_KEY, "
+            "FARM_S3_SECRET_KEY.",
+        ),
+    ]
+
+
+def _python() -> str:
+    if sys.version_info[:2] != (3, 13):
+        raise FarmError(f"this is Python {sys.version.split()[0]}; bpy 5.2 needs 3.13")
+    return sys.version.split()[0]
+
+
+def _blender() -> str:
+    from farm.worker.blender import Blender, is_software
+
+    blender = Blender()
+    blender.start()
+    blender.stop()
+    kind = "software: correct, and some hundred times slower than a GPU" if is_software(blender.renderer) else "hardware"
+    return f"{blender.version} draws with '{blender.renderer}' ({kind})"
+
+
+def _valkey() -> str:
+    from farm.stack import valkey_version
+
+    return valkey_version()
+
+
+def _redis(settings: Settings) -> str:
+    from farm.jobs.store import JobStore
+
+    return JobStore(settings.redis_url).check()
+
+
+def _store(settings: Settings) -> str:
+    from farm.storage import open_store
+
+    return open_store(settings).check()

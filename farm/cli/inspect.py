@@ -1,0 +1,88 @@
+"""The command that shows what a model file holds."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from farm.cli.console import stderr, stdout
+from farm.cli.options import PATHS, models_at
+from farm.errors import FarmError
+from farm.models.inventory import Inventory
+from farm.models.package import read_model
+
+
+@click.command()
+@PATHS
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a model, with stable field names.")
+def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Show morphs, bones, materials, textures and proposals of models; a folder gives a table of all in it."""
+    found: list[tuple[Path, Inventory]] = []
+    refused = False
+    for path in models_at(paths):
+        try:
+            package = read_model(path)
+        except FarmError as error:
+            refused = True
+            stderr.print(f"[red]{error.code}[/red] {path}: ", end="")
+            stderr.print(str(error), markup=False)
+            continue
+        found.append((path, package.inventory))
+        if as_json:
+            record = {"path": str(path), "id": package.id, **package.inventory.model_dump()}
+            click.echo(json.dumps(record, ensure_ascii=False))
+    if not as_json:
+        if len(found) == 1:
+            _show(*found[0])
+        elif found:
+            _overview(found)
+    if refused:
+        raise SystemExit(1)
+
+
+def _overview(found: list[tuple[Path, Inventory]]) -> None:
+    table = Table("model", "format", "title", "vertices", "morphs", "targets", "samples", "neck", "textures", "warnings")
+    for path, inventory in found:
+        total = len(inventory.textures_found) + len(inventory.textures_absent)
+        table.add_row(
+            path.name,
+            inventory.format,
+            inventory.title,
+            str(inventory.vertices),
+            str(len(inventory.morphs)),
+            str(inventory.target_morphs),
+            str(inventory.samples),
+            inventory.neck,
+            f"{len(inventory.textures_found)}/{total}",
+            str(len(inventory.warnings)),
+        )
+    stdout.print(table)
+
+
+def _show(path: Path, inventory: Inventory) -> None:
+    facts = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("file", str(path)),
+        ("format", inventory.format),
+        ("title", inventory.title),
+        ("comment", inventory.comment.strip()),
+        *((f"meta {key}", text) for key, text in inventory.licence.items()),
+        ("size", f"{inventory.vertices} vertices, {inventory.triangles} triangles, {inventory.bones} bones"),
+        ("neck, head", f"{inventory.neck}, {inventory.head} (rule: {inventory.bone_rule})"),
+        ("textures", f"{len(inventory.textures_found)} found, {len(inventory.textures_absent)} absent"),
+        ("samples", f"{inventory.samples}, as {inventory.target_morphs} of the 23 target morphs are annotated"),
+    ):
+        facts.add_row(name, value)
+    stdout.print(facts, markup=False)
+    materials = Table("material", "triangles", "texture", title="Materials", title_justify="left")
+    for material in inventory.materials:
+        materials.add_row(material.name, str(material.triangles), material.texture or "")
+    stdout.print(materials, markup=False)
+    morphs = Table("source morph", "type", "panel", "moves", "proposed target", title="Morphs", title_justify="left")
+    for morph in inventory.morphs:
+        morphs.add_row(morph.name, morph.kind, morph.panel, str(morph.moved), morph.proposal or "")
+    stdout.print(morphs, markup=False)
+    for warning in inventory.warnings:
+        stderr.print("[yellow]warning[/yellow] ", end="")
+        stderr.print(warning, markup=False)

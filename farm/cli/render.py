@@ -1,0 +1,270 @@
+"""Commands for the researcher: render folders of models, on this machine or on a farm that is up."""
+
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Task as ProgressTask
+from rich.progress import TimeRemainingColumn
+from rich.text import Text
+
+from farm.cli.console import stderr, stdout
+from farm.cli.options import PATHS, default_workers, models_at, spec_from, spec_options
+from farm.client import FarmClient, JobSummary, RefusedError, UploadedModel
+from farm.dataset.output import POSES, RenderedModel, unpack_result, write_gallery, write_poses
+from farm.errors import FarmError
+from farm.morphs.annotation import read_table
+from farm.settings import Settings
+from farm.spec import RenderSpec
+from farm.stack import EmbeddedStack
+
+_POLL_SECONDS = 0.25
+
+_MAPPING = click.option(
+    "--mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An edited mapping table from `farm annotate`; without it, morphs are mapped by their names alone.",
+)
+_WORKERS = click.option(
+    "--workers", type=click.IntRange(1, 64), default=default_workers, show_default="CPU cores, at most 4",
+    help="Blender processes.",
+)  # fmt: skip
+
+
+class _RateColumn(TextColumn):
+    """Images a second since the first image."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: ProgressTask) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.0f} images/s" if speed else "starting", style="cyan")
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        console=stderr,
+    )
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends a command like Ctrl-C does: through the `finally` clauses, leaving nothing behind."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@click.command()
+@PATHS
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the results.")
+@spec_options
+@_MAPPING
+@_WORKERS
+def render(
+    paths: tuple[Path, ...],
+    out: Path,
+    seed: int,
+    samples: str,
+    size: int,
+    styles: tuple[str, ...],
+    mapping: Path | None,
+    workers: int,
+) -> None:
+    """Render the models at PATHS (files or folders) on this machine.
+
+    Starts a whole farm for the purpose, and stops it afterwards. Leaves in the folder OUT: index.html, poses.csv, and for
+    each model its images, its contact sheet and its manifest.
+    """
+    _render_here(models_at(paths), out, spec_from(seed, samples, size, styles), _read_mapping(mapping), workers)
+
+
+@click.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("build/demo"), show_default=True)
+@_WORKERS
+def demo(out: Path, workers: int) -> None:
+    """Render the two mascots by the paper's full rule: 960 images and two contact sheets."""
+    from farm.mascots import write_mascots
+
+    _render_here(write_mascots(out / "models"), out / "images", RenderSpec(), None, workers)
+
+
+def _read_mapping(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    text = path.read_text("utf-8-sig")
+    read_table(text)  # a mistake in the table should show before anything is started
+    return text
+
+
+def _render_here(models: list[Path], out: Path, spec: RenderSpec, mapping: str | None, workers: int) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with _stopped_by_sigterm(), tempfile.TemporaryDirectory(prefix="facefarm-") as home:
+        workers = min(workers, len(models))
+        with EmbeddedStack(Path(home), workers) as stack:
+            _run_batch(FarmClient(stack.api_url), models, out, spec, mapping, stack.check)
+
+
+def _run_batch(
+    client: FarmClient, paths: list[Path], out: Path, spec: RenderSpec, mapping: str | None, check: Callable[[], None]
+) -> None:
+    """Upload, submit, watch, lay out; ends the command with code 1 when a model could not be rendered."""
+    uploaded, refused = _upload(client, paths)
+    failed: list[JobSummary] = []
+    if uploaded:
+        batch = client.submit(uploaded, spec, mapping, name=out.name)
+        try:
+            rendered, failed = _watch(client, batch, out, check)
+        except KeyboardInterrupt:
+            client.cancel(batch)
+            raise
+        if rendered:
+            _summary(rendered, out)
+    for path, error in refused:
+        stderr.print(f"[red]refused[/red] {path}: ", end="")
+        stderr.print(str(error), markup=False)
+    for job in failed:
+        stderr.print(f"[red]{job.state}[/red] {job.name}: ", end="")
+        stderr.print(job.error or "cancelled", markup=False)
+    if refused or failed:
+        raise SystemExit(1)
+
+
+def _upload(client: FarmClient, paths: list[Path]) -> tuple[list[UploadedModel], list[tuple[Path, FarmError]]]:
+    uploaded: dict[str, UploadedModel] = {}
+    refused: list[tuple[Path, FarmError]] = []
+    for path in paths:
+        try:
+            model = client.upload(path)
+        except RefusedError as error:
+            refused.append((path, error))
+            continue
+        if model.id in uploaded:
+            stderr.print(f"{path} is the same model as {uploaded[model.id].name}; it is rendered once.", markup=False)
+            continue
+        uploaded[model.id] = model
+        for warning in model.inventory.warnings:
+            stderr.print(f"[yellow]warning[/yellow] {path.name}: ", end="")
+            stderr.print(warning, markup=False)
+    return list(uploaded.values()), refused
+
+
+def _watch(
+    client: FarmClient, batch: str, out: Path, check: Callable[[], None]
+) -> tuple[list[RenderedModel], list[JobSummary]]:
+    """Show the batch's progress and lay out every model when it is done."""
+    rendered: dict[str, RenderedModel] = {}
+    failed: dict[str, JobSummary] = {}
+    with _progress() as bar:
+        task = bar.add_task("images", total=None)
+        while True:
+            state = client.progress(batch)
+            bar.update(task, total=state.images_total, completed=state.images_done)
+            for job in client.jobs(batch):
+                if job.id in rendered or job.id in failed:
+                    continue
+                if job.state == "done":
+                    rendered[job.id] = _lay_out(client, job, out)
+                elif job.state in ("failed", "cancelled"):
+                    failed[job.id] = job
+            if state.ended:
+                return list(rendered.values()), list(failed.values())
+            check()
+            time.sleep(_POLL_SECONDS)
+
+
+def _lay_out(client: FarmClient, job: JobSummary, out: Path) -> RenderedModel:
+    manifest = client.manifest(job.id)
+    return unpack_result(manifest, job.name, lambda file, path: client.fetch(job.id, file, path), out)
+
+
+def _summary(rendered: list[RenderedModel], out: Path) -> None:
+    write_poses(rendered, out)
+    gallery = write_gallery(rendered, out)
+    images = sum(len(model.manifest.images) for model in rendered)
+    stdout.print(f"{images} images of {len(rendered)} models are in {out}", markup=False, soft_wrap=True)
+    stdout.print(f"  poses:          {out / POSES}", markup=False, soft_wrap=True)
+    for model in sorted(rendered, key=lambda m: m.folder.name):
+        stdout.print(f"  contact sheet:  {model.folder / 'contact-sheet.png'}", markup=False, soft_wrap=True)
+    stdout.print(f"  all on a page:  {gallery}", markup=False, soft_wrap=True)
+
+
+@click.command()
+@PATHS
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Wait, and leave the results here.")
+@click.option("--api", "url", default=lambda: Settings().api_url, show_default="FARM_API_URL", help="The farm's API.")
+@spec_options
+@_MAPPING
+def submit(
+    paths: tuple[Path, ...],
+    out: Path | None,
+    url: str,
+    seed: int,
+    samples: str,
+    size: int,
+    styles: tuple[str, ...],
+    mapping: Path | None,
+) -> None:
+    """Upload the models at PATHS to a farm that is up, and submit them as one batch."""
+    spec, table = spec_from(seed, samples, size, styles), _read_mapping(mapping)
+    client = FarmClient(url)
+    models = models_at(paths)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        with _stopped_by_sigterm():
+            _run_batch(client, models, out, spec, table, lambda: None)
+        return
+    uploaded, refused = _upload(client, models)
+    for path, error in refused:
+        stderr.print(f"refused {path}: {error}", markup=False)
+    if uploaded:
+        batch = client.submit(uploaded, spec, table)
+        stdout.print(f"batch {batch}: {len(uploaded)} models; watch it at {url}/v1/batches/{batch}", markup=False)
+    if refused:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("facefarm-data"),
+    show_default=True,
+    help="Folder for the store, the queue's file and the logs; they are kept.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the API.")
+@_WORKERS
+def up(home: Path, port: int, workers: int) -> None:
+    """Start a whole farm on this machine and keep it up until Ctrl-C.
+
+    API, workers, Valkey, a local object store, and Flower to look at the queue. `farm submit` talks to it.
+    """
+    with _stopped_by_sigterm(), EmbeddedStack(home, workers, flower=True, keep=True, port=port) as stack:
+        stdout.print(f"API      {stack.api_url}  (documentation at /docs)")
+        stdout.print(f"Flower   {stack.flower_url}")
+        stdout.print(f"metrics  {stack.api_url}/metrics and {stack.metrics_url}")
+        stdout.print(f"data     {home.absolute()}", markup=False, soft_wrap=True)
+        stdout.print(f"submit   farm submit --api {stack.api_url} PATH... --out DIR     stop: Ctrl-C")
+        while True:
+            stack.check()
+            time.sleep(1)

