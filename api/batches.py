@@ -17,9 +17,7 @@ def create(request: BatchRequest, parts: PartsOf) -> BatchView:
     """Render a list of models: one job a model."""
     table = read_table(request.mapping) if request.mapping is not None else None
     entries = [Entry(entry.id, entry.name or entry.id[:8]) for entry in request.models]
-    return batch_view(
-        submit(entries, request.spec, table, request.name, parts.catalog, parts.jobs, parts.enqueue)
-    )
+    return batch_view(submit(entries, request.spec, table, request.name, parts.catalog, parts.jobs, parts.enqueue))
 
 
 @router.get("")

@@ -22,7 +22,9 @@ def show(job_id: str, parts: PartsOf) -> JobView:
 
 
 @router.get("/{job_id}/files/{name}", response_class=StreamingResponse)
-def file(job_id: str, name: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")], parts: PartsOf) -> StreamingResponse:
+def file(
+    job_id: str, name: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")], parts: PartsOf
+) -> StreamingResponse:
     """A file of the job's result: manifest.json, contact-sheet.png, <style>-<partition>.tar, basis-<style>.png."""
     job = parts.jobs.job(job_id)
     if job.state is not State.DONE:

@@ -67,7 +67,9 @@ class BatchRequest(BaseModel):
     models: list[BatchEntry] = Field(min_length=1, max_length=MAX_MODELS)
     spec: RenderSpec = RenderSpec()
     mapping: str | None = Field(
-        None, max_length=16 * 2**20, description="CSV text of an edited mapping table; without it names are matched alone"
+        None,
+        max_length=16 * 2**20,
+        description="CSV text of an edited mapping table; without it names are matched alone",
     )
 
 

@@ -86,7 +86,9 @@ class Actor:
 
         `weights` maps source morphs to [0, 1]; `rotation` is in degrees about world X, Y, Z at the neck.
         """
-        values: dict[bpy.types.ShapeKey, float] = {share.key: 0.0 for shares in self.morphs.values() for share in shares}
+        values: dict[bpy.types.ShapeKey, float] = {
+            share.key: 0.0 for shares in self.morphs.values() for share in shares
+        }
         for morph, weight in weights.items():
             for share in self.morphs[morph]:
                 values[share.key] += weight * share.factor

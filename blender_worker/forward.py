@@ -124,7 +124,8 @@ class ForwardCanvas:
                 found = _texel_density(run, self._actor.parts[run.part].uvs, screens[run.part], self._large)
                 densities.setdefault(run.surface.texture, []).append(found)
         return {
-            texture: _upload(texture.shrunk(_level_of_detail(np.concatenate(found)))) for texture, found in densities.items()
+            texture: _upload(texture.shrunk(_level_of_detail(np.concatenate(found))))
+            for texture, found in densities.items()
         }
 
     def _upload_part(self, part: object) -> _PartBuffers:
@@ -229,9 +230,7 @@ class ForwardCanvas:
         return pictures
 
 
-def _texel_density(
-    run: Run, uvs: NDArray[np.float32], screen: NDArray[np.float64], size: int
-) -> NDArray[np.float64]:
+def _texel_density(run: Run, uvs: NDArray[np.float32], screen: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """(n, 2) for each triangle in the frame: texels along a drawn pixel, and drawn pixels that it covers."""
     texture = run.surface.texture
     assert texture is not None
@@ -314,7 +313,7 @@ def _surface_shader(styles: Sequence[Style]) -> gpu.types.GPUShader:
         info.fragment_out(index, "VEC4", f"out{index}")
         functions.append(f"vec3 style{index}(vec3 base, float facing, float light) {{ {style.glsl} }}")
         calls.append(f"out{index} = vec4(min(style{index}(base.rgb, facing, options.y), vec3(1.0)) * base.a, base.a);")
-    main = "void main() { vec4 base = surface_colour(); float facing = facing_light(); %s }" % " ".join(calls)
+    main = f"void main() {{ vec4 base = surface_colour(); float facing = facing_light(); {' '.join(calls)} }}"
     return _create(info, _VERTEX_SOURCE, "\n".join([_FRAGMENT_HEAD, *functions, main]))
 
 

@@ -266,9 +266,7 @@ def _expressions(extension: Any) -> dict[str, list[tuple[str, str, float]]]:
         named = [(_PRESET_NAMES_1.get(name, name), entry) for name, entry in presets.items()]
         named += [(entry.custom_name, entry) for entry in expressions.custom]
         for name, entry in named:
-            found.setdefault(
-                name, [(b.node.mesh_object_name, b.index, b.weight) for b in entry.morph_target_binds]
-            )
+            found.setdefault(name, [(b.node.mesh_object_name, b.index, b.weight) for b in entry.morph_target_binds])
     else:
         for group in extension.vrm0.blend_shape_master.blend_shape_groups:
             name = group.name if group.preset_name == "unknown" else group.preset_name

@@ -76,7 +76,9 @@ class EmbeddedStack:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _start(self) -> None:
@@ -146,7 +148,9 @@ class EmbeddedStack:
             code = child.process.poll()
             if code is not None:
                 tail = child.log.read_text(errors="replace").strip().splitlines()[-8:]
-                raise ServiceError(f"The embedded {child.name} ended with code {code}. Its last words:\n" + "\n".join(tail))
+                raise ServiceError(
+                    f"The embedded {child.name} ended with code {code}. Its last words:\n" + "\n".join(tail)
+                )
 
     def stop(self) -> None:
         """End everything that was started; safe to call again."""

@@ -18,7 +18,12 @@ from minio.error import MinioException, S3Error
 from farm.errors import NotFoundError, ServiceError, StorageError
 from farm.settings import Settings
 
-_CONTENT_TYPES = {".json": "application/json", ".png": "image/png", ".tar": "application/x-tar", ".zip": "application/zip"}
+_CONTENT_TYPES = {
+    ".json": "application/json",
+    ".png": "image/png",
+    ".tar": "application/x-tar",
+    ".zip": "application/zip",
+}
 
 
 def content_type(key: str) -> str:
@@ -83,7 +88,9 @@ class LocalStore:
                 Path(name).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise ServiceError(f"The store {self._root} cannot be written ({error}). Free space or permissions?") from error
+            raise ServiceError(
+                f"The store {self._root} cannot be written ({error}). Free space or permissions?"
+            ) from error
 
     def get(self, key: str) -> bytes:
         return b"".join(self.stream(key))
@@ -128,7 +135,9 @@ class S3Store:
             region=settings.s3_region,
             secure=address.scheme == "https",
             http_client=urllib3.PoolManager(
-                timeout=urllib3.Timeout(connect=5, read=60), retries=urllib3.Retry(total=4, backoff_factor=0.3), maxsize=16
+                timeout=urllib3.Timeout(connect=5, read=60),
+                retries=urllib3.Retry(total=4, backoff_factor=0.3),
+                maxsize=16,
             ),
         )
 
@@ -222,4 +231,6 @@ def open_store(settings: Settings) -> ObjectStore:
         return LocalStore(Path(address.path))
     if address.scheme == "s3" and address.netloc:
         return S3Store(address.netloc, settings)
-    raise StorageError(f"'{settings.storage_url}' is no store: set FARM_STORAGE_URL to s3://bucket or file:///directory.")
+    raise StorageError(
+        f"'{settings.storage_url}' is no store: set FARM_STORAGE_URL to s3://bucket or file:///directory."
+    )

@@ -3,17 +3,13 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 
 import click
 
 from farm.cli.console import stdout
 from farm.errors import FarmError
 from farm.settings import Settings
-
-LIBRARIES = (
-    "libegl1 libgl1 libgl1-mesa-dri libxi6 libxxf86vm1 libxfixes3 libxrender1 libxkbcommon0 libsm6 libice6".split()
-)
-"""Debian packages that bpy loads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,8 @@ def doctor() -> None:
 
 
 def _checks(settings: Settings) -> list[_Check]:
-    libraries = "apt-get install --no-install-recommends " + " ".join(LIBRARIES)
+    packages = files("farm.cli").joinpath("system-libraries.txt").read_text().split()
+    libraries = "apt-get install --no-install-recommends " + " ".join(packages)
     return [
         _Check("Python", _python, True, "Install Python 3.13; `make setup` finds one."),
         _Check("Blender", _blender, True, f"Run `make setup`; if a library is missing: {libraries}"),
@@ -79,7 +76,9 @@ def _blender() -> str:
     blender = Blender()
     blender.start()
     blender.stop()
-    kind = "software: correct, and some hundred times slower than a GPU" if is_software(blender.renderer) else "hardware"
+    kind = (
+        "software: correct, and some hundred times slower than a GPU" if is_software(blender.renderer) else "hardware"
+    )
     return f"{blender.version} draws with '{blender.renderer}' ({kind})"
 
 

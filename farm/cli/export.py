@@ -17,9 +17,7 @@ def export(directory: Path, layout: str, out: Path) -> None:
     """Write the folder DIRECTORY, which `farm render` made, in the layout of the AnimeCeleb release."""
     with Progress(console=stderr) as bar:
         task = bar.add_task("export", total=None)
-        result = export_animeceleb(
-            directory, out, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        result = export_animeceleb(directory, out, lambda done, total: bar.update(task, completed=done, total=total))
     stdout.print(
         f"{result.images} images of {result.models} models in {len(result.styles)} styles are in {out} "
         f"({result.train} models to train, {result.test} to test)",

@@ -42,7 +42,9 @@ def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _overview(found: list[tuple[Path, Inventory]]) -> None:
-    table = Table("model", "format", "title", "vertices", "morphs", "targets", "samples", "neck", "textures", "warnings")
+    table = Table(
+        "model", "format", "title", "vertices", "morphs", "targets", "samples", "neck", "textures", "warnings"
+    )
     for path, inventory in found:
         total = len(inventory.textures_found) + len(inventory.textures_absent)
         table.add_row(

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from farm.dataset.manifest import BasisRecord, ImageRecord
+from farm.dataset.manifest import ImageRecord
 from farm.dataset.output import POSE_COLUMNS, RenderedModel, read_output
 from farm.errors import SpecError, StorageError
 from farm.poses import Partition, uniform
@@ -27,8 +27,8 @@ from farm.spec import StyleName
 SIZE = 256
 """Pixels: the loaders take the pictures at 256 x 256 and resize none."""
 COLUMNS = ("org_id", "folder_name", "png_name", *POSE_COLUMNS)
-"""Header of ``combined_pose.csv``. The column that the release calls "folder_name" holds num_cluster: the authors' loader
-reads the second column as num_cluster, and takes the folder from png_name up to its first underscore."""
+"""Header of ``combined_pose.csv``. The column that the release calls "folder_name" holds num_cluster: the authors'
+loader reads the second column as num_cluster, and takes the folder from png_name up to its first underscore."""
 TEST_SHARE = 294 / 3613
 """Share of the models in the test set. Source: AnimeCeleb, arXiv 2111.07640: 3,319 for training and 294 for testing."""
 CLUSTERS = 37
@@ -74,7 +74,6 @@ class _Identity:
 
     model: RenderedModel
     rows: dict[StyleName, list[_Row]]
-    basis: dict[StyleName, BasisRecord]
 
     @property
     def org_id(self) -> str:
@@ -150,24 +149,22 @@ def _identities(models: Sequence[RenderedModel]) -> list[_Identity]:
         name, spec = model.folder.name, model.manifest.spec
         if spec.size != SIZE:
             raise SpecError(
-                f"{name} was rendered at {spec.size} pixels, and the AnimeCeleb layout holds {SIZE} x {SIZE}; render it "
-                f"again with size {SIZE}, or use the rendered folder as it is."
+                f"{name} was rendered at {spec.size} pixels, and the AnimeCeleb layout holds {SIZE} x {SIZE}; render "
+                f"it again with size {SIZE}, or use the rendered folder as it is."
             )
         if missing := set(Partition) - set(spec.partitions):
             raise SpecError(
-                f"{name} lacks the {missing.pop()} partition, and the AnimeCeleb layout needs both; render it again with "
-                "both partitions."
+                f"{name} lacks the {missing.pop()} partition, and the AnimeCeleb layout needs both; render it again "
+                "with both partitions."
             )
         if set(spec.styles) != styles:
             # The two lists are shared by all roots, so a loader of the missing style would look for the model and fail.
             wanted = ", ".join(style for style in StyleName if style in styles)
             raise SpecError(
-                f"{name} was rendered in {', '.join(spec.styles)}, and the models beside it in {wanted}; render it again "
-                "in the same styles."
+                f"{name} was rendered in {', '.join(spec.styles)}, and the models beside it in {wanted}; render it "
+                "again in the same styles."
             )
-        identity = _Identity(
-            model, {style: _rows(model, style) for style in spec.styles}, {b.style: b for b in model.manifest.basis}
-        )
+        identity = _Identity(model, {style: _rows(model, style) for style in spec.styles})
         if (other := found.setdefault(identity.org_id, identity)) is not identity:
             raise StorageError(
                 f"{other.model.folder.name} and {name} are the same model, which would stand in the data twice; delete "
@@ -185,8 +182,8 @@ def _rows(model: RenderedModel, style: StyleName) -> list[_Row]:
     rotated, frontal = by_sample[Partition.ROTATED], by_sample[Partition.FRONTAL]
     if not rotated or rotated.keys() != frontal.keys():
         raise StorageError(
-            f"{model.folder.name} holds {len(rotated)} rotated and {len(frontal)} frontal pictures in style {style} that "
-            "do not pair up; delete the folder and render the model again."
+            f"{model.folder.name} holds {len(rotated)} rotated and {len(frontal)} frontal pictures in style {style}, "
+            "which do not pair up; delete the folder and render the model again."
         )
     return [_Row(rotated[sample], frontal[sample]) for sample in sorted(rotated)]
 
@@ -224,7 +221,7 @@ def _place(origin: Path, target: Path) -> bool:
     """Bring one file to `target`; whether a hard link was possible."""
     if not origin.is_file():
         raise StorageError(
-            f"The picture {origin} is missing; delete the folder of its model, render the model again, and export again."
+            f"The picture {origin} is missing; delete the folder of its model, render that again, and export again."
         )
     if not origin.is_symlink():  # a hard link to a symbolic link would be a symbolic link
         try:
@@ -246,7 +243,7 @@ def _write_poses(identities: Sequence[_Identity], style: StyleName, root: Path) 
 
 
 def _write_cache(identities: Sequence[_Identity], style: StyleName, root: Path) -> None:
-    """``cached.json``, which the loaders trust before the table: without it they build keys that their lists never match."""
+    """``cached.json``, which the loaders trust before the table: without it they build keys that no list matches."""
     tree = {
         identity.org_id: {
             "num_cluster": identity.num_cluster,

@@ -59,5 +59,5 @@ def contact_sheet(
 def _chequers() -> Image.Image:
     place = np.indices((_CELL, _CELL)) // _SQUARE
     light = (place.sum(axis=0) % 2 == 0)[..., None]
-    rgb = np.where(light, np.uint8(_LIGHT), np.uint8(_DARK)).astype(np.uint8)
+    rgb = np.where(light, np.array(_LIGHT, np.uint8), np.array(_DARK, np.uint8))
     return Image.fromarray(np.dstack([rgb, np.full((_CELL, _CELL), 255, np.uint8)]))

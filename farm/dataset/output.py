@@ -1,10 +1,10 @@
 """The folder that a person gets: results laid out as plain files.
 
-    DIR/poses.csv                                      a row for every image of every model
-    DIR/index.html                                     the contact sheets on one page
-    DIR/<folder>/manifest.json, contact-sheet.png      one folder a model, named <label>-<8 digits of its hash>
-    DIR/<folder>/basis/<style>.png                     the neutral face
-    DIR/<folder>/<style>/<partition>/<folder>_<sample>.png
+DIR/poses.csv                                      a row for every image of every model
+DIR/index.html                                     the contact sheets on one page
+DIR/<folder>/manifest.json, contact-sheet.png      one folder a model, named <label>-<8 digits of its hash>
+DIR/<folder>/basis/<style>.png                     the neutral face
+DIR/<folder>/<style>/<partition>/<folder>_<sample>.png
 """
 
 import csv
@@ -96,7 +96,9 @@ def read_output(directory: Path) -> list[RenderedModel]:
         for path in sorted(directory.glob(f"*/{MANIFEST}"))
     ]
     if not models:
-        raise StorageError(f"{directory} holds no rendered models; make some with `farm render PATH --out {directory}`.")
+        raise StorageError(
+            f"{directory} holds no rendered models; make some with `farm render PATH --out {directory}`."
+        )
     return models
 
 

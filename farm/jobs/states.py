@@ -108,9 +108,7 @@ def progress(job: Job, attempt: int, images_done: int) -> Job:
 def finish(job: Job, attempt: int, warnings: tuple[str, ...]) -> Job:
     """The manifest is stored."""
     _own(job, attempt)
-    return replace(
-        job, state=State.DONE, images_done=job.images_total, warnings=warnings, error_code="", error=""
-    )
+    return replace(job, state=State.DONE, images_done=job.images_total, warnings=warnings, error_code="", error="")
 
 
 def fail(job: Job, attempt: int, code: str, message: str) -> Job:

@@ -94,7 +94,8 @@ class JobStore:
     """Batches and jobs. Every method raises ServiceError when Redis does not answer."""
 
     def __init__(self, url: str) -> None:
-        self._redis = connect(url)
+        # redis-py types every answer as bytes | str, whatever decode_responses says.
+        self._redis: Any = connect(url)
         self._url = url
 
     def _safely[T](self, action: Callable[[], T]) -> T:
@@ -158,7 +159,7 @@ class JobStore:
         """
         key = f"farm:job:{job_id}"
 
-        def attempt(pipe: Pipeline) -> Job:
+        def attempt(pipe: Any) -> Job:
             text = pipe.get(key)
             if text is None:
                 raise NotFoundError(f"There is no job '{job_id}'.")
@@ -170,7 +171,9 @@ class JobStore:
                 self._count(pipe, before.batch, before, after)
             return after
 
-        return self._safely(lambda: self._redis.transaction(attempt, key, value_from_callable=True))
+        changed = self._safely(lambda: self._redis.transaction(attempt, key, value_from_callable=True))
+        assert isinstance(changed, Job)
+        return changed
 
     def batch(self, batch_id: str) -> Batch:
         """Raises NotFoundError."""

@@ -41,8 +41,6 @@ class SourceMorph:
         return self.panel.name.lower() if self.panel is not None else _ANY_PANEL
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class MappingTable:
     """An edited group annotation: (normalised name, panel) to (row number, target name or None for "not mapped")."""
@@ -94,7 +92,9 @@ def check_annotation(annotation: Mapping[str, str], morphs: Sequence[SourceMorph
         if target not in known:
             raise MappingError(f"'{target}' is no target morph; the known ones are {', '.join(known)}.")
         if source not in have:
-            raise MappingError(f"The model has no morph '{source}' to play '{target}'; `farm inspect` lists its morphs.")
+            raise MappingError(
+                f"The model has no morph '{source}' to play '{target}'; `farm inspect` lists its morphs."
+            )
 
 
 def table_csv(models: Sequence[Sequence[SourceMorph]]) -> str:

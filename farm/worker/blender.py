@@ -86,7 +86,8 @@ class Blender:
             tail = self.log_tail()
             self.stop()
             raise ServiceError(
-                "Blender does not start. `farm doctor` tells which library or driver is missing. Its last words:\n" + tail
+                "Blender does not start. `farm doctor` tells which library or driver is missing. Its last words:\n"
+                + tail
             ) from error
         if not isinstance(message, pipe.Ready):
             self.stop()
@@ -128,7 +129,9 @@ class Blender:
         except pipe.Silent as error:
             tail = self.log_tail()
             self.stop()
-            raise BlenderDiedError(f"Blender said nothing for {limit:.0f} s and was killed. Its last words:\n{tail}") from error
+            raise BlenderDiedError(
+                f"Blender said nothing for {limit:.0f} s and was killed. Its last words:\n{tail}"
+            ) from error
         except pipe.Closed as error:
             code = self._exit_code()
             tail = self.log_tail()

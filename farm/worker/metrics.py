@@ -18,5 +18,5 @@ RENDERER = Gauge(
 def serve(port: int) -> None:
     """Answer GET /metrics on `port` with the sum over all processes that share PROMETHEUS_MULTIPROC_DIR."""
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     start_http_server(port, registry=registry)

@@ -54,7 +54,7 @@ def _stop_blender(**_: object) -> None:
     if _tools.cache_info().currsize:
         _tools().blender.stop()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        multiprocess.mark_process_dead(os.getpid())
+        multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
 @app.task(name=RENDER_TASK)  # type: ignore[untyped-decorator]

@@ -1,0 +1,53 @@
+# Everything a person or a machine does with this project. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+FARM := .venv/bin/farm
+PY := .venv/bin/python
+LOCK := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	--universal --python-version 3.13
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup: ## Install all that is needed to render (system libraries, Python packages in .venv)
+	@tools/setup.sh runtime
+
+.PHONY: demo
+demo: setup ## Render the two mascots by the paper's full rule: 960 images, two contact sheets
+	@$(FARM) demo --out build/demo
+
+.PHONY: setup-test
+setup-test:
+	@tools/setup.sh test
+
+.PHONY: check
+check: setup-test ## Lint, format, types, arrows between packages
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache | tail -n 8
+
+.PHONY: test
+test: check ## All checks and all tests: real Valkey, real S3, real Blender
+	$(PY) -m pytest
+
+.PHONY: bench
+bench: setup ## Images a second here, against plain bpy.ops.render.render
+	$(PY) -m benchmarks.images_per_second
+
+.PHONY: image-test
+image-test: ## Build both container images with buildah and try them (root, network, 8 GB, minutes)
+	tests/kubernetes/build-images.sh
+
+.PHONY: lock
+lock: ## Renew the hash-locked requirements
+	$(LOCK) --extra flower --output-file requirements/control.txt
+	$(LOCK) --extra worker --extra flower --output-file requirements/runtime.txt
+	$(LOCK) --all-extras --output-file requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove everything that was made here
+	rm -rf .venv .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
