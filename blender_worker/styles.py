@@ -30,7 +30,7 @@ _CEL = """
 STYLES = {
     style.name: style
     for style in (
-        Style("default", "return base * (0.40 + 0.72 * light * (0.25 + 0.75 * max(facing, 0.0)));"),
+        Style("default", "return base * (0.50 + 0.62 * light * (0.25 + 0.75 * max(facing, 0.0)));"),
         Style("toon", _CEL),
         Style("flat", "return base;"),
         Style("ink", _CEL, outline=1.1),

@@ -62,7 +62,8 @@ NEUTRAL = Sample(index=-1, weights={}, rotation=(0.0, 0.0, 0.0), light=BASIS_LIG
 def uniform(seed: int, model: str, sample: int, purpose: str) -> float:
     """A number in [0, 1) that depends on the four arguments and nothing else."""
     key = f"{seed}\x1f{model}\x1f{sample}\x1f{purpose}".encode()
-    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") / 2**64
+    bits = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big")
+    return (bits >> 11) / 2**53  # 53 bits: with all 64, rounding could reach 1.0
 
 
 def sample_count(targets: tuple[Target, ...]) -> int:

@@ -3,9 +3,9 @@
 import hashlib
 import json
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from farm.poses import Partition
 
@@ -23,17 +23,23 @@ class StyleName(StrEnum):
     INK = "ink"
 
 
+def _each_once[T](values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("names something twice")
+    return values
+
+
 class RenderSpec(BaseModel):
     """What to draw of each model. The defaults are the paper's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of all poses and lights")
-    samples: Literal["auto"] | int = Field(
+    samples: Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_SAMPLES)] = Field(
         "auto", description="Samples a model: 'auto' is the paper's rule of 100 or 20", union_mode="left_to_right"
     )
-    partitions: tuple[Partition, ...] = Field(tuple(Partition), min_length=1)
-    styles: tuple[StyleName, ...] = Field(tuple(StyleName), min_length=1)
+    partitions: Annotated[tuple[Partition, ...], AfterValidator(_each_once)] = Field(tuple(Partition), min_length=1)
+    styles: Annotated[tuple[StyleName, ...], AfterValidator(_each_once)] = Field(tuple(StyleName), min_length=1)
     size: int = Field(256, ge=32, le=1024, description="Width and height of a picture in pixels")
     supersample: int = Field(2, ge=1, le=4, description="Drawn pixels per picture pixel and axis")
     canvas: Literal["forward"] = "forward"

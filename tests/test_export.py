@@ -159,7 +159,8 @@ def test_the_loaders_find_every_picture_under_its_name(source: Path, tmp_path: P
             assert rotation.keys() == expression.keys()
             assert len(rotation) == SAMPLES >= 1
             for sample, name in enumerate(entry["img_names"]):
-                assert name.startswith(f"{entry['folder_name']}_") and name.endswith(".png")
+                assert name.startswith(f"{entry['folder_name']}_")
+                assert name.endswith(".png")
                 assert name.split("_")[0] == entry["folder_name"], "the loaders rebuild the folder's name like this"
                 np.testing.assert_array_equal(rotation[name], _pixels(label, style, "rotated", sample))
                 np.testing.assert_array_equal(expression[name], _pixels(label, style, "frontal", sample))
@@ -170,8 +171,10 @@ def test_a_row_holds_the_pose_of_the_rotated_picture(source: Path, tmp_path: Pat
     export(source, tmp_path / "release")
 
     loader = _Loader(tmp_path / "release" / "combined_ink", tmp_path / "release")
-    assert loader.header[:3] == ["org_id", "folder_name", "png_name"] and len(loader.header) == 3 + 20
-    assert loader.header[3] == "eye_closed_left" and loader.header[-3:] == ["rotation_x", "rotation_y", "rotation_z"]
+    assert loader.header[:3] == ["org_id", "folder_name", "png_name"]
+    assert len(loader.header) == 3 + 20
+    assert loader.header[3] == "eye_closed_left"
+    assert loader.header[-3:] == ["rotation_x", "rotation_y", "rotation_z"]
     assert len(loader.rows) == 3 * SAMPLES
     expected = {}
     for manifest in (Manifest.model_validate_json(p.read_bytes()) for p in source.glob(f"*/{MANIFEST}")):
@@ -185,7 +188,8 @@ def test_a_row_holds_the_pose_of_the_rotated_picture(source: Path, tmp_path: Pat
         assert pose == tuple(entry["pose_information"][entry["img_names"].index(png_name)])
         folder, _, sample = png_name.removesuffix(".png").rpartition("_")
         assert pose == expected[folder[-8:], int(sample)]
-        assert any(pose[17:]) and all(-20 <= angle <= 20 for angle in pose[17:])
+        assert any(pose[17:])
+        assert all(-20 <= angle <= 20 for angle in pose[17:])
 
 
 def test_ids_survive_being_read_as_numbers_and_the_lists_part_them(source: Path, tmp_path: Path) -> None:
@@ -194,7 +198,8 @@ def test_ids_survive_being_read_as_numbers_and_the_lists_part_them(source: Path,
     loader = _Loader(tmp_path / "release" / "combined_default", tmp_path / "release")
     for org_id in loader.tree:
         assert str(int(float(org_id))) == org_id
-    assert loader.train and loader.test
+    assert loader.train
+    assert loader.test
     assert sorted(loader.train + loader.test) == sorted(loader.tree)
     for name in ("train_list.txt", "test_list.txt"):
         assert (tmp_path / "release" / name).read_bytes().endswith(b"\n")
@@ -258,7 +263,8 @@ def test_names_and_sides_hold_when_models_are_added(tmp_path: Path) -> None:
     export(source, many)
 
     before, after = _Loader(few / "combined_default", few), _Loader(many / "combined_default", many)
-    assert len(before.tree) == 16 and len(after.tree) == 24
+    assert len(before.tree) == 16
+    assert len(after.tree) == 24
     assert before.tree.items() <= after.tree.items()
     assert set(before.test) <= set(after.test)
     assert set(before.train) <= set(after.train)

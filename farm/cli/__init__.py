@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from farm import __version__
-from farm.cli.console import stderr
+from farm.cli.console import note, stderr
 from farm.errors import FarmError
 
 _COMMANDS = {
@@ -45,8 +45,7 @@ class _Lazy(click.Group):
         try:
             return super().invoke(ctx)
         except FarmError as error:
-            stderr.print(f"[red]farm: {error.code}:[/red] ", end="")
-            stderr.print(str(error), markup=False, highlight=False)
+            note(f"farm: {error.code}:", "red", str(error))
             sys.exit(1)
         except KeyboardInterrupt:
             stderr.print("farm: interrupted; everything that was started is stopped.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from farm.cli.console import stderr, stdout
+from farm.cli.console import note, stdout
 from farm.cli.options import PATHS, models_at
 from farm.errors import FarmError
 from farm.models.package import Package, read_model
@@ -63,8 +63,7 @@ def _read(paths: tuple[Path, ...]) -> list[Package]:
         try:
             package = read_model(path)
         except FarmError as error:
-            stderr.print(f"[yellow]left out[/yellow] {path}: ", end="")
-            stderr.print(str(error), markup=False)
+            note("left out", "yellow", f"{path}: {error}")
             continue
         packages.setdefault(package.id, package)
     if not packages:

@@ -76,9 +76,7 @@ def _blender() -> str:
     blender = Blender()
     blender.start()
     blender.stop()
-    kind = (
-        "software: correct, and some hundred times slower than a GPU" if is_software(blender.renderer) else "hardware"
-    )
+    kind = "software: right pictures, slower than a GPU" if is_software(blender.renderer) else "hardware"
     return f"{blender.version} draws with '{blender.renderer}' ({kind})"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from farm.cli.console import stderr, stdout
+from farm.cli.console import note, stdout
 from farm.cli.options import PATHS, models_at
 from farm.errors import FarmError
 from farm.models.inventory import Inventory
@@ -25,8 +25,7 @@ def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
             package = read_model(path)
         except FarmError as error:
             refused = True
-            stderr.print(f"[red]{error.code}[/red] {path}: ", end="")
-            stderr.print(str(error), markup=False)
+            note(error.code, "red", f"{path}: {error}")
             continue
         found.append((path, package.inventory))
         if as_json:
@@ -86,5 +85,4 @@ def _show(path: Path, inventory: Inventory) -> None:
         morphs.add_row(morph.name, morph.kind, morph.panel, str(morph.moved), morph.proposal or "")
     stdout.print(morphs, markup=False)
     for warning in inventory.warnings:
-        stderr.print("[yellow]warning[/yellow] ", end="")
-        stderr.print(warning, markup=False)
+        note("warning", "yellow", warning)

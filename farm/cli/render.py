@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.progress import Task as ProgressTask
 from rich.text import Text
 
-from farm.cli.console import stderr, stdout
+from farm.cli.console import note, stderr, stdout
 from farm.cli.options import PATHS, default_workers, models_at, spec_from, spec_options
 from farm.client import FarmClient, JobSummary, RefusedError, UploadedModel
 from farm.dataset.output import POSES, RenderedModel, unpack_result, write_gallery, write_poses
@@ -148,11 +148,9 @@ def _run_batch(
         if rendered:
             _summary(rendered, out)
     for path, error in refused:
-        stderr.print(f"[red]refused[/red] {path}: ", end="")
-        stderr.print(str(error), markup=False)
+        note("refused", "red", f"{path}: {error}")
     for job in failed:
-        stderr.print(f"[red]{job.state}[/red] {job.name}: ", end="")
-        stderr.print(job.error or "cancelled", markup=False)
+        note(job.state, "red", f"{job.name}: {job.error or 'taken back by a user'}")
     if refused or failed:
         raise SystemExit(1)
 
@@ -167,12 +165,11 @@ def _upload(client: FarmClient, paths: list[Path]) -> tuple[list[UploadedModel],
             refused.append((path, error))
             continue
         if model.id in uploaded:
-            stderr.print(f"{path} is the same model as {uploaded[model.id].name}; it is rendered once.", markup=False)
+            note("twice", "yellow", f"{path} is the same model as {uploaded[model.id].name}; it is rendered once.")
             continue
         uploaded[model.id] = model
         for warning in model.inventory.warnings:
-            stderr.print(f"[yellow]warning[/yellow] {path.name}: ", end="")
-            stderr.print(warning, markup=False)
+            note("warning", "yellow", f"{path.name}: {warning}")
     return list(uploaded.values()), refused
 
 
@@ -243,7 +240,7 @@ def submit(
         return
     uploaded, refused = _upload(client, models)
     for path, error in refused:
-        stderr.print(f"refused {path}: {error}", markup=False)
+        note("refused", "red", f"{path}: {error}")
     if uploaded:
         batch = client.submit(uploaded, spec, table)
         stdout.print(f"batch {batch}: {len(uploaded)} models; watch it at {url}/v1/batches/{batch}", markup=False)

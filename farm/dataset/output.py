@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, ImageRecord, Manifest
 from farm.dataset.shards import read_shard
 from farm.errors import StorageError
@@ -80,6 +82,7 @@ def unpack_result(manifest: Manifest, label: str, fetch: Callable[[str, Path], N
         written = 0
         for name, data in read_shard(packed):
             if name in paths:
+                paths[name].unlink(missing_ok=True)  # an export may share the old file; it must keep its bytes
                 paths[name].write_bytes(data)
                 written += 1
         packed.unlink()
@@ -91,10 +94,12 @@ def unpack_result(manifest: Manifest, label: str, fetch: Callable[[str, Path], N
 
 def read_output(directory: Path) -> list[RenderedModel]:
     """The rendered models under `directory`, by folder name. Raises StorageError when there is none."""
-    models = [
-        RenderedModel(path.parent, Manifest.model_validate_json(path.read_bytes()))
-        for path in sorted(directory.glob(f"*/{MANIFEST}"))
-    ]
+    models = []
+    for path in sorted(directory.glob(f"*/{MANIFEST}")):
+        try:
+            models.append(RenderedModel(path.parent, Manifest.model_validate_json(path.read_bytes())))
+        except ValidationError as error:
+            raise StorageError(f"{path} is no manifest of this version; delete its folder and render again.") from error
     if not models:
         raise StorageError(
             f"{directory} holds no rendered models; make some with `farm render PATH --out {directory}`."

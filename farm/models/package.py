@@ -24,6 +24,8 @@ from farm.models.vrm import read_vrm
 
 SUFFIXES = (".pmx", ".pmd", ".vrm")
 MAX_MODEL_BYTES = 512 * 2**20
+MAX_TEXTURES = 1024
+"""Entries of a model's texture list; fewer than an archive's members, so that every package can be unpacked again."""
 MAX_PACKAGE_BYTES = 1 * 2**30
 """The stated limit for one model with its textures."""
 _CHARACTER = "character"
@@ -76,6 +78,11 @@ def read_model(path: Path) -> Package:
     if suffix == ".vrm":
         return Package(path.stem, suffix, data, {}, inventory.of_vrm(read_vrm(data)))
     character = read_character(suffix, data)
+    if len(character.textures) > MAX_TEXTURES:
+        raise ModelFormatError(
+            f"'{path.name}' lists {len(character.textures)} textures, over the limit of {MAX_TEXTURES}. Remove the "
+            "unused ones in an editor such as PMX Editor."
+        )
     textures: dict[int, bytes] = {}
     found: dict[int, str] = {}
     absent: list[str] = []
@@ -113,7 +120,7 @@ def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
         if Path(file_name).suffix.lower() == ".zip":
             unpack(data, root)
         else:
-            (root / (Path(file_name).name or "unnamed")).write_bytes(data)
+            (root / _safe_name(file_name)).write_bytes(data)
         packages: list[Package] = []
         refusals: list[Refusal] = []
         paths = list(find_models(root))
@@ -127,6 +134,15 @@ def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
             except FarmError as error:
                 refusals.append(Refusal(path.relative_to(root).as_posix(), error))
     return packages, refusals
+
+
+def _safe_name(file_name: str) -> str:
+    """The last part of a name that somebody sent, as one that a file can have."""
+    name = file_name.replace("\\", "/").replace("\0", "").rsplit("/", 1)[-1]
+    suffix = Path(name).suffix.lower()
+    return (
+        name if 0 < len(name.encode("utf-8", "replace")) <= 255 and name not in (".", "..") else f"unnamed{suffix[:8]}"
+    )
 
 
 def upload_form(path: Path) -> tuple[str, bytes]:
@@ -143,7 +159,7 @@ def upload_form(path: Path) -> tuple[str, bytes]:
     with io.BytesIO() as out:
         with zipfile.ZipFile(out, "w") as archive:
             archive.writestr(path.name, package.data)
-            for name in package.inventory.textures_found:
+            for name in dict.fromkeys(package.inventory.textures_found):  # two entries may name one file
                 archive.writestr(name, path.parent.joinpath(name).read_bytes())
         return f"{path.stem}.zip", out.getvalue()
 

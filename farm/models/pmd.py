@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError, ModelTruncatedError
-from farm.models.binary import Cursor
+from farm.models.binary import Cursor, finite
 from farm.models.description import (
     Bone,
     BoneFlag,
@@ -98,9 +98,9 @@ def read_pmd(data: bytes) -> Character:
         name_en=name_en,
         comment=comment,
         comment_en=comment_en,
-        positions=_finite(vertices["position"]),
-        normals=_finite(vertices["normal"]),
-        uvs=_finite(vertices["uv"]),
+        positions=finite(vertices["position"]),
+        normals=finite(vertices["normal"]),
+        uvs=finite(vertices["uv"]),
         bone_indices=bone_indices,
         bone_weights=weights,
         edge_scales=np.where(vertices["no_edge"] > 0, 0.0, 1.0).astype(np.float32),
@@ -122,10 +122,6 @@ def _small_count(r: Cursor, letter: str, name: str, smallest: int) -> int:
     return value
 
 
-def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0))
-
-
 def _read_morphs(r: Cursor, vertex_count: int) -> tuple[list[VertexMorph], list[str]]:
     """The skins; each counts vertices by their place in the skin "base", which lists every vertex that any skin moves."""
     warnings: list[str] = []
@@ -137,7 +133,7 @@ def _read_morphs(r: Cursor, vertex_count: int) -> tuple[list[VertexMorph], list[
         kind = r.integer("B")
         rows = r.array(_SKIN_OFFSET, count)
         index = rows["vertex"].astype(np.int64)
-        offsets = _finite(rows["offset"])
+        offsets = finite(rows["offset"])
         if kind == 0:
             if index.size and index.max() >= vertex_count:
                 raise ModelFormatError(
@@ -180,7 +176,7 @@ def _read_tail(r: Cursor, bones: int, morphs: int) -> tuple[list[str], str, str,
 
 def _bone(record: np.void, name_en: str, count: int) -> Bone:
     parent, tail = int(record["parent"]), int(record["tail"])
-    x, y, z = _finite(record["head"]).tolist()
+    x, y, z = finite(record["head"]).tolist()
     return Bone(
         name=_text(bytes(record["name"])),
         name_en=name_en,
@@ -215,7 +211,7 @@ def _materials(
                 sphere, mode = part, SphereMode.ADD
             elif part:
                 base = part
-        diffuse = [float(v) for v in _finite(record["diffuse"])]
+        diffuse = [float(v) for v in finite(record["diffuse"])]
         toon = int(record["toon"])
         own_toon = toons[toon] if toon < len(toons) else ""
         shared = own_toon.lower() == f"toon{toon + 1:02d}.bmp" or (toon < 10 and not own_toon)
@@ -225,14 +221,14 @@ def _materials(
         if diffuse[3] < 1.0:
             flags |= MaterialFlag.DOUBLE_SIDED  # MikuMikuDance culls only opaque PMD materials
         triangles = min(int(record["corners"]) // 3, triangle_count - first)
-        specular, ambient = _finite(record["specular"]).tolist(), _finite(record["ambient"]).tolist()
+        specular, ambient = finite(record["specular"]).tolist(), finite(record["ambient"]).tolist()
         materials.append(
             Material(
                 name=f"材質{number + 1}",
                 name_en="",
                 diffuse=(diffuse[0], diffuse[1], diffuse[2], diffuse[3]),
                 specular=(specular[0], specular[1], specular[2]),
-                shininess=float(np.nan_to_num(record["shininess"])),
+                shininess=float(finite(record["shininess"])),
                 ambient=(ambient[0], ambient[1], ambient[2]),
                 flags=flags,
                 edge_colour=(0.0, 0.0, 0.0, 1.0),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError
-from farm.models.binary import Cursor
+from farm.models.binary import Cursor, finite
 from farm.models.description import (
     Bone,
     BoneFlag,
@@ -57,7 +57,7 @@ class _Reader(Cursor):
         if len(header) < 8:
             raise ModelFormatError("The PMX header has fewer than 8 fields. Save the model again in PMX Editor.")
         encoding, self.additional_uvs, *sizes = header[:8]
-        self.vertex_size, self.texture_size, self.material_size, self.bone_size, self.morph_size, _ = sizes
+        self.vertex_size, self.texture_size, self.material_size, self.bone_size, self.morph_size, self.body_size = sizes
         if encoding > 1 or self.additional_uvs > 4 or any(size not in (1, 2, 4) for size in sizes):
             raise ModelFormatError(
                 "The PMX header holds an encoding or an index size that the format does not know. Save the model again "
@@ -149,7 +149,7 @@ def _read_vertices(r: _Reader) -> dict[str, NDArray[np.float32]]:
     fixed = gather(every, 0, 32, "<f4").reshape(count, 8)
     if not np.isfinite(fixed).all():
         r.warnings.append("Some vertices have positions that are not numbers; they are set to 0.")
-        fixed = np.nan_to_num(fixed, nan=0.0, posinf=0.0, neginf=0.0)
+        fixed = finite(fixed)
     deforms = block[starts + head] if count else np.zeros(0, np.uint8)
     bones = np.full((count, 4), -1, np.int32)
     weights = np.zeros((count, 4), np.float32)
@@ -162,7 +162,7 @@ def _read_vertices(r: _Reader) -> dict[str, NDArray[np.float32]]:
         if used == 1:
             weights[rows, 0] = 1.0
         elif used == 2:
-            first = gather(rows, after, 4, "<f4").reshape(-1)
+            first = finite(gather(rows, after, 4, "<f4").reshape(-1))
             weights[rows, 0] = first
             weights[rows, 1] = 1.0 - first
         else:
@@ -173,8 +173,8 @@ def _read_vertices(r: _Reader) -> dict[str, NDArray[np.float32]]:
         "normals": np.ascontiguousarray(fixed[:, 3:6]),
         "uvs": np.ascontiguousarray(fixed[:, 6:8]),
         "bones": bones.view(),  # type: ignore[dict-item]
-        "weights": np.nan_to_num(weights, nan=0.0, posinf=0.0, neginf=0.0),
-        "edges": np.nan_to_num(edges, nan=0.0, posinf=0.0, neginf=0.0),
+        "weights": finite(weights),
+        "edges": finite(edges),
     }
 
 
@@ -303,7 +303,7 @@ def _read_morphs(r: _Reader, vertices: int, bones: int, materials: int) -> tuple
                 rows = _offsets(r, [("index", _SIGNED[r.morph_size]), ("weight", "<f4")])
                 index = rows["index"].astype(np.int32)
                 kept = (index >= 0) & (index < count)
-                weights = np.nan_to_num(rows["weight"][kept])
+                weights = finite(rows["weight"][kept])
                 morphs.append(GroupMorph(name, name_en, panel, index[kept], weights, flip=kind == 9))
             case 1:
                 rows = _offsets(r, [("index", _UNSIGNED[r.vertex_size]), ("offset", "<f4", 3)])
@@ -313,7 +313,7 @@ def _read_morphs(r: _Reader, vertices: int, bones: int, materials: int) -> tuple
                 rows = _offsets(r, [("index", _SIGNED[r.bone_size]), ("move", "<f4", 3), ("turn", "<f4", 4)])
                 index = rows["index"].astype(np.int32)
                 kept = (index >= 0) & (index < bones)
-                move, turn = np.nan_to_num(rows["move"][kept]), np.nan_to_num(rows["turn"][kept])
+                move, turn = finite(rows["move"][kept]), finite(rows["turn"][kept])
                 morphs.append(BoneMorph(name, name_en, panel, index[kept], move, turn))
             case 3 | 4 | 5 | 6 | 7:
                 rows = _offsets(r, [("index", _UNSIGNED[r.vertex_size]), ("offset", "<f4", 4)])
@@ -326,7 +326,7 @@ def _read_morphs(r: _Reader, vertices: int, bones: int, materials: int) -> tuple
                 morphs.append(MaterialMorph(name, name_en, panel, entries))
             case 10:
                 for _ in range(r.count("impulses", 26)):
-                    r.index(r.bone_size)  # a rigid body; bodies come later in the file and are never read
+                    r.index(r.body_size)  # a rigid body; bodies come later in the file and are never read
                     r.take(25)
                 morphs.append(OtherMorph(name, name_en, panel))
             case _:
@@ -347,7 +347,7 @@ def _kept(r: _Reader, name: str, rows: NDArray[np.void], vertices: int) -> tuple
     kept = (index >= 0) & (index < vertices)
     if not kept.all():
         r.warnings.append(f"Morph '{name}' moves {int((~kept).sum())} vertices that do not exist; they are ignored.")
-    return index[kept], np.nan_to_num(rows["offset"][kept]).astype(np.float32)
+    return index[kept], finite(rows["offset"][kept])
 
 
 def _material_offset(r: _Reader, materials: int) -> MaterialOffset:

@@ -56,6 +56,11 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _text(value: Any) -> str:
+    """`value` as a text; JSON can spell halves of surrogate pairs, which no file and no answer could hold."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
 def read_vrm(data: bytes) -> VrmSummary:
     """Read the bytes of a .vrm file.
 
@@ -66,17 +71,17 @@ def read_vrm(data: bytes) -> VrmSummary:
     nodes = _objects(gltf.get("nodes"))
 
     def node_name(index: Any) -> str:
-        return str(nodes[index].get("name", "")) if isinstance(index, int) and 0 <= index < len(nodes) else ""
+        return _text(nodes[index].get("name")) if isinstance(index, int) and 0 <= index < len(nodes) else ""
 
     if "VRMC_vrm" in extensions:
         version, vrm = "1.0", _object(extensions["VRMC_vrm"])
         human = _object(_object(vrm.get("humanoid")).get("humanBones"))
-        bones = {str(bone): node_name(_object(entry).get("node")) for bone, entry in human.items()}
+        bones = {bone: node_name(_object(entry).get("node")) for bone, entry in human.items()}
         expressions = _expressions_1(_object(vrm.get("expressions")))
     elif "VRM" in extensions:
         version, vrm = "0.x", _object(extensions["VRM"])
         entries = _objects(_object(vrm.get("humanoid")).get("humanBones"))
-        bones = {str(entry.get("bone", "")): node_name(entry.get("node")) for entry in entries}
+        bones = {_text(entry.get("bone")): node_name(entry.get("node")) for entry in entries}
         expressions = _expressions_0(_object(vrm.get("blendShapeMaster")))
     else:
         raise ModelFormatError(
@@ -89,18 +94,19 @@ def read_vrm(data: bytes) -> VrmSummary:
             "bone 'neck' in the VRM exporter and export again."
         )
     meta = _object(vrm.get("meta"))
+    authors = meta.get("authors")
     return VrmSummary(
         version=version,
-        title=str(meta.get("title") or meta.get("name") or ""),
-        comment=str(meta.get("author") or ", ".join(str(a) for a in meta.get("authors") or [])),
-        licence={key: value for key, value in meta.items() if isinstance(value, str) and value},
+        title=_text(meta.get("title")) or _text(meta.get("name")),
+        comment=_text(meta.get("author")) or ", ".join(map(_text, authors if isinstance(authors, list) else [])),
+        licence={_text(key): _text(value) for key, value in meta.items() if _text(value)},
         vertices=_count_vertices(gltf),
         meshes=len(_objects(gltf.get("meshes"))),
         bones=tuple(sorted(bones.values())),
         neck=bones["neck"],
         head=bones.get("head") or bones["neck"],
         expressions=expressions,
-        materials=tuple(str(material.get("name", "")) for material in _objects(gltf.get("materials"))),
+        materials=tuple(_text(material.get("name")) for material in _objects(gltf.get("materials"))),
         images=len(_objects(gltf.get("images"))),
     )
 
@@ -130,8 +136,8 @@ def _read_json(data: bytes) -> dict[str, Any]:
 def _expressions_0(master: dict[str, Any]) -> tuple[Expression, ...]:
     found = []
     for group in _objects(master.get("blendShapeGroups")):
-        preset = str(group.get("presetName", "")).lower()
-        name = str(group.get("name", "")) if preset in _UNSET else preset
+        preset = _text(group.get("presetName")).lower()
+        name = _text(group.get("name")) if preset in _UNSET else preset
         found.append(Expression(name, len(_objects(group.get("binds"))) + len(_objects(group.get("materialValues")))))
     return tuple(found)
 
@@ -139,7 +145,7 @@ def _expressions_0(master: dict[str, Any]) -> tuple[Expression, ...]:
 def _expressions_1(expressions: dict[str, Any]) -> tuple[Expression, ...]:
     kinds = ("morphTargetBinds", "materialColorBinds", "textureTransformBinds")
     return tuple(
-        Expression(str(name), sum(len(_objects(_object(entry).get(kind))) for kind in kinds))
+        Expression(_text(name), sum(len(_objects(_object(entry).get(kind))) for kind in kinds))
         for section in ("preset", "custom")
         for name, entry in _object(expressions.get(section)).items()
     )

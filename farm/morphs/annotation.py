@@ -134,10 +134,17 @@ def read_table(text: str) -> MappingTable:
     Needed columns: source_morph and target; panel is optional ("*" or empty means any). An empty target rejects the
     name: no proposal is made for it.
     """
-    # Spreadsheets save CSV with a byte-order mark, and in half of Europe with semicolons.
-    text = text.removeprefix("\ufeff")
+    # Spreadsheets save CSV with a byte-order mark, in half of Europe with semicolons, and old ones with lone returns.
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     header = text.split("\n", 1)[0]
     reader = csv.DictReader(io.StringIO(text), delimiter=";" if header.count(";") > header.count(",") else ",")
+    try:
+        return MappingTable(_read_rows(reader))
+    except csv.Error as error:
+        raise MappingError(f"Line {reader.line_num}: this is no CSV ({error}). Save the table as CSV again.") from error
+
+
+def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, str | None]]:
     if not reader.fieldnames or not {"source_morph", "target"} <= set(reader.fieldnames):
         raise MappingError(
             f"The mapping needs the columns source_morph and target, and has {', '.join(reader.fieldnames or ['none'])}. "
@@ -146,11 +153,12 @@ def read_table(text: str) -> MappingTable:
     known = all_targets()
     panels = {panel.name.lower() for panel in Panel} | {_ANY_PANEL}
     rows: dict[tuple[str, str], tuple[int, str | None]] = {}
-    for number, row in enumerate(reader, start=2):
+    for row in reader:
+        number = reader.line_num  # not a count of rows: blank lines and line breaks in quotes count as well
         if number > MAX_ROWS:
-            raise MappingError(f"The mapping has over {MAX_ROWS} rows; split the collection.")
+            raise MappingError(f"The mapping has over {MAX_ROWS} lines; split the collection.")
         name, target = normalise(row["source_morph"] or ""), (row["target"] or "").strip()
-        panel = (row.get("panel") or _ANY_PANEL).strip().lower()
+        panel = (row.get("panel") or "").strip().lower() or _ANY_PANEL
         if not name:
             continue
         if panel not in panels:
@@ -162,4 +170,4 @@ def read_table(text: str) -> MappingTable:
                 f"Line {number}: '{row['source_morph']}' ({panel}) stands twice; delete one of the rows."
             )
         rows[name, panel] = (number, target or None)
-    return MappingTable(rows)
+    return rows

@@ -56,11 +56,15 @@ def _tables() -> tuple[dict[str, Target], dict[str, list[_Rule]]]:
     for entry in data["semantic"] + data["extended"]:
         entries = tuple(entry.get("entries", ()))
         panel_only = entry.get("panel_only", {})
+        two_sided = len(entries) == 2 or Side.LEFT in entry or Side.LEFT in panel_only
         for place, side in enumerate(Side):
-            names, restricted = entry.get(side, []), panel_only.get(side, [])
+            names, restricted = list(entry.get(side, [])), list(panel_only.get(side, []))
+            if two_sided and side is not Side.BOTH:
+                marks = data["side_marks"][side]
+                names += [mark.format(name) for name in entry.get(Side.BOTH, []) for mark in marks]
+                restricted += [mark.format(name) for name in panel_only.get(Side.BOTH, []) for mark in marks]
             if not names and not restricted:
                 continue
-            two_sided = len(entries) == 2 or Side.LEFT in entry or Side.LEFT in panel_only
             name = f"{entry['part']}/{entry['name']}" + (f"/{side}" if two_sided else "")
             if len(entries) == 2:
                 set_by_side = entries if side is Side.BOTH else (entries[place - 1],)

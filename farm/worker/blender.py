@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ class Blender:
     def __init__(self, require_gpu: bool = False) -> None:
         self._require_gpu = require_gpu
         self._process: subprocess.Popen[bytes] | None = None
-        self._log = tempfile.TemporaryFile(prefix="farm-blender-log-")
+        self._log: IO[bytes] | None = None
         self._commands = self._answers = -1
         self._models = 0
         self.renderer = ""
@@ -67,8 +68,7 @@ class Blender:
             return
         command_read, self._commands = os.pipe()
         self._answers, answer_write = os.pipe()
-        self._log.seek(0)
-        self._log.truncate()
+        self._log = tempfile.TemporaryFile(prefix="farm-blender-log-")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "blender_worker", str(command_read), str(answer_write)],
             stdin=subprocess.DEVNULL,
@@ -149,9 +149,14 @@ class Blender:
         process.wait()
         os.close(self._commands)
         os.close(self._answers)
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def log_tail(self) -> str:
         """The end of what Blender printed, without the harmless EGL lines of its start."""
+        if self._log is None:
+            return ""
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - _LOG_TAIL))
         lines = self._log.read().decode(errors="replace").splitlines()

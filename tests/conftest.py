@@ -1,0 +1,33 @@
+"""Fixtures that all tests can use."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.support.fixtures import fresh_redis, mascots, redis_url, s3  # noqa: F401
+
+_ROOT = Path(__file__).parent.parent
+
+settings.register_profile("facefarm", derandomize=True, database=None, deadline=None)
+settings.load_profile("facefarm")
+
+
+def _folder(variable: str, default: str, what: str) -> Path:
+    folder = (_ROOT / (os.environ.get(variable) or default)).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"{what} are absent: {folder} is no folder. Set {variable} to where they stand.")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_models() -> Path:
+    """The folder of characters made by people outside this project."""
+    return _folder("FARM_TEST_MODELS", "../shared/models", "The real characters")
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of positions that an independent importer computed."""
+    return _folder("FARM_TEST_REFERENCE", "../shared/reference", "The reference positions")

@@ -1,0 +1,188 @@
+"""The whole farm as its users run it: real processes, real Valkey, real S3, real Blender."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from farm.client import FarmClient, JobSummary
+from farm.dataset.output import unpack_result
+from farm.models.description import Character
+from farm.models.package import read_character
+from farm.models.pmx_writer import pmx_bytes
+from farm.spec import RenderSpec, StyleName
+from farm.stack import free_port
+from tests.support import servers
+
+pytestmark = [pytest.mark.blender, pytest.mark.s3]
+SPEC = RenderSpec(seed=1, samples=2, size=48)
+
+
+@dataclass
+class Farm:
+    client: FarmClient
+    api: str
+    metrics: str
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def farm(redis_url: str, s3: servers.S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    folder = tmp_path_factory.mktemp("farm")
+    environment = {"FARM_REDIS_URL": redis_url.replace("/0", "/2"), **s3.environment("whole-farm")}
+    with (
+        servers.api_server(folder, environment) as api,
+        servers.worker_process(folder, environment) as (_, metrics),
+    ):
+        client = FarmClient(api.url)
+        yield Farm(client, api.url, metrics, environment)
+        client.close()
+
+
+def finish(farm: Farm, batch: str) -> list[JobSummary]:
+    servers.wait_until(lambda: farm.client.progress(batch).ended, f"batch {batch} ending", 120)
+    return farm.client.jobs(batch)
+
+
+def test_characters_go_in_and_annotated_images_come_out_of_s3(
+    farm: Farm, mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    models = [farm.client.upload(path) for path in mascots.values()]
+
+    jobs = finish(farm, farm.client.submit(models, SPEC, None))
+
+    assert [job.state for job in jobs] == ["done", "done"], [job.error for job in jobs]
+    for job in jobs:
+        manifest = farm.client.manifest(job.id)
+        model = unpack_result(manifest, job.name, lambda f, p, j=job.id: farm.client.fetch(j, f, p), tmp_path)
+        assert len(list(model.folder.rglob("*_0000?.png"))) == 2 * 2 * 4 == len(manifest.images)
+        for image in manifest.images:
+            assert hashlib.sha256(model.image_path(image).read_bytes()).hexdigest() == image.sha256
+    text = httpx.get(farm.metrics, timeout=10).text
+    assert 'farm_images_rendered_total{partition="rotated",style="ink"} 4.0' in text
+    assert 'farm_models_total{outcome="done"} 2.0' in text
+    assert 'farm_stage_seconds_count{stage="draw"}' in text
+    assert "farm_backlog_images 0.0" in httpx.get(f"{farm.api}/metrics", timeout=10).text
+
+
+def test_the_same_request_twice_renders_nothing_twice(farm: Farm, mascots: dict[str, Path]) -> None:
+    def images_drawn() -> float:
+        lines = httpx.get(farm.metrics, timeout=10).text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("farm_images_rendered_total{"))
+
+    spec = RenderSpec(seed=2, samples=1, size=48, styles=(StyleName.FLAT,))
+    model = farm.client.upload(mascots["momo"])
+    (first,) = finish(farm, farm.client.submit([model], spec, None))
+    drawn = images_drawn()
+
+    (second,) = finish(farm, farm.client.submit([model], spec, None))
+
+    assert second.state == "done"
+    assert images_drawn() == drawn
+    assert farm.client.manifest(second.id) == farm.client.manifest(first.id)
+
+
+def test_a_model_that_fails_in_blender_does_not_stop_the_others(
+    farm: Farm, mascots: dict[str, Path], real_models: Path, tmp_path: Path
+) -> None:
+    # GIVEN a batch with a VRM whose binary part is rubbish, which only Blender can know
+    data = bytearray((real_models / "vrm_256_ryuunoko_v0" / "npc.vrm").read_bytes())
+    start = 20 + int.from_bytes(data[12:16], "little") + 8
+    data[start:] = b"\xff" * (len(data) - start)
+    broken = tmp_path / "broken.vrm"
+    broken.write_bytes(data)
+    models = [farm.client.upload(broken), farm.client.upload(mascots["momo"])]
+
+    jobs = finish(farm, farm.client.submit(models, SPEC, None))
+
+    assert [job.state for job in jobs] == ["failed", "done"]
+    assert jobs[0].error_code == "render-failed"
+    assert "Export it again" in jobs[0].error
+
+
+def test_a_cancelled_batch_ends_within_seconds(farm: Farm, mascots: dict[str, Path]) -> None:
+    model = farm.client.upload(mascots["nagi"])
+    batch = farm.client.submit([model], RenderSpec(seed=3, samples=2000, size=48), None)
+    servers.wait_until(lambda: farm.client.progress(batch).images_done > 0, "the first image")
+
+    farm.client.cancel(batch)
+
+    (job,) = finish(farm, batch)
+    assert job.state == "cancelled"
+    # The worker is free again: the next job does not wait for the 16,000 images.
+    started = time.monotonic()
+    (after,) = finish(farm, farm.client.submit([model], RenderSpec(seed=4, samples=1, size=48), None))
+    assert after.state == "done"
+    assert time.monotonic() - started < 30
+
+
+def test_missing_textures_are_a_warning_in_the_result(farm: Farm, mascots: dict[str, Path], tmp_path: Path) -> None:
+    bare = tmp_path / "bare.pmx"
+    bare.write_bytes(mascots["momo"].read_bytes())
+
+    (job,) = finish(farm, farm.client.submit([farm.client.upload(bare)], SPEC, None))
+
+    assert job.state == "done"
+    character: Character = read_character(".pmx", bare.read_bytes())
+    for texture in character.textures:
+        assert any(f"'{texture}'" in warning for warning in job.warnings)
+        assert any(f"'{texture}'" in warning for warning in farm.client.manifest(job.id).warnings)
+    assert pmx_bytes(character) == bare.read_bytes()
+
+
+def test_a_killed_worker_process_costs_one_attempt(
+    redis_url: str, s3: servers.S3Server, mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    # GIVEN a farm of its own whose pool process is killed in the middle of a model
+    environment = {"FARM_REDIS_URL": redis_url.replace("/0", "/3"), **s3.environment("killed-worker")}
+    with (
+        servers.api_server(tmp_path / "api", environment) as api,
+        servers.worker_process(tmp_path / "worker", environment) as (worker, _),
+    ):
+        client = FarmClient(api.url)
+        batch = client.submit([client.upload(mascots["nagi"])], RenderSpec(seed=5, samples=100, size=48), None)
+        servers.wait_until(lambda: client.progress(batch).images_done > 0, "the first image")
+        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+        os.kill(int(children[-1]), signal.SIGKILL)
+
+        # WHEN Celery notices, THEN the job is begun again and ends well
+        servers.wait_until(lambda: client.progress(batch).ended, "the batch ending", 120)
+        (job,) = client.jobs(batch)
+        assert job.state == "done", job.error
+        assert httpx.get(f"{api.url}/v1/jobs/{job.id}", timeout=10).json()["attempt"] == 2
+        client.close()
+
+
+def test_flower_shows_the_worker(farm: Farm, tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "farm", "flower", "--port", str(port)]
+    flower = servers.spawn(command, tmp_path / "flower.log", farm.environment)
+    try:
+        servers.wait_until(lambda: worker_in_flower(port), "Flower showing the worker")
+    finally:
+        servers.end(flower)
+
+
+def worker_in_flower(port: int) -> bool:
+    try:
+        page = httpx.get(f"http://127.0.0.1:{port}/workers", timeout=5)
+    except httpx.HTTPError:
+        return False
+    return page.is_success and "worker@" in page.text
+
+
+def test_the_worker_answers_its_probe_and_drains(farm: Farm) -> None:
+    def run(*arguments: str) -> int:
+        command = [sys.executable, "-m", "farm", *arguments]
+        return subprocess.run(command, env={**os.environ, **farm.environment}, timeout=60, check=False).returncode
+
+    assert run("probe", "worker") == 0
+    assert run("drain", "--timeout", "10") == 0

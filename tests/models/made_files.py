@@ -1,0 +1,332 @@
+"""Character files made by the tests: a PMX character with one of everything, and packers for PMX, PMD and GLB."""
+
+import dataclasses
+import json
+import struct
+from typing import Any
+
+import numpy as np
+
+from farm.models.description import (
+    Bone,
+    BoneFlag,
+    BoneMorph,
+    Character,
+    GroupMorph,
+    Inheritance,
+    Material,
+    MaterialFlag,
+    MaterialMorph,
+    MaterialOffset,
+    OtherMorph,
+    Panel,
+    SphereMode,
+    UVMorph,
+    VertexMorph,
+)
+
+type Json = dict[str, Any]
+
+
+def material(name: str = "顔", *, triangles: int = 1, first: int = 0, texture: int | None = None) -> Material:
+    return Material(
+        name=name,
+        name_en="face",
+        diffuse=(0.5, 0.25, 0.75, 1.0),
+        specular=(0.125, 0.5, 0.25),
+        shininess=5.0,
+        ambient=(0.5, 0.5, 0.25),
+        flags=MaterialFlag.EDGE | MaterialFlag.DOUBLE_SIDED,
+        edge_colour=(0.0, 0.25, 0.5, 1.0),
+        edge_size=1.5,
+        texture=texture,
+        sphere=None,
+        sphere_mode=SphereMode.OFF,
+        toon=None,
+        shared_toon=3,
+        first_triangle=first,
+        triangle_count=triangles,
+        memo="メモ",
+    )
+
+
+def bone(name: str, parent: int | None = None, y: float = 10.0) -> Bone:
+    flags = BoneFlag.ROTATABLE | BoneFlag.VISIBLE | BoneFlag.ENABLED
+    return Bone(name, "", (0.0, y, 0.25), parent, 0, flags, None, (0.0, 1.0, 0.0))
+
+
+def small_character(
+    textures: tuple[str, ...] = (), bones: tuple[str, ...] = ("全ての親", "首", "頭"), vertices: int = 3
+) -> Character:
+    """A triangle with a bone chain and the morph まばたき."""
+    places = np.arange(3 * vertices, dtype=np.float32).reshape(-1, 3)
+    return Character(
+        format="PMX 2.0",
+        name="子",
+        name_en="child",
+        comment="",
+        comment_en="",
+        positions=places,
+        normals=np.tile(np.float32([0, 0, -1]), (vertices, 1)),
+        uvs=np.zeros((vertices, 2), np.float32),
+        bone_indices=np.tile(np.int32([0, -1, -1, -1]), (vertices, 1)),
+        bone_weights=np.tile(np.float32([1, 0, 0, 0]), (vertices, 1)),
+        edge_scales=np.ones(vertices, np.float32),
+        triangles=np.array([[0, 1, 2]], np.int32),
+        textures=textures,
+        materials=(material(texture=0 if textures else None),),
+        bones=tuple(bone(name, place - 1 if place else None) for place, name in enumerate(bones)),
+        morphs=(VertexMorph("まばたき", "blink", Panel.EYE, np.int32([1]), np.float32([[0, -0.5, 0]])),),
+    )
+
+
+def full_character() -> Character:
+    """A character with every kind of morph, material and bone record that the description knows."""
+    base = small_character(textures=("tex\\顔.png", "sphere.spa", "toon.bmp"), vertices=5)
+    tint = (1.0, 0.5, 0.25, 1.0)
+    change = MaterialOffset(
+        material=1,
+        adds=True,
+        diffuse=(0.125, 0.25, 0.375, 0.5),
+        specular=(0.625, 0.75, 0.875),
+        shininess=5.5,
+        ambient=(1.125, 1.25, 1.375),
+        edge_colour=(1.5, 1.625, 1.75, 1.875),
+        edge_size=2.5,
+        texture_tint=tint,
+        sphere_tint=(0.0, 0.0, 0.0, 1.0),
+        toon_tint=(1.0, 1.0, 1.0, 0.0),
+    )
+    own_toon = dataclasses.replace(
+        material("髪", triangles=2, first=1, texture=0),
+        sphere=1,
+        sphere_mode=SphereMode.ADD,
+        toon=2,
+        shared_toon=None,
+    )
+    eye = dataclasses.replace(
+        bone("両目", 2), flags=bone("").flags | BoneFlag.INHERIT_ROTATION, inheritance=Inheritance(2, 0.5)
+    )
+    tip = dataclasses.replace(
+        bone("先", 3), flags=bone("").flags | BoneFlag.TAIL_IS_BONE, tail_bone=1, tail_offset=(0.0, 0.0, 0.0), layer=2
+    )
+    every_vertex = np.arange(5, dtype=np.int32)
+    morphs = (
+        *base.morphs,
+        UVMorph("瞳", "", Panel.OTHER, 0, every_vertex, np.full((5, 4), 0.25, np.float32)),
+        UVMorph("瞳2", "", Panel.OTHER, 3, every_vertex[:2], np.full((2, 4), -0.5, np.float32)),
+        BoneMorph("あご", "jaw", Panel.MOUTH, np.int32([2]), np.float32([[0, -1, 0]]), np.float32([[0.5, 0, 0, 0.5]])),
+        MaterialMorph("照れ", "", Panel.OTHER, (change, dataclasses.replace(change, material=None, adds=False))),
+        GroupMorph("笑い", "", Panel.EYE, np.int32([0, 1]), np.float32([1, 0.5])),
+        GroupMorph("替え", "", Panel.OTHER, np.int32([0, 3]), np.float32([1, 1]), flip=True),
+        OtherMorph("衝撃", "", Panel.SYSTEM),
+    )
+    return dataclasses.replace(
+        base,
+        comment="一行目\r\n二行目",
+        comment_en="two lines",
+        triangles=np.array([[0, 1, 2], [2, 3, 4], [0, 2, 4]], np.int32),
+        materials=(base.materials[0], own_toon),
+        bones=(*base.bones, eye, tip),
+        morphs=morphs,
+    )
+
+
+def differences(one: Any, other: Any, at: str = "") -> list[str]:
+    """The paths at which two descriptions differ, arrays compared value by value and by type."""
+    if type(one) is not type(other):
+        return [f"{at}: {type(one).__name__} is not {type(other).__name__}"]
+    if isinstance(one, np.ndarray):
+        same = one.dtype == other.dtype and one.shape == other.shape and bool((one == other).all())
+        return [] if same else [f"{at}: {one.dtype}{one.shape} {one.tolist()} is not {other.dtype} {other.tolist()}"]
+    if dataclasses.is_dataclass(one):
+        names = [field.name for field in dataclasses.fields(one)]
+        return [line for n in names for line in differences(getattr(one, n), getattr(other, n), f"{at}.{n}")]
+    if isinstance(one, tuple):
+        if len(one) != len(other):
+            return [f"{at}: {len(one)} entries, not {len(other)}"]
+        pairs = zip(one, other, strict=True)
+        return [line for i, (a, b) in enumerate(pairs) for line in differences(a, b, f"{at}[{i}]")]
+    return [] if one == other else [f"{at}: {one!r} is not {other!r}"]
+
+
+def assert_sound(character: Character) -> None:
+    """What every reader promises, however odd the file: finite numbers, and indices that exist."""
+    count = len(character.positions)
+    for array in (character.positions, character.normals, character.uvs, character.bone_weights, character.edge_scales):
+        assert np.isfinite(array).all()
+        assert len(array) == count
+    assert character.triangles.size == 0 or 0 <= character.triangles.min() <= character.triangles.max() < count
+    assert character.bone_indices.size == 0 or character.bone_indices.max() < len(character.bones)
+    assert sum(entry.triangle_count for entry in character.materials) <= len(character.triangles)
+    for entry in character.materials:
+        assert all(i is None or 0 <= i < len(character.textures) for i in (entry.texture, entry.sphere, entry.toon))
+        assert entry.shared_toon is None or 0 <= entry.shared_toon <= 9
+        assert np.isfinite([*entry.diffuse, *entry.specular, *entry.ambient, entry.shininess, entry.edge_size]).all()
+    for joint in character.bones:
+        assert np.isfinite([*joint.position, *joint.tail_offset]).all()
+        assert all(i is None or 0 <= i < len(character.bones) for i in (joint.parent, joint.tail_bone))
+    for morph in character.morphs:
+        match morph:
+            case VertexMorph() | UVMorph():
+                assert len(morph.vertices) == len(morph.offsets)
+                assert np.isfinite(morph.offsets).all()
+                assert morph.vertices.size == 0 or 0 <= morph.vertices.min() <= morph.vertices.max() < count
+            case GroupMorph():
+                assert np.isfinite(morph.weights).all()
+                assert morph.morphs.size == 0 or 0 <= morph.morphs.min() <= morph.morphs.max() < len(character.morphs)
+            case BoneMorph():
+                assert np.isfinite(morph.translations).all()
+                assert np.isfinite(morph.rotations).all()
+                assert morph.bones.size == 0 or 0 <= morph.bones.min() <= morph.bones.max() < len(character.bones)
+
+
+def pmx_text(text: str) -> bytes:
+    data = text.encode("utf-16-le")
+    return struct.pack("<i", len(data)) + data
+
+
+def pack_pmx(
+    vertices: list[bytes],
+    *,
+    bones: int = 300,
+    bone_size: int = 2,
+    additional_uvs: int = 0,
+    triangles: bytes = struct.pack("<i", 0),
+    textures: bytes = struct.pack("<i", 0),
+    materials: bytes = struct.pack("<i", 0),
+    bone_records: bytes | None = None,
+    morphs: bytes = struct.pack("<i", 0),
+) -> bytes:
+    """A PMX 2.0 file (UTF-16, indices of vertices in 2 bytes, others in 1) around records packed by hand."""
+    head = b"PMX " + struct.pack("<fB8B", 2.0, 8, 0, additional_uvs, 2, 1, 1, bone_size, 1, 1)
+    if bone_records is None:
+        one = pmx_text("首") + pmx_text("") + struct.pack("<3f", 0, 1, 0) + b"\xff" * bone_size
+        bone_records = struct.pack("<i", bones) + (one + struct.pack("<iH3f", 0, 0x1A, 0, 1, 0)) * bones
+    texts = b"".join(pmx_text(text) for text in ("名", "name", "", ""))
+    body = struct.pack("<i", len(vertices)) + b"".join(vertices)
+    return head + texts + body + triangles + textures + materials + bone_records + morphs
+
+
+def pmx_vertex(
+    deform: int, tail: bytes, position: tuple[float, ...] = (1, 2, 3), uvs: int = 0, edge: float = 0.5
+) -> bytes:
+    """One vertex record: `tail` is what follows the deform type, up to the edge scale."""
+    fixed = struct.pack("<8f", *position, 0, 1, 0, 0.25, 0.75)
+    return fixed + struct.pack("<4f", 9, 9, 9, 9) * uvs + struct.pack("<B", deform) + tail + struct.pack("<f", edge)
+
+
+def pmd_text(text: str | bytes, size: int) -> bytes:
+    """A text field of fixed size: cut at its end, zero and then rubbish behind a shorter text, as MMD's tools leave it."""
+    data = text if isinstance(text, bytes) else text.encode("cp932")
+    return data[:size] if len(data) >= size else (data + b"\0").ljust(size, b"\xfd")
+
+
+def pack_pmd(
+    *,
+    skins: list[tuple[str | bytes, int, list[tuple[int, tuple[float, float, float]]]]] | None = None,
+    toons: list[str] | None = None,
+    english: bool = True,
+    textures: tuple[str, str] = ("かお.bmp*つや.sph", "ひかり.spa"),
+) -> bytes:
+    """A PMD file: a square of four vertices, two materials, the bones センター, 首, 頭 and some skins."""
+    if skins is None:
+        skins = [
+            ("base", 0, [(1, (1.0, 0.0, 0.0)), (3, (1.0, 1.0, 0.0))]),
+            ("まばたき", 2, [(0, (0.0, -0.5, 0.0)), (1, (0.0, -0.25, 0.0))]),
+            ("とても長い名前のモーフ", 3, [(1, (0.0, 0.0, 0.125))]),
+        ]
+    out = b"Pmd" + struct.pack("<f", 1.0) + pmd_text("初音モデル", 20) + pmd_text("一行目\n作者: 誰か", 256)
+    out += struct.pack("<I", 4)
+    corners = [(0, 0), (1, 0), (0, 1), (1, 1)]
+    for place, (x, y) in enumerate(corners):
+        out += struct.pack("<8f2HBB", x, y, 0, 0, 0, -1, x, 1 - y, 1, 2, (100, 75, 50, 0)[place], place == 3)
+    out += struct.pack("<I6H", 6, 0, 1, 2, 2, 1, 3)
+    out += struct.pack("<I", 2)
+    for texture, toon, alpha in zip(textures, (0, 0xFF), (1.0, 0.5), strict=True):
+        out += struct.pack("<11fBBI", 0.5, 0.25, 0.75, alpha, 5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, toon, 1, 3)
+        out += pmd_text(texture, 20)
+    out += struct.pack("<H", 3)
+    for name, parent, tail in (("センター", 0xFFFF, 1), ("首", 0, 2), ("頭", 1, 0)):
+        out += pmd_text(name, 20) + struct.pack("<HHBH3f", parent, tail, 0, 0, 0.0, 10.0 + tail, 0.5)
+    out += struct.pack("<HHHBHf2H", 1, 2, 1, 2, 40, 0.5, 1, 0)  # one IK chain of two links
+    out += struct.pack("<H", len(skins))
+    for skin, panel, offsets in skins:
+        out += pmd_text(skin, 20) + struct.pack("<iB", len(offsets), panel)
+        out += b"".join(struct.pack("<I3f", vertex, *offset) for vertex, offset in offsets)
+    out += struct.pack("<BH", 1, 1) + b"\x01" + pmd_text("体", 50) + struct.pack("<IHB", 1, 1, 1)
+    if not english:
+        out += b"\0"
+    else:
+        out += b"\1" + pmd_text("Miku", 20) + pmd_text("first line", 256)
+        out += b"".join(pmd_text(name, 20) for name in ("center", "neck", "head"))
+        out += b"".join(pmd_text(f"skin {place}", 20) for place in range(1, len(skins)))
+        out += pmd_text("body", 50)
+    if toons is None:
+        toons = ["own_toon.bmp", *(f"toon{number:02d}.bmp" for number in range(2, 11))]
+    out += b"".join(pmd_text(toon, 100) for toon in toons)
+    return out + struct.pack("<II", 0, 0)  # rigid bodies, joints
+
+
+def glb(content: Json | bytes, binary: bytes = b"\0\0\0\0") -> bytes:
+    """A binary glTF file of a JSON chunk (an object, or bytes as they are) and a binary chunk."""
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(binary), 0x004E4942) + binary
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+
+def _gltf() -> Json:
+    return {
+        "asset": {"version": "2.0"},
+        "nodes": [{"name": "Hips"}, {"name": "J_Neck", "children": [2]}, {"name": "J_Head"}],
+        "accessors": [{"count": 40}, {"count": 2}, {"count": 60}],
+        "meshes": [
+            {"primitives": [{"attributes": {"POSITION": 0}}, {"attributes": {"POSITION": 0}}]},
+            {"primitives": [{"attributes": {"POSITION": 2}}]},
+        ],
+        "materials": [{"name": "Face"}, {"name": "Hair"}],
+        "images": [{"mimeType": "image/png"}],
+    }
+
+
+def vrm_0() -> Json:
+    """The JSON of a VRM 0.x."""
+    groups = [
+        {"presetName": "blink", "name": "Blink", "binds": [{"mesh": 0, "index": 1, "weight": 100}]},
+        {"presetName": "A", "name": "あ", "binds": [{"mesh": 0, "index": 0, "weight": 100}], "materialValues": [{}]},
+        {"presetName": "unknown", "name": "照れ", "binds": [], "materialValues": [{"materialName": "Face"}]},
+        {"presetName": "neutral", "name": "Neutral"},
+    ]
+    return {
+        **_gltf(),
+        "extensions": {
+            "VRM": {
+                "meta": {"title": "狐", "author": "誰か", "licenseName": "CC0", "texture": 0, "version": ""},
+                "humanoid": {"humanBones": [{"bone": b, "node": n} for n, b in enumerate(("hips", "neck", "head"))]},
+                "blendShapeMaster": {"blendShapeGroups": groups},
+            }
+        },
+    }
+
+
+def vrm_1() -> Json:
+    """The JSON of a VRM 1.0."""
+    return {
+        **_gltf(),
+        "extensions": {
+            "VRMC_vrm": {
+                "specVersion": "1.0",
+                "meta": {"name": "狐", "authors": ["誰か", "someone"], "licenseUrl": "https://vrm.dev/licenses/1.0/"},
+                "humanoid": {"humanBones": {b: {"node": n} for n, b in enumerate(("hips", "neck", "head"))}},
+                "expressions": {
+                    "preset": {
+                        "blinkLeft": {"morphTargetBinds": [{"node": 0, "index": 1, "weight": 1.0}]},
+                        "aa": {"morphTargetBinds": [{}], "textureTransformBinds": [{}], "materialColorBinds": [{}]},
+                        "neutral": {},
+                    },
+                    "custom": {"照れ": {"materialColorBinds": [{}]}},
+                },
+            }
+        },
+    }

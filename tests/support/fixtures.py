@@ -1,0 +1,75 @@
+"""Fixtures that several test modules share; `tests/conftest.py` makes them known."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from farm.jobs.states import Job
+from farm.jobs.store import new_id
+from farm.mascots import write_mascots
+from farm.models.package import Package, read_model
+from farm.morphs.annotation import sampled_targets
+from farm.poses import sample_count
+from farm.spec import RenderSpec, render_key
+from tests.support import servers
+
+
+@pytest.fixture(scope="session")
+def mascots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The project's own characters as files, by name."""
+    return {path.stem: path for path in write_mascots(tmp_path_factory.mktemp("mascots"))}
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Valkey server for the whole run."""
+    with servers.redis_server(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3Server]:
+    """A real S3 server for the whole run."""
+    if not servers.has_radosgw():
+        pytest.skip("radosgw is not installed: apt-get install --no-install-recommends radosgw ceph-mon ceph-osd")
+    with servers.radosgw(tmp_path_factory.mktemp("radosgw")) as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_redis(redis_url: str) -> str:
+    """The Valkey server, emptied."""
+    import redis
+
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    return redis_url
+
+
+def job_for(package: Package, spec: RenderSpec, batch: str = "batch") -> Job:
+    """A job that renders `package` with the proposals of its names."""
+    annotation = package.inventory.annotation
+    samples = spec.samples_of(sample_count(sampled_targets(annotation)))
+    return Job(
+        id=new_id(),
+        batch=batch,
+        model=package.id,
+        name=package.name,
+        annotation=annotation,
+        samples=samples,
+        images_total=samples * len(spec.partitions) * len(spec.styles),
+        render_key=render_key(package.id, annotation, spec),
+    )
+
+
+def read_mascot(mascots: dict[str, Path], name: str) -> Package:
+    """A mascot, read."""
+    return read_model(mascots[name])
+
+
+def alpha_box(picture: np.ndarray) -> tuple[int, int, int, int]:
+    """First and last row and column of a (h, w, 4) picture that anything is drawn on."""
+    rows, columns = np.nonzero(picture[..., 3] > 127)
+    return int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())

@@ -1,0 +1,225 @@
+"""Real servers for tests: started on free ports of the loopback interface, ended with the test run."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from farm.errors import ServiceError
+from farm.jobs.store import JobStore
+from farm.process import die_with_parent
+from farm.stack import free_port, valkey_command
+
+ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key"
+
+
+def wait_until(done: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    """Poll `done` until it is true; AssertionError naming `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
+        time.sleep(0.05)
+
+
+def spawn(command: list[str], log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own that ends with the test run, its output in `log`."""
+    with log.open("ab") as sink:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
+    """End a process and its group, and wait for it."""
+    try:
+        os.killpg(process.pid, how)
+    except ProcessLookupError:
+        pass
+    process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        JobStore(url).check()
+    except ServiceError:
+        return False
+    return True
+
+
+@contextmanager
+def redis_server(folder: Path, command: list[str] | None = None) -> Iterator[str]:
+    """A Valkey (or, by `command`, another Redis) server; its URL."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
+    process = spawn([*(command or valkey_command()), *options], folder / "server.log")
+    try:
+        url = f"redis://127.0.0.1:{port}/0"
+        wait_until(lambda: _answers(url), "Redis answering")
+        yield url
+    finally:
+        end(process)
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server."""
+
+    endpoint: str
+
+    def environment(self, bucket: str) -> dict[str, str]:
+        """The FARM_ variables for a bucket of it."""
+        return {
+            "FARM_STORAGE_URL": f"s3://{bucket}",
+            "FARM_S3_ENDPOINT": self.endpoint,
+            "FARM_S3_ACCESS_KEY": ACCESS_KEY,
+            "FARM_S3_SECRET_KEY": SECRET_KEY,
+        }
+
+
+def has_radosgw() -> bool:
+    """Whether the Ceph object gateway is installed."""
+    return all(shutil.which(program) for program in ("radosgw", "ceph-mon", "ceph-osd", "radosgw-admin"))
+
+
+_CEPH_CONF = """
+[global]
+fsid = {fsid}
+mon host = v1:127.0.0.1:{mon_port}
+auth cluster required = none
+auth service required = none
+auth client required = none
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 4
+osd pool default pgp num = 4
+mon allow pool size one = true
+mon warn on pool no redundancy = false
+mon max pg per osd = 1000
+osd crush chooseleaf type = 0
+public addr = 127.0.0.1
+cluster addr = 127.0.0.1
+ms bind msgr2 = false
+run dir = {folder}
+admin socket = {folder}/$name.asok
+pid file = {folder}/$name.pid
+log file = {folder}/$name.log
+mon data = {folder}/mon
+mon data avail crit = 1
+osd data = {folder}/osd
+osd objectstore = memstore
+memstore device bytes = 2G
+osd max object name len = 256
+osd max object namespace len = 64
+[client.rgw]
+rgw frontends = beast endpoint=127.0.0.1:{s3_port} tcp_nodelay=1
+rgw data = {folder}/rgw
+rgw dynamic resharding = false
+"""
+
+
+@contextmanager
+def radosgw(folder: Path) -> Iterator[S3Server]:
+    """Ceph's S3 gateway on a one-node cluster in memory."""
+    for name in ("mon", "osd", "rgw"):
+        (folder / name).mkdir(parents=True)
+    conf = folder / "ceph.conf"
+    mon_port, s3_port = free_port(), free_port()
+    fsid = str(uuid.uuid4())
+    conf.write_text(_CEPH_CONF.format(fsid=fsid, folder=folder, mon_port=mon_port, s3_port=s3_port))
+    log = folder / "commands.log"
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def run(*command: str) -> None:
+        with log.open("ab") as sink:
+            subprocess.run(command, stdout=sink, stderr=sink, check=True, timeout=60)
+
+    def says(word: str, *command: str) -> bool:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return answer.returncode == 0 and word in answer.stdout
+
+    try:
+        monmap = str(folder / "monmap")
+        run("monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", f"[v1:127.0.0.1:{mon_port}]", monmap)
+        run("ceph-mon", "-c", str(conf), "--mkfs", "-i", "a", "--monmap", monmap)
+        processes.append(spawn(["ceph-mon", "-f", "-c", str(conf), "-i", "a"], log))
+        osd = str(uuid.uuid4())
+        ceph = ["ceph", "-c", str(conf)]
+        wait_until(lambda: says("quorum", *ceph, "--connect-timeout", "5", "mon", "stat"), "the monitor answering")
+        run(*ceph, "osd", "new", osd)
+        run("ceph-osd", "-c", str(conf), "-i", "0", "--mkfs", "--osd-uuid", osd)
+        processes.append(spawn(["ceph-osd", "-f", "-c", str(conf), "-i", "0"], log))
+        # The gateway makes its pools at start, and waits for ever when no disk is up by then.
+        wait_until(lambda: says("1 up", *ceph, "osd", "stat"), "the disk coming up")
+        processes.append(spawn(["radosgw", "-f", "-c", str(conf), "-n", "client.rgw"], log))
+        endpoint = f"http://127.0.0.1:{s3_port}"
+        wait_until(lambda: _http_answers(endpoint), "radosgw answering", 180)
+        run(
+            "radosgw-admin", "-c", str(conf), "user", "create", "--uid", "lab", "--display-name", "lab",
+            "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY,
+        )  # fmt: skip
+        yield S3Server(endpoint)
+    finally:
+        for process in reversed(processes):
+            end(process)
+
+
+def _http_answers(url: str) -> bool:
+    try:
+        httpx.get(url, timeout=2, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+@dataclass
+class Api:
+    """A running API."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    environment: dict[str, str]
+
+
+@contextmanager
+def api_server(folder: Path, environment: dict[str, str]) -> Iterator[Api]:
+    """The real API in a process of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    process = spawn([sys.executable, "-m", "farm", "api", "--port", str(port)], folder / "api.log", environment)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: _http_answers(f"{url}/healthz"), "the API answering")
+        yield Api(url, process, environment)
+    finally:
+        end(process)
+
+
+@contextmanager
+def worker_process(
+    folder: Path, environment: dict[str, str], concurrency: int = 1
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A real worker; its process and the URL of its metrics."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [sys.executable, "-m", "farm", "worker", "--concurrency", str(concurrency), "--metrics-port", str(port)]
+    process = spawn(command, folder / "worker.log", environment)
+    try:
+        yield process, f"http://127.0.0.1:{port}/metrics"
+    finally:
+        end(process)
