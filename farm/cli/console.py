@@ -1,8 +1,13 @@
 """Where commands print: results on stdout, everything else on stderr."""
 
+import sys
+
 from rich.console import Console
 
-stdout = Console(highlight=False)
+_PIPE_WIDTH = 160
+"""Columns where there is no terminal to ask: a table in a file should not be cut to 80."""
+
+stdout = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 stderr = Console(stderr=True, highlight=False)
 
 

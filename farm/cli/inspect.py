@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from farm.cli.console import note, stdout
@@ -41,9 +42,10 @@ def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _overview(found: list[tuple[Path, Inventory]]) -> None:
-    table = Table(
-        "model", "format", "title", "vertices", "morphs", "targets", "samples", "neck", "textures", "warnings"
-    )
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("model", no_wrap=True)
+    for name in ("format", "title", "vertices", "morphs", "targets", "samples", "neck", "textures", "warnings"):
+        table.add_column(name)
     for path, inventory in found:
         total = len(inventory.textures_found) + len(inventory.textures_absent)
         table.add_row(
@@ -76,11 +78,13 @@ def _show(path: Path, inventory: Inventory) -> None:
     ):
         facts.add_row(name, value)
     stdout.print(facts, markup=False)
-    materials = Table("material", "triangles", "texture", title="Materials", title_justify="left")
+    materials = Table("material", "triangles", "texture", title="Materials", title_justify="left", box=SIMPLE_HEAD)
     for material in inventory.materials:
         materials.add_row(material.name, str(material.triangles), material.texture or "")
     stdout.print(materials, markup=False)
-    morphs = Table("source morph", "type", "panel", "moves", "proposed target", title="Morphs", title_justify="left")
+    morphs = Table(
+        "source morph", "type", "panel", "moves", "proposed target", title="Morphs", title_justify="left", box=SIMPLE_HEAD
+    )
     for morph in inventory.morphs:
         morphs.add_row(morph.name, morph.kind, morph.panel, str(morph.moved), morph.proposal or "")
     stdout.print(morphs, markup=False)

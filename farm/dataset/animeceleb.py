@@ -27,8 +27,7 @@ from farm.spec import StyleName
 SIZE = 256
 """Pixels: the loaders take the pictures at 256 x 256 and resize none."""
 COLUMNS = ("org_id", "folder_name", "png_name", *POSE_COLUMNS)
-"""Header of ``combined_pose.csv``. The column that the release calls "folder_name" holds num_cluster: the authors'
-loader reads the second column as num_cluster, and takes the folder from png_name up to its first underscore."""
+"""Header of ``combined_pose.csv``. The names of the first three are the release's, those of the 20 floats are ours."""
 TEST_SHARE = 294 / 3613
 """Share of the models in the test set. Source: AnimeCeleb, arXiv 2111.07640: 3,319 for training and 294 for testing."""
 CLUSTERS = 37
@@ -238,7 +237,7 @@ def _write_poses(identities: Sequence[_Identity], style: StyleName, root: Path) 
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for identity in identities:
-            head = (identity.org_id, identity.num_cluster)
+            head = (identity.org_id, identity.folder_name)
             writer.writerows((*head, identity.png_name(row), *row.rotated.pose) for row in identity.rows[style])
 
 

@@ -10,7 +10,7 @@ from farm.errors import ModelFormatError, ModelTruncatedError
 
 def finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """A copy of `values` with 0 for NaN and infinities, as editors write them by accident."""
-    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.where(np.isfinite(values), values, np.float32(0))
 
 
 class Cursor:
@@ -58,8 +58,8 @@ class Cursor:
         value = self.integer("i")
         if value < 0 or value * smallest > self.left:
             raise ModelFormatError(
-                f"The {self.what} file is damaged: it announces {value} {name} and {self.left} bytes are left for them. "
-                "Open it in an editor such as PMX Editor and save it again."
+                f"The {self.what} file is cut off or damaged: it announces {value} {name}, and {self.left} bytes "
+                "are left for them. Copy or download it again; if that does not help, save it again in an editor."
             )
         return value
 

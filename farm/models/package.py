@@ -139,10 +139,10 @@ def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
 def _safe_name(file_name: str) -> str:
     """The last part of a name that somebody sent, as one that a file can have."""
     name = file_name.replace("\\", "/").replace("\0", "").rsplit("/", 1)[-1]
-    suffix = Path(name).suffix.lower()
-    return (
-        name if 0 < len(name.encode("utf-8", "replace")) <= 255 and name not in (".", "..") else f"unnamed{suffix[:8]}"
-    )
+    name = name.encode("utf-8", "replace").decode()
+    if name in ("", ".", "..") or len(name.encode()) > 255:
+        return f"unnamed{Path(name).suffix[:8]}"
+    return name
 
 
 def upload_form(path: Path) -> tuple[str, bytes]:

@@ -3,7 +3,8 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess, start_http_server
 
 IMAGES = Counter("farm_images_rendered_total", "Images drawn", ["style", "partition"])
-MODELS = Counter("farm_models_total", "Attempts at a model that ended", ["outcome"])
+MODELS = Counter("farm_models_total", "Jobs that ended here: done, failed or cancelled", ["outcome"])
+LOST = Counter("farm_attempts_lost_total", "Attempts that broke down or were overtaken by another", ["reason"])
 STAGES = Histogram(
     "farm_stage_seconds",
     "Seconds per stage: fetch and load and upload once a model, draw and encode once a shot (all styles of one pose)",

@@ -100,7 +100,10 @@ def render_job(job_id: str) -> None:
         metrics.MODELS.labels("done").inc()
     except ConflictError as error:
         log.info("job %s is left: %s", job_id, error)
-        metrics.MODELS.labels("superseded").inc()
+        if tools.jobs.job(job_id).state is State.CANCELLED:
+            metrics.MODELS.labels("cancelled").inc()
+        else:
+            metrics.LOST.labels("stale-attempt").inc()
     except (ModelError, RenderError) as error:
         _settle(tools, job_id, attempt, error, states.fail)
     except Exception as error:
@@ -124,8 +127,10 @@ def _settle(tools: _Tools, job_id: str, attempt: int, error: Exception, step: st
     except ConflictError as stale:
         log.info("job %s: %s", job_id, stale)
         return
-    metrics.MODELS.labels("failed" if job.state is State.FAILED else "retried").inc()
+    if job.state is State.FAILED:
+        metrics.MODELS.labels("failed").inc()
     if job.state is State.QUEUED:
+        metrics.LOST.labels(code).inc()
         if not isinstance(error, BlenderDiedError):
             time.sleep(2.0 * attempt)  # a service is away: asking again at once would use the attempts up
         enqueue(app, job_id)

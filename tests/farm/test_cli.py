@@ -1,0 +1,226 @@
+"""The `farm` command as a user types it, each time in a process of its own."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from farm.dataset.output import COLUMNS, read_output
+from farm.morphs.vocabulary import target_morphs
+from tests.support import servers
+
+SMALL = ["--samples", "2", "--size", "48", "--seed", "9"]
+
+
+def farm(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "farm", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def processes_with(text: str) -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                environment = (entry / "environ").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if text in line or text in environment:
+                found.append(line)
+    return found
+
+
+@pytest.mark.blender
+def test_rendering_twice_leaves_the_same_folder_to_the_byte(mascots: dict[str, Path], tmp_path: Path) -> None:
+    folder = mascots["nagi"].parent.parent
+    first = farm("render", folder, "--out", tmp_path / "one", *SMALL, "--workers", "2")
+    second = farm("render", folder, "--out", tmp_path / "two", *SMALL, "--workers", "1")
+
+    assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+    one, two = files_of(tmp_path / "one"), files_of(tmp_path / "two")
+    assert one == two
+    assert len([name for name in one if name.endswith(".png")]) == 2 * (2 * 2 * 4 + 4 + 1)
+    with (tmp_path / "one" / "poses.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 2 * 2 * 4
+    assert tuple(rows[0]) == COLUMNS
+    for row in rows:
+        with Image.open(tmp_path / "one" / row["file"]) as picture:
+            assert picture.size == (48, 48)
+    assert "contact sheet" in first.stdout
+    assert str(tmp_path / "one" / "index.html") in first.stdout
+
+
+@pytest.mark.blender
+def test_bad_models_are_named_and_the_others_are_rendered(mascots: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "notes.pmx").write_text("Remember the milk.")
+    (folder / "cut.pmx").write_bytes(mascots["momo"].read_bytes()[:5000])
+    (folder / "momo.pmx").write_bytes(mascots["momo"].read_bytes())
+
+    done = farm("render", folder, "--out", tmp_path / "out", *SMALL)
+
+    assert done.returncode == 1
+    assert len(read_output(tmp_path / "out")) == 1
+    assert "notes.pmx: This is not a PMX file" in done.stderr
+    assert "cut.pmx: The PMX file is cut off or damaged" in done.stderr
+    assert "momo.pmx: Texture" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.blender
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_running_however_it_ends(mascots: dict[str, Path], tmp_path: Path, how: signal.Signals) -> None:
+    mark = f"FARM_TEST_MARK={tmp_path}"
+    command = [sys.executable, "-m", "farm", "render", str(mascots["nagi"]), "--out", str(tmp_path / "out")]
+    command += ["--samples", "5000", "--size", "48"]
+    environment = {"FARM_TEST_MARK": str(tmp_path)}
+    process = servers.spawn(command, tmp_path / "log", environment)
+    servers.wait_until(lambda: any("blender_worker" in line for line in processes_with(mark)), "Blender starting")
+    time.sleep(1)
+
+    os.kill(process.pid, how)
+
+    process.wait(30)
+    servers.wait_until(lambda: not processes_with(mark), "every process ending", 15)
+    if how is not signal.SIGKILL:
+        assert process.returncode == 130
+        assert "everything that was started is stopped" in (tmp_path / "log").read_text()
+
+
+def test_inspect_shows_morphs_bones_materials_and_proposals(mascots: dict[str, Path]) -> None:
+    done = farm("inspect", mascots["nagi"])
+
+    assert done.returncode == 0, done.stderr
+    for words in ("首, 頭 (rule: MMD)", "ｳｨﾝｸ２右", "eye/closed/right", "23 of the 23", "tex/"):
+        assert words in done.stdout, words
+
+
+def test_inspect_json_is_one_object_a_model(mascots: dict[str, Path]) -> None:
+    done = farm("inspect", mascots["nagi"].parent.parent, "--json")
+
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {(Path(r["path"]).stem, r["target_morphs"], r["samples"]) for r in records} == {
+        ("nagi", 23, 100),
+        ("momo", 4, 20),
+    }
+    assert all(record["neck"] == "首" and record["textures_absent"] == [] for record in records)
+
+
+def test_inspect_of_a_folder_is_a_table_and_bad_files_make_the_exit_code_1(
+    mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.vrm").write_bytes(b"glTF")
+    (tmp_path / "momo.pmx").write_bytes(mascots["momo"].read_bytes())
+
+    done = farm("inspect", tmp_path, mascots["nagi"])
+
+    assert done.returncode == 1
+    assert "momo.pmx" in done.stdout
+    assert "nagi.pmx" in done.stdout
+    assert "bad.vrm" in done.stderr
+
+
+@pytest.mark.blender
+def test_an_edited_mapping_is_taken_back(mascots: dict[str, Path], tmp_path: Path) -> None:
+    # GIVEN the proposals of a collection
+    table = tmp_path / "mapping.csv"
+    done = farm("annotate", mascots["nagi"].parent.parent, "--out", table)
+    assert done.returncode == 0, done.stderr
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    by_name = {(row["source_morph"], row["panel"]): row for row in rows}
+    assert by_name["まばたき", "eye"] | {"types": ""} == {
+        "source_morph": "まばたき", "panel": "eye", "types": "", "models": "2", "target": "eye/closed/both",
+    }  # fmt: skip
+    assert {row["target"] for row in rows} >= {target.name for target in target_morphs()}
+
+    # WHEN a person rejects the eyebrows and gives あ to にやり
+    for row in rows:
+        if row["target"].startswith("eyebrow/"):
+            row["target"] = ""
+        if row["source_morph"] == "あ":
+            row["target"] = ""
+        if row["source_morph"] == "にやり":
+            row["target"] = "mouth/a"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+    # THEN --apply shows it, and a render records it
+    done = farm("annotate", mascots["nagi"], "--apply", table, "--out", tmp_path / "annotations.json")
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads((tmp_path / "annotations.json").read_text("utf-8"))
+    assert record["target_morphs"] == 14
+    assert record["annotation"]["mouth/a"] == "にやり"
+
+    done = farm("render", mascots["nagi"], "--out", tmp_path / "out", "--mapping", table, *SMALL)
+    assert done.returncode == 0, done.stderr
+    (model,) = read_output(tmp_path / "out")
+    assert model.manifest.annotation == record["annotation"]
+    assert all(sum(image.pose[6:12]) == 0 for image in model.manifest.images)
+
+    done = farm("export", tmp_path / "out", "--format", "animeceleb", "--out", tmp_path / "data")
+    assert done.returncode == 1
+    assert "256" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["render", "{empty}", "--out", "{out}"], "There is no model in"),
+        (["render", "{nagi}", "--out", "{out}", "--samples", "many"], "--samples takes 'auto' or a number"),
+        (["render", "{nagi}", "--out", "{out}", "--mapping", "{bad}"], "columns source_morph and target"),
+        (["annotate", "{empty}", "--out", "{out}"], "There is no model in"),
+        (["export", "{empty}", "--out", "{out}"], "holds no rendered models"),
+        (["submit", "{nagi}", "--api", "http://127.0.0.1:9"], "Start one with `farm up`"),
+    ],
+)
+def test_a_mistake_gets_a_sentence_and_no_traceback(
+    mascots: dict[str, Path], tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.csv").write_text("a,b\n")
+    places = {
+        "empty": tmp_path / "empty",
+        "out": tmp_path / "out",
+        "bad": tmp_path / "bad.csv",
+        "nagi": mascots["nagi"],
+    }
+
+    done = farm(*(argument.format(**places) for argument in arguments))
+
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.blender
+def test_doctor_tells_what_works() -> None:
+    done = farm("doctor")
+
+    assert done.returncode == 0, done.stdout
+    assert "Blender: 5.2" in done.stdout
+    assert "embedded Valkey: " in done.stdout
+
+
+def test_the_version_and_every_command_have_help() -> None:
+    assert "farm, version" in farm("--version").stdout
+    for command in ("render", "up", "submit", "inspect", "annotate", "export", "doctor", "demo", "mascots", "worker"):
+        done = farm(command, "--help")
+        assert done.returncode == 0
+        assert "Usage:" in done.stdout
