@@ -83,7 +83,14 @@ def _show(path: Path, inventory: Inventory) -> None:
         materials.add_row(material.name, str(material.triangles), material.texture or "")
     stdout.print(materials, markup=False)
     morphs = Table(
-        "source morph", "type", "panel", "moves", "proposed target", title="Morphs", title_justify="left", box=SIMPLE_HEAD
+        "source morph",
+        "type",
+        "panel",
+        "moves",
+        "proposed target",
+        title="Morphs",
+        title_justify="left",
+        box=SIMPLE_HEAD,
     )
     for morph in inventory.morphs:
         morphs.add_row(morph.name, morph.kind, morph.panel, str(morph.moved), morph.proposal or "")

@@ -128,9 +128,7 @@ def test_a_zip_bomb_is_stopped_at_the_limit(inside: Path, monkeypatch: pytest.Mo
     assert sum(len(data) for data in _files(inside).values()) <= 5 * 2**20
 
 
-def test_one_huge_member_is_stopped_without_being_held_in_memory(
-    inside: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_huge_member_is_stopped_without_being_held_in_memory(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 20 * 2**20)
     bomb = _zip(("big.png", bytes(128 * 2**20)))
     tracemalloc.start()

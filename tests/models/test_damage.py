@@ -22,7 +22,6 @@ from farm.models.vrm import read_vrm
 from tests.models import made_files as made
 
 
-
 @contextmanager
 def _no_more_memory_than(extra: int) -> Iterator[None]:
     """Allocations that go `extra` bytes beyond what the process has now end in MemoryError."""

@@ -68,7 +68,9 @@ def test_the_inventory_says_what_the_model_holds(tmp_path: Path) -> None:
 
 def test_the_same_character_has_the_same_id_under_any_name_and_in_any_order() -> None:
     plain = _only("a.zip", _zip(MODEL))
-    renamed = _only("b.ZIP", _zip({"深い/所/Model.PMX": PMX, "深い/所/TEX/FACE.png": b"face", "深い/所/hair.png": b"hair"}))
+    renamed = _only(
+        "b.ZIP", _zip({"深い/所/Model.PMX": PMX, "深い/所/TEX/FACE.png": b"face", "深い/所/hair.png": b"hair"})
+    )
     turned = _only("c.zip", _zip(dict(reversed(MODEL.items()))))
     beside = _only("d.zip", _zip({**MODEL, "readme.txt": b"do not read me", "tex/unused.png": b"unused"}))
 

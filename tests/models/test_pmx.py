@@ -117,7 +117,9 @@ def _morphs(draw: st.DrawFn, morphs: int, vertices: int, bones: int, materials: 
         sizes = (4, 3, 1, 3, 4, 1, 4, 4, 4)
         values = [tuple(draw(_tuples(size))) for size in sizes]
         flat: list[Any] = [value[0] if len(value) == 1 else value for value in values]
-        return MaterialMorph(*head, (MaterialOffset(draw(_index(materials)), draw(st.booleans()), *flat),) * min(rows, 2))
+        return MaterialMorph(
+            *head, (MaterialOffset(draw(_index(materials)), draw(st.booleans()), *flat),) * min(rows, 2)
+        )
     return OtherMorph(*head)
 
 

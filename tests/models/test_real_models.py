@@ -54,9 +54,7 @@ def test_gene_light_s_morphs_are_those_of_the_reference(gene_light: Character, e
         assert np.abs(_to_blender(_full_offsets(gene_light, name)) - wanted).max() < 1e-4, name
 
 
-def test_gene_light_s_neck_and_head_are_those_of_the_reference(
-    gene_light: Character, expected: dict[str, Any]
-) -> None:
+def test_gene_light_s_neck_and_head_are_those_of_the_reference(gene_light: Character, expected: dict[str, Any]) -> None:
     joints = find_neck_and_head([bone.name for bone in gene_light.bones])
     places = {bone.name: _to_blender(bone.position) for bone in gene_light.bones}
 

@@ -146,7 +146,24 @@ def _paths(value: Any) -> Iterator[tuple[Any, ...]]:
 
 
 _DEEP = json.loads("[" * 5000 + "]" * 5000)
-_WRONG = [None, True, 5, -1, 10**30, 1.5, float("inf"), "x", "", "\ud800", [], {}, [[1]], [1, "a", None], {"a": 1}, _DEEP]
+_WRONG = [
+    None,
+    True,
+    5,
+    -1,
+    10**30,
+    1.5,
+    float("inf"),
+    "x",
+    "",
+    "\ud800",
+    [],
+    {},
+    [[1]],
+    [1, "a", None],
+    {"a": 1},
+    _DEEP,
+]
 
 
 def _usable(data: bytes) -> None:
