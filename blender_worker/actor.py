@@ -1,28 +1,50 @@
 """A character standing in Blender, ready to be posed and drawn, whatever file it came from."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import bpy
 import numpy as np
-from mathutils import Matrix
+from mathutils import Matrix, Quaternion, Vector
 from numpy.typing import NDArray
 
+from blender_worker.effects import Combined, Morph, combine, share_of
 from blender_worker.textures import Texture
 from farm.poses import rotation_matrix
 
 
-@dataclass(slots=True)
-class Surface:
-    """How one material looks, in terms that every style understands."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The part of a surface that morphs can change. Colours are linear light with straight alpha, in [0, 1]."""
 
-    name: str
     colour: tuple[float, float, float, float]
-    """RGBA as shown on screen (sRGB), multiplied with the texture."""
-    texture: Texture | None
-    double_sided: bool
+    """Multiplied with the texture."""
+    added: tuple[float, float, float]
+    """Added to the texture before that."""
     outline: float
     """Width of the outline relative to the style's own; 0 draws none."""
     outline_colour: tuple[float, float, float, float]
+
+
+class Paint(Protocol):
+    """What a look is mixed from, in the terms of the file it came from."""
+
+    values: NDArray[np.float32]
+    """The numbers that `effects.PaintEffect` multiplies and adds to."""
+
+    def look(self, values: NDArray[np.float32]) -> Look:
+        """The look of such numbers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """How one material is drawn."""
+
+    name: str
+    paint: Paint
+    texture: Texture | None
+    double_sided: bool
     cutoff: float | None = None
     """Texels with less alpha are cut out and the rest is opaque (glTF MASK); None blends."""
     opaque: bool = False
@@ -51,16 +73,31 @@ class Run:
     """Triangles of one part in one surface; (m, 3) indices of drawn vertices, counter-clockwise from outside."""
 
     part: int
-    surface: Surface
+    surface: int
     triangles: NDArray[np.int32]
 
 
-@dataclass(slots=True)
-class KeyShare:
-    """A shape key that a source morph drives, and how strongly."""
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """付与: a bone that takes a share of another bone's own movement."""
 
-    key: bpy.types.ShapeKey
-    factor: float
+    bone: str
+    leader: str
+    ratio: float
+    turns: bool
+    moves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """What a pose looks like."""
+
+    positions: list[NDArray[np.float32]]
+    """(k, 3) world positions of the drawn vertices of each part."""
+    uvs: dict[int, NDArray[np.float32]]
+    """(k, 2) for the parts whose texture coordinates differ from those at rest."""
+    looks: list[Look]
+    """One for each surface."""
 
 
 @dataclass(slots=True)
@@ -71,35 +108,76 @@ class Actor:
     neck: str
     """Name of the armature's neck bone."""
     parts: list[Part]
+    surfaces: list[Surface]
     runs: list[Run]
     """In drawing order."""
-    morphs: dict[str, list[KeyShare]]
-    """Source morph to the shape keys it drives; only the annotated ones are there."""
+    morphs: dict[str, Morph]
+    """The source morphs that may be used, by name."""
     neck_position: tuple[float, float, float]
     """World position of the neck bone's head."""
     head_height: float
     """Top of the head above the neck, in model units: the 99th percentile, so that a hair or a halo does not count."""
+    followers: list[Follower] = field(default_factory=list)
+    """In the order in which they are worked out."""
     warnings: list[str] = field(default_factory=list)
 
-    def pose(self, weights: dict[str, float], rotation: tuple[float, float, float]) -> list[NDArray[np.float32]]:
-        """Take a pose and return the evaluated world positions, (k, 3) for each part.
+    def pose(self, weights: dict[str, float], rotation: tuple[float, float, float]) -> Pose:
+        """Take a pose.
 
         `weights` maps source morphs to [0, 1]; `rotation` is in degrees about world X, Y, Z at the neck.
         """
-        values: dict[bpy.types.ShapeKey, float] = {
-            share.key: 0.0 for shares in self.morphs.values() for share in shares
-        }
-        for morph, weight in weights.items():
-            for share in self.morphs[morph]:
-                values[share.key] += weight * share.factor
-        for key, value in values.items():
-            key.value = value
-        bone = self.armature.pose.bones[self.neck]
-        world_rest = (self.armature.matrix_world @ bone.bone.matrix_local).to_3x3().normalized()
-        turn = Matrix(rotation_matrix(rotation).tolist())
-        bone.matrix_basis = (world_rest.inverted() @ turn @ world_rest).to_4x4()
+        combined = combine(part for name, weight in weights.items() for part in self.morphs[name].at(weight))
+        self._set_keys(combined)
+        self._set_bones(combined, rotation)
         graph = bpy.context.evaluated_depsgraph_get()
-        return [_positions(part, graph) for part in self.parts]
+        return Pose(
+            positions=[_positions(part, graph) for part in self.parts],
+            uvs=self._uvs(combined),
+            looks=[self._look(index, surface, combined) for index, surface in enumerate(self.surfaces)],
+        )
+
+    def _set_keys(self, combined: Combined) -> None:
+        for part in self.parts:
+            keys = part.object.data.shape_keys
+            if keys is not None:
+                for key in keys.key_blocks[1:]:
+                    found = combined.keys.get(f"{keys.name}/{key.name}")
+                    key.value = found[1] if found else 0.0
+
+    def _set_bones(self, combined: Combined, rotation: tuple[float, float, float]) -> None:
+        movements = dict(combined.bones)
+        moved, turned = movements.get(self.neck, (Vector(), Quaternion()))
+        head_turn = Matrix(rotation_matrix(rotation).tolist()).to_quaternion()
+        movements[self.neck] = (moved, head_turn @ turned)
+        for follower in self.followers:
+            moved, turned = movements.get(follower.leader, (Vector(), Quaternion()))
+            own_move, own_turn = movements.get(follower.bone, (Vector(), Quaternion()))
+            if follower.moves:
+                own_move = own_move + moved * follower.ratio
+            if follower.turns:
+                own_turn = own_turn @ share_of(turned, follower.ratio)
+            movements[follower.bone] = (own_move, own_turn)
+        world = self.armature.matrix_world.to_3x3().normalized()
+        for bone in self.armature.pose.bones:
+            moved, turned = movements.get(bone.name, (Vector(), Quaternion()))
+            rest = world @ bone.bone.matrix_local.to_3x3().normalized()
+            turn = (rest.inverted() @ turned.to_matrix() @ rest).to_4x4()
+            bone.matrix_basis = Matrix.Translation(rest.inverted() @ moved) @ turn
+
+    def _uvs(self, combined: Combined) -> dict[int, NDArray[np.float32]]:
+        changed: dict[int, NDArray[np.float32]] = {}
+        for effect, strength in combined.uvs:
+            uvs = changed.setdefault(effect.part, self.parts[effect.part].uvs.copy())
+            np.add.at(uvs, effect.vertices, effect.offsets * np.float32(strength))
+        return changed
+
+    @staticmethod
+    def _look(index: int, surface: Surface, combined: Combined) -> Look:
+        values = surface.paint.values
+        if index in combined.paints:
+            factors, summands = combined.paints[index]
+            values = values * factors + summands
+        return surface.paint.look(values)
 
 
 def _positions(part: Part, graph: bpy.types.Depsgraph) -> NDArray[np.float32]:

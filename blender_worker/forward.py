@@ -13,10 +13,10 @@ import numpy as np
 from mathutils import Matrix
 from numpy.typing import NDArray
 
-from blender_worker.actor import Actor, Run
+from blender_worker.actor import Actor, Look, Part, Pose, Run, Surface
 from blender_worker.camera import Camera
 from blender_worker.styles import Style
-from blender_worker.textures import Texture
+from blender_worker.textures import Texture, linear_of, srgb_of
 from farm.poses import rotation_matrix
 
 _VERTEX_SOURCE = """
@@ -41,6 +41,7 @@ _FRAGMENT_HEAD = """
 vec4 surface_colour() {
     vec4 texel = texture(image, texture_uv);
     texel.rgb = texel.a > 0.0 ? texel.rgb / texel.a : vec3(0.0);
+    texel.rgb = clamp(texel.rgb + added.rgb, 0.0, 1.0);
     vec4 base = colour * texel;
     if (options.x >= 0.0) {
         if (base.a < options.x) { discard; }
@@ -65,22 +66,16 @@ _FILTER_RADIUS = 1.0
 class _PartBuffers:
     format: gpu.types.GPUVertFormat
     fixed: gpu.types.GPUVertBuf
+    """Everything but positions, with the texture coordinates at rest."""
 
 
 @dataclass(slots=True)
 class _DrawRun:
     run: Run
+    surface: Surface
     indices: gpu.types.GPUIndexBuf
     texture: gpu.types.GPUTexture
-    colour: tuple[float, float, float, float]
-    edge: tuple[float, float, float, float]
     cutoff: float
-
-
-def _linear(colour: Sequence[float]) -> tuple[float, float, float, float]:
-    """An sRGB colour with alpha as linear light."""
-    r, g, b = _linear_of(np.array(colour[:3], np.float32)).tolist()
-    return r, g, b, colour[3]
 
 
 class ForwardCanvas:
@@ -105,7 +100,7 @@ class ForwardCanvas:
         self._quad = _full_screen_quad(self._resolve_shader)
         self._white = _upload(np.full((1, 1, 4), 255, np.uint8))
         self._textures = self._upload_textures()
-        self._parts = [self._upload_part(part) for part in actor.parts]
+        self._parts = [self._upload_part(part, part.uvs) for part in actor.parts]
         self._runs = [self._upload_run(run) for run in actor.runs]
         self._position_format = gpu.types.GPUVertFormat()
         self._position_format.attr_add(id="position", comp_type="F32", len=3, fetch_mode="FLOAT")
@@ -116,94 +111,107 @@ class ForwardCanvas:
         The camera does not move, so one level of detail, chosen here, does what mipmaps would do. (Blender's gpu module
         makes no mipmaps for textures of ours, and crashes on textures of its own after their image is removed.)
         """
-        places = self._actor.pose({}, (0.0, 0.0, 0.0))
-        screens = [self._camera.project(points, self._large) for points in places]
+        rest = self._actor.pose({}, (0.0, 0.0, 0.0))
+        screens = [self._camera.project(points, self._large) for points in rest.positions]
         densities: dict[Texture, list[NDArray[np.float64]]] = {}
         for run in self._actor.runs:
-            if run.surface.texture is not None:
-                found = _texel_density(run, self._actor.parts[run.part].uvs, screens[run.part], self._large)
-                densities.setdefault(run.surface.texture, []).append(found)
+            texture = self._actor.surfaces[run.surface].texture
+            if texture is not None:
+                uvs = self._actor.parts[run.part].uvs
+                found = _texel_density(run.triangles, texture, uvs, screens[run.part], self._large)
+                densities.setdefault(texture, []).append(found)
         return {
             texture: _upload(texture.shrunk(_level_of_detail(np.concatenate(found))))
             for texture, found in densities.items()
         }
 
-    def _upload_part(self, part: object) -> _PartBuffers:
+    @staticmethod
+    def _upload_part(part: Part, uvs: NDArray[np.float32]) -> _PartBuffers:
         form = gpu.types.GPUVertFormat()
         for name, length in (("normal", 3), ("uv", 2), ("turns", 1), ("outlines", 1)):
             form.attr_add(id=name, comp_type="F32", len=length, fetch_mode="FLOAT")
         buffer = gpu.types.GPUVertBuf(form, len(part.vertices))
         buffer.attr_fill("normal", part.normals)
-        buffer.attr_fill("uv", part.uvs)
+        buffer.attr_fill("uv", uvs)
         buffer.attr_fill("turns", part.turns)
         buffer.attr_fill("outlines", part.outlines)
         return _PartBuffers(form, buffer)
 
     def _upload_run(self, run: Run) -> _DrawRun:
-        surface = run.surface
+        surface = self._actor.surfaces[run.surface]
         texture = self._white if surface.texture is None else self._textures[surface.texture]
         cutoff = 0.0 if surface.opaque else -1.0 if surface.cutoff is None else surface.cutoff
         indices = gpu.types.GPUIndexBuf(type="TRIS", seq=run.triangles)
-        return _DrawRun(run, indices, texture, _linear(surface.colour), _linear(surface.outline_colour), cutoff)
+        return _DrawRun(run, surface, indices, texture, cutoff)
 
     def draw(
         self, weights: dict[str, float], rotation: tuple[float, float, float], light: float
     ) -> list[NDArray[np.uint8]]:
         """Pose the actor and draw it; a (size, size, 4) picture for each style, top row first."""
-        positions = self._actor.pose(weights, rotation)
+        pose = self._actor.pose(weights, rotation)
         w, x, y, z = Matrix(rotation_matrix(rotation).tolist()).to_quaternion()
         turn = (x, y, z, w)
-        batches = self._batches(positions)
+        batches = self._batches(pose)
         gpu.state.depth_mask_set(True)
         gpu.state.depth_test_set("LESS_EQUAL")
         gpu.state.blend_set("ALPHA_PREMULT")
         with self._frame.bind():
             self._frame.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
             gpu.state.viewport_set(0, 0, self._large, self._large)
-            self._draw_surfaces(batches, turn, light)
+            self._draw_surfaces(batches, pose.looks, turn, light)
         for index in self._outlined:
             with self._outline_frames[index].bind():
                 gpu.state.viewport_set(0, 0, self._large, self._large)
-                self._draw_outlines(batches, turn, self._styles[index].outline)
+                self._draw_outlines(batches, pose.looks, turn, self._styles[index].outline)
         return self._resolve()
 
-    def _batches(self, positions: list[NDArray[np.float32]]) -> list[gpu.types.GPUBatch]:
+    def _batches(self, pose: Pose) -> list[gpu.types.GPUBatch]:
         buffers = []
-        for points in positions:
+        for points in pose.positions:
             buffer = gpu.types.GPUVertBuf(self._position_format, len(points))
             buffer.attr_fill("position", points)
             buffers.append(buffer)
+        fixed = [buffer.fixed for buffer in self._parts]
+        for index, uvs in pose.uvs.items():
+            fixed[index] = self._upload_part(self._actor.parts[index], uvs).fixed
         batches = []
         for item in self._runs:
             batch = gpu.types.GPUBatch(type="TRIS", buf=buffers[item.run.part], elem=item.indices)
-            batch.vertbuf_add(self._parts[item.run.part].fixed)
+            batch.vertbuf_add(fixed[item.run.part])
             batches.append(batch)
         return batches
 
-    def _draw_surfaces(self, batches: list[gpu.types.GPUBatch], turn: Sequence[float], light: float) -> None:
+    def _draw_surfaces(
+        self, batches: list[gpu.types.GPUBatch], looks: list[Look], turn: Sequence[float], light: float
+    ) -> None:
         shader = self._shader
         shader.bind()
         self._set_common(shader, turn)
         for item, batch in zip(self._runs, batches, strict=True):
-            gpu.state.face_culling_set("NONE" if item.run.surface.double_sided else "BACK")
+            look = looks[item.run.surface]
+            gpu.state.face_culling_set("NONE" if item.surface.double_sided else "BACK")
             shader.uniform_sampler("image", item.texture)
-            shader.uniform_float("colour", item.colour)
+            shader.uniform_float("colour", look.colour)
+            shader.uniform_float("added", (*look.added, 0.0))
             shader.uniform_float("options", (item.cutoff, light, 0.0, 0.0))
             batch.draw(shader)
 
-    def _draw_outlines(self, batches: list[gpu.types.GPUBatch], turn: Sequence[float], width: float) -> None:
+    def _draw_outlines(
+        self, batches: list[gpu.types.GPUBatch], looks: list[Look], turn: Sequence[float], width: float
+    ) -> None:
         """The inverted hull: back faces, pushed outwards by a constant width on the screen."""
         shader = self._outline_shader
         shader.bind()
         self._set_common(shader, turn)
         gpu.state.face_culling_set("FRONT")
         for item, batch in zip(self._runs, batches, strict=True):
-            surface = item.run.surface
-            if surface.outline <= 0 or item.edge[3] <= 0:
+            look = looks[item.run.surface]
+            alpha = look.outline_colour[3] * look.colour[3]
+            if look.outline <= 0 or alpha <= 0:
                 continue
-            pixels = width * min(surface.outline, 2.0) * self._size / 256
+            pixels = width * min(look.outline, 2.0) * self._size / 256
             shader.uniform_sampler("image", item.texture)
-            shader.uniform_float("colour", (*item.edge[:3], item.edge[3] * item.colour[3]))
+            shader.uniform_float("colour", (*look.outline_colour[:3], alpha))
             shader.uniform_float("options", (item.cutoff, 0.0, 2 * pixels / self._size, 0.0))
             batch.draw(shader)
 
@@ -230,19 +238,19 @@ class ForwardCanvas:
         return pictures
 
 
-def _texel_density(run: Run, uvs: NDArray[np.float32], screen: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+def _texel_density(
+    triangles: NDArray[np.int32], texture: Texture, uvs: NDArray[np.float32], screen: NDArray[np.float64], size: int
+) -> NDArray[np.float64]:
     """(n, 2) for each triangle in the frame: texels along a drawn pixel, and drawn pixels that it covers."""
-    texture = run.surface.texture
-    assert texture is not None
 
     def areas(points: NDArray[np.floating]) -> NDArray[np.float64]:
-        a, b, c = (points[run.triangles[:, i]].astype(np.float64) for i in range(3))
+        a, b, c = (points[triangles[:, i]].astype(np.float64) for i in range(3))
         edge, other = b - a, c - a
         return np.abs(edge[:, 0] * other[:, 1] - edge[:, 1] * other[:, 0]) / 2
 
     pixels = areas(screen)
     texels = areas(uvs) * texture.pixels.shape[0] * texture.pixels.shape[1]
-    centre = screen[run.triangles].mean(axis=1)
+    centre = screen[triangles].mean(axis=1)
     seen = (pixels > 0.05) & (centre >= 0).all(axis=1) & (centre < size).all(axis=1)
     return np.column_stack([np.sqrt(texels[seen] / pixels[seen]), pixels[seen]])
 
@@ -265,20 +273,12 @@ def _upload(pixels: NDArray[np.uint8]) -> gpu.types.GPUTexture:
     values = pixels[::-1].astype(np.float32) / np.float32(255)
     alpha = values[..., 3:]
     if (pixels[..., 3] < 255).any():
-        values[..., :3] = _srgb_of(_linear_of(values[..., :3]) * alpha)
+        values[..., :3] = srgb_of(linear_of(values[..., :3]) * alpha)
     data = gpu.types.Buffer("FLOAT", values.size, np.ascontiguousarray(values).ravel())
     texture = gpu.types.GPUTexture((width, height), format="SRGB8_A8", data=data)
     texture.extend_mode("REPEAT")
     texture.filter_mode(True)
     return texture
-
-
-def _linear_of(srgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def _srgb_of(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def _create(info: gpu.types.GPUShaderCreateInfo, vertex: str, fragment: str) -> gpu.types.GPUShader:
@@ -298,9 +298,10 @@ def _surface_info() -> gpu.types.GPUShaderCreateInfo:
         info.vertex_in(slot, kind, name)
     info.vertex_out(between)
     info.push_constant("MAT4", "view_projection")
-    # 112 bytes together; 128 is what every graphics card grants.
+    # 128 bytes together, which is what every graphics card grants.
     info.push_constant("VEC4", "turn")  # the head's rotation as a quaternion x, y, z, w
     info.push_constant("VEC4", "colour")
+    info.push_constant("VEC4", "added")  # to the texture's colour, before `colour` multiplies it
     info.push_constant("VEC4", "options")  # cut-off or -1, light, outline width in clip units
     info.sampler(0, "FLOAT_2D", "image")
     return info

@@ -6,20 +6,36 @@ Axes: Blender (x, y, z) = file (x, z, y), scale 1; the character looks along -Y.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 import numpy as np
+from mathutils import Quaternion, Vector
 from numpy.typing import NDArray
 
-from blender_worker.actor import Actor, KeyShare, Part, Run, Surface
-from blender_worker.textures import Texture, UnreadableTextureError, decode
-from farm.models.description import Bone, Character, GroupMorph, Material, MaterialFlag, VertexMorph
+from blender_worker.actor import Actor, Follower, Look, Part, Run, Surface
+from blender_worker.effects import BoneEffect, Flip, KeyEffect, Morph, PaintEffect, UVEffect
+from blender_worker.textures import Texture, UnreadableTextureError, decode, linear_of
+from farm.models.description import (
+    BoneFlag,
+    BoneMorph,
+    Character,
+    GroupMorph,
+    Material,
+    MaterialFlag,
+    MaterialMorph,
+    MaterialOffset,
+    UVMorph,
+    VertexMorph,
+)
 from farm.models.skeleton import find_neck_and_head
 
 _HEAD_WEIGHT = 0.5
 _HEAD_PERCENTILE = 99
 _ROOT = "still"
+_KEY_RANGE = 10.0
+"""Group morphs may drive a morph beyond 1 and below 0; Blender allows up to this."""
 
 
 def build(character: Character, textures: dict[int, Path], wanted: Iterable[str]) -> Actor:
@@ -32,11 +48,12 @@ def build(character: Character, textures: dict[int, Path], wanted: Iterable[str]
     names = [bone.name for bone in character.bones]
     neck, head = names.index(joints.neck), names.index(joints.head)
     warnings: list[str] = []
-    armature = _build_armature(character.bones[neck])
     mesh_object = _build_mesh(character)
-    turns = _moved_weights(character, neck)
-    _bind(mesh_object, armature, joints.neck, turns)
-    morphs = _build_shape_keys(mesh_object, character, wanted, warnings)
+    morphs = _Morphs(character, mesh_object).build(wanted, warnings)
+    skeleton = _Skeleton.of(character, neck, _moved_by(morphs.values()))
+    armature = skeleton.build_armature()
+    skeleton.bind(mesh_object, armature)
+    turns = _turns(character, neck)
     part = Part(
         object=mesh_object,
         vertices=np.arange(len(character.positions), dtype=np.int32),
@@ -46,20 +63,21 @@ def build(character: Character, textures: dict[int, Path], wanted: Iterable[str]
         outlines=character.edge_scales,
     )
     loaded = _load_textures(character, textures, warnings)
-    runs = [
-        Run(0, _surface(material, loaded), _triangles(character, material))
-        for material in character.materials
-        if material.triangle_count
-    ]
     x, y, z = character.bones[neck].position
     return Actor(
         armature=armature,
-        neck=joints.neck,
+        neck=skeleton.bone_names[neck],
         parts=[part],
-        runs=runs,
+        surfaces=[_surface(material, loaded) for material in character.materials],
+        runs=[
+            Run(0, index, _triangles(character, material))
+            for index, material in enumerate(character.materials)
+            if material.triangle_count
+        ],
         morphs=morphs,
         neck_position=(x, z, y),
         head_height=_head_height(character, head, neck, turns),
+        followers=skeleton.followers,
         warnings=warnings,
     )
 
@@ -68,21 +86,120 @@ def _to_blender(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(vectors[:, [0, 2, 1]])
 
 
-def _build_armature(neck: Bone) -> bpy.types.Object:
-    """An armature with a bone that stands still and the neck as its child; tails only give the bones a length."""
-    data = bpy.data.armatures.new("armature")
-    armature = bpy.data.objects.new("armature", data)
-    bpy.context.scene.collection.objects.link(armature)
-    bpy.context.view_layer.objects.active = armature
-    bpy.ops.object.mode_set(mode="EDIT")
-    root = data.edit_bones.new(_ROOT)
-    root.head, root.tail = (0, 0, 0), (0, 0, 1)
-    x, y, z = neck.position
-    bone = data.edit_bones.new(neck.name)
-    bone.head, bone.tail = (x, z, y), (x, z, y + 1)
-    bone.parent = root
-    bpy.ops.object.mode_set(mode="OBJECT")
-    return armature
+def _unique_name(index: int) -> str:
+    """A bone's name in Blender: files give several bones one name, or none, and Blender cuts names off."""
+    return f"bone-{index}"
+
+
+@dataclass(slots=True)
+class _Skeleton:
+    """The bones that can move, each under its nearest ancestor that can."""
+
+    character: Character
+    moving: list[int]
+    """Bone indices, in the file's order."""
+    followers: list[Follower]
+
+    @staticmethod
+    def of(character: Character, neck: int, moved: set[int]) -> "_Skeleton":
+        """The neck, the bones that morphs move, and all that follow one of these (付与), directly or not."""
+        moving = {neck} | moved
+        chain = [index for index, bone in enumerate(character.bones) if bone.inheritance is not None]
+        chain.sort(key=lambda index: (character.bones[index].layer, index))
+        grew = True
+        while grew:
+            grew = False
+            for index in chain:
+                inheritance = character.bones[index].inheritance
+                if index not in moving and inheritance is not None and inheritance.parent in moving:
+                    moving.add(index)
+                    grew = True
+        followers = []
+        for index in chain:
+            bone = character.bones[index]
+            if index in moving and bone.inheritance is not None and bone.inheritance.parent in moving:
+                followers.append(
+                    Follower(
+                        bone=_unique_name(index),
+                        leader=_unique_name(bone.inheritance.parent),
+                        ratio=bone.inheritance.ratio,
+                        turns=bool(bone.flags & BoneFlag.INHERIT_ROTATION),
+                        moves=bool(bone.flags & BoneFlag.INHERIT_TRANSLATION),
+                    )
+                )
+        return _Skeleton(character, sorted(moving), followers)
+
+    @property
+    def bone_names(self) -> dict[int, str]:
+        """Blender's names of the moving bones."""
+        return {index: _unique_name(index) for index in self.moving}
+
+    def _nearest(self, index: int | None) -> int | None:
+        """`index` or its nearest ancestor that moves; None for the bone that stands still. Survives circles."""
+        moving, steps = set(self.moving), 0
+        while index is not None and index not in moving and steps <= len(self.character.bones):
+            index = self.character.bones[index].parent
+            steps += 1
+        return index if index in moving else None
+
+    def build_armature(self) -> bpy.types.Object:
+        """The armature; all bones point upwards, as only their heads matter."""
+        data = bpy.data.armatures.new("armature")
+        armature = bpy.data.objects.new("armature", data)
+        bpy.context.scene.collection.objects.link(armature)
+        bpy.context.view_layer.objects.active = armature
+        bpy.ops.object.mode_set(mode="EDIT")
+        root = data.edit_bones.new(_ROOT)
+        root.head, root.tail = (0, 0, 0), (0, 0, 1)
+        made = {None: root}
+        for index in self.moving:
+            x, y, z = self.character.bones[index].position
+            bone = made[index] = data.edit_bones.new(_unique_name(index))
+            bone.head, bone.tail = (x, z, y), (x, z, y + 1)
+        for index in self.moving:
+            parent = self._nearest(self.character.bones[index].parent)
+            if parent != index and not self._is_below(parent, index):
+                made[index].parent = made[parent]
+        bpy.ops.object.mode_set(mode="OBJECT")
+        return armature
+
+    def _is_below(self, index: int | None, ancestor: int) -> bool:
+        """Whether `index` hangs under `ancestor`: only in a damaged file, whose parents run in a circle."""
+        for _ in range(len(self.character.bones)):
+            if index is None:
+                return False
+            index = self.character.bones[index].parent
+            if index == ancestor:
+                return True
+        return True
+
+    def bind(self, mesh_object: bpy.types.Object, armature: bpy.types.Object) -> None:
+        """Weight the vertices to the moving bones; vertices of equal weight are added together."""
+        character = self.character
+        count = len(character.positions)
+        column = {index: place for place, index in enumerate(self.moving)}
+        still = len(self.moving)
+        nearest = [self._nearest(index) for index in range(len(character.bones))]
+        place = np.array([still if n is None else column[n] for n in nearest] + [still])  # the last is for index -1
+        used = np.where(character.bone_indices >= 0, character.bone_weights, 0)
+        shares = np.zeros((count, still + 1), np.float32)
+        for slot in range(4):
+            np.add.at(shares, (np.arange(count), place[character.bone_indices[:, slot]]), used[:, slot])
+        total = shares.sum(axis=1, keepdims=True)
+        shares = np.divide(shares, total, out=np.zeros_like(shares), where=np.abs(total) > 1e-6)
+        shares[np.abs(total[:, 0]) <= 1e-6, still] = 1
+        names = [_unique_name(index) for index in self.moving] + [_ROOT]
+        for number, name in enumerate(names):
+            group = mesh_object.vertex_groups.new(name=name)
+            values, where = np.unique(shares[:, number], return_inverse=True)
+            order = np.argsort(where, kind="stable")
+            runs = np.split(order, np.flatnonzero(np.diff(where[order])) + 1)
+            for value, rows in zip(values.tolist(), runs, strict=True):
+                if value > 0:
+                    group.add(rows.tolist(), value, "REPLACE")
+        modifier = mesh_object.modifiers.new("armature", "ARMATURE")
+        modifier.object = armature
+        mesh_object.parent = armature
 
 
 def _build_mesh(character: Character) -> bpy.types.Object:
@@ -101,7 +218,7 @@ def _build_mesh(character: Character) -> bpy.types.Object:
     return mesh_object
 
 
-def _moved_weights(character: Character, neck: int) -> NDArray[np.float32]:
+def _turns(character: Character, neck: int) -> NDArray[np.float32]:
     """(n,) the share of each vertex's weight that lies on the neck and the bones below it, in [0, 1]."""
     below = np.zeros(len(character.bones) + 1, bool)  # one more, so that index -1 (no bone) reads False
     below[neck] = True
@@ -117,58 +234,96 @@ def _moved_weights(character: Character, neck: int) -> NDArray[np.float32]:
     return np.divide(moved, total, out=np.zeros_like(moved), where=total > 1e-6).clip(0, 1).astype(np.float32)
 
 
-def _bind(mesh_object: bpy.types.Object, armature: bpy.types.Object, neck: str, turns: NDArray[np.float32]) -> None:
-    """Weight the vertices to the two bones; vertices of equal weight are added together."""
-    still, moving = mesh_object.vertex_groups.new(name=_ROOT), mesh_object.vertex_groups.new(name=neck)
-    values, where = np.unique(turns, return_inverse=True)
-    order = np.argsort(where, kind="stable")
-    for value, rows in zip(values.tolist(), np.split(order, np.flatnonzero(np.diff(where[order])) + 1), strict=True):
-        vertices = rows.tolist()
-        if value > 0:
-            moving.add(vertices, value, "REPLACE")
-        if value < 1:
-            still.add(vertices, 1 - value, "REPLACE")
-    modifier = mesh_object.modifiers.new("armature", "ARMATURE")
-    modifier.object = armature
-    mesh_object.parent = armature
+def _moved_by(morphs: Iterable[Morph]) -> set[int]:
+    """The indices of the bones that any of the morphs moves."""
+    moved: set[int] = set()
+    for morph in morphs:
+        moved |= {int(e.bone.removeprefix("bone-")) for e, _ in morph.effects if isinstance(e, BoneEffect)}
+        for flip in morph.flips:
+            moved |= _moved_by(choice for choice, _ in flip.choices)
+    return moved
 
 
-def _flatten(character: Character, index: int, factor: float, seen: frozenset[int]) -> list[tuple[VertexMorph, float]]:
-    """The vertex morphs behind morph `index`, with their factors; a group that contains itself is cut there."""
-    morph = character.morphs[index]
-    if isinstance(morph, VertexMorph):
-        return [(morph, factor)]
-    if isinstance(morph, GroupMorph) and index not in seen:
-        return [
-            part
-            for child, weight in zip(morph.morphs.tolist(), morph.weights.tolist(), strict=True)
-            for part in _flatten(character, child, factor * weight, seen | {index})
-        ]
-    return []
+class _Morphs:
+    """Turns source morphs into effects: groups are flattened, vertex morphs of one source become one shape key."""
+
+    def __init__(self, character: Character, mesh_object: bpy.types.Object) -> None:
+        self._character = character
+        self._mesh_object = mesh_object
+        self._rest = _to_blender(character.positions)
+        self._keys = 0
+        mesh_object.shape_key_add(name="rest", from_mix=False)
+
+    def build(self, wanted: Iterable[str], warnings: list[str]) -> dict[str, Morph]:
+        """The effects of every wanted source morph, by name; of several with one name the first counts."""
+        index_of: dict[str, int] = {}
+        for index, morph in enumerate(self._character.morphs):
+            index_of.setdefault(morph.name, index)
+        built = {}
+        for name in wanted:
+            built[name] = self._morph([(index_of[name], 1.0)], frozenset())
+            if not built[name].effects and not built[name].flips:
+                kind = self._character.morphs[index_of[name]].kind
+                warnings.append(f"Morph '{name}' ({kind}) changes nothing that a picture can show.")
+        return built
+
+    def _morph(self, roots: list[tuple[int, float]], seen: frozenset[int]) -> Morph:
+        """One morph from several source morphs with their weights."""
+        result = Morph()
+        shape = self._rest.copy()
+        self._collect(roots, seen, shape, result)
+        if not np.array_equal(shape, self._rest):
+            self._keys += 1
+            key = self._mesh_object.shape_key_add(name=f"morph-{self._keys}", from_mix=False)
+            key.slider_min, key.slider_max = -_KEY_RANGE, _KEY_RANGE
+            key.points.foreach_set("co", shape.ravel())
+            result.effects.insert(0, (KeyEffect(key, 1.0), 1.0))
+        return result
+
+    def _collect(
+        self, roots: list[tuple[int, float]], seen: frozenset[int], shape: NDArray[np.float32], result: Morph
+    ) -> None:
+        """Add the source morphs `roots` to `shape` and `result`; a group that contains itself is cut there."""
+        for index, weight in roots:
+            morph = self._character.morphs[index]
+            match morph:
+                case VertexMorph():
+                    np.add.at(shape, morph.vertices, _to_blender(morph.offsets) * np.float32(weight))
+                case BoneMorph():
+                    result.effects += [(effect, weight) for effect in _bone_effects(morph)]
+                case UVMorph(channel=0):
+                    # v counts from the top in the file and from the bottom here.
+                    offsets = np.ascontiguousarray(morph.offsets[:, :2] * np.float32([1, -1]))
+                    result.effects.append((UVEffect(0, morph.vertices, offsets), weight))
+                case MaterialMorph():
+                    result.effects += [(effect, weight) for effect in self._paint_effects(morph)]
+                case GroupMorph() if index not in seen:
+                    children = list(zip(morph.morphs.tolist(), morph.weights.tolist(), strict=True))
+                    inside = seen | {index}
+                    if morph.flip:
+                        choices = [(self._morph([(child, 1.0)], inside), own) for child, own in children]
+                        result.flips.append(Flip(choices))
+                    else:
+                        self._collect([(child, own * weight) for child, own in children], inside, shape, result)
+                case _:
+                    pass
+
+    def _paint_effects(self, morph: MaterialMorph) -> Iterable[PaintEffect]:
+        for entry in morph.entries:
+            materials = range(len(self._character.materials)) if entry.material is None else [entry.material]
+            for material in materials:
+                yield PaintEffect(material, *_MmdPaint.change(entry))
 
 
-def _build_shape_keys(
-    mesh_object: bpy.types.Object, character: Character, wanted: Iterable[str], warnings: list[str]
-) -> dict[str, list[KeyShare]]:
-    """One shape key for each wanted source morph, groups summed up."""
-    rest = _to_blender(character.positions)
-    index_of: dict[str, int] = {}
-    for index, morph in enumerate(character.morphs):
-        index_of.setdefault(morph.name, index)
-    mesh_object.shape_key_add(name="rest", from_mix=False)
-    keys: dict[str, list[KeyShare]] = {}
-    for name in wanted:
-        shape = rest.copy()
-        moves = _flatten(character, index_of[name], 1.0, frozenset())
-        for morph, factor in moves:
-            np.add.at(shape, morph.vertices, _to_blender(morph.offsets) * np.float32(factor))
-        if not moves:
-            kind = character.morphs[index_of[name]].kind
-            warnings.append(f"Morph '{name}' is a {kind} morph, which this version does not draw; it shows no effect.")
-        key = mesh_object.shape_key_add(name=name, from_mix=False)
-        key.points.foreach_set("co", shape.ravel())
-        keys[name] = [KeyShare(key, 1.0)]
-    return keys
+def _bone_effects(morph: BoneMorph) -> Iterable[BoneEffect]:
+    """The bone effects in Blender's axes; swapping two axes turns rotations the other way round."""
+    for bone, move, turn in zip(
+        morph.bones.tolist(), morph.translations.tolist(), morph.rotations.tolist(), strict=True
+    ):
+        x, y, z, w = turn
+        rotation = Quaternion((w, -x, -z, -y))
+        rotation = rotation.normalized() if rotation.magnitude > 1e-6 else Quaternion()
+        yield BoneEffect(_unique_name(bone), Vector((move[0], move[2], move[1])), rotation)
 
 
 def _load_textures(character: Character, paths: dict[int, Path], warnings: list[str]) -> dict[int, Texture]:
@@ -186,22 +341,46 @@ def _load_textures(character: Character, paths: dict[int, Path], warnings: list[
     return loaded
 
 
+class _MmdPaint:
+    """A material's numbers: diffuse (4), ambient (3), edge colour (4), edge size (1), texture tint (4) and summand (3)."""
+
+    def __init__(self, material: Material) -> None:
+        edge = material.edge_size if material.flags & MaterialFlag.EDGE else 0.0
+        numbers = (*material.diffuse, *material.ambient, *material.edge_colour, edge, 1, 1, 1, 1, 0, 0, 0)
+        self.values = np.array(numbers, np.float32)
+
+    @staticmethod
+    def change(entry: MaterialOffset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The factors and summands of a material morph's entry."""
+        numbers = (*entry.diffuse, *entry.ambient, *entry.edge_colour, entry.edge_size)
+        if entry.adds:
+            plus = np.array((*numbers, 0, 0, 0, 0, *entry.texture_tint[:3]), np.float32)
+            return np.ones_like(plus), plus
+        times = np.array((*numbers, *entry.texture_tint, 1, 1, 1), np.float32)
+        return times, np.zeros_like(times)
+
+    def look(self, values: NDArray[np.float32]) -> Look:
+        """The colour that MikuMikuDance shows under its default light: diffuse times 0.6 plus ambient, at most 1."""
+        values = values.clip(0, None)
+        rgb = (values[:3] * 0.6 + values[4:7]) * values[12:15]
+        red, green, blue = linear_of(rgb.clip(0, 1)).tolist()
+        edge = linear_of(values[7:10].clip(0, 1)).tolist()
+        added = linear_of(values[16:19].clip(0, 1)).tolist()
+        return Look(
+            colour=(red, green, blue, min(1.0, float(values[3] * values[15]))),
+            added=(added[0], added[1], added[2]),
+            outline=float(values[11]),
+            outline_colour=(edge[0], edge[1], edge[2], min(1.0, float(values[10]))),
+        )
+
+
 def _surface(material: Material, loaded: dict[int, Texture]) -> Surface:
-    edge = material.edge_size if material.flags & MaterialFlag.EDGE else 0.0
     return Surface(
         name=material.name,
-        colour=_seen_colour(material),
+        paint=_MmdPaint(material),
         texture=loaded.get(material.texture) if material.texture is not None else None,
         double_sided=bool(material.flags & MaterialFlag.DOUBLE_SIDED),
-        outline=max(0.0, edge),
-        outline_colour=material.edge_colour,
     )
-
-
-def _seen_colour(material: Material) -> tuple[float, float, float, float]:
-    """The colour that MikuMikuDance shows under its default light: diffuse times 0.6 plus ambient, no brighter than 1."""
-    rgb = [min(1.0, max(0.0, d * 0.6 + a)) for d, a in zip(material.diffuse[:3], material.ambient, strict=True)]
-    return rgb[0], rgb[1], rgb[2], min(1.0, max(0.0, material.diffuse[3]))
 
 
 def _triangles(character: Character, material: Material) -> NDArray[np.int32]:

@@ -1,10 +1,11 @@
 """Builds a VRM character in Blender with the VRM add-on (package ``bpy-vrm-format``) and describes it as an `Actor`.
 
-The add-on turns VRM 0.x and 1.0 to look along -Y, as everything here does. Colours that it keeps are linear; surfaces
-hold sRGB.
+The add-on turns VRM 0.x and 1.0 to look along -Y, as everything here does. Expressions are taken apart into shape keys,
+colours and texture transforms. Source: VRM 0.0 and VRMC_vrm-1.0 specifications.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +13,73 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.actor import Actor, KeyShare, Part, Run, Surface
+from blender_worker.actor import Actor, Look, Part, Run, Surface
+from blender_worker.effects import Effect, KeyEffect, Morph, PaintEffect, UVEffect
 from blender_worker.textures import Texture, UnreadableTextureError, decode
 from farm.errors import NoNeckBoneError, RenderError
 
 _ADD_ON = "io_scene_vrm"
 _HEAD_WEIGHT = 0.5
 _HEAD_PERCENTILE = 99
-_OUTLINE_COLOUR = (0.22, 0.16, 0.18, 1.0)
-"""For the materials that bring none of their own."""
-_PRESET_NAMES_1 = {"blink_left": "blinkLeft", "blink_right": "blinkRight", "look_up": "lookUp", "look_down": "lookDown",
-                   "look_left": "lookLeft", "look_right": "lookRight"}  # fmt: skip
-
-
-class _Textures:
-    """The pictures inside the file, each decoded once."""
-
-    def __init__(self, warnings: list[str]) -> None:
-        self._decoded: dict[str, Texture | None] = {}
-        self._warnings = warnings
-
-    def get(self, image: bpy.types.Image | None) -> Texture | None:
-        """The decoded picture, or None where there is none that can be read."""
-        if image is None:
-            return None
-        if image.name not in self._decoded:
-            self._decoded[image.name] = self._decode(image)
-        return self._decoded[image.name]
-
-    def _decode(self, image: bpy.types.Image) -> Texture | None:
-        try:
-            if image.packed_file is None:
-                raise UnreadableTextureError("it is not inside the file")
-            return decode(image.packed_file.data, image.name)
-        except UnreadableTextureError as error:
-            self._warnings.append(f"Texture '{image.name}' cannot be read ({error}); its material is drawn plain.")
-            return None
+_OUTLINE_COLOUR = (0.04, 0.022, 0.027)
+"""Linear light; for the materials that bring none of their own."""
+_PLAIN = (0.6, 0.6, 0.6, 1.0)
+_PRESET_NAMES_1 = {
+    "blink_left": "blinkLeft",
+    "blink_right": "blinkRight",
+    "look_up": "lookUp",
+    "look_down": "lookDown",
+    "look_left": "lookLeft",
+    "look_right": "lookRight",
+}
+_COLOURS = slice(0, 4)
+_OUTLINE_COLOURS = slice(4, 7)
 
 
 def build(path: Path, wanted: Iterable[str]) -> Actor:
-    """Import the file `path` into the present scene; `wanted` are the names of the expressions that will be used.
+    """Import the file `path` into the present scene; `wanted` are the names of the source morphs that will be used.
 
     Raises NoNeckBoneError, or RenderError when the add-on cannot import the file.
     """
+    objects = _import(path)
+    armature = next((item for item in objects if item.type == "ARMATURE"), None)
+    if armature is None:
+        raise RenderError("Blender's VRM add-on found no character in the file. Export it as VRM again.")
+    extension = armature.data.vrm_addon_extension
+    human = extension.vrm1.humanoid.human_bones
+    neck, head = human.neck.node.bone_name, human.head.node.bone_name
+    if neck not in armature.data.bones:
+        raise NoNeckBoneError("The VRM's neck bone does not exist in its armature. Assign it and export again.")
+    warnings: list[str] = []
+    wardrobe = _Wardrobe(warnings)
+    cast = _Cast(armature, {neck} | {bone.name for bone in armature.data.bones[neck].children_recursive}, wardrobe)
+    meshes = sorted((item for item in objects if item.type == "MESH" and _is_shown(item)), key=lambda item: item.name)
+    for item in meshes:
+        for modifier in [m for m in item.modifiers if m.type != "ARMATURE"]:
+            item.modifiers.remove(modifier)  # outlines as geometry: ours are drawn
+        cast.add(item)
+    if not cast.runs:
+        raise RenderError("The VRM holds no visible mesh. Export it again.")
+    morphs = {name: _morph(name, extension, cast, meshes) for name in wanted}
+    for name, morph in morphs.items():
+        if not morph.effects:
+            warnings.append(f"Expression '{name}' changes nothing that a picture can show.")
+    _drop_unused_keys(meshes, morphs)
+    neck_point = armature.matrix_world @ armature.data.bones[neck].head_local
+    return Actor(
+        armature=armature,
+        neck=neck,
+        parts=cast.parts,
+        surfaces=wardrobe.surfaces,
+        runs=sorted(cast.runs, key=lambda run: wardrobe.order(run.surface)),
+        morphs=morphs,
+        neck_position=(neck_point.x, neck_point.y, neck_point.z),
+        head_height=cast.head_height(meshes, head, neck_point.z),
+        warnings=warnings,
+    )
+
+
+def _import(path: Path) -> list[bpy.types.Object]:
     if _ADD_ON not in bpy.context.preferences.addons:
         bpy.ops.preferences.addon_enable(module=_ADD_ON)
     before = set(bpy.data.objects)
@@ -62,185 +87,131 @@ def build(path: Path, wanted: Iterable[str]) -> Actor:
         result = bpy.ops.import_scene.vrm(filepath=str(path))
     except RuntimeError as error:
         raise RenderError(f"Blender's VRM add-on could not import the file: {error}. Export it again.") from error
-    objects = [item for item in bpy.data.objects if item not in before]
-    armature = next((item for item in objects if item.type == "ARMATURE"), None)
-    if "FINISHED" not in result or armature is None:
-        raise RenderError("Blender's VRM add-on found no character in the file. Export it as VRM again.")
-    extension = armature.data.vrm_addon_extension
-    human = extension.vrm1.humanoid.human_bones
-    neck, head = human.neck.node.bone_name, human.head.node.bone_name
-    if neck not in armature.data.bones:
-        raise NoNeckBoneError("The VRM's neck bone does not exist in its armature. Assign it and export again.")
-    turning = {neck} | {bone.name for bone in armature.data.bones[neck].children_recursive}
-    meshes = sorted((item for item in objects if item.type == "MESH" and _is_shown(item)), key=lambda item: item.name)
-    warnings: list[str] = []
-    textures = _Textures(warnings)
-    parts: list[Part] = []
-    runs: list[Run] = []
-    head_tops: list[NDArray[np.float32]] = []
-    neck_point = armature.matrix_world @ armature.data.bones[neck].head_local
-    for item in meshes:
-        for modifier in [m for m in item.modifiers if m.type != "ARMATURE"]:
-            item.modifiers.remove(modifier)  # outlines as geometry: ours are drawn
-        part, part_runs = _describe(item, len(parts), armature, turning, textures)
-        heights = _heights(item, armature, {head}, turning, neck_point.z)
-        parts.append(part)
-        runs.extend(part_runs)
-        head_tops.append(heights)
-    if not runs:
-        raise RenderError("The VRM holds no visible mesh. Export it again.")
-    runs.sort(key=lambda run: 0 if run.surface.opaque else 1 if run.surface.cutoff is not None else 2)
-    morphs = _bind_expressions(extension, wanted)
-    _drop_unused_keys(meshes, morphs)
-    tops = np.concatenate(head_tops)
-    return Actor(
-        armature=armature,
-        neck=neck,
-        parts=parts,
-        runs=runs,
-        morphs=morphs,
-        neck_position=(neck_point.x, neck_point.y, neck_point.z),
-        head_height=max(1e-3, float(np.percentile(tops, _HEAD_PERCENTILE)) if len(tops) else 0.25),
-        warnings=warnings,
-    )
+    if "FINISHED" not in result:
+        raise RenderError("Blender's VRM add-on could not import the file. Export it again.")
+    return [item for item in bpy.data.objects if item not in before]
 
 
 def _is_shown(item: bpy.types.Object) -> bool:
     return not item.hide_render and not item.hide_viewport and len(item.data.polygons) > 0
 
 
-def _describe(
-    item: bpy.types.Object, number: int, armature: bpy.types.Object, turning: set[str], textures: _Textures
-) -> tuple[Part, list[Run]]:
-    """One mesh object as drawn vertices (a corner's vertex, UV and normal, each combination once) and runs."""
-    mesh = item.data
-    mesh.calc_loop_triangles()
-    count = len(mesh.loops)
-    vertex = np.empty(count, np.int32)
-    mesh.loops.foreach_get("vertex_index", vertex)
-    uv = np.zeros((count, 2), np.float32)
-    if mesh.uv_layers:
-        mesh.uv_layers[0].uv.foreach_get("vector", flat := np.empty(count * 2, np.float32))
-        uv = flat.reshape(-1, 2)
-    mesh.corner_normals.foreach_get("vector", flat := np.empty(count * 3, np.float32))
-    normal = flat.reshape(-1, 3) @ np.linalg.inv(np.array(item.matrix_world, np.float32)[:3, :3])
-    corners = np.column_stack([vertex.astype(np.float32), uv, np.round(normal, 3)])
-    _, first, corner_to_drawn = np.unique(corners, axis=0, return_index=True, return_inverse=True)
-    turns = _turns(item, armature, turning)
-    part = Part(
-        object=item,
-        vertices=np.ascontiguousarray(vertex[first]),
-        normals=np.ascontiguousarray(normal[first], dtype=np.float32),
-        uvs=np.ascontiguousarray(uv[first]),
-        turns=np.ascontiguousarray(turns[vertex[first]]),
-        outlines=np.ones(len(first), np.float32),
-    )
-    triangle_count = len(mesh.loop_triangles)
-    loops = np.empty(triangle_count * 3, np.int32)
-    materials = np.empty(triangle_count, np.int32)
-    mesh.loop_triangles.foreach_get("loops", loops)
-    mesh.loop_triangles.foreach_get("material_index", materials)
-    drawn = corner_to_drawn.reshape(-1)[loops].reshape(-1, 3).astype(np.int32)
-    drawn = _face_outwards(mesh, part, drawn)
-    runs = []
-    for slot in np.unique(materials).tolist():
-        material = mesh.materials[slot] if slot < len(mesh.materials) else None
-        runs.append(Run(number, _surface(material, textures), np.ascontiguousarray(drawn[materials == slot])))
-    return part, runs
+@dataclass(frozen=True, slots=True)
+class _Transform:
+    """A texture transform in glTF's coordinates (v from the top): uv times `scale` plus `offset`."""
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    offset: tuple[float, float] = (0.0, 0.0)
+
+    def apply(self, uvs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, 2) Blender's coordinates (v from the bottom), transformed."""
+        u, v = uvs[:, 0], 1 - uvs[:, 1]
+        moved = np.column_stack([u * self.scale[0] + self.offset[0], 1 - (v * self.scale[1] + self.offset[1])])
+        return np.ascontiguousarray(moved, dtype=np.float32)
 
 
-def _face_outwards(mesh: bpy.types.Mesh, part: Part, triangles: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Turn all triangles over when nearly all contradict the normals: some exporters mirror a mesh and forget that."""
-    mesh.vertices.foreach_get("co", flat := np.empty(len(mesh.vertices) * 3, np.float32))
-    points = (flat.reshape(-1, 3) @ np.array(part.object.matrix_world, np.float32)[:3, :3].T)[part.vertices]
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    agrees = (np.cross(b - a, c - a) * part.normals[triangles].sum(axis=1)).sum(axis=1) >= 0
-    return triangles if agrees.mean() > 0.1 else np.ascontiguousarray(triangles[:, ::-1])
+class _VrmPaint:
+    """A material's numbers, linear light: base colour (4), outline colour (3), outline width (1)."""
+
+    def __init__(self, colour: Iterable[float], outline: float, outline_colour: Iterable[float]) -> None:
+        self.values = np.array([*colour, *outline_colour, outline], np.float32)
+
+    def look(self, values: NDArray[np.float32]) -> Look:
+        """The look of such numbers."""
+        r, g, b, a = values[_COLOURS].clip(0, 1).tolist()
+        edge = values[_OUTLINE_COLOURS].clip(0, 1).tolist()
+        return Look((r, g, b, a), (0.0, 0.0, 0.0), float(values[7]), (edge[0], edge[1], edge[2], 1.0))
 
 
-def _weights(item: bpy.types.Object, bones: set[str]) -> NDArray[np.float32]:
-    """(n,) the share of each vertex's weight that lies on `bones`."""
-    groups = {group.index for group in item.vertex_groups if group.name in bones}
-    chosen = np.zeros(len(item.data.vertices), np.float32)
-    total = np.zeros(len(item.data.vertices), np.float32)
-    for index, vertex in enumerate(item.data.vertices):
-        for entry in vertex.groups:
-            total[index] += entry.weight
-            if entry.group in groups:
-                chosen[index] += entry.weight
-    return np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 1e-6).clip(0, 1)
+class _Wardrobe:
+    """The surfaces of the character: each material described once, each picture decoded once."""
 
+    def __init__(self, warnings: list[str]) -> None:
+        self.surfaces: list[Surface] = []
+        self._transforms: list[_Transform] = []
+        self._by_material: dict[str, int] = {}
+        self._decoded: dict[str, Texture | None] = {}
+        self._warnings = warnings
 
-def _turns(item: bpy.types.Object, armature: bpy.types.Object, bones: set[str]) -> NDArray[np.float32]:
-    """(n,) how far each vertex follows `bones`: by its weights, or wholly when the object hangs on one of them."""
-    if item.parent is armature and item.parent_type == "BONE":
-        return np.full(len(item.data.vertices), float(item.parent_bone in bones), np.float32)
-    return _weights(item, bones)
+    def surface(self, material: bpy.types.Material | None) -> int:
+        """The number of the material's surface."""
+        name = material.name if material is not None else ""
+        if name not in self._by_material:
+            self._by_material[name] = len(self.surfaces)
+            surface, transform = self._describe(material)
+            self.surfaces.append(surface)
+            self._transforms.append(transform)
+        return self._by_material[name]
 
+    def find(self, material: bpy.types.Material | None) -> int | None:
+        """The number of the material's surface, if anything is drawn with it."""
+        return self._by_material.get(material.name) if material is not None else None
 
-def _heights(
-    item: bpy.types.Object, armature: bpy.types.Object, head: set[str], turning: set[str], neck_z: float
-) -> NDArray[np.float32]:
-    """Heights over the neck of the vertices that follow the head bone (or, where none does, all that turn)."""
-    item.data.vertices.foreach_get("co", flat := np.empty(len(item.data.vertices) * 3, np.float32))
-    world = np.array(item.matrix_world, np.float32)
-    z = (flat.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3])[:, 2] - np.float32(neck_z)
-    follows = _turns(item, armature, head) > _HEAD_WEIGHT
-    return z[follows if follows.any() else _turns(item, armature, turning) > _HEAD_WEIGHT]
+    def transform(self, surface: int) -> _Transform:
+        """The texture transform at rest."""
+        return self._transforms[surface]
 
+    def order(self, surface: int) -> int:
+        """Opaque surfaces are drawn first, then cut-out ones, then blended ones."""
+        described = self.surfaces[surface]
+        return 0 if described.opaque else 1 if described.cutoff is not None else 2
 
-def _to_srgb(colour: Iterable[float]) -> tuple[float, ...]:
-    return tuple(12.92 * c if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055 for c in colour)
+    def _describe(self, material: bpy.types.Material | None) -> tuple[Surface, _Transform]:
+        if material is None:
+            return Surface("none", _VrmPaint(_PLAIN, 1.0, _OUTLINE_COLOUR), None, True, opaque=True), _Transform()
+        gltf = material.vrm_addon_extension.mtoon1
+        if not gltf.enabled:
+            return self._describe_plain(material), _Transform()
+        toon = gltf.extensions.vrmc_materials_mtoon
+        own_outline = toon.outline_width_mode != "none" and toon.outline_width_factor > 0
+        edge = list(toon.outline_color_factor) if own_outline else _OUTLINE_COLOUR
+        base = gltf.pbr_metallic_roughness
+        move = base.base_color_texture.extensions.khr_texture_transform
+        surface = Surface(
+            name=material.name,
+            paint=_VrmPaint(base.base_color_factor, 0.0 if gltf.alpha_mode == "BLEND" else 1.0, edge),
+            texture=self._texture(base.base_color_texture.index.source),
+            double_sided=gltf.double_sided,
+            cutoff=gltf.alpha_cutoff if gltf.alpha_mode == "MASK" else None,
+            opaque=gltf.alpha_mode == "OPAQUE",
+        )
+        return surface, _Transform(tuple(move.scale), tuple(move.offset))
 
+    def _describe_plain(self, material: bpy.types.Material) -> Surface:
+        """A glTF material without MToon: colour and picture are found in the nodes that Blender's importer made."""
+        colour, image, has_alpha = _PLAIN, None, False
+        tree = material.node_tree
+        shader = next((n for n in tree.nodes if n.type in ("BSDF_PRINCIPLED", "EMISSION")), None) if tree else None
+        if shader is not None:
+            base = shader.inputs.get("Base Color") or shader.inputs["Color"]
+            alpha = shader.inputs.get("Alpha")
+            image = _upstream_image(base)
+            has_alpha = alpha is not None and bool(alpha.links)
+            if image is None:
+                colour = (*list(base.default_value)[:3], alpha.default_value if alpha is not None else 1.0)
+            else:
+                colour = (1.0, 1.0, 1.0, 1.0)
+        return Surface(
+            name=material.name,
+            paint=_VrmPaint(colour, 0.0 if has_alpha else 1.0, _OUTLINE_COLOUR),
+            texture=self._texture(image),
+            double_sided=not material.use_backface_culling,
+            opaque=not has_alpha,
+        )
 
-def _surface(material: bpy.types.Material | None, textures: _Textures) -> Surface:
-    if material is None:
-        return Surface("none", (0.8, 0.8, 0.8, 1.0), None, True, 1.0, _OUTLINE_COLOUR, opaque=True)
-    gltf = material.vrm_addon_extension.mtoon1
-    if not gltf.enabled:
-        return _plain_surface(material, textures)
-    colour = list(gltf.pbr_metallic_roughness.base_color_factor)
-    r, g, b = _to_srgb(colour[:3])
-    toon = gltf.extensions.vrmc_materials_mtoon
-    edge = _OUTLINE_COLOUR
-    if toon.outline_width_mode != "none" and toon.outline_width_factor > 0:
-        edge_r, edge_g, edge_b = _to_srgb(toon.outline_color_factor)
-        edge = (edge_r, edge_g, edge_b, 1.0)
-    return Surface(
-        name=material.name,
-        colour=(r, g, b, colour[3]),
-        texture=textures.get(gltf.pbr_metallic_roughness.base_color_texture.index.source),
-        double_sided=gltf.double_sided,
-        outline=0.0 if gltf.alpha_mode == "BLEND" else 1.0,
-        outline_colour=edge,
-        cutoff=gltf.alpha_cutoff if gltf.alpha_mode == "MASK" else None,
-        opaque=gltf.alpha_mode == "OPAQUE",
-    )
-
-
-def _plain_surface(material: bpy.types.Material, textures: _Textures) -> Surface:
-    """A glTF material without MToon: its colour and picture are found in the nodes that Blender's importer made."""
-    colour, image, has_alpha = (0.8, 0.8, 0.8, 1.0), None, False
-    tree = material.node_tree
-    shader = next((n for n in tree.nodes if n.type in ("BSDF_PRINCIPLED", "EMISSION")), None) if tree else None
-    if shader is not None:
-        base = shader.inputs.get("Base Color") or shader.inputs["Color"]
-        r, g, b = _to_srgb(list(base.default_value)[:3])
-        alpha = shader.inputs.get("Alpha")
-        colour = (r, g, b, alpha.default_value if alpha is not None else 1.0)
-        image = _upstream_image(base)
-        has_alpha = alpha is not None and bool(alpha.links)
-        if image is not None:
-            colour = (1.0, 1.0, 1.0, 1.0)
-    return Surface(
-        name=material.name,
-        colour=colour,
-        texture=textures.get(image),
-        double_sided=not material.use_backface_culling,
-        outline=0.0 if has_alpha else 1.0,
-        outline_colour=_OUTLINE_COLOUR,
-        opaque=not has_alpha,
-    )
+    def _texture(self, image: bpy.types.Image | None) -> Texture | None:
+        """The decoded picture, or None where there is none that can be read."""
+        if image is None:
+            return None
+        if image.name not in self._decoded:
+            try:
+                if image.packed_file is None:
+                    raise UnreadableTextureError("it is not inside the file")
+                self._decoded[image.name] = decode(image.packed_file.data, image.name)
+            except UnreadableTextureError as error:
+                self._decoded[image.name] = None
+                self._warnings.append(f"Texture '{image.name}' cannot be read ({error}); its material is drawn plain.")
+        return self._decoded[image.name]
 
 
 def _upstream_image(socket: bpy.types.NodeSocket) -> bpy.types.Image | None:
@@ -257,49 +228,217 @@ def _upstream_image(socket: bpy.types.NodeSocket) -> bpy.types.Image | None:
     return None
 
 
-def _expressions(extension: Any) -> dict[str, list[tuple[str, str, float]]]:
-    """Expression to its (object, shape key, weight) binds, under the names that `farm.models.vrm` lists."""
-    found: dict[str, list[tuple[str, str, float]]] = {}
+class _Cast:
+    """The mesh objects, described part by part."""
+
+    def __init__(self, armature: bpy.types.Object, turning: set[str], wardrobe: _Wardrobe) -> None:
+        self._armature = armature
+        self._turning = turning
+        self.wardrobe = wardrobe
+        self.parts: list[Part] = []
+        self.runs: list[Run] = []
+        self._plain_uvs: list[NDArray[np.float32]] = []
+
+    def add(self, item: bpy.types.Object) -> None:
+        """Describe one mesh object: a corner's vertex, UV, normal and surface, each combination once."""
+        mesh = item.data
+        mesh.calc_loop_triangles()
+        count, triangle_count = len(mesh.loops), len(mesh.loop_triangles)
+        vertex = np.empty(count, np.int32)
+        mesh.loops.foreach_get("vertex_index", vertex)
+        uv = np.zeros((count, 2), np.float32)
+        if mesh.uv_layers:
+            mesh.uv_layers[0].uv.foreach_get("vector", flat := np.empty(count * 2, np.float32))
+            uv = flat.reshape(-1, 2)
+        mesh.corner_normals.foreach_get("vector", flat := np.empty(count * 3, np.float32))
+        normal = flat.reshape(-1, 3) @ np.linalg.inv(np.array(item.matrix_world, np.float32)[:3, :3])
+        loops = np.empty(triangle_count * 3, np.int32)
+        slots = np.empty(triangle_count, np.int32)
+        mesh.loop_triangles.foreach_get("loops", loops)
+        mesh.loop_triangles.foreach_get("material_index", slots)
+        surfaces = {
+            slot: self.wardrobe.surface(mesh.materials[slot] if slot < len(mesh.materials) else None)
+            for slot in np.unique(slots).tolist()
+        }
+        surface_of = np.zeros(count, np.float32)
+        surface_of[loops] = np.repeat([surfaces[slot] for slot in slots.tolist()], 3)
+        corners = np.column_stack([vertex.astype(np.float32), uv, np.round(normal, 3), surface_of])
+        _, first, corner_to_drawn = np.unique(corners, axis=0, return_index=True, return_inverse=True)
+        plain, drawn_surface = uv[first], surface_of[first].astype(np.int32)
+        moved = plain.copy()
+        for surface in surfaces.values():
+            rows = drawn_surface == surface
+            moved[rows] = self.wardrobe.transform(surface).apply(plain[rows])
+        turns = self._turns(item, self._turning)
+        part = Part(
+            object=item,
+            vertices=np.ascontiguousarray(vertex[first]),
+            normals=np.ascontiguousarray(normal[first], dtype=np.float32),
+            uvs=np.ascontiguousarray(moved),
+            turns=np.ascontiguousarray(turns[vertex[first]]),
+            outlines=np.ones(len(first), np.float32),
+        )
+        drawn = corner_to_drawn.reshape(-1)[loops].reshape(-1, 3).astype(np.int32)
+        drawn = _face_outwards(mesh, part, drawn)
+        for slot, surface in surfaces.items():
+            self.runs.append(Run(len(self.parts), surface, np.ascontiguousarray(drawn[slots == slot])))
+        self.parts.append(part)
+        self._plain_uvs.append(plain)
+
+    def _turns(self, item: bpy.types.Object, bones: set[str]) -> NDArray[np.float32]:
+        """(n,) how far each vertex follows `bones`: by its weights, or wholly when the object hangs on one of them."""
+        if item.parent is self._armature and item.parent_type == "BONE":
+            return np.full(len(item.data.vertices), float(item.parent_bone in bones), np.float32)
+        groups = {group.index for group in item.vertex_groups if group.name in bones}
+        chosen = np.zeros(len(item.data.vertices), np.float32)
+        total = np.zeros(len(item.data.vertices), np.float32)
+        for index, vertex in enumerate(item.data.vertices):
+            for entry in vertex.groups:
+                total[index] += entry.weight
+                if entry.group in groups:
+                    chosen[index] += entry.weight
+        return np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 1e-6).clip(0, 1)
+
+    def head_height(self, meshes: list[bpy.types.Object], head: str, neck_z: float) -> float:
+        """The 99th percentile of the height over the neck of all vertices that follow the head bone."""
+        for bones in ({head}, self._turning):
+            heights = []
+            for item in meshes:
+                item.data.vertices.foreach_get("co", flat := np.empty(len(item.data.vertices) * 3, np.float32))
+                world = np.array(item.matrix_world, np.float32)
+                z = (flat.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3])[:, 2] - np.float32(neck_z)
+                heights.append(z[self._turns(item, bones) > _HEAD_WEIGHT])
+            every = np.concatenate(heights)
+            if len(every) and (top := float(np.percentile(every, _HEAD_PERCENTILE))) > 0:
+                return top
+        return 0.25  # metres: nothing follows the head, so an ordinary head's height
+
+    def transform_effects(self, surface: int, target: _Transform) -> Iterator[Effect]:
+        """The effects that take a surface's texture coordinates from rest to `target` at weight 1."""
+        for number, part in enumerate(self.parts):
+            runs = [run.triangles for run in self.runs if (run.part, run.surface) == (number, surface)]
+            if runs:
+                vertices = np.unique(np.concatenate(runs)).astype(np.int32)
+                offsets = target.apply(self._plain_uvs[number][vertices]) - part.uvs[vertices]
+                yield UVEffect(number, vertices, np.ascontiguousarray(offsets))
+
+
+def _face_outwards(mesh: bpy.types.Mesh, part: Part, triangles: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Turn all triangles over when nearly all contradict the normals: some exporters mirror a mesh and forget that."""
+    mesh.vertices.foreach_get("co", flat := np.empty(len(mesh.vertices) * 3, np.float32))
+    points = (flat.reshape(-1, 3) @ np.array(part.object.matrix_world, np.float32)[:3, :3].T)[part.vertices]
+    a, b, c = (points[triangles[:, i]] for i in range(3))
+    agrees = (np.cross(b - a, c - a) * part.normals[triangles].sum(axis=1)).sum(axis=1) >= 0
+    return triangles if agrees.mean() > 0.1 else np.ascontiguousarray(triangles[:, ::-1])
+
+
+def _morph(name: str, extension: Any, cast: _Cast, meshes: list[bpy.types.Object]) -> Morph:
+    """What the source morph does: an expression, or, in a file without expressions, the shape keys of that name."""
     if extension.spec_version == "1.0":
-        expressions = extension.vrm1.expressions
-        presets = expressions.preset.name_to_expression_dict()
-        named = [(_PRESET_NAMES_1.get(name, name), entry) for name, entry in presets.items()]
-        named += [(entry.custom_name, entry) for entry in expressions.custom]
-        for name, entry in named:
-            found.setdefault(name, [(b.node.mesh_object_name, b.index, b.weight) for b in entry.morph_target_binds])
+        effects = list(_effects_1(name, extension.vrm1.expressions, cast))
     else:
-        for group in extension.vrm0.blend_shape_master.blend_shape_groups:
-            name = group.name if group.preset_name == "unknown" else group.preset_name
-            found.setdefault(name, [(b.mesh.mesh_object_name, b.index, b.weight) for b in group.binds])
-    return found
+        effects = list(_effects_0(name, extension.vrm0.blend_shape_master.blend_shape_groups, cast))
+    if not effects:
+        for item in meshes:
+            keys = item.data.shape_keys
+            if keys is not None and name in keys.key_blocks:
+                effects.append(KeyEffect(keys.key_blocks[name], 1.0))
+    return Morph([(effect, 1.0) for effect in effects])
 
 
-def _bind_expressions(extension: Any, wanted: Iterable[str]) -> dict[str, list[KeyShare]]:
-    expressions = _expressions(extension)
-    morphs: dict[str, list[KeyShare]] = {}
-    for name in wanted:
-        shares = []
-        for object_name, key_name, weight in expressions.get(name, []):
-            item = bpy.data.objects.get(object_name)
-            keys = item.data.shape_keys if item is not None else None
-            if keys is not None and key_name in keys.key_blocks:
-                shares.append(KeyShare(keys.key_blocks[key_name], weight))
-        morphs[name] = shares
-    return morphs
+def _key_effect(object_name: str, key_name: str, weight: float) -> Iterator[Effect]:
+    item = bpy.data.objects.get(object_name)
+    keys = item.data.shape_keys if item is not None and item.type == "MESH" else None
+    if keys is not None and key_name in keys.key_blocks:
+        yield KeyEffect(keys.key_blocks[key_name], weight)
 
 
-def _drop_unused_keys(meshes: list[bpy.types.Object], morphs: dict[str, list[KeyShare]]) -> None:
-    """Remove the shape keys that no wanted expression drives: each costs time in every pose."""
-    used = {(share.key.id_data, share.key.name) for shares in morphs.values() for share in shares}
-    places = {name: [(share.key.id_data, share.key.name, share.factor) for share in shares]
-              for name, shares in morphs.items()}  # fmt: skip
+def _paint_effect(cast: _Cast, surface: int, place: slice, target: Iterable[float]) -> Effect:
+    """A change of some of a surface's numbers to `target` at weight 1."""
+    values = cast.wardrobe.surfaces[surface].paint.values
+    plus = np.zeros_like(values)
+    numbers = np.array(list(target), np.float32)[: place.stop - place.start]
+    plus[place] = numbers - values[place]
+    return PaintEffect(surface, np.ones_like(values), plus)
+
+
+def _effects_1(name: str, expressions: Any, cast: _Cast) -> Iterator[Effect]:
+    presets = expressions.preset.name_to_expression_dict()
+    named = {_PRESET_NAMES_1.get(preset, preset): entry for preset, entry in presets.items()}
+    for entry in expressions.custom:
+        named.setdefault(entry.custom_name, entry)
+    if name not in named:
+        return
+    entry = named[name]
+    for bind in entry.morph_target_binds:
+        yield from _key_effect(bind.node.mesh_object_name, bind.index, bind.weight)
+    for bind in entry.material_color_binds:
+        surface = cast.wardrobe.find(bind.material)
+        place = {"color": _COLOURS, "outlineColor": _OUTLINE_COLOURS}.get(bind.type)
+        if surface is not None and place is not None:
+            yield _paint_effect(cast, surface, place, bind.target_value)
+    for bind in entry.texture_transform_binds:
+        surface = cast.wardrobe.find(bind.material)
+        if surface is not None:
+            yield from cast.transform_effects(surface, _Transform(tuple(bind.scale), tuple(bind.offset)))
+
+
+def _effects_0(name: str, groups: Any, cast: _Cast) -> Iterator[Effect]:
+    def group_name(group: Any) -> str:
+        return str(group.name if group.preset_name == "unknown" else group.preset_name)
+
+    group = next((group for group in groups if group_name(group) == name), None)
+    if group is None:
+        return
+    for bind in group.binds:
+        yield from _key_effect(bind.mesh.mesh_object_name, bind.index, bind.weight)
+    for value in group.material_values:
+        surface = cast.wardrobe.find(value.material)
+        target = [number.value for number in value.target_value]
+        if surface is None or len(target) < 4:
+            continue
+        if value.property_name == "_Color":
+            yield _paint_effect(cast, surface, _COLOURS, target)
+        elif value.property_name == "_OutlineColor":
+            yield _paint_effect(cast, surface, _OUTLINE_COLOURS, target)
+        elif value.property_name == "_MainTex_ST":
+            # Unity counts v from the bottom: v' = v sy + oy becomes, from the top, v sy + (1 - sy - oy).
+            scale_x, scale_y, offset_x, offset_y = target[:4]
+            yield from cast.transform_effects(
+                surface, _Transform((scale_x, scale_y), (offset_x, 1 - scale_y - offset_y))
+            )
+
+
+def _drop_unused_keys(meshes: list[bpy.types.Object], morphs: dict[str, Morph]) -> None:
+    """Remove the shape keys that no wanted morph drives: each costs time in every pose."""
+    used = {
+        (effect.key.id_data.name, effect.key.name)
+        for morph in morphs.values()
+        for effect, _ in morph.effects
+        if isinstance(effect, KeyEffect)
+    }
+    named: dict[str, list[tuple[str, str, float] | Effect]] = {
+        name: [
+            (effect.key.id_data.name, effect.key.name, effect.factor) if isinstance(effect, KeyEffect) else effect
+            for effect, _ in morph.effects
+        ]
+        for name, morph in morphs.items()
+    }
+    blocks: dict[str, bpy.types.Key] = {}
     for item in meshes:
         keys = item.data.shape_keys
         if keys is None:
             continue
         for name in [block.name for block in keys.key_blocks[1:]]:
-            if (keys, name) not in used:
+            if (keys.name, name) not in used:
                 item.shape_key_remove(keys.key_blocks[name])
+        blocks[keys.name] = keys
     # Removing keys moves the others in memory, so they are looked up again.
-    for name, shares in places.items():
-        morphs[name] = [KeyShare(keys.key_blocks[key], factor) for keys, key, factor in shares]
+    for name, effects in named.items():
+        morphs[name].effects = [
+            (
+                KeyEffect(blocks[effect[0]].key_blocks[effect[1]], effect[2]) if isinstance(effect, tuple) else effect,
+                1.0,
+            )
+            for effect in effects
+        ]

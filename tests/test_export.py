@@ -181,11 +181,11 @@ def test_a_row_holds_the_pose_of_the_rotated_picture(source: Path, tmp_path: Pat
         for image in manifest.images:
             if (image.style, image.partition) == (StyleName.INK, Partition.ROTATED):
                 expected[manifest.model.id[:8], image.sample] = image.pose
-    for org_id, folder_name, png_name, *floats in loader.rows:
+    for org_id, folder, png_name, *floats in loader.rows:
         pose = tuple(float(value) for value in floats)
         entry = loader.tree[org_id]
-        assert folder_name == entry["folder_name"]
-        assert png_name.startswith(f"{folder_name}_")
+        assert folder == entry["folder_name"]
+        assert png_name.startswith(f"{folder}_")
         assert pose == tuple(entry["pose_information"][entry["img_names"].index(png_name)])
         folder, _, sample = png_name.removesuffix(".png").rpartition("_")
         assert pose == expected[folder[-8:], int(sample)]

@@ -141,7 +141,7 @@ def read_table(text: str) -> MappingTable:
     try:
         return MappingTable(_read_rows(reader))
     except csv.Error as error:
-        raise MappingError(f"Line {reader.line_num}: this is no CSV ({error}). Save the table as CSV again.") from error
+        raise MappingError(f"Line {reader.line_num + 1}: this is no CSV ({error}). Save it as CSV again.") from error
 
 
 def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, str | None]]:

@@ -22,7 +22,9 @@ def main(model: Path, out: Path, poses: list[dict[str, object]]) -> None:
         actor = vrm.build(model, wanted)
     else:
         actor = mmd.build(read_character(model.suffix, model.read_bytes()), {}, wanted)
-    results = {f"pose_{i}": np.concatenate(actor.pose(p["weights"], p["rotation"])) for i, p in enumerate(poses)}
+    results = {
+        f"pose_{i}": np.concatenate(actor.pose(p["weights"], p["rotation"]).positions) for i, p in enumerate(poses)
+    }
     np.savez(out, neck=actor.neck_position, head_height=actor.head_height, **results)
 
 

@@ -96,9 +96,10 @@ def test_a_vrm_blinks_and_turns_its_head(real_models: Path, tmp_path: Path) -> N
     )
 
     rest, winking, turned = found["pose_0"], found["pose_1"], found["pose_2"]
-    moved = np.abs(winking - rest).max(axis=1) > 1e-4
-    assert moved.any()
-    assert (rest[moved][:, 0] > 0).all(), "the character's left eye is at positive x, as it looks along -y"
+    moved = np.abs(winking - rest).sum(axis=1)
+    assert moved.max() > 0.005
+    middle = float((rest[:, 0] * moved).sum() / moved.sum())
+    assert middle > 0.03, "the character's left eye is at positive x, as it looks along -y"
     assert (rest[:, 2] > found["neck"][2]).any()
     far = np.abs(turned - rest).max(axis=1) > 1e-3
     assert rest[far][:, 2].min() > found["neck"][2] - 0.15, "only what is above the neck turns"

@@ -238,7 +238,7 @@ def test_a_model_over_the_size_limits_is_refused(tmp_path: Path, monkeypatch: py
 
 
 def test_a_file_of_another_kind_is_refused_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(ModelFormatError, match="'a.obj' is no model file"):
+    with pytest.raises(ModelFormatError, match=r"'a\.obj' is no model file"):
         read_model(_folder(tmp_path, {"a.obj": b"o"}) / "a.obj")
 
 

@@ -390,11 +390,13 @@ def _cut_everywhere(data: bytes, places: list[int]) -> int:
         try:
             read = read_pmx(data[:length])
         except ModelFormatError as error:
-            assert isinstance(error, ModelTruncatedError) or "are left for them" in str(error)
-            assert first == len(data), f"readable at {first} bytes and not at {length}"
+            says_so = isinstance(error, ModelTruncatedError) or "are left for them" in str(error)
+        else:
+            first = min(first, length)
+            assert made.differences(read, whole) == []
             continue
-        first = min(first, length)
-        assert made.differences(read, whole) == []
+        assert says_so
+        assert first == len(data), f"readable at {first} bytes and not at {length}"
     return first
 
 

@@ -63,21 +63,48 @@ def test_gene_light_s_neck_and_head_are_those_of_the_reference(gene_light: Chara
     assert np.abs(places[joints.head] - expected["head_head"]).max() < 1e-4
 
 
-@pytest.mark.parametrize(
-    ("pmx", "pmd", "shared"), [("gene/Gene.pmx", "gene/Gene.pmd", 170), ("uka/MS_Uka.pmx", "uka/MS_Uka.pmd", 100)]
-)
-def test_pmx_and_pmd_of_one_character_agree(real_models: Path, pmx: str, pmd: str, shared: int) -> None:
-    new, old = read_pmx((real_models / pmx).read_bytes()), read_pmd((real_models / pmd).read_bytes())
-    made.assert_sound(new)
-    made.assert_sound(old)
+def test_gene_s_pmx_and_pmd_agree(real_models: Path) -> None:
+    new = read_pmx((real_models / "gene/Gene.pmx").read_bytes())
+    old = read_pmd((real_models / "gene/Gene.pmd").read_bytes())
 
     assert np.abs(new.positions - old.positions).max() < 1e-4
     assert (new.triangles == old.triangles).all()
-    assert find_neck_and_head([b.name for b in new.bones]) == find_neck_and_head([b.name for b in old.bones])
-    in_both = _shared_vertex_morphs(new, old)
-    assert len(in_both) >= shared
-    for name in in_both:
+    shared = _shared_vertex_morphs(new, old)
+    assert len(shared) > 150
+    for name in shared:
         assert np.abs(_full_offsets(new, name) - _full_offsets(old, name)).max() < 1e-4, name
+
+
+def test_uka_s_pmx_and_pmd_agree(real_models: Path) -> None:
+    """The two files order their vertices differently, so they are compared at the corners of their triangles.
+
+    Uka's PMX lacks offsets below 0.001 units, and its last material, two triangles with a comic sign, was moved.
+    """
+    new = read_pmx((real_models / "uka/MS_Uka.pmx").read_bytes())
+    old = read_pmd((real_models / "uka/MS_Uka.pmd").read_bytes())
+    assert [m.triangle_count for m in new.materials] == [m.triangle_count for m in old.materials]
+    corners_new, corners_old = new.triangles[:-2], old.triangles[:-2]
+
+    assert np.abs(new.positions[corners_new] - old.positions[corners_old]).max() < 1e-4
+    shared = _shared_vertex_morphs(new, old)
+    assert len(shared) > 100
+    for name in shared:
+        of_new, of_old = _full_offsets(new, name)[corners_new], _full_offsets(old, name)[corners_old]
+        kept = (of_new != 0).any(axis=-1)
+        assert np.abs(of_new - of_old)[kept].max(initial=0) < 1e-4, name
+        assert np.abs(of_old[~kept]).max(initial=0) < 1e-3, name
+
+
+@pytest.mark.parametrize("stem", ["gene/Gene", "uka/MS_Uka"])
+def test_pmx_and_pmd_of_one_character_are_sound_and_have_the_same_neck(real_models: Path, stem: str) -> None:
+    new = read_pmx((real_models / f"{stem}.pmx").read_bytes())
+    old = read_pmd((real_models / f"{stem}.pmd").read_bytes())
+
+    made.assert_sound(new)
+    made.assert_sound(old)
+    for name in ("首", "頭"):
+        places = [next(b.position for b in character.bones if b.name == name) for character in (new, old)]
+        assert np.allclose(places[0], places[1], atol=1e-4)
 
 
 def _shared_vertex_morphs(new: Character, old: Character) -> list[str]:
