@@ -34,6 +34,15 @@ class Camera:
         lens[3, 2] = -1
         return np.asarray(lens @ view, np.float32)
 
+    def distance_to(self, points: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(n,) distances of (n, 3) world points from the camera's plane."""
+        return np.asarray(points[:, 1].astype(np.float64) - self.position[1])
+
+    def distance_of(self, depth: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The distances behind values of the depth buffer, in [0, 1]."""
+        ndc = depth.astype(np.float64) * 2 - 1
+        return np.asarray(2 * self.far * self.near / (self.far + self.near - ndc * (self.far - self.near)))
+
     def project(self, points: NDArray[np.float32], size: int) -> NDArray[np.float64]:
         """(n, 3) world points as (n, 2) pixels of a square picture, x to the right, y up, origin bottom left."""
         clip = np.column_stack([points, np.ones(len(points))]) @ self.view_projection().astype(np.float64).T

@@ -165,6 +165,13 @@ class ForwardCanvas:
                 self._draw_outlines(batches, pose.looks, turn, self._styles[index].outline)
         return self._resolve()
 
+    def draw_preview(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """The neutral pose: alpha (size, size), top row first, and the depth buffer (drawn pixels), bottom row first."""
+        pictures = self.draw({}, (0.0, 0.0, 0.0), 0.6)
+        with self._frame.bind():
+            data = self._frame.read_depth(0, 0, self._large, self._large)
+        return pictures[0][..., 3], np.frombuffer(data, np.float32).reshape(self._large, self._large)
+
     def _batches(self, pose: Pose) -> list[gpu.types.GPUBatch]:
         buffers = []
         for points in pose.positions:

@@ -12,6 +12,7 @@ from blender_worker.actor import Actor
 from blender_worker.camera import frame
 from blender_worker.forward import ForwardCanvas
 from blender_worker.styles import STYLES
+from blender_worker.survey import survey
 from farm import pipe
 from farm.errors import FarmError
 from farm.models.package import read_character
@@ -55,7 +56,9 @@ def _draw(command: pipe.Render, answers: int) -> None:
     camera = frame(actor.neck_position, actor.head_height)
     styles = [STYLES[name] for name in command.styles]
     canvas = ForwardCanvas(actor, camera, styles, command.size, command.supersample)
-    pipe.send(answers, pipe.Loaded(warnings=actor.warnings, seconds=time.perf_counter() - started))
+    measures = survey(actor, camera, canvas)
+    seconds = time.perf_counter() - started
+    pipe.send(answers, pipe.Loaded(warnings=actor.warnings, survey=measures, seconds=seconds))
     for index, shot in enumerate(command.shots):
         started = time.perf_counter()
         pictures = np.stack(canvas.draw(shot.weights, shot.rotation, shot.light))

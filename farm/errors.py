@@ -13,7 +13,7 @@ class FarmError(Exception):
 class ModelError(FarmError):
     """The character file cannot be used."""
 
-    code = "model-unusable"
+    code = "model"
 
 
 class ModelFormatError(ModelError):
@@ -74,6 +74,12 @@ class RenderError(FarmError):
     """Blender could not draw the model; another attempt would end the same way."""
 
     code = "render-failed"
+
+
+class UnusableModelError(RenderError):
+    """The model's picture shows no usable face."""
+
+    code = "model-unusable"
 
 
 class BlenderDiedError(FarmError):

@@ -60,11 +60,31 @@ class Ready(_Message):
     blender: str
 
 
+class Survey(_Message):
+    """What the neutral, frontal picture of a model shows."""
+
+    coverage: float
+    """Share of the picture that shows anything, in [0, 1]."""
+    head_box: tuple[float, float, float, float]
+    """Left, top, right, bottom of all that turns with the neck, as shares of the frame; may reach beyond it."""
+    head_vertices: int
+    """Drawn vertices that turn with the neck."""
+    head_inside: float
+    """Share of them inside the frame."""
+    face_vertices: int
+    """Vertices on the head that the annotated morphs move; 0 when nothing is annotated."""
+    face_visible: float | None
+    """Share of them that nothing hides."""
+    face_facing: float | None
+    """Mean cosine between their normals and the way to the camera."""
+
+
 class Loaded(_Message):
     """Blender to worker: the model stands."""
 
     what: Literal["loaded"] = "loaded"
     warnings: list[str]
+    survey: Survey
     seconds: float
 
 

@@ -43,6 +43,7 @@ class RenderSpec(BaseModel):
     size: int = Field(256, ge=32, le=1024, description="Width and height of a picture in pixels")
     supersample: int = Field(2, ge=1, le=4, description="Drawn pixels per picture pixel and axis")
     canvas: Literal["forward"] = "forward"
+    keep_unusable: bool = Field(False, description="Render models whose neutral picture shows no usable face, too")
 
     def samples_of(self, by_rule: int) -> int:
         """Samples of a model for which the paper's rule gives `by_rule`."""

@@ -21,6 +21,7 @@ from farm.errors import SpecError, StorageError
 from farm.morphs.vocabulary import all_targets
 from farm.poses import Partition, draw, pose_vector, rotation_matrix
 from farm.spec import RenderSpec, StyleName
+from tests.support.fixtures import GOOD_SURVEY
 
 SAMPLES = 3
 STYLES = (StyleName.DEFAULT, StyleName.INK)
@@ -71,6 +72,7 @@ def _render(source: Path, label: str, spec: RenderSpec | None = None, samples: i
         target_morphs=len(targets),
         spec=spec,
         samples=samples,
+        survey=GOOD_SURVEY,
         warnings=(),
         shards=(),
         basis=tuple(BasisRecord(file=f"basis-{style}.png", style=style, sha256="0" * 64) for style in spec.styles),

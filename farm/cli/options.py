@@ -30,6 +30,7 @@ def spec_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:
             help="Samples a model; 'auto' is the paper's rule: 100 with more than five target morphs, otherwise 20.",
         ),
         click.option("--size", type=click.IntRange(32, 1024), default=256, show_default=True, help="Pixels a side."),
+        click.option("--keep-unusable", is_flag=True, help="Render models without a visible face, too."),
         click.option(
             "--style",
             "styles",
@@ -42,9 +43,9 @@ def spec_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:
     return command
 
 
-def spec_from(seed: int, samples: str, size: int, styles: tuple[str, ...]) -> RenderSpec:
+def spec_from(seed: int, samples: str, size: int, styles: tuple[str, ...], keep_unusable: bool) -> RenderSpec:
     """The specification that the options ask for. Raises SpecError."""
-    values: dict[str, Any] = {"seed": seed, "size": size}
+    values: dict[str, Any] = {"seed": seed, "size": size, "keep_unusable": keep_unusable}
     if samples != "auto":
         if not samples.isdigit() or not 1 <= int(samples) <= MAX_SAMPLES:
             raise SpecError(f"--samples takes 'auto' or a number from 1 to {MAX_SAMPLES}, not '{samples}'.")

@@ -95,6 +95,7 @@ def render(
     samples: str,
     size: int,
     styles: tuple[str, ...],
+    keep_unusable: bool,
     mapping: Path | None,
     workers: int,
 ) -> None:
@@ -103,7 +104,9 @@ def render(
     Starts a whole farm for the purpose, and stops it afterwards. Leaves in the folder OUT: index.html, poses.csv, and for
     each model its images, its contact sheet and its manifest.
     """
-    _render_here(models_at(paths), out, spec_from(seed, samples, size, styles), _read_mapping(mapping), workers)
+    _render_here(
+        models_at(paths), out, spec_from(seed, samples, size, styles, keep_unusable), _read_mapping(mapping), workers
+    )
 
 
 @click.command()
@@ -227,10 +230,11 @@ def submit(
     samples: str,
     size: int,
     styles: tuple[str, ...],
+    keep_unusable: bool,
     mapping: Path | None,
 ) -> None:
     """Upload the models at PATHS to a farm that is up, and submit them as one batch."""
-    spec, table = spec_from(seed, samples, size, styles), _read_mapping(mapping)
+    spec, table = spec_from(seed, samples, size, styles, keep_unusable), _read_mapping(mapping)
     client = FarmClient(url)
     models = models_at(paths)
     if out is not None:

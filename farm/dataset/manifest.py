@@ -5,6 +5,7 @@ It holds no clock, host, path or device: equal inputs give equal bytes.
 
 from pydantic import BaseModel, ConfigDict
 
+from farm.pipe import Survey
 from farm.poses import Partition
 from farm.spec import RenderSpec, StyleName
 
@@ -78,6 +79,8 @@ class Manifest(_Record):
     """How many of the 23 are annotated."""
     spec: RenderSpec
     samples: int
+    survey: Survey
+    """What the neutral picture shows; `farm.dataset.usability` judged it."""
     warnings: tuple[str, ...]
     shards: tuple[ShardRecord, ...]
     basis: tuple[BasisRecord, ...]

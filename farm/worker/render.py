@@ -34,6 +34,8 @@ from farm.dataset.manifest import (
     shard_file,
 )
 from farm.dataset.shards import ShardWriter, sha256_of
+from farm.dataset.usability import reasons_against
+from farm.errors import UnusableModelError
 from farm.jobs.states import Job
 from farm.models.inventory import Inventory
 from farm.models.package import unfold
@@ -118,10 +120,16 @@ def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, rep
             shots=todo.shots,
         )
         warnings = list(inventory.warnings)
+        surveys: list[pipe.Survey] = []
 
         def loaded(message: pipe.Loaded) -> None:
             warnings.extend(message.warnings)
+            surveys.append(message.survey)
             report.stage("load", message.seconds)
+            reasons = reasons_against(message.survey)
+            if reasons and not spec.keep_unusable:
+                raise UnusableModelError(" ".join(reasons) + " To render it all the same, ask for keep_unusable.")
+            warnings.extend(reasons)
 
         packer = _Packer(job, spec, todo, room)
         stack.callback(packer.close)
@@ -133,7 +141,7 @@ def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, rep
             blender.stop()  # it may still be drawing for an attempt that is over
             raise
         started = time.perf_counter()
-        manifest = packer.finish(store, inventory, tuple(warnings))
+        manifest = packer.finish(store, inventory, surveys[0], tuple(warnings))
         store.put(result_object(job.render_key, MANIFEST), manifest.to_bytes())
         report.stage("upload", time.perf_counter() - started)
         return manifest.warnings
@@ -214,7 +222,9 @@ class _Packer:
             report.drawn(style, shot.partition)
         report.images(len(self._images))
 
-    def finish(self, store: ObjectStore, inventory: Inventory, warnings: tuple[str, ...]) -> Manifest:
+    def finish(
+        self, store: ObjectStore, inventory: Inventory, survey: pipe.Survey, warnings: tuple[str, ...]
+    ) -> Manifest:
         """Upload everything but the manifest, and return the manifest."""
         job, spec = self._job, self._spec
         records = []
@@ -252,6 +262,7 @@ class _Packer:
             target_morphs=len(sampled_targets(job.annotation)),
             spec=spec,
             samples=job.samples,
+            survey=survey,
             warnings=warnings,
             shards=tuple(records),
             basis=tuple(basis),

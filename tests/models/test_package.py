@@ -192,6 +192,8 @@ def test_a_package_s_bytes_depend_on_its_content_alone(tmp_path: Path) -> None:
     shuffled = dataclasses.replace(first, textures=dict(reversed(first.textures.items())))
 
     assert to_bytes(first) == to_bytes(second) == to_bytes(shuffled)
+    with zipfile.ZipFile(io.BytesIO(to_bytes(first))) as file:
+        assert {member.date_time for member in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}  # not the time of day
 
 
 def test_a_package_unfolds_to_what_went_in(tmp_path: Path) -> None:

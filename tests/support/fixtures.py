@@ -11,9 +11,21 @@ from farm.jobs.store import new_id
 from farm.mascots import write_mascots
 from farm.models.package import Package, read_model
 from farm.morphs.annotation import sampled_targets
+from farm.pipe import Survey
 from farm.poses import sample_count
 from farm.spec import RenderSpec, render_key
 from tests.support import servers
+
+GOOD_SURVEY = Survey(
+    coverage=0.3,
+    head_box=(0.3, 0.3, 0.7, 0.8),
+    head_vertices=5000,
+    head_inside=1.0,
+    face_vertices=900,
+    face_visible=0.7,
+    face_facing=0.6,
+)
+"""What an ordinary character's neutral picture shows."""
 
 
 @pytest.fixture(scope="session")
