@@ -8,6 +8,7 @@ from farm.models.description import Character, Panel
 from farm.models.skeleton import find_neck_and_head
 from farm.models.vrm import VrmSummary
 from farm.morphs.annotation import SourceMorph, annotate, sampled_targets
+from farm.morphs.expressions import Rule
 from farm.poses import sample_count
 
 
@@ -46,6 +47,8 @@ class Inventory(BaseModel):
     textures_found: list[str]
     textures_absent: list[str]
     morphs: list[MorphEntry]
+    rules: dict[str, Rule] = {}
+    """VRM: how expressions limit each other, for those that do."""
     annotation: dict[str, str]
     """Target name to source morph, as the vocabulary proposes it."""
     target_morphs: int
@@ -104,7 +107,7 @@ def of_character(character: Character, found: dict[int, str], absent: list[str])
 
 def of_vrm(summary: VrmSummary) -> Inventory:
     """The inventory of a VRM file."""
-    morphs = [SourceMorph(e.name, "expression", None, e.binds) for e in summary.expressions]
+    morphs = [SourceMorph(e.name, e.kind, None, e.binds) for e in summary.expressions]
     return Inventory(
         format=f"VRM {summary.version}",
         title=summary.title,
@@ -120,6 +123,7 @@ def of_vrm(summary: VrmSummary) -> Inventory:
         textures_found=[f"{summary.images} inside the file"] if summary.images else [],
         textures_absent=[],
         warnings=[],
+        rules={e.name: e.rule for e in summary.expressions if e.rule != Rule()},
         **_morph_fields(morphs),
     )
 

@@ -5,11 +5,12 @@ specifications. Blender imports the geometry through the VRM add-on.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from farm.errors import ModelFormatError, NoNeckBoneError
 from farm.models.binary import Cursor
+from farm.morphs.expressions import Rule
 
 _GLB_MAGIC, _JSON_CHUNK = b"glTF", 0x4E4F534A
 _MAX_JSON = 64 * 2**20
@@ -24,6 +25,9 @@ class Expression:
     """The preset's name, such as "blink" or "aa", or the creator's own name where there is no preset."""
     binds: int
     """Morph targets, material colours and texture transforms that it drives."""
+    rule: Rule = field(default_factory=Rule)
+    kind: str = "expression"
+    """"expression", or "shape key" in a file that has no expression with an effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def read_vrm(data: bytes) -> VrmSummary:
         bones=tuple(sorted(bones.values())),
         neck=bones["neck"],
         head=bones.get("head") or bones["neck"],
-        expressions=expressions,
+        expressions=expressions if any(e.binds for e in expressions) else _shape_keys(gltf),
         materials=tuple(_text(material.get("name")) for material in _objects(gltf.get("materials"))),
         images=len(_objects(gltf.get("images"))),
     )
@@ -138,17 +142,39 @@ def _expressions_0(master: dict[str, Any]) -> tuple[Expression, ...]:
     for group in _objects(master.get("blendShapeGroups")):
         preset = _text(group.get("presetName")).lower()
         name = _text(group.get("name")) if preset in _UNSET else preset
-        found.append(Expression(name, len(_objects(group.get("binds"))) + len(_objects(group.get("materialValues")))))
+        binds = len(_objects(group.get("binds"))) + len(_objects(group.get("materialValues")))
+        found.append(Expression(name, binds, Rule(binary=group.get("isBinary") is True)))
     return tuple(found)
 
 
 def _expressions_1(expressions: dict[str, Any]) -> tuple[Expression, ...]:
     kinds = ("morphTargetBinds", "materialColorBinds", "textureTransformBinds")
     return tuple(
-        Expression(_text(name), sum(len(_objects(_object(entry).get(kind))) for kind in kinds))
+        Expression(_text(name), sum(len(_objects(_object(entry).get(kind))) for kind in kinds), _rule(_object(entry)))
         for section in ("preset", "custom")
         for name, entry in _object(expressions.get(section)).items()
     )
+
+
+def _rule(entry: dict[str, Any]) -> Rule:
+    overrides = {
+        kind: entry[field_name]
+        for kind, field_name in (("blink", "overrideBlink"), ("mouth", "overrideMouth"), ("lookAt", "overrideLookAt"))
+        if entry.get(field_name) in ("block", "blend")
+    }
+    return Rule(binary=entry.get("isBinary") is True, overrides=overrides)
+
+
+def _shape_keys(gltf: dict[str, Any]) -> tuple[Expression, ...]:
+    """The named morph targets of the meshes; exporters write the names in the mesh's or the primitive's extras."""
+    found: dict[str, int] = {}
+    for mesh in _objects(gltf.get("meshes")):
+        holders = [mesh, *_objects(mesh.get("primitives"))]
+        names = next((n for h in holders if isinstance(n := _object(h.get("extras")).get("targetNames"), list)), [])
+        for name in names:
+            if isinstance(name, str) and name:
+                found[name] = found.get(name, 0) + 1
+    return tuple(Expression(name, count, kind="shape key") for name, count in found.items())
 
 
 def _count_vertices(gltf: dict[str, Any]) -> int:

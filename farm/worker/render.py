@@ -7,10 +7,10 @@ function. The manifest goes up last, so a crash at any point leaves either a who
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -40,6 +40,7 @@ from farm.jobs.states import Job
 from farm.models.inventory import Inventory
 from farm.models.package import unfold
 from farm.morphs.annotation import sampled_targets
+from farm.morphs.expressions import Rule, effective
 from farm.morphs.vocabulary import all_targets
 from farm.poses import NEUTRAL, Partition, Sample, draw, pose_vector, rotation_matrix
 from farm.spec import RENDERER_VERSION, RenderSpec, StyleName
@@ -73,13 +74,22 @@ class _Plan:
     morphs: list[str]
 
 
-def plan(job: Job, spec: RenderSpec) -> _Plan:
-    """What to draw for `job`: the basis image first, then every sample in every partition."""
+def plan(job: Job, spec: RenderSpec, rules: Mapping[str, Rule]) -> _Plan:
+    """What to draw for `job`: the basis image first, then every sample in every partition.
+
+    `rules` are those of the model's inventory: a weight that they change is changed in the sample, so in its label too.
+    """
     targets = sampled_targets(job.annotation)
-    samples = [draw(spec.seed, job.model, index, targets) for index in range(job.samples)]
+    drawn = [draw(spec.seed, job.model, index, targets) for index in range(job.samples)]
+    samples = [_as_shown(sample, job.annotation, rules) for sample in drawn] if rules else drawn
     shots = [_shot(NEUTRAL, Partition.FRONTAL, job.annotation)]
     shots += [_shot(sample, partition, job.annotation) for sample in samples for partition in spec.partitions]
     return _Plan(samples, shots, sorted({job.annotation[target.name] for target in targets}))
+
+
+def _as_shown(sample: Sample, annotation: Mapping[str, str], rules: Mapping[str, Rule]) -> Sample:
+    shown = effective({annotation[target]: weight for target, weight in sample.weights.items()}, rules)
+    return replace(sample, weights={target: round(shown[annotation[target]], 6) for target in sample.weights})
 
 
 def _shot(sample: Sample, partition: Partition, annotation: dict[str, str]) -> pipe.Shot:
@@ -109,7 +119,7 @@ def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, rep
         character, textures = unfold(catalog.package(job.model), room / "package")
         inventory = catalog.inventory(job.model)
         report.stage("fetch", time.perf_counter() - started)
-        todo = plan(job, spec)
+        todo = plan(job, spec, inventory.rules)
         request = pipe.Render(
             character=str(character),
             textures={index: str(path) for index, path in textures.items()},
