@@ -23,7 +23,6 @@ from farm.models.description import (
     VertexMorph,
 )
 
-_BDEF4 = 2
 _MORPH_KIND = {"group": 0, "vertex": 1, "bone": 2, "uv": 3, "material": 8, "flip": 9, "impulse": 10}
 
 
@@ -41,6 +40,8 @@ class Layout:
     morph_index: int = 4
     """Bytes of each kind of index: 1, 2 or 4."""
     additional_uvs: int = 0
+    deform: int = 2
+    """Weight type of every vertex: 0 BDEF1, 1 BDEF2, 2 BDEF4, 3 SDEF, 4 QDEF; what a type cannot hold is left out."""
 
 
 class _Writer:
@@ -67,7 +68,7 @@ class _Writer:
 def pmx_bytes(character: Character, layout: Layout | None = None) -> bytes:
     """The character as the bytes of a .pmx file.
 
-    All vertices are written as BDEF4. Raises struct.error when an index does not fit the layout.
+    Raises struct.error when an index does not fit the layout.
     """
     layout = layout or Layout()
     w = _Writer(layout)
@@ -112,6 +113,9 @@ def pmx_bytes(character: Character, layout: Layout | None = None) -> bytes:
 
 def _write_vertices(w: _Writer, character: Character) -> None:
     count = len(character.positions)
+    deform = w.layout.deform
+    used = {0: 1, 1: 2, 3: 2}.get(deform, 4)
+    weights = {0: 0, 1: 1, 3: 1}.get(deform, 4)
     bone_type = {1: "<i1", 2: "<i2", 4: "<i4"}[w.layout.bone_index]
     record = np.zeros(
         count,
@@ -121,17 +125,18 @@ def _write_vertices(w: _Writer, character: Character) -> None:
             ("uv", "<f4", 2),
             ("more_uv", "<f4", (w.layout.additional_uvs, 4)),
             ("deform", "<u1"),
-            ("bones", bone_type, 4),
-            ("weights", "<f4", 4),
+            ("bones", bone_type, (used,)),
+            ("weights", "<f4", (weights,)),
+            ("sdef", "<f4", (9 if deform == 3 else 0,)),
             ("edge", "<f4"),
         ],
     )
     record["position"] = character.positions
     record["normal"] = character.normals
     record["uv"] = character.uvs
-    record["deform"] = _BDEF4
-    record["bones"] = character.bone_indices
-    record["weights"] = character.bone_weights
+    record["deform"] = deform
+    record["bones"] = character.bone_indices[:, :used]
+    record["weights"] = character.bone_weights[:, :weights]
     record["edge"] = character.edge_scales
     w.pack("i", count)
     w.parts.append(record.tobytes())

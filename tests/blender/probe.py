@@ -1,6 +1,6 @@
-"""Runs inside a Blender process of its own: poses a model and writes the evaluated positions to a .npz file.
+"""Runs inside a Blender process of its own: poses models and writes what Blender evaluates to a .npz file.
 
-usage: python -m tests.blender.probe MODEL OUT.npz 'JSON list of {"weights": {source morph: weight}, "rotation": [x, y, z]}'
+usage: python -m tests.blender.probe OUT.npz 'JSON list of {"model": path, "poses": [{"weights": {...}, "rotation": [...]}]}'
 """
 
 import json
@@ -11,23 +11,36 @@ import bpy
 import numpy as np
 
 from blender_worker import mmd, scene, vrm
+from blender_worker.actor import Actor
 from farm.models.package import read_character
 
 
-def main(model: Path, out: Path, poses: list[dict[str, object]]) -> None:
-    """Pose `model` and write arrays pose_0, pose_1, ... (all parts of the model stacked), and the framing."""
-    scene.start()
-    wanted = sorted({name for pose in poses for name in pose["weights"]})
+def build(model: Path, wanted: list[str]) -> Actor:
+    """Stand the model up in an empty scene."""
+    scene.clear()
     if model.suffix == ".vrm":
-        actor = vrm.build(model, wanted)
-    else:
-        actor = mmd.build(read_character(model.suffix, model.read_bytes()), {}, wanted)
-    results = {
-        f"pose_{i}": np.concatenate(actor.pose(p["weights"], p["rotation"]).positions) for i, p in enumerate(poses)
-    }
-    np.savez(out, neck=actor.neck_position, head_height=actor.head_height, **results)
+        return vrm.build(model, wanted)
+    return mmd.build(read_character(model.suffix, model.read_bytes()), {}, wanted)
+
+
+def main(out: Path, jobs: list[dict[str, object]]) -> None:
+    """Write arrays JOB_positions_POSE (parts stacked), JOB_uvs_POSE, JOB_colours_POSE, JOB_neck and JOB_head_height."""
+    scene.start()
+    results: dict[str, object] = {}
+    for number, job in enumerate(jobs):
+        actor = build(Path(job["model"]), sorted({name for pose in job["poses"] for name in pose["weights"]}))
+        results[f"{number}_neck"] = actor.neck_position
+        results[f"{number}_head_height"] = actor.head_height
+        for i, asked in enumerate(job["poses"]):
+            pose = actor.pose(asked["weights"], asked["rotation"])
+            uvs = [pose.uvs.get(part, actor.parts[part].uvs) for part in range(len(actor.parts))]
+            results[f"{number}_positions_{i}"] = np.concatenate(pose.positions)
+            results[f"{number}_uvs_{i}"] = np.concatenate(uvs)
+            results[f"{number}_colours_{i}"] = np.array([look.colour for look in pose.looks])
+            results[f"{number}_outlines_{i}"] = np.array([(*look.outline_colour, look.outline) for look in pose.looks])
+    np.savez(out, **results)
 
 
 if __name__ == "__main__":
     assert bpy.app.version >= (5, 2)
-    main(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))
+    main(Path(sys.argv[1]), json.loads(sys.argv[2]))

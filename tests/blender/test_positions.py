@@ -1,8 +1,5 @@
 """Evaluated vertex positions: Blender's against an independent importer's, and against numpy."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +8,9 @@ import pytest
 from farm.models.description import GroupMorph, VertexMorph
 from farm.models.package import read_character
 from farm.poses import rotation_matrix
+from tests.blender.evaluation import Asked, evaluate
 
 pytestmark = pytest.mark.blender
-type Pose = dict[str, object]
-
-
-def evaluate(model: Path, poses: list[Pose], folder: Path) -> dict[str, np.ndarray]:
-    out = folder / "positions.npz"
-    command = [sys.executable, "-m", "tests.blender.probe", str(model), str(out), json.dumps(poses)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
-    assert done.returncode == 0, done.stderr[-3000:]
-    with np.load(out) as arrays:
-        return dict(arrays)
 
 
 def test_gene_light_stands_and_poses_as_the_independent_importer_says(
@@ -32,18 +20,13 @@ def test_gene_light_stands_and_poses_as_the_independent_importer_says(
         expected = dict(archive)
     weights = dict(zip(expected["posed_morphs"].tolist(), expected["posed_weights"].tolist(), strict=True))
 
-    found = evaluate(
-        real_models / "gene" / "Gene_light.pmx",
-        [
-            {"weights": {}, "rotation": [0, 0, 0]},
-            {"weights": weights, "rotation": expected["rotation_deg"].tolist()},
-        ],
-        tmp_path,
-    )
+    turn = tuple(expected["rotation_deg"].tolist())
+    model = real_models / "gene" / "Gene_light.pmx"
+    (found,) = evaluate(tmp_path, (model, [Asked({}), Asked(weights, turn)]))
 
-    np.testing.assert_allclose(found["pose_0"], expected["base"], atol=1e-4)
-    np.testing.assert_allclose(found["pose_1"], expected["posed"], atol=1e-3)
-    np.testing.assert_allclose(found["neck"], expected["neck_head"], atol=1e-4)
+    np.testing.assert_allclose(found.positions[0], expected["base"], atol=1e-4)
+    np.testing.assert_allclose(found.positions[1], expected["posed"], atol=1e-3)
+    np.testing.assert_allclose(found.neck, expected["neck_head"], atol=1e-4)
 
 
 def test_a_mascot_poses_as_numpy_says(mascots: dict[str, Path], tmp_path: Path) -> None:
@@ -52,7 +35,7 @@ def test_a_mascot_poses_as_numpy_says(mascots: dict[str, Path], tmp_path: Path) 
     weights, rotation = {"あ": 0.75, "まばたき": 0.5, "怒り": 0.25}, (12.0, -7.0, 18.0)
 
     # WHEN Blender evaluates her
-    found = evaluate(mascots["nagi"], [{"weights": weights, "rotation": rotation}], tmp_path)["pose_0"]
+    (found,) = evaluate(tmp_path, (mascots["nagi"], [Asked(weights, rotation)]))
 
     # THEN the positions are: morphs added up, then the neck's rotation by the weights of the bones below it
     names = [morph.name for morph in character.morphs]
@@ -81,26 +64,19 @@ def test_a_mascot_poses_as_numpy_says(mascots: dict[str, Path], tmp_path: Path) 
     expected = expected[:, [0, 2, 1]]
     pivot = np.array(character.bones[neck].position)[[0, 2, 1]]
     turned = (expected - pivot) @ rotation_matrix(rotation).T + pivot
-    np.testing.assert_allclose(found, expected * (1 - share) + turned * share, atol=1e-5)
+    np.testing.assert_allclose(found.positions[0], expected * (1 - share) + turned * share, atol=1e-5)
 
 
 def test_a_vrm_blinks_and_turns_its_head(real_models: Path, tmp_path: Path) -> None:
-    found = evaluate(
-        real_models / "vrm_godette" / "Godette_vrm_v4.vrm",
-        [
-            {"weights": {"blink_l": 0.0, "blink_r": 0.0}, "rotation": [0, 0, 0]},
-            {"weights": {"blink_l": 1.0}, "rotation": [0, 0, 0]},
-            {"weights": {}, "rotation": [0, 0, 20]},
-        ],
-        tmp_path,
-    )
+    model = real_models / "vrm_godette" / "Godette_vrm_v4.vrm"
+    (found,) = evaluate(tmp_path, (model, [Asked({}), Asked({"blink_l": 1.0}), Asked({}, (0.0, 0.0, 20.0))]))
 
-    rest, winking, turned = found["pose_0"], found["pose_1"], found["pose_2"]
+    rest, winking, turned = found.positions
     moved = np.abs(winking - rest).sum(axis=1)
     assert moved.max() > 0.005
     middle = float((rest[:, 0] * moved).sum() / moved.sum())
     assert middle > 0.03, "the character's left eye is at positive x, as it looks along -y"
-    assert (rest[:, 2] > found["neck"][2]).any()
+    assert (rest[:, 2] > found.neck[2]).any()
     far = np.abs(turned - rest).max(axis=1) > 1e-3
-    assert rest[far][:, 2].min() > found["neck"][2] - 0.15, "only what is above the neck turns"
+    assert rest[far][:, 2].min() > found.neck[2] - 0.15, "only what is above the neck turns"
     assert far.mean() > 0.2
