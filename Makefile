@@ -34,9 +34,9 @@ check: setup-test ## Lint, format, types, arrows between packages
 test: check ## All checks and all tests: real Valkey, real S3, real Blender
 	$(PY) -m pytest
 
-.PHONY: bench
-bench: setup ## Images a second here, against plain bpy.ops.render.render
-	$(PY) -m benchmarks.images_per_second
+.PHONY: fuzz
+fuzz: setup-test ## 200,000 mutated model files and archives through the readers (minutes)
+	$(PY) -m tests.fuzz --files 200000
 
 .PHONY: image-test
 image-test: ## Build both container images with buildah and try them (root, network, 8 GB, minutes)

@@ -34,6 +34,10 @@ from farm.models.skeleton import find_neck_and_head
 _HEAD_WEIGHT = 0.5
 _HEAD_PERCENTILE = 99
 _ROOT = "still"
+_MAX_MOVING = 512
+"""Bones that can move; no character's morphs need more, and each costs memory for every vertex."""
+_MAX_STEPS = 10_000
+"""Morphs that one morph may drive: groups of groups in a hostile file would multiply without end."""
 _KEY_RANGE = 10.0
 """Group morphs may drive a morph beyond 1 and below 0; Blender allows up to this."""
 
@@ -103,7 +107,7 @@ class _Skeleton:
     @staticmethod
     def of(character: Character, neck: int, moved: set[int]) -> "_Skeleton":
         """The neck, the bones that morphs move, and all that follow one of these (付与), directly or not."""
-        moving = {neck} | moved
+        moving = {neck, *sorted(moved)[:_MAX_MOVING]}
         chain = [index for index, bone in enumerate(character.bones) if bone.inheritance is not None]
         chain.sort(key=lambda index: (character.bones[index].layer, index))
         grew = True
@@ -111,7 +115,12 @@ class _Skeleton:
             grew = False
             for index in chain:
                 inheritance = character.bones[index].inheritance
-                if index not in moving and inheritance is not None and inheritance.parent in moving:
+                if (
+                    len(moving) < _MAX_MOVING
+                    and index not in moving
+                    and inheritance is not None
+                    and inheritance.parent in moving
+                ):
                     moving.add(index)
                     grew = True
         followers = []
@@ -135,12 +144,28 @@ class _Skeleton:
         return {index: _unique_name(index) for index in self.moving}
 
     def _nearest(self, index: int | None) -> int | None:
-        """`index` or its nearest ancestor that moves; None for the bone that stands still. Survives circles."""
-        moving, steps = set(self.moving), 0
-        while index is not None and index not in moving and steps <= len(self.character.bones):
+        """`index` or its nearest ancestor that moves; None for the bone that stands still."""
+        moving, passed = set(self.moving), set()
+        while index is not None and index not in moving:
+            if index in passed:
+                return None  # parents that run in a circle
+            passed.add(index)
             index = self.character.bones[index].parent
-            steps += 1
-        return index if index in moving else None
+        return index
+
+    def _all_nearest(self) -> list[int | None]:
+        """`_nearest` for every bone, each chain walked once."""
+        children: dict[int | None, list[int]] = {}
+        for index, bone in enumerate(self.character.bones):
+            children.setdefault(bone.parent, []).append(index)
+        found: list[int | None] = [None] * len(self.character.bones)
+        moving = set(self.moving)
+        waiting = [(index, index) for index in self.moving]
+        while waiting:
+            index, owner = waiting.pop()
+            found[index] = owner
+            waiting += [(child, owner) for child in children.get(index, []) if child not in moving]
+        return found
 
     def build_armature(self) -> bpy.types.Object:
         """The armature; all bones point upwards, as only their heads matter."""
@@ -179,7 +204,7 @@ class _Skeleton:
         count = len(character.positions)
         column = {index: place for place, index in enumerate(self.moving)}
         still = len(self.moving)
-        nearest = [self._nearest(index) for index in range(len(character.bones))]
+        nearest = self._all_nearest()
         place = np.array([still if n is None else column[n] for n in nearest] + [still])  # the last is for index -1
         used = np.where(character.bone_indices >= 0, character.bone_weights, 0)
         shares = np.zeros((count, still + 1), np.float32)
@@ -220,14 +245,16 @@ def _build_mesh(character: Character) -> bpy.types.Object:
 
 def _turns(character: Character, neck: int) -> NDArray[np.float32]:
     """(n,) the share of each vertex's weight that lies on the neck and the bones below it, in [0, 1]."""
+    children: dict[int | None, list[int]] = {}
+    for index, bone in enumerate(character.bones):
+        children.setdefault(bone.parent, []).append(index)
     below = np.zeros(len(character.bones) + 1, bool)  # one more, so that index -1 (no bone) reads False
-    below[neck] = True
-    changed = True
-    while changed:  # parents may stand after their children in the file
-        changed = False
-        for index, bone in enumerate(character.bones):
-            if not below[index] and bone.parent is not None and below[bone.parent]:
-                below[index] = changed = True
+    waiting = [neck]
+    while waiting:
+        index = waiting.pop()
+        if not below[index]:  # parents that run in a circle end here
+            below[index] = True
+            waiting += children.get(index, [])
     weights = np.where(character.bone_indices >= 0, character.bone_weights, 0)
     total = weights.sum(axis=1)
     moved = (weights * below[character.bone_indices]).sum(axis=1)
@@ -252,6 +279,7 @@ class _Morphs:
         self._mesh_object = mesh_object
         self._rest = _to_blender(character.positions)
         self._keys = 0
+        self._steps = 0
         mesh_object.shape_key_add(name="rest", from_mix=False)
 
     def build(self, wanted: Iterable[str], warnings: list[str]) -> dict[str, Morph]:
@@ -261,10 +289,13 @@ class _Morphs:
             index_of.setdefault(morph.name, index)
         built = {}
         for name in wanted:
+            self._steps = 0
             built[name] = self._morph([(index_of[name], 1.0)], frozenset())
             if not built[name].effects and not built[name].flips:
                 kind = self._character.morphs[index_of[name]].kind
                 warnings.append(f"Morph '{name}' ({kind}) changes nothing that a picture can show.")
+            if self._steps > _MAX_STEPS:
+                warnings.append(f"Morph '{name}' is a group of over {_MAX_STEPS} morphs; the rest is left out.")
         return built
 
     def _morph(self, roots: list[tuple[int, float]], seen: frozenset[int]) -> Morph:
@@ -285,6 +316,9 @@ class _Morphs:
     ) -> None:
         """Add the source morphs `roots` to `shape` and `result`; a group that contains itself is cut there."""
         for index, weight in roots:
+            self._steps += 1
+            if self._steps > _MAX_STEPS:
+                return
             morph = self._character.morphs[index]
             match morph:
                 case VertexMorph():

@@ -90,7 +90,8 @@ def read_model(path: Path) -> Package:
     for index, reference in enumerate(character.textures):
         file = find_texture(path.parent, reference)
         if file is None:
-            absent.append(reference)
+            if reference.strip():
+                absent.append(reference)
             continue
         size += file.stat().st_size
         if size > MAX_PACKAGE_BYTES:
@@ -106,7 +107,9 @@ def find_models(path: Path) -> Iterator[Path]:
         yield path
         return
     for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not file.is_symlink():
+        # A Mac's zip holds a shadow "__MACOSX/._x.pmx" of every file.
+        hidden = file.name.startswith(".") or "__MACOSX" in file.relative_to(path).parts
+        if file.suffix.lower() in SUFFIXES and file.is_file() and not file.is_symlink() and not hidden:
             yield file
 
 

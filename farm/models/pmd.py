@@ -48,7 +48,8 @@ _BONE = np.dtype(
     [("name", "S20"), ("parent", "<u2"), ("tail", "<u2"), ("kind", "<u1"), ("ik", "<u2"), ("head", "<f4", 3)]
 )
 _SKIN_OFFSET = np.dtype([("vertex", "<u4"), ("offset", "<f4", 3)])
-_NOTHING = 0xFFFF
+_SHARED_TOONS = {f"toon{number + 1:02d}.bmp": number for number in range(10)}
+"""MikuMikuDance's own ramps; a file may list them in any slot."""
 _PANELS = {1: Panel.EYEBROW, 2: Panel.EYE, 3: Panel.MOUTH, 4: Panel.OTHER}
 
 
@@ -214,7 +215,7 @@ def _materials(
         diffuse = [float(v) for v in finite(record["diffuse"])]
         toon = int(record["toon"])
         own_toon = toons[toon] if toon < len(toons) else ""
-        shared = own_toon.lower() == f"toon{toon + 1:02d}.bmp" or (toon < 10 and not own_toon)
+        shared = _SHARED_TOONS.get(own_toon.lower(), toon if toon < 10 and not own_toon else None)
         flags = MaterialFlag(0)
         if record["edge"]:
             flags |= MaterialFlag.EDGE
@@ -236,8 +237,8 @@ def _materials(
                 texture=texture(base),
                 sphere=texture(sphere),
                 sphere_mode=mode,
-                toon=None if shared else texture(own_toon),
-                shared_toon=toon if shared else None,
+                toon=None if shared is not None else texture(own_toon),
+                shared_toon=shared,
                 first_triangle=first,
                 triangle_count=triangles,
             )
