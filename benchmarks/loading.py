@@ -1,0 +1,104 @@
+"""How long a model takes to read and to stand in Blender, ready to draw.
+
+usage: python -m benchmarks.loading [MODEL.pmx] [--runs 5]
+
+Without a model it makes one of about 30,000 vertices with 180 morphs. For orientation: the widely used MMD add-on takes
+1.2 s to import a character of this size (measured on a machine of 2 cores; not run here).
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from farm import pipe
+from farm.mascots import write_mascots
+from farm.models.description import Character, VertexMorph
+from farm.models.package import read_character, read_model, to_bytes, unfold
+from farm.models.pmx_writer import pmx_bytes
+from farm.morphs.annotation import sampled_targets
+from farm.poses import Partition
+from farm.spec import StyleName
+from farm.worker.blender import Blender
+
+MORPHS = 180
+
+
+def large_mascot(folder: Path) -> Path:
+    """Nagi twice over, one in the other, with 180 morphs."""
+    path = write_mascots(folder)[0]
+    nagi = read_character(".pmx", path.read_bytes())
+    count = len(nagi.positions)
+
+    def twice(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values, values])
+
+    first = nagi.materials[0]
+    more = VertexMorph("", "", nagi.morphs[0].panel, np.arange(800, dtype=np.int32), np.zeros((800, 3), np.float32))
+    large: Character = replace(
+        nagi,
+        positions=twice(nagi.positions),
+        normals=twice(nagi.normals),
+        uvs=twice(nagi.uvs),
+        bone_indices=twice(nagi.bone_indices),
+        bone_weights=twice(nagi.bone_weights),
+        edge_scales=twice(nagi.edge_scales),
+        triangles=np.concatenate([nagi.triangles, nagi.triangles + count]),
+        materials=(
+            *nagi.materials,
+            replace(first, first_triangle=len(nagi.triangles), triangle_count=len(nagi.triangles)),
+        ),
+        morphs=(*nagi.morphs, *(replace(more, name=f"more {n}") for n in range(MORPHS - len(nagi.morphs)))),
+    )
+    path.write_bytes(pmx_bytes(large))
+    return path
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, nargs="?")
+    parser.add_argument("--runs", type=int, default=5)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        model = asked.model or large_mascot(Path(folder))
+        data = model.read_bytes()
+        reading = []
+        for _ in range(asked.runs):
+            started = time.perf_counter()
+            character = read_character(model.suffix.lower(), data)
+            reading.append(time.perf_counter() - started)
+        package = read_model(model)
+        path, textures = unfold(to_bytes(package), Path(folder) / "package")
+        annotation = package.inventory.annotation
+        shot = pipe.Shot(sample=0, partition=Partition.FRONTAL, weights={}, rotation=(0, 0, 0), light=0.6)
+        request = pipe.Render(
+            character=str(path),
+            textures={index: str(file) for index, file in textures.items()},
+            morphs=sorted({annotation[target.name] for target in sampled_targets(annotation)}),
+            styles=list(StyleName),
+            size=256,
+            supersample=2,
+            shots=[shot],
+        )
+        standing: list[float] = []
+        blender = Blender()
+        for _ in range(asked.runs + 1):
+            list(blender.draw(request, lambda message: standing.append(message.seconds)))
+        blender.stop()
+    print(f"{model.name}: {len(character.positions)} vertices, {len(character.morphs)} morphs, {asked.runs} runs")
+    print(
+        f"read the file           median {statistics.median(reading):.3f} s, worst {max(reading):.3f} s   (goal 0.25 s)"
+    )
+    print(
+        f"stand, ready to draw    median {statistics.median(standing[1:]):.3f} s, worst {max(standing[1:]):.3f} s   "
+        f"(goal 1.0 s; first of the process {standing[0]:.3f} s; reading included)"
+    )
+
+
+if __name__ == "__main__":
+    main()
