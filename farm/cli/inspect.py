@@ -11,21 +11,25 @@ from farm.cli.console import note, stdout
 from farm.cli.options import PATHS, models_at
 from farm.errors import FarmError
 from farm.models.inventory import Inventory
+from farm.models.overview import overview_page
 from farm.models.package import read_model
 
 
 @click.command()
 @PATHS
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a model, with stable field names.")
-def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
+@click.option(
+    "--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page over all models to this file."
+)
+def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None) -> None:
     """Show morphs, bones, materials, textures and proposals of models; a folder gives a table of all in it."""
     found: list[tuple[Path, Inventory]] = []
-    refused = False
+    refused: list[tuple[str, str]] = []
     for path in models_at(paths):
         try:
             package = read_model(path)
         except FarmError as error:
-            refused = True
+            refused.append((str(path), str(error)))
             note(error.code, "red", f"{path}: {error}")
             continue
         found.append((path, package.inventory))
@@ -37,6 +41,9 @@ def inspect(paths: tuple[Path, ...], as_json: bool) -> None:
             _show(*found[0])
         elif found:
             _overview(found)
+    if page is not None:
+        page.write_text(overview_page([(str(path), inventory) for path, inventory in found], refused), "utf-8")
+        note("page", "green", str(page))
     if refused:
         raise SystemExit(1)
 

@@ -120,6 +120,21 @@ def test_inspect_json_is_one_object_a_model(mascots: dict[str, Path]) -> None:
     assert all(record["neck"] == "首" and record["textures_absent"] == [] for record in records)
 
 
+def test_inspect_writes_a_page_that_trusts_no_name(mascots: dict[str, Path], tmp_path: Path) -> None:
+    evil = tmp_path / "<script>alert(1)<script>.pmx"
+    evil.write_bytes(mascots["momo"].read_bytes())
+    (tmp_path / "[bad].pmd").write_bytes(b"&")
+
+    farm("inspect", tmp_path, "--html", tmp_path / "page.html")
+
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "[bad].pmd" in page
+    assert "まばたき" in page
+    assert "1 models, 0 of them with more than five target morphs; 1 files refused." in page
+
+
 def test_inspect_of_a_folder_is_a_table_and_bad_files_make_the_exit_code_1(
     mascots: dict[str, Path], tmp_path: Path
 ) -> None:
