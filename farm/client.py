@@ -34,6 +34,14 @@ class UploadedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedModel:
+    """A model of an upload that the farm refused, and its sentence."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a batch is."""
 
@@ -56,6 +64,11 @@ class JobSummary:
     error_code: str
     error: str
     warnings: list[str]
+
+
+def _sendable(name: str) -> str:
+    """A file name as text: one that is no UTF-8 (from old archives) gets a question mark for every odd byte."""
+    return name.encode("utf-8", "replace").decode()
 
 
 class FarmClient:
@@ -93,12 +106,23 @@ class FarmClient:
             text = response.text[:200]
             raise RefusedError(response.status_code, "http", f"HTTP {response.status_code}: {text}") from error
 
-    def upload(self, path: Path) -> UploadedModel:
-        """Upload the model file at `path` with its textures."""
+    def upload(self, path: Path) -> tuple[list[UploadedModel], list[RefusedModel]]:
+        """Upload the model file at `path` with its textures, or a zip of several.
+
+        Returns the models that the farm took and those that it refused; when it takes none, RefusedError.
+        """
         name, data = upload_form(path)
-        answer = self._ask("POST", "/v1/models", files={"file": (name, data)})
-        model = answer["models"][0]
-        return UploadedModel(model["id"], path.stem, Inventory.model_validate(model["inventory"]))
+        answer = self._ask("POST", "/v1/models", files={"file": (_sendable(name), data)})
+        alone = len(answer["models"]) + len(answer["refused"]) == 1
+        taken = [
+            UploadedModel(
+                model["id"],
+                _sendable(path.stem) if alone else model["name"],
+                Inventory.model_validate(model["inventory"]),
+            )
+            for model in answer["models"]
+        ]
+        return taken, [RefusedModel(model["name"], model["message"]) for model in answer["refused"]]
 
     def submit(self, models: list[UploadedModel], spec: RenderSpec, mapping: str | None, name: str = "") -> str:
         """Make a batch; its id."""

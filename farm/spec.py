@@ -5,7 +5,7 @@ import json
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 
 from farm.poses import Partition
 
@@ -35,7 +35,7 @@ class RenderSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of all poses and lights")
-    samples: Literal["auto"] | Annotated[int, Field(ge=1, le=MAX_SAMPLES)] = Field(
+    samples: Literal["auto"] | Annotated[StrictInt, Field(ge=1, le=MAX_SAMPLES)] = Field(
         "auto", description="Samples a model: 'auto' is the paper's rule of 100 or 20", union_mode="left_to_right"
     )
     partitions: Annotated[tuple[Partition, ...], AfterValidator(_each_once)] = Field(tuple(Partition), min_length=1)

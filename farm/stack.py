@@ -6,6 +6,7 @@ it: on `stop`, on Ctrl-C, and, by the kernel, when this process is killed.
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +20,10 @@ import httpx
 
 from farm.errors import FarmError, ServiceError
 from farm.jobs.store import JobStore
+from farm.jobs.submission import requeue_running
 from farm.process import die_with_parent
+from farm.settings import Settings
+from farm.worker.celery_app import enqueue, make_app
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
@@ -30,6 +34,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ServiceError(f"Port {port} is taken by another program; choose another with --port.") from error
 
 
 @dataclass(slots=True)
@@ -84,8 +97,15 @@ class EmbeddedStack:
     def _start(self) -> None:
         self._home.mkdir(parents=True, exist_ok=True)
         (self._home / "valkey").mkdir(exist_ok=True)
+        shutil.rmtree(self._home / "tmp", ignore_errors=True)
+        (self._home / "tmp").mkdir()
+        _check_free(self._port)
         self._spawn("valkey", [*valkey_command(), "--port", str(self._redis_port), *self._valkey_options()])
         self._wait("valkey", self._redis_answers)
+        if self._keep:
+            settings = Settings(redis_url=self.environment["FARM_REDIS_URL"])
+            celery = make_app(settings)
+            requeue_running(JobStore(settings.redis_url), lambda job_id: enqueue(celery, job_id))
         farm = [sys.executable, "-m", "farm"]
         self._spawn("api", [*farm, "api", "--port", str(self._port)])
         self._spawn(
@@ -113,7 +133,8 @@ class EmbeddedStack:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self.environment},
+                # Temporary files end with the stack's folder, however its processes end.
+                env={**os.environ, **self.environment, "TMPDIR": str(self._home / "tmp")},
                 # A session of its own, so that Ctrl-C reaches only us and we decide the order of the end.
                 start_new_session=True,
                 preexec_fn=die_with_parent,
@@ -168,6 +189,7 @@ class EmbeddedStack:
                     os.killpg(child.process.pid, signal.SIGKILL)
                 child.process.wait()
         self._children.clear()
+        shutil.rmtree(self._home / "tmp", ignore_errors=True)
 
 
 def valkey_command() -> list[str]:

@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
 from farm import __version__
 from farm.cli.console import note, stderr
@@ -46,6 +47,13 @@ class _Lazy(click.Group):
             return super().invoke(ctx)
         except FarmError as error:
             note(f"farm: {error.code}:", "red", str(error))
+            sys.exit(1)
+        except ValidationError as error:
+            lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+            note("farm:", "red", f"A setting or an option has an unusable value ({lines}).")
+            sys.exit(1)
+        except OSError as error:
+            note("farm:", "red", f"{error.filename or 'The operating system'}: {error.strerror or error}.")
             sys.exit(1)
         except KeyboardInterrupt:
             stderr.print("farm: interrupted; everything that was started is stopped.")

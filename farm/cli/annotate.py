@@ -10,7 +10,7 @@ from farm.cli.options import PATHS, models_at
 from farm.errors import FarmError
 from farm.models.package import Package, read_model
 from farm.morphs.annotation import annotate as annotate_model
-from farm.morphs.annotation import read_table, sampled_targets, table_csv
+from farm.morphs.annotation import read_table, sampled_targets, table_csv, table_text
 from farm.poses import sample_count
 
 
@@ -37,7 +37,7 @@ def annotate(paths: tuple[Path, ...], out: Path, table: Path | None) -> None:
         rows = text.count("\n") - 1
         stdout.print(f"{rows} names of {len(packages)} models are in {out}", markup=False, soft_wrap=True)
         return
-    mapping = read_table(table.read_text("utf-8-sig"))
+    mapping = read_table(table_text(table.read_bytes()))
     records = []
     for package in packages:
         annotation = annotate_model(package.inventory.source_morphs(), mapping)

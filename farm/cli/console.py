@@ -1,11 +1,16 @@
 """Where commands print: results on stdout, everything else on stderr."""
 
+import io
 import sys
 
 from rich.console import Console
 
 _PIPE_WIDTH = 160
 """Columns where there is no terminal to ask: a table in a file should not be cut to 80."""
+
+for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # a terminal without kana shows question marks, not a traceback
 
 stdout = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 stderr = Console(stderr=True, highlight=False)

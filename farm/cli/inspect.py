@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from farm.cli.console import note, stdout
@@ -56,14 +57,14 @@ def _overview(found: list[tuple[Path, Inventory]]) -> None:
     for path, inventory in found:
         total = len(inventory.textures_found) + len(inventory.textures_absent)
         table.add_row(
-            path.name,
+            escape(path.name),
             inventory.format,
-            inventory.title,
+            escape(inventory.title),
             str(inventory.vertices),
             str(len(inventory.morphs)),
             str(inventory.target_morphs),
             str(inventory.samples),
-            inventory.neck,
+            escape(inventory.neck),
             f"{len(inventory.textures_found)}/{total}",
             str(len(inventory.warnings)),
         )
@@ -83,12 +84,12 @@ def _show(path: Path, inventory: Inventory) -> None:
         ("textures", f"{len(inventory.textures_found)} found, {len(inventory.textures_absent)} absent"),
         ("samples", f"{inventory.samples}, as {inventory.target_morphs} of the 23 target morphs are annotated"),
     ):
-        facts.add_row(name, value)
-    stdout.print(facts, markup=False)
+        facts.add_row(escape(name), escape(value))
+    stdout.print(facts)
     materials = Table("material", "triangles", "texture", title="Materials", title_justify="left", box=SIMPLE_HEAD)
     for material in inventory.materials:
-        materials.add_row(material.name, str(material.triangles), material.texture or "")
-    stdout.print(materials, markup=False)
+        materials.add_row(escape(material.name), str(material.triangles), escape(material.texture or ""))
+    stdout.print(materials)
     morphs = Table(
         "source morph",
         "type",
@@ -100,7 +101,7 @@ def _show(path: Path, inventory: Inventory) -> None:
         box=SIMPLE_HEAD,
     )
     for morph in inventory.morphs:
-        morphs.add_row(morph.name, morph.kind, morph.panel, str(morph.moved), morph.proposal or "")
-    stdout.print(morphs, markup=False)
+        morphs.add_row(escape(morph.name), morph.kind, morph.panel, str(morph.moved), morph.proposal or "")
+    stdout.print(morphs)
     for warning in inventory.warnings:
         note("warning", "yellow", warning)

@@ -22,7 +22,9 @@ def default_workers() -> int:
 def spec_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:
     """The options that make a RenderSpec; read them with `spec_from`."""
     for option in (
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all poses."),
+        click.option(
+            "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of all poses."
+        ),
         click.option(
             "--samples",
             default="auto",
@@ -47,7 +49,7 @@ def spec_from(seed: int, samples: str, size: int, styles: tuple[str, ...], keep_
     """The specification that the options ask for. Raises SpecError."""
     values: dict[str, Any] = {"seed": seed, "size": size, "keep_unusable": keep_unusable}
     if samples != "auto":
-        if not samples.isdigit() or not 1 <= int(samples) <= MAX_SAMPLES:
+        if not (samples.isascii() and samples.isdigit()) or not 1 <= int(samples) <= MAX_SAMPLES:
             raise SpecError(f"--samples takes 'auto' or a number from 1 to {MAX_SAMPLES}, not '{samples}'.")
         values["samples"] = int(samples)
     if styles:

@@ -3,8 +3,10 @@
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -23,9 +25,8 @@ from rich.text import Text
 from farm.cli.console import note, stderr, stdout
 from farm.cli.options import PATHS, default_workers, models_at, spec_from, spec_options
 from farm.client import FarmClient, JobSummary, RefusedError, UploadedModel
-from farm.dataset.output import POSES, RenderedModel, unpack_result, write_gallery, write_poses
-from farm.errors import FarmError
-from farm.morphs.annotation import read_table
+from farm.dataset.output import POSES, RenderedModel, locked, read_output, unpack_result, write_gallery, write_poses
+from farm.morphs.annotation import read_table, table_text
 from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.stack import EmbeddedStack
@@ -122,14 +123,13 @@ def demo(out: Path, workers: int) -> None:
 def _read_mapping(path: Path | None) -> str | None:
     if path is None:
         return None
-    text = path.read_text("utf-8-sig")
+    text = table_text(path.read_bytes())
     read_table(text)  # a mistake in the table should show before anything is started
     return text
 
 
 def _render_here(models: list[Path], out: Path, spec: RenderSpec, mapping: str | None, workers: int) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    with _stopped_by_sigterm(), tempfile.TemporaryDirectory(prefix="facefarm-") as home:
+    with locked(out), _stopped_by_sigterm(), tempfile.TemporaryDirectory(prefix="facefarm-") as home:
         workers = min(workers, len(models))
         with EmbeddedStack(Path(home), workers) as stack:
             _run_batch(FarmClient(stack.api_url), models, out, spec, mapping, stack.check)
@@ -150,29 +150,36 @@ def _run_batch(
             raise
         if rendered:
             _summary(rendered, out)
-    for path, error in refused:
-        note("refused", "red", f"{path}: {error}")
+    for line in refused:
+        note("refused", "red", line)
     for job in failed:
         note(job.state, "red", f"{job.name}: {job.error or 'taken back by a user'}")
     if refused or failed:
         raise SystemExit(1)
 
 
-def _upload(client: FarmClient, paths: list[Path]) -> tuple[list[UploadedModel], list[tuple[Path, FarmError]]]:
+def _upload(client: FarmClient, paths: list[Path]) -> tuple[list[UploadedModel], list[str]]:
     uploaded: dict[str, UploadedModel] = {}
-    refused: list[tuple[Path, FarmError]] = []
+    refused: list[str] = []
+    stems = Counter(path.stem for path in paths)
     for path in paths:
         try:
-            model = client.upload(path)
-        except RefusedError as error:
-            refused.append((path, error))
+            models, bad = client.upload(path)
+        except (RefusedError, OSError) as error:
+            refused.append(f"{path}: {error}")
             continue
-        if model.id in uploaded:
-            note("twice", "yellow", f"{path} is the same model as {uploaded[model.id].name}; it is rendered once.")
-            continue
-        uploaded[model.id] = model
-        for warning in model.inventory.warnings:
-            note("warning", "yellow", f"{path.name}: {warning}")
+        refused += [f"{path}/{model.name}: {model.message}" for model in bad]
+        for model in models:
+            if model.id in uploaded:
+                note(
+                    "twice", "yellow", f"{path} holds the same model as {uploaded[model.id].name}; it is rendered once."
+                )
+                continue
+            # Gene.pmx beside Gene.pmd: the name has to say which.
+            clear = len(models) == 1 and stems[path.stem] > 1
+            uploaded[model.id] = replace(model, name=f"{model.name}{path.suffix}") if clear else model
+            for warning in model.inventory.warnings:
+                note("warning", "yellow", f"{path.name}: {warning}")
     return list(uploaded.values()), refused
 
 
@@ -206,8 +213,9 @@ def _lay_out(client: FarmClient, job: JobSummary, out: Path) -> RenderedModel:
 
 
 def _summary(rendered: list[RenderedModel], out: Path) -> None:
-    write_poses(rendered, out)
-    gallery = write_gallery(rendered, out)
+    everything = read_output(out)  # with what earlier runs left in the folder
+    write_poses(everything, out)
+    gallery = write_gallery(everything, out)
     images = sum(len(model.manifest.images) for model in rendered)
     stdout.print(f"{images} images of {len(rendered)} models are in {out}", markup=False, soft_wrap=True)
     stdout.print(f"  poses:          {out / POSES}", markup=False, soft_wrap=True)
@@ -238,13 +246,12 @@ def submit(
     client = FarmClient(url)
     models = models_at(paths)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        with _stopped_by_sigterm():
+        with locked(out), _stopped_by_sigterm():
             _run_batch(client, models, out, spec, table, lambda: None)
         return
     uploaded, refused = _upload(client, models)
-    for path, error in refused:
-        note("refused", "red", f"{path}: {error}")
+    for line in refused:
+        note("refused", "red", line)
     if uploaded:
         batch = client.submit(uploaded, spec, table)
         stdout.print(f"batch {batch}: {len(uploaded)} models; watch it at {url}/v1/batches/{batch}", markup=False)

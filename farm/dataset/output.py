@@ -8,10 +8,14 @@ DIR/<folder>/<style>/<partition>/<folder>_<sample>.png
 """
 
 import csv
+import fcntl
 import html
+import os
 import re
+import shutil
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +23,9 @@ from pydantic import ValidationError
 
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, ImageRecord, Manifest
 from farm.dataset.shards import read_shard
-from farm.errors import StorageError
+from farm.errors import ConflictError, StorageError
 from farm.poses import POSE_SIZE
+from farm.spec import StyleName
 
 POSES = "poses.csv"
 POSE_COLUMNS = (
@@ -65,7 +70,7 @@ def unpack_result(manifest: Manifest, label: str, fetch: Callable[[str, Path], N
     manifest says. The manifest is written last: a folder with a manifest is whole.
     """
     model = RenderedModel(out / folder_name(label, manifest.model.id), manifest)
-    model.folder.mkdir(parents=True, exist_ok=True)
+    _clear(model.folder)
     fetch(CONTACT_SHEET, model.folder / CONTACT_SHEET)
     (model.folder / "basis").mkdir(exist_ok=True)
     for basis in manifest.basis:
@@ -82,7 +87,6 @@ def unpack_result(manifest: Manifest, label: str, fetch: Callable[[str, Path], N
         written = 0
         for name, data in read_shard(packed):
             if name in paths:
-                paths[name].unlink(missing_ok=True)  # an export may share the old file; it must keep its bytes
                 paths[name].write_bytes(data)
                 written += 1
         packed.unlink()
@@ -90,6 +94,34 @@ def unpack_result(manifest: Manifest, label: str, fetch: Callable[[str, Path], N
             raise StorageError(f"Shard {shard.file} of model {label} holds {written} of {shard.images} images; retry.")
     (model.folder / MANIFEST).write_bytes(manifest.to_bytes())
     return model
+
+
+def _clear(folder: Path) -> None:
+    """Make the model's folder, or remove what an earlier run left in it, the manifest first.
+
+    Files are removed and never overwritten: an export may share them, and has to keep its bytes.
+    """
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in ("basis", *StyleName):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONTACT_SHEET).unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Make the folder `out` and keep it for this process. Raises ConflictError while another writes there."""
+    out.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(out, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError(f"Another farm is writing into {out}; wait for it, or name another folder.") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_output(directory: Path) -> list[RenderedModel]:

@@ -95,7 +95,12 @@ class JobStore:
 
     def __init__(self, url: str) -> None:
         # redis-py types every answer as bytes | str, whatever decode_responses says.
-        self._redis: Any = connect(url)
+        try:
+            self._redis: Any = connect(url)
+        except ValueError as error:
+            raise ServiceError(
+                f"FARM_REDIS_URL is no Redis address ({error}); it looks like redis://host:6379/0."
+            ) from error
         self._url = url
 
     def _safely[T](self, action: Callable[[], T]) -> T:
@@ -205,6 +210,15 @@ class JobStore:
             return []
         texts: list[str | None] = self._safely(lambda: self._redis.mget([f"farm:job:{job_id}" for job_id in ids]))
         return [Job.from_json(json.loads(text)) for text in texts if text is not None]
+
+    def running(self) -> list[str]:
+        """The ids of all jobs that a worker has."""
+        found: list[str] = []
+        batches: list[str] = self._safely(lambda: self._redis.lrange(_BATCHES, 0, -1))
+        for batch_id in batches:
+            if self.batch(batch_id).counts[State.RENDERING]:
+                found += [job.id for job in self.jobs(batch_id) if job.state is State.RENDERING]
+        return found
 
     def totals(self) -> Totals:
         """The numbers that metrics and the autoscaler ask for."""

@@ -67,6 +67,17 @@ def _job(entry: Entry, batch_id: str, spec: RenderSpec, table: MappingTable | No
     )
 
 
+def requeue_running(jobs: JobStore, enqueue: Callable[[str], None]) -> int:
+    """Put every job that counts as rendering back on the queue; how many there were.
+
+    For a farm that starts anew: no worker runs, so whatever was being rendered has lost its worker.
+    """
+    found = jobs.running()
+    for job_id in found:
+        enqueue(job_id)
+    return len(found)
+
+
 def cancel_batch(batch_id: str, jobs: JobStore) -> Batch:
     """Cancel every job of the batch that has not ended. Workers notice within a second. Raises NotFoundError."""
     jobs.batch(batch_id)

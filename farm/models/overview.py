@@ -74,7 +74,8 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font: 14px/1.45 system-ui, sans-serif; margin: 2rem; color: #282c34; }}
 table {{ border-collapse: collapse; }} td, th {{ text-align: left; vertical-align: top; padding: .25rem .7rem; }}
-body > table > tbody > tr {{ border-top: 1px solid #dde; }} .warn {{ color: #a50; }} td:last-child {{ min-width: 14rem; }} td:nth-child(2) {{ white-space: nowrap; }}
+body > table > tbody > tr {{ border-top: 1px solid #dde; }} .warn {{ color: #a50; }}
+td:last-child {{ min-width: 14rem; }} td:nth-child(2) {{ white-space: nowrap; }}
 pre {{ white-space: pre-wrap; max-width: 40rem; }} small {{ color: #778; }}
 </style></head><body><h1>A collection of models</h1><p>{summary}</p>
 <table><thead><tr>{headings}</tr></thead><tbody>

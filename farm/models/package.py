@@ -83,12 +83,13 @@ def read_model(path: Path) -> Package:
             f"'{path.name}' lists {len(character.textures)} textures, over the limit of {MAX_TEXTURES}. Remove the "
             "unused ones in an editor such as PMX Editor."
         )
+    folder = path.resolve().parent  # a link to a model finds the textures beside the model
     textures: dict[int, bytes] = {}
     found: dict[int, str] = {}
     absent: list[str] = []
     size = len(data)
     for index, reference in enumerate(character.textures):
-        file = find_texture(path.parent, reference)
+        file = find_texture(folder, reference)
         if file is None:
             if reference.strip():
                 absent.append(reference)
@@ -97,7 +98,7 @@ def read_model(path: Path) -> Package:
         if size > MAX_PACKAGE_BYTES:
             raise ModelFormatError(f"'{path.name}' and its textures exceed {MAX_PACKAGE_BYTES // 2**20} MiB together.")
         textures[index] = file.read_bytes()
-        found[index] = file.relative_to(path.parent).as_posix()
+        found[index] = file.relative_to(folder).as_posix()
     return Package(path.stem, suffix, data, textures, inventory.of_character(character, found, absent))
 
 
@@ -109,7 +110,7 @@ def find_models(path: Path) -> Iterator[Path]:
     for file in sorted(path.rglob("*")):
         # A Mac's zip holds a shadow "__MACOSX/._x.pmx" of every file.
         hidden = file.name.startswith(".") or "__MACOSX" in file.relative_to(path).parts
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not file.is_symlink() and not hidden:
+        if file.suffix.lower() in SUFFIXES and file.is_file() and not hidden:
             yield file
 
 
@@ -163,7 +164,7 @@ def upload_form(path: Path) -> tuple[str, bytes]:
         with zipfile.ZipFile(out, "w") as archive:
             archive.writestr(path.name, package.data)
             for name in dict.fromkeys(package.inventory.textures_found):  # two entries may name one file
-                archive.writestr(name, path.parent.joinpath(name).read_bytes())
+                archive.writestr(name, path.resolve().parent.joinpath(name).read_bytes())
         return f"{path.stem}.zip", out.getvalue()
 
 

@@ -95,6 +95,7 @@ def read_pmx(data: bytes) -> Character:
         r.warnings.append(f"{int(astray.sum())} vertex weights name bones that do not exist; they are ignored.")
         bone_indices[astray] = -1
     morphs = _read_morphs(r, len(vertices["positions"]), len(bones), len(materials))
+    _skip_tail(r)
     return Character(
         format=f"PMX {r.version:.1f}",
         name=name,
@@ -334,6 +335,26 @@ def _read_morphs(r: _Reader, vertices: int, bones: int, materials: int) -> tuple
                     f"Morph '{name}' has the unknown type {kind}, so the PMX file is damaged. Copy or download it again."
                 )
     return tuple(morphs)
+
+
+def _skip_tail(r: _Reader) -> None:
+    """Pass over display frames, rigid bodies and joints, to notice a file that is cut off there.
+
+    Files that some tools write end before one of these sections, which is no damage. Soft bodies (2.1) are left alone.
+    """
+    if r.left:
+        for _ in range(r.count("display frames", 13)):
+            r.text(), r.text(), r.integer("B")
+            for _ in range(r.count("frame entries", 1 + min(r.bone_size, r.morph_size))):
+                r.index(r.morph_size if r.integer("B") else r.bone_size)
+    if r.left:
+        for _ in range(r.count("rigid bodies", 8 + r.bone_size + 61)):
+            r.text(), r.text(), r.index(r.bone_size)
+            r.take(1 + 2 + 1 + 36 + 20 + 1)
+    if r.left:
+        for _ in range(r.count("joints", 8 + 1 + 2 * r.body_size + 96)):
+            r.text(), r.text(), r.integer("B")
+            r.take(2 * r.body_size + 96)
 
 
 def _offsets(r: _Reader, fields: list[tuple[str, str] | tuple[str, str, int]]) -> NDArray[np.void]:

@@ -128,6 +128,17 @@ def table_csv(models: Sequence[Sequence[SourceMorph]]) -> str:
     return out.getvalue()
 
 
+def table_text(data: bytes) -> str:
+    """The bytes of a table as text: UTF-8, UTF-16 with its mark, or Shift-JIS, as spreadsheets save. Raises MappingError."""
+    encodings = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp932")
+    for encoding in encodings:
+        try:
+            return data.decode(encoding)
+        except UnicodeError:
+            continue
+    raise MappingError("The mapping is neither UTF-8 nor UTF-16 nor Shift-JIS text; save it as CSV in UTF-8.")
+
+
 def read_table(text: str) -> MappingTable:
     """Read an edited table. Raises MappingError with the line number of what is wrong.
 

@@ -1,19 +1,22 @@
-"""PNG encoding outside Blender, 20 times faster than Pillow at nearly the same size.
+"""PNG encoding outside Blender, several times faster than Pillow's default and smaller.
 
-Rows are filtered with numpy (filter type 2, "up"), which suits flat anime colours, and deflated by ISA-L.
-Source: PNG specification (W3C), sections 5, 9 and 10.
+Rows are filtered with numpy (filter type 2, "up"), which suits flat anime colours, and deflated by libdeflate. ISA-L is
+three times as fast again, but one in some ten thousand of its streams differed from run to run, and equal pixels must
+give equal bytes here. Source: PNG specification (W3C), sections 5, 9 and 10.
 """
 
 import struct
 import zlib
 
+import deflate
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _EIGHT_BIT_RGBA = b"\x08\x06\x00\x00\x00"
 _FILTER_UP = 2
+_LEVEL = 1
+"""Higher levels cost time and save a few per cent."""
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -28,6 +31,6 @@ def encode(pixels: NDArray[np.uint8]) -> bytes:
     filtered[:, 0] = _FILTER_UP
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    packed = isal_zlib.compress(memoryview(filtered).cast("B"), 1)
+    packed = bytes(deflate.zlib_compress(filtered.tobytes(), _LEVEL))
     header = struct.pack(">II", width, height) + _EIGHT_BIT_RGBA
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")

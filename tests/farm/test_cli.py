@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from farm.client import FarmClient
 from farm.dataset.output import COLUMNS, read_output
 from farm.morphs.vocabulary import target_morphs
+from farm.spec import RenderSpec
+from farm.stack import free_port
 from tests.support import servers
 
 SMALL = ["--samples", "2", "--size", "48", "--seed", "9"]
@@ -239,3 +243,125 @@ def test_the_version_and_every_command_have_help() -> None:
         done = farm(command, "--help")
         assert done.returncode == 0
         assert "Usage:" in done.stdout
+
+
+@pytest.mark.blender
+def test_a_zip_of_several_models_is_rendered_whole_and_odd_names_do_no_harm(
+    mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "models [test] モデル"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "two.zip", "w") as archive:
+        archive.writestr("a/momo.pmx", mascots["momo"].read_bytes())
+        archive.writestr("b/broken.pmx", b"PMX ?")
+        archive.writestr("c/nagi.pmx", mascots["nagi"].read_bytes())
+    odd = os.fsencode(folder) + b"/bad\xff\xfename.pmx"
+    Path(os.fsdecode(odd)).write_bytes(mascots["momo"].read_bytes())
+    (folder / "[bold]twin.pmx").symlink_to(mascots["momo"])
+
+    done = farm("render", folder / "two.zip", folder, "--out", tmp_path / "out", *SMALL)
+
+    assert done.returncode == 1
+    assert "two.zip/b/broken.pmx: The PMX file is cut off" in done.stderr
+    assert "Traceback" not in done.stderr
+    titles = sorted(model.folder.name.rsplit("-", 1)[0] for model in read_output(tmp_path / "out"))
+    assert titles == ["bold-twin", "momo", "nagi"], "with its textures, the twin is another model than the bare one"
+
+
+@pytest.mark.blender
+def test_a_folder_with_earlier_results_stays_whole(mascots: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert farm("render", mascots["momo"], "--out", out, *SMALL, "--style", "flat").returncode == 0
+    assert farm("render", mascots["momo"], "--out", out, *SMALL, "--style", "toon").returncode == 0
+    assert farm("render", mascots["nagi"], "--out", out, *SMALL, "--style", "toon").returncode == 0
+
+    models = read_output(out)
+
+    assert len(models) == 2
+    with (out / "poses.csv").open(newline="") as file:
+        named = {row["file"] for row in csv.DictReader(file)}
+    kept = {path.relative_to(out).as_posix() for model in models for path in model.folder.rglob("*_0*.png")}
+    assert named == kept
+    assert len(named) == 2 * 2 * 2
+    assert not any("flat" in name for name in named)
+
+
+@pytest.mark.blender
+def test_two_renders_into_one_folder_do_not_mix(mascots: dict[str, Path], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "farm", "render", str(mascots["nagi"]), "--out", str(tmp_path / "out")]
+    first = servers.spawn([*command, "--samples", "500", "--size", "48"], tmp_path / "log")
+    try:
+        servers.wait_until(lambda: (tmp_path / "out").exists(), "the first render starting")
+        second = farm("render", mascots["momo"], "--out", tmp_path / "out", *SMALL)
+    finally:
+        servers.end(first)
+
+    assert second.returncode == 1
+    assert "Another farm is writing into" in second.stderr
+
+
+def test_tables_from_any_spreadsheet_are_read(mascots: dict[str, Path], tmp_path: Path) -> None:
+    text = "source_morph,target\nにやり,mouth/a\n"
+    for encoding in ("utf-8-sig", "utf-16", "cp932"):
+        (tmp_path / "mapping.csv").write_bytes(text.encode(encoding))
+        done = farm("annotate", mascots["nagi"], "--apply", tmp_path / "mapping.csv", "--out", tmp_path / "a.json")
+        assert done.returncode == 0, (encoding, done.stderr)
+        (record,) = json.loads((tmp_path / "a.json").read_text("utf-8"))
+        assert record["annotation"]["mouth/a"] == "にやり", encoding
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"FARM_REDIS_URL": "garbage"}, "FARM_REDIS_URL is no Redis address"),
+        ({"FARM_SHUTDOWN_SECONDS": "abc"}, "shutdown_seconds"),
+    ],
+)
+@pytest.mark.blender
+def test_doctor_names_a_wrong_setting(environment: dict[str, str], words: str) -> None:
+    command = [sys.executable, "-m", "farm", "doctor"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **environment}
+    )
+
+    assert done.returncode == 1
+    assert words in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.blender
+def test_a_full_disk_gets_a_sentence(mascots: dict[str, Path]) -> None:
+    small = Path("/dev/full")
+    done = farm("annotate", mascots["momo"], "--out", small)
+
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.blender
+def test_a_farm_that_comes_up_again_finishes_what_it_had_begun(mascots: dict[str, Path], tmp_path: Path) -> None:
+    # GIVEN a farm that is killed in the middle of a model
+    def up(port: int) -> tuple[subprocess.Popen[bytes], FarmClient]:
+        command = [sys.executable, "-m", "farm", "up", "--home", str(tmp_path / "home"), "--port", str(port)]
+        process = servers.spawn([*command, "--workers", "1"], tmp_path / "log")
+        url = f"http://127.0.0.1:{port}"
+        servers.wait_until(lambda: "submit" in (tmp_path / "log").read_text(), "the farm coming up")
+        return process, FarmClient(url)
+
+    first, client = up(free_port())
+    (model,), _ = client.upload(mascots["nagi"])
+    batch = client.submit([model], RenderSpec(samples=300, size=48), None)
+    servers.wait_until(lambda: client.progress(batch).images_done > 0, "the first image")
+    servers.end(first)
+    client.close()
+    (tmp_path / "log").write_text("")
+
+    # WHEN it comes up again, THEN the job is finished
+    second, client = up(free_port())
+    try:
+        servers.wait_until(lambda: client.progress(batch).ended, "the batch ending", 120)
+        assert [job.state for job in client.jobs(batch)] == ["done"]
+    finally:
+        client.close()
+        servers.end(second, signal.SIGTERM)

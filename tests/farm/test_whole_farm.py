@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from farm.client import FarmClient, JobSummary
+from farm.client import FarmClient, JobSummary, UploadedModel
 from farm.dataset.output import unpack_result
 from farm.models.description import Character
 from farm.models.package import read_character
@@ -47,6 +47,16 @@ def farm(redis_url: str, s3: servers.S3Server, tmp_path_factory: pytest.TempPath
         client.close()
 
 
+def upload_with(client: FarmClient, path: Path) -> UploadedModel:
+    (model,), refused = client.upload(path)
+    assert refused == []
+    return model
+
+
+def upload(farm: Farm, path: Path) -> UploadedModel:
+    return upload_with(farm.client, path)
+
+
 def finish(farm: Farm, batch: str) -> list[JobSummary]:
     servers.wait_until(lambda: farm.client.progress(batch).ended, f"batch {batch} ending", 120)
     return farm.client.jobs(batch)
@@ -55,7 +65,7 @@ def finish(farm: Farm, batch: str) -> list[JobSummary]:
 def test_characters_go_in_and_annotated_images_come_out_of_s3(
     farm: Farm, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
-    models = [farm.client.upload(path) for path in mascots.values()]
+    models = [upload(farm, path) for path in mascots.values()]
 
     jobs = finish(farm, farm.client.submit(models, SPEC, None))
 
@@ -79,7 +89,7 @@ def test_the_same_request_twice_renders_nothing_twice(farm: Farm, mascots: dict[
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("farm_images_rendered_total{"))
 
     spec = RenderSpec(seed=2, samples=1, size=48, styles=(StyleName.FLAT,))
-    model = farm.client.upload(mascots["momo"])
+    model = upload(farm, mascots["momo"])
     (first,) = finish(farm, farm.client.submit([model], spec, None))
     drawn = images_drawn()
 
@@ -99,7 +109,7 @@ def test_a_model_that_fails_in_blender_does_not_stop_the_others(
     data[start:] = b"\xff" * (len(data) - start)
     broken = tmp_path / "broken.vrm"
     broken.write_bytes(data)
-    models = [farm.client.upload(broken), farm.client.upload(mascots["momo"])]
+    models = [upload(farm, broken), upload(farm, mascots["momo"])]
 
     jobs = finish(farm, farm.client.submit(models, SPEC, None))
 
@@ -109,7 +119,7 @@ def test_a_model_that_fails_in_blender_does_not_stop_the_others(
 
 
 def test_a_cancelled_batch_ends_within_seconds(farm: Farm, mascots: dict[str, Path]) -> None:
-    model = farm.client.upload(mascots["nagi"])
+    model = upload(farm, mascots["nagi"])
     batch = farm.client.submit([model], RenderSpec(seed=3, samples=2000, size=48), None)
     servers.wait_until(lambda: farm.client.progress(batch).images_done > 0, "the first image")
 
@@ -128,7 +138,7 @@ def test_missing_textures_are_a_warning_in_the_result(farm: Farm, mascots: dict[
     bare = tmp_path / "bare.pmx"
     bare.write_bytes(mascots["momo"].read_bytes())
 
-    (job,) = finish(farm, farm.client.submit([farm.client.upload(bare)], SPEC, None))
+    (job,) = finish(farm, farm.client.submit([upload(farm, bare)], SPEC, None))
 
     assert job.state == "done"
     character: Character = read_character(".pmx", bare.read_bytes())
@@ -148,7 +158,7 @@ def test_a_killed_worker_process_costs_one_attempt(
         servers.worker_process(tmp_path / "worker", environment) as (worker, _),
     ):
         client = FarmClient(api.url)
-        batch = client.submit([client.upload(mascots["nagi"])], RenderSpec(seed=5, samples=100, size=48), None)
+        batch = client.submit([upload_with(client, mascots["nagi"])], RenderSpec(seed=5, samples=100, size=48), None)
         servers.wait_until(lambda: client.progress(batch).images_done > 0, "the first image")
         children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
         os.kill(int(children[-1]), signal.SIGKILL)
