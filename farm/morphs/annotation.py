@@ -29,7 +29,7 @@ class SourceMorph:
 
     name: str
     kind: str
-    """"vertex", "group", "bone", "uv", "material", "flip", "impulse"; for VRM "expression" or "shape key"."""
+    """"vertex", "group", "bone", "uv", "material", "impulse"; for VRM "expression" or "shape key"."""
     panel: Panel | None
     """None where the format has no panels."""
     moved: int

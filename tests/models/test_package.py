@@ -246,10 +246,14 @@ def test_a_file_of_another_kind_is_refused_by_its_name(tmp_path: Path) -> None:
 
 def test_models_are_found_below_a_folder_in_the_order_of_their_names(tmp_path: Path) -> None:
     _folder(tmp_path, {"b/z.vrm": b"", "b/a.PMX": b"", "a.pmd": b"", "c.png": b"", "d.pmx.txt": b""})
-    (tmp_path / "link.pmx").symlink_to("a.pmd")
+    _folder(tmp_path, {"__MACOSX/b/._a.PMX": b"", "b/.hidden.pmx": b""})
+    (tmp_path / "link.pmd").symlink_to("a.pmd")
+    (tmp_path / "dangling.pmx").symlink_to("nowhere")
     (tmp_path / "folder.pmx").mkdir()
 
-    assert [path.relative_to(tmp_path).as_posix() for path in find_models(tmp_path)] == ["a.pmd", "b/a.PMX", "b/z.vrm"]
+    found = [path.relative_to(tmp_path).as_posix() for path in find_models(tmp_path)]
+
+    assert found == ["a.pmd", "b/a.PMX", "b/z.vrm", "link.pmd"]
     assert list(find_models(tmp_path / "a.pmd")) == [tmp_path / "a.pmd"]
 
 
