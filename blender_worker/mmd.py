@@ -15,6 +15,7 @@ from mathutils import Quaternion, Vector
 from numpy.typing import NDArray
 
 from blender_worker.actor import Actor, Follower, Look, Part, Run, Surface
+from blender_worker.camera import HEAD_WEIGHT, head_height
 from blender_worker.effects import BoneEffect, Flip, KeyEffect, Morph, PaintEffect, UVEffect
 from blender_worker.textures import Texture, UnreadableTextureError, decode, linear_of
 from farm.models.description import (
@@ -31,8 +32,6 @@ from farm.models.description import (
 )
 from farm.models.skeleton import find_neck_and_head
 
-_HEAD_WEIGHT = 0.5
-_HEAD_PERCENTILE = 99
 _ROOT = "still"
 _MAX_MOVING = 512
 """Bones that can move; no character's morphs need more, and each costs memory for every vertex."""
@@ -423,10 +422,8 @@ def _triangles(character: Character, material: Material) -> NDArray[np.int32]:
 
 
 def _head_height(character: Character, head: int, neck: int, turns: NDArray[np.float32]) -> float:
-    """The 99th percentile of the height of the head's vertices over the neck bone."""
+    """The height of the head over the neck bone; of an empty model, something to go on with."""
     weight = np.where(character.bone_indices == head, character.bone_weights, 0).sum(axis=1)
     heights = character.positions[:, 1] - np.float32(character.bones[neck].position[1])
-    for chosen in (weight > _HEAD_WEIGHT, turns > _HEAD_WEIGHT, heights > 0):
-        if chosen.any() and (top := float(np.percentile(heights[chosen], _HEAD_PERCENTILE))) > 0:
-            return top
-    return max(1e-3, float(np.ptp(character.positions[:, 1])) / 8 if len(character.positions) else 1.0)
+    choices = (heights[chosen] for chosen in (weight > HEAD_WEIGHT, turns > HEAD_WEIGHT, heights > 0))
+    return head_height(choices, max(1e-3, float(np.ptp(character.positions[:, 1])) / 8 if len(heights) else 1.0))

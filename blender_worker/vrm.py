@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.actor import Actor, Look, Part, Run, Surface
+from blender_worker.camera import HEAD_WEIGHT, head_height
 from blender_worker.effects import Effect, KeyEffect, Morph, PaintEffect, UVEffect
 from blender_worker.textures import Texture, UnreadableTextureError, decode
 from farm.errors import NoNeckBoneError, RenderError
 
 _ADD_ON = "io_scene_vrm"
-_HEAD_WEIGHT = 0.5
-_HEAD_PERCENTILE = 99
+_ORDINARY_HEAD = 0.25
+"""Metres; for a model of which nothing follows the head."""
 _OUTLINE_COLOUR = (0.04, 0.022, 0.027)
 """Linear light; for the materials that bring none of their own."""
 _PLAIN = (0.6, 0.6, 0.6, 1.0)
@@ -300,18 +301,18 @@ class _Cast:
         return np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 1e-6).clip(0, 1)
 
     def head_height(self, meshes: list[bpy.types.Object], head: str, neck_z: float) -> float:
-        """The 99th percentile of the height over the neck of all vertices that follow the head bone."""
-        for bones in ({head}, self._turning):
-            heights = []
+        """The height over the neck of all vertices that follow the head bone, or else the neck."""
+
+        def heights(bones: set[str]) -> NDArray[np.float32]:
+            found = []
             for item in meshes:
                 item.data.vertices.foreach_get("co", flat := np.empty(len(item.data.vertices) * 3, np.float32))
                 world = np.array(item.matrix_world, np.float32)
                 z = (flat.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3])[:, 2] - np.float32(neck_z)
-                heights.append(z[self._turns(item, bones) > _HEAD_WEIGHT])
-            every = np.concatenate(heights)
-            if len(every) and (top := float(np.percentile(every, _HEAD_PERCENTILE))) > 0:
-                return top
-        return 0.25  # metres: nothing follows the head, so an ordinary head's height
+                found.append(z[self._turns(item, bones) > HEAD_WEIGHT])
+            return np.concatenate(found)
+
+        return head_height((heights(bones) for bones in ({head}, self._turning)), _ORDINARY_HEAD)
 
     def transform_effects(self, surface: int, target: _Transform) -> Iterator[Effect]:
         """The effects that take a surface's texture coordinates from rest to `target` at weight 1."""

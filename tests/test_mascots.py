@@ -11,7 +11,8 @@ from farm.mascots import momo, nagi, write_mascots
 from farm.mascots.cast import MASCOTS
 from farm.mascots.face import Eye, EyeShape
 from farm.mascots.kit import SKULL, Mascot
-from farm.models.description import Character, GroupMorph, Panel, VertexMorph
+from farm.models.description import Character, GroupMorph, VertexMorph
+from farm.morphs.panels import Panel
 
 EYES = ["まばたき", "ウィンク２", "ｳｨﾝｸ２右", "びっくり", "びっくり左", "びっくり右", "じと目", "じと目左", "じと目右"]
 BROWS = ["上", "上左", "上右", "下", "下左", "下右", "怒り", "怒り左", "怒り右"]

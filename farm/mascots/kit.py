@@ -11,7 +11,8 @@ from farm.mascots.face import BrowShape, Eye, EyeShape, Mouth, MouthShape, Skull
 from farm.mascots.hair import Lock
 from farm.mascots.paint import Colour
 from farm.mascots.sculpt import Array, Finished, Mesh, Part, mirrored, sheet, unit
-from farm.models.description import Character, GroupMorph, Material, MaterialFlag, Morph, Panel, SphereMode, VertexMorph
+from farm.models.description import Character, GroupMorph, Material, MaterialFlag, Morph, SphereMode, VertexMorph
+from farm.morphs.panels import Panel
 
 COMMENT = "Facefarm mascot, CC0 1.0: made by code"
 _TEXTURES = ("face", "features", "hair", "clothes")

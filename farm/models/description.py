@@ -10,18 +10,10 @@ from enum import IntEnum, IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.morphs.panels import Panel
+
 type Floats = NDArray[np.float32]
 type Ints = NDArray[np.int32]
-
-
-class Panel(IntEnum):
-    """Where MikuMikuDance shows a morph; names like 上 mean eyebrows only in the panel EYEBROW."""
-
-    SYSTEM = 0
-    EYEBROW = 1
-    EYE = 2
-    MOUTH = 3
-    OTHER = 4
 
 
 class SphereMode(IntEnum):

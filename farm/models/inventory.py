@@ -4,11 +4,12 @@ from typing import TypedDict
 
 from pydantic import BaseModel
 
-from farm.models.description import Character, Panel
+from farm.models.description import Character
 from farm.models.skeleton import find_neck_and_head
 from farm.models.vrm import VrmSummary
 from farm.morphs.annotation import SourceMorph, annotate, sampled_targets
 from farm.morphs.expressions import Rule
+from farm.morphs.panels import Panel
 from farm.poses import sample_count
 
 

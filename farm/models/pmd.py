@@ -11,16 +11,8 @@ from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError, ModelTruncatedError
 from farm.models.binary import Cursor, finite
-from farm.models.description import (
-    Bone,
-    BoneFlag,
-    Character,
-    Material,
-    MaterialFlag,
-    Panel,
-    SphereMode,
-    VertexMorph,
-)
+from farm.models.description import Bone, BoneFlag, Character, Material, MaterialFlag, SphereMode, VertexMorph
+from farm.morphs.panels import Panel
 
 _VERTEX = np.dtype(
     [

@@ -4,7 +4,8 @@ import struct
 
 import numpy as np
 
-from farm.models.description import Character, Material, MaterialFlag, Panel, SphereMode, VertexMorph
+from farm.models.description import Character, Material, MaterialFlag, SphereMode, VertexMorph
+from farm.morphs.panels import Panel
 
 _NOTHING = 0xFFFF
 _PANEL_CODES = {Panel.EYEBROW: 1, Panel.EYE: 2, Panel.MOUTH: 3}

@@ -24,11 +24,11 @@ from farm.models.description import (
     MaterialOffset,
     Morph,
     OtherMorph,
-    Panel,
     SphereMode,
     UVMorph,
     VertexMorph,
 )
+from farm.morphs.panels import Panel
 
 _SMALLEST_VERTEX = 12 + 12 + 8 + 1 + 1 + 4
 _SMALLEST_MATERIAL = 4 + 4 + 16 + 12 + 4 + 12 + 1 + 16 + 4 + 1 + 1 + 1 + 1 + 1 + 4 + 4

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from farm.errors import MappingError
-from farm.models.description import Panel
 from farm.morphs.names import normalise
+from farm.morphs.panels import Panel
 from farm.morphs.vocabulary import Target, all_targets, recognise
 
 type Annotation = dict[str, str]

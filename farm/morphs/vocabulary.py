@@ -6,8 +6,8 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
-from farm.models.description import Panel
 from farm.morphs.names import normalise
+from farm.morphs.panels import Panel
 
 POSE_ENTRIES = 17
 """Entries of the pose vector that morphs set; the three rotations follow them."""

@@ -18,12 +18,12 @@ from farm.models.description import (
     MaterialFlag,
     MaterialMorph,
     MaterialOffset,
-    Panel,
     UVMorph,
     VertexMorph,
 )
 from farm.models.pmd_writer import pmd_bytes
 from farm.models.pmx_writer import Layout, pmx_bytes
+from farm.morphs.panels import Panel
 from farm.poses import rotation_matrix
 from tests.blender.evaluation import Asked, evaluate
 from tests.models.made_files import material

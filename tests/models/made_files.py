@@ -19,11 +19,11 @@ from farm.models.description import (
     MaterialMorph,
     MaterialOffset,
     OtherMorph,
-    Panel,
     SphereMode,
     UVMorph,
     VertexMorph,
 )
+from farm.morphs.panels import Panel
 
 type Json = dict[str, Any]
 

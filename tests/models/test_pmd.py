@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from farm.errors import ModelFormatError, ModelTruncatedError
-from farm.models.description import MaterialFlag, Panel, SphereMode, VertexMorph
+from farm.models.description import MaterialFlag, SphereMode, VertexMorph
 from farm.models.pmd import read_pmd
+from farm.morphs.panels import Panel
 from tests.models import made_files as made
 
 

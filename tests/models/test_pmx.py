@@ -25,13 +25,13 @@ from farm.models.description import (
     MaterialOffset,
     Morph,
     OtherMorph,
-    Panel,
     SphereMode,
     UVMorph,
     VertexMorph,
 )
 from farm.models.pmx import read_pmx
 from farm.models.pmx_writer import Layout, pmx_bytes
+from farm.morphs.panels import Panel
 from tests.models import made_files as made
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)

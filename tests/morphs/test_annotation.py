@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.errors import MappingError
-from farm.models.description import Panel
 from farm.morphs import annotation
 from farm.morphs.annotation import (
     COLUMNS,
@@ -20,6 +19,7 @@ from farm.morphs.annotation import (
     sampled_targets,
     table_csv,
 )
+from farm.morphs.panels import Panel
 
 EYE, EYEBROW, MOUTH = Panel.EYE, Panel.EYEBROW, Panel.MOUTH
 

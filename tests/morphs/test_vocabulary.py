@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from farm.models.description import Panel
 from farm.morphs.names import normalise
+from farm.morphs.panels import Panel
 from farm.morphs.vocabulary import POSE_ENTRIES, all_targets, recognise, target_morphs
 
 EYEBROW, EYE, MOUTH, OTHER = Panel.EYEBROW, Panel.EYE, Panel.MOUTH, Panel.OTHER
