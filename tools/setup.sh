@@ -5,6 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-runtime}
+# Trust what the machine trusts: behind a company's proxy uv's own list of authorities does not do.
+export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
