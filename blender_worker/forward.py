@@ -79,7 +79,7 @@ class _DrawRun:
 
 
 class ForwardCanvas:
-    """Draws one actor; make one for each model and `close` it before the scene is emptied."""
+    """A `canvas.Canvas`: draws one actor."""
 
     def __init__(self, actor: Actor, camera: Camera, styles: Sequence[Style], size: int, supersample: int) -> None:
         self._actor, self._camera, self._styles = actor, camera, list(styles)

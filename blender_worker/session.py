@@ -10,7 +10,7 @@ import numpy as np
 from blender_worker import mmd, scene, vrm
 from blender_worker.actor import Actor
 from blender_worker.camera import frame
-from blender_worker.forward import ForwardCanvas
+from blender_worker.canvas import open_canvas
 from blender_worker.styles import STYLES
 from blender_worker.survey import survey
 from farm import pipe
@@ -55,7 +55,7 @@ def _draw(command: pipe.Render, answers: int) -> None:
     actor = _load(command)
     camera = frame(actor.neck_position, actor.head_height)
     styles = [STYLES[name] for name in command.styles]
-    canvas = ForwardCanvas(actor, camera, styles, command.size, command.supersample)
+    canvas = open_canvas(command.canvas, actor, camera, styles, command.size, command.supersample)
     measures = survey(actor, camera, canvas)
     seconds = time.perf_counter() - started
     pipe.send(answers, pipe.Loaded(warnings=actor.warnings, survey=measures, seconds=seconds))

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from blender_worker.actor import Actor, Pose
 from blender_worker.camera import Camera
-from blender_worker.forward import ForwardCanvas
+from blender_worker.canvas import Canvas
 from farm.pipe import Survey
 
 _FRONT = (0.0, 0.0, 0.0)
@@ -15,7 +15,7 @@ _CLOSE = 0.03
 """Share of the head's height by which a vertex may lie behind the surface that is seen: lids and lips have a thickness."""
 
 
-def survey(actor: Actor, camera: Camera, canvas: ForwardCanvas) -> Survey:
+def survey(actor: Actor, camera: Camera, canvas: Canvas) -> Survey:
     """Draw the neutral model once and measure it.
 
     The face is the set of vertices that the annotated morphs move on the head; without such morphs it is unknown.

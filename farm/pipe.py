@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from farm.poses import Partition
-from farm.spec import StyleName
+from farm.spec import CanvasName, StyleName
 
 _LENGTHS = struct.Struct("<II")
 MAX_HEADER = 64 * 2**20
@@ -45,6 +45,7 @@ class Render(_Message):
     textures: dict[int, str]
     morphs: list[str]
     """Source morphs that the shots use."""
+    canvas: CanvasName = CanvasName.FORWARD
     styles: list[StyleName]
     size: int
     supersample: int

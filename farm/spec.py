@@ -29,6 +29,13 @@ def _each_once[T](values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
+class CanvasName(StrEnum):
+    """The ways of drawing."""
+
+    FORWARD = "forward"
+    """Our own shaders through Blender's gpu module, all styles in one pass."""
+
+
 class RenderSpec(BaseModel):
     """What to draw of each model. The defaults are the paper's."""
 
@@ -42,7 +49,7 @@ class RenderSpec(BaseModel):
     styles: Annotated[tuple[StyleName, ...], AfterValidator(_each_once)] = Field(tuple(StyleName), min_length=1)
     size: int = Field(256, ge=32, le=1024, description="Width and height of a picture in pixels")
     supersample: int = Field(2, ge=1, le=4, description="Drawn pixels per picture pixel and axis")
-    canvas: Literal["forward"] = "forward"
+    canvas: CanvasName = CanvasName.FORWARD
     keep_unusable: bool = Field(False, description="Render models whose neutral picture shows no usable face, too")
 
     def samples_of(self, by_rule: int) -> int:

@@ -124,6 +124,7 @@ def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, rep
             character=str(character),
             textures={index: str(path) for index, path in textures.items()},
             morphs=todo.morphs,
+            canvas=spec.canvas,
             styles=list(spec.styles),
             size=spec.size,
             supersample=spec.supersample,
