@@ -47,7 +47,7 @@ vec4 surface_colour() {
         if (base.a < options.x) { discard; }
         base.a = 1.0;
     }
-    if (base.a < 0.004) { discard; }
+    if (base.a < max(options.w, 0.004)) { discard; }
     return base;
 }
 float facing_light() {
@@ -58,6 +58,8 @@ float facing_light() {
 
 _RESOLVE_VERTEX = "void main() { gl_Position = vec4(position, 0.0, 1.0); }"
 
+_SEEN_THROUGH = 0.75
+"""Alpha under which a surface hides nothing, for the survey: visors, glasses."""
 _FILTER_RADIUS = 1.0
 """Pixels; the width of the resolve filter."""
 
@@ -148,6 +150,12 @@ class ForwardCanvas:
         self, weights: dict[str, float], rotation: tuple[float, float, float], light: float
     ) -> list[NDArray[np.uint8]]:
         """Pose the actor and draw it; a (size, size, 4) picture for each style, top row first."""
+        return self._draw(weights, rotation, light, 0.0)
+
+    def _draw(
+        self, weights: dict[str, float], rotation: tuple[float, float, float], light: float, min_alpha: float
+    ) -> list[NDArray[np.uint8]]:
+        """The same, leaving out what is less opaque than `min_alpha`."""
         pose = self._actor.pose(weights, rotation)
         w, x, y, z = Matrix(rotation_matrix(rotation).tolist()).to_quaternion()
         turn = (x, y, z, w)
@@ -158,7 +166,7 @@ class ForwardCanvas:
         with self._frame.bind():
             self._frame.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
             gpu.state.viewport_set(0, 0, self._large, self._large)
-            self._draw_surfaces(batches, pose.looks, turn, light)
+            self._draw_surfaces(batches, pose.looks, turn, (light, min_alpha))
         for index in self._outlined:
             with self._outline_frames[index].bind():
                 gpu.state.viewport_set(0, 0, self._large, self._large)
@@ -167,7 +175,7 @@ class ForwardCanvas:
 
     def draw_preview(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The neutral pose: alpha (size, size), top row first, and the depth buffer (drawn pixels), bottom row first."""
-        pictures = self.draw({}, (0.0, 0.0, 0.0), 0.6)
+        pictures = self._draw({}, (0.0, 0.0, 0.0), 0.6, _SEEN_THROUGH)
         with self._frame.bind():
             data = self._frame.read_depth(0, 0, self._large, self._large)
         return pictures[0][..., 3], np.frombuffer(data, np.float32).reshape(self._large, self._large)
@@ -189,7 +197,7 @@ class ForwardCanvas:
         return batches
 
     def _draw_surfaces(
-        self, batches: list[gpu.types.GPUBatch], looks: list[Look], turn: Sequence[float], light: float
+        self, batches: list[gpu.types.GPUBatch], looks: list[Look], turn: Sequence[float], light: tuple[float, float]
     ) -> None:
         shader = self._shader
         shader.bind()
@@ -200,7 +208,7 @@ class ForwardCanvas:
             shader.uniform_sampler("image", item.texture)
             shader.uniform_float("colour", look.colour)
             shader.uniform_float("added", (*look.added, 0.0))
-            shader.uniform_float("options", (item.cutoff, light, 0.0, 0.0))
+            shader.uniform_float("options", (item.cutoff, light[0], 0.0, light[1]))
             batch.draw(shader)
 
     def _draw_outlines(
@@ -309,7 +317,7 @@ def _surface_info() -> gpu.types.GPUShaderCreateInfo:
     info.push_constant("VEC4", "turn")  # the head's rotation as a quaternion x, y, z, w
     info.push_constant("VEC4", "colour")
     info.push_constant("VEC4", "added")  # to the texture's colour, before `colour` multiplies it
-    info.push_constant("VEC4", "options")  # cut-off or -1, light, outline width in clip units
+    info.push_constant("VEC4", "options")  # cut-off or -1, light, outline width, least alpha
     info.sampler(0, "FLOAT_2D", "image")
     return info
 

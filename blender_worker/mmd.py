@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from blender_worker.actor import Actor, Follower, Look, Part, Run, Surface
 from blender_worker.camera import HEAD_WEIGHT, head_height
 from blender_worker.effects import BoneEffect, Flip, KeyEffect, Morph, PaintEffect, UVEffect
-from blender_worker.textures import Texture, UnreadableTextureError, decode, linear_of
+from blender_worker.textures import Budget, Texture, UnreadableTextureError, decode, linear_of
 from farm.models.description import (
     BoneFlag,
     BoneMorph,
@@ -30,13 +30,16 @@ from farm.models.description import (
     UVMorph,
     VertexMorph,
 )
-from farm.models.skeleton import find_neck_and_head
+from farm.models.skeleton import locate_neck_and_head
 
 _ROOT = "still"
 _MAX_MOVING = 512
 """Bones that can move; no character's morphs need more, and each costs memory for every vertex."""
-_MAX_STEPS = 10_000
-"""Morphs that one morph may drive: groups of groups in a hostile file would multiply without end."""
+_MAX_DEPTH = 64
+"""Groups inside groups."""
+_MAX_STEPS = 100_000_000
+"""Vertices (and other things) that all wanted morphs of a model may move together: groups of groups in a hostile file
+would multiply without end."""
 _KEY_RANGE = 10.0
 """Group morphs may drive a morph beyond 1 and below 0; Blender allows up to this."""
 
@@ -47,9 +50,7 @@ def build(character: Character, textures: dict[int, Path], wanted: Iterable[str]
     `textures` maps texture indices to files; `wanted` are the names of the source morphs that will be used. Raises
     NoNeckBoneError. What could not be honoured is in the actor's warnings.
     """
-    joints = find_neck_and_head([bone.name for bone in character.bones])
-    names = [bone.name for bone in character.bones]
-    neck, head = names.index(joints.neck), names.index(joints.head)
+    neck, head, _ = locate_neck_and_head(character.bones)
     warnings: list[str] = []
     mesh_object = _build_mesh(character)
     morphs = _Morphs(character, mesh_object).build(wanted, warnings)
@@ -288,13 +289,12 @@ class _Morphs:
             index_of.setdefault(morph.name, index)
         built = {}
         for name in wanted:
-            self._steps = 0
             built[name] = self._morph([(index_of[name], 1.0)], frozenset())
             if not built[name].effects and not built[name].flips:
                 kind = self._character.morphs[index_of[name]].kind
                 warnings.append(f"Morph '{name}' ({kind}) changes nothing that a picture can show.")
             if self._steps > _MAX_STEPS:
-                warnings.append(f"Morph '{name}' is a group of over {_MAX_STEPS} morphs; the rest is left out.")
+                warnings.append(f"Morph '{name}' is a group of too many morphs; the rest of them is left out.")
         return built
 
     def _morph(self, roots: list[tuple[int, float]], seen: frozenset[int]) -> Morph:
@@ -315,10 +315,10 @@ class _Morphs:
     ) -> None:
         """Add the source morphs `roots` to `shape` and `result`; a group that contains itself is cut there."""
         for index, weight in roots:
-            self._steps += 1
+            morph = self._character.morphs[index]
+            self._steps += 100 + (len(morph.vertices) if isinstance(morph, VertexMorph) else 0)
             if self._steps > _MAX_STEPS:
                 return
-            morph = self._character.morphs[index]
             match morph:
                 case VertexMorph():
                     np.add.at(shape, morph.vertices, _to_blender(morph.offsets) * np.float32(weight))
@@ -330,7 +330,7 @@ class _Morphs:
                     result.effects.append((UVEffect(0, morph.vertices, offsets), weight))
                 case MaterialMorph():
                     result.effects += [(effect, weight) for effect in self._paint_effects(morph)]
-                case GroupMorph() if index not in seen:
+                case GroupMorph() if index not in seen and len(seen) < _MAX_DEPTH:
                     children = list(zip(morph.morphs.tolist(), morph.weights.tolist(), strict=True))
                     inside = seen | {index}
                     if morph.flip:
@@ -362,11 +362,12 @@ def _bone_effects(morph: BoneMorph) -> Iterable[BoneEffect]:
 def _load_textures(character: Character, paths: dict[int, Path], warnings: list[str]) -> dict[int, Texture]:
     used = sorted({m.texture for m in character.materials if m.texture is not None})
     loaded: dict[int, Texture] = {}
+    budget = Budget()
     for index in used:
         if index not in paths:
             continue  # absent: the inventory has warned
         try:
-            loaded[index] = decode(paths[index].read_bytes(), character.textures[index])
+            loaded[index] = budget.take(decode(paths[index].read_bytes(), character.textures[index]))
         except UnreadableTextureError as error:
             warnings.append(
                 f"Texture '{character.textures[index]}' cannot be read ({error}); its material is drawn plain."
@@ -425,5 +426,7 @@ def _head_height(character: Character, head: int, neck: int, turns: NDArray[np.f
     """The height of the head over the neck bone; of an empty model, something to go on with."""
     weight = np.where(character.bone_indices == head, character.bone_weights, 0).sum(axis=1)
     heights = character.positions[:, 1] - np.float32(character.bones[neck].position[1])
-    choices = (heights[chosen] for chosen in (weight > HEAD_WEIGHT, turns > HEAD_WEIGHT, heights > 0))
+    # Without a head bone the neck stands in for it, and a few vertices of the neck are no head.
+    by_head = [weight > HEAD_WEIGHT] if head != neck else []
+    choices = (heights[chosen] for chosen in (*by_head, turns > HEAD_WEIGHT, heights > 0))
     return head_height(choices, max(1e-3, float(np.ptp(character.positions[:, 1])) / 8 if len(heights) else 1.0))

@@ -1,6 +1,7 @@
 """Answers the worker: loads a model, draws its shots, sends the pictures."""
 
 import time
+import traceback
 from pathlib import Path
 
 import bpy
@@ -14,7 +15,7 @@ from blender_worker.canvas import open_canvas
 from blender_worker.styles import STYLES
 from blender_worker.survey import survey
 from farm import pipe
-from farm.errors import FarmError
+from farm.errors import FarmError, RenderError
 from farm.models.package import read_character
 
 
@@ -45,6 +46,14 @@ def _render(command: pipe.Render, answers: int) -> None:
         _draw(command, answers)
     except FarmError as error:
         pipe.send(answers, pipe.Failed(code=error.code, message=str(error)))
+    except pipe.Closed:
+        raise
+    except Exception as error:  # noqa: BLE001 - one odd model must not cost the process, nor three attempts
+        traceback.print_exc()  # into the log that the worker keeps
+        sentence = (
+            f"Blender could not draw the model ({type(error).__name__}: {error}). Please report it, with the model."
+        )
+        pipe.send(answers, pipe.Failed(code=RenderError.code, message=sentence))
     finally:
         # By now nothing of Python's holds a texture of the scene any more: freeing one after its image is a crash.
         scene.clear()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from blender_worker.actor import Actor, Look, Part, Run, Surface
 from blender_worker.camera import HEAD_WEIGHT, head_height
 from blender_worker.effects import Effect, KeyEffect, Morph, PaintEffect, UVEffect
-from blender_worker.textures import Texture, UnreadableTextureError, decode
+from blender_worker.textures import Budget, Texture, UnreadableTextureError, decode
 from farm.errors import NoNeckBoneError, RenderError
 
 _ADD_ON = "io_scene_vrm"
@@ -87,7 +87,11 @@ def _import(path: Path) -> list[bpy.types.Object]:
     try:
         result = bpy.ops.import_scene.vrm(filepath=str(path))
     except RuntimeError as error:
-        raise RenderError(f"Blender's VRM add-on could not import the file: {error}. Export it again.") from error
+        lines = [
+            line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(("  ", "Location"))
+        ]
+        reason = next((line for line in reversed(lines) if not line.startswith("Traceback")), "no reason given")
+        raise RenderError(f"Blender's VRM add-on could not import the file ({reason}). Export it again.") from error
     if "FINISHED" not in result:
         raise RenderError("Blender's VRM add-on could not import the file. Export it again.")
     return [item for item in bpy.data.objects if item not in before]
@@ -132,6 +136,7 @@ class _Wardrobe:
         self._transforms: list[_Transform] = []
         self._by_material: dict[str, int] = {}
         self._decoded: dict[str, Texture | None] = {}
+        self._budget = Budget()
         self._warnings = warnings
 
     def surface(self, material: bpy.types.Material | None) -> int:
@@ -208,7 +213,7 @@ class _Wardrobe:
             try:
                 if image.packed_file is None:
                     raise UnreadableTextureError("it is not inside the file")
-                self._decoded[image.name] = decode(image.packed_file.data, image.name)
+                self._decoded[image.name] = self._budget.take(decode(image.packed_file.data, image.name))
             except UnreadableTextureError as error:
                 self._decoded[image.name] = None
                 self._warnings.append(f"Texture '{image.name}' cannot be read ({error}); its material is drawn plain.")
@@ -312,7 +317,8 @@ class _Cast:
                 found.append(z[self._turns(item, bones) > HEAD_WEIGHT])
             return np.concatenate(found)
 
-        return head_height((heights(bones) for bones in ({head}, self._turning)), _ORDINARY_HEAD)
+        followed = [{head}, self._turning] if head in self._armature.data.bones else [self._turning]
+        return head_height((heights(bones) for bones in followed), _ORDINARY_HEAD)
 
     def transform_effects(self, surface: int, target: _Transform) -> Iterator[Effect]:
         """The effects that take a surface's texture coordinates from rest to `target` at weight 1."""

@@ -16,7 +16,12 @@ stdout = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_W
 stderr = Console(stderr=True, highlight=False)
 
 
+def clean(text: str) -> str:
+    """`text` without the control characters by which a file's name or title could command the terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+
+
 def note(word: str, colour: str, text: str) -> None:
     """Print ``word: text`` on stderr, the word coloured, the text as it is and on one line."""
     stderr.print(f"[{colour}]{word}[/{colour}] ", end="")
-    stderr.print(text, markup=False, soft_wrap=True)
+    stderr.print(clean(text), markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from farm.cli.console import note, stdout
+from farm.cli.console import clean, note, stdout
 from farm.cli.options import PATHS, models_at
 from farm.errors import FarmError
 from farm.models.inventory import Inventory
@@ -49,6 +49,11 @@ def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None) -> None:
         raise SystemExit(1)
 
 
+def _plain(text: str) -> str:
+    """`text` from a file, to be shown as it is in a table."""
+    return escape(clean(text))
+
+
 def _overview(found: list[tuple[Path, Inventory]]) -> None:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("model", no_wrap=True)
@@ -57,14 +62,14 @@ def _overview(found: list[tuple[Path, Inventory]]) -> None:
     for path, inventory in found:
         total = len(inventory.textures_found) + len(inventory.textures_absent)
         table.add_row(
-            escape(path.name),
+            _plain(path.name),
             inventory.format,
-            escape(inventory.title),
+            _plain(inventory.title),
             str(inventory.vertices),
             str(len(inventory.morphs)),
             str(inventory.target_morphs),
             str(inventory.samples),
-            escape(inventory.neck),
+            _plain(inventory.neck),
             f"{len(inventory.textures_found)}/{total}",
             str(len(inventory.warnings)),
         )
@@ -84,11 +89,11 @@ def _show(path: Path, inventory: Inventory) -> None:
         ("textures", f"{len(inventory.textures_found)} found, {len(inventory.textures_absent)} absent"),
         ("samples", f"{inventory.samples}, as {inventory.target_morphs} of the 23 target morphs are annotated"),
     ):
-        facts.add_row(escape(name), escape(value))
+        facts.add_row(_plain(name), _plain(value))
     stdout.print(facts)
     materials = Table("material", "triangles", "texture", title="Materials", title_justify="left", box=SIMPLE_HEAD)
     for material in inventory.materials:
-        materials.add_row(escape(material.name), str(material.triangles), escape(material.texture or ""))
+        materials.add_row(_plain(material.name), str(material.triangles), _plain(material.texture or ""))
     stdout.print(materials)
     morphs = Table(
         "source morph",
@@ -101,7 +106,7 @@ def _show(path: Path, inventory: Inventory) -> None:
         box=SIMPLE_HEAD,
     )
     for morph in inventory.morphs:
-        morphs.add_row(escape(morph.name), morph.kind, morph.panel, str(morph.moved), morph.proposal or "")
+        morphs.add_row(_plain(morph.name), morph.kind, morph.panel, str(morph.moved), morph.proposal or "")
     stdout.print(morphs)
     for warning in inventory.warnings:
         note("warning", "yellow", warning)

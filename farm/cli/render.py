@@ -144,7 +144,9 @@ def _run_batch(
     if uploaded:
         batch = client.submit(uploaded, spec, mapping, name=out.name)
         try:
-            rendered, failed = _watch(client, batch, out, check)
+            rendered, failed = _watch(
+                client, batch, out, {model.id: model.inventory.warnings for model in uploaded}, check
+            )
         except KeyboardInterrupt:
             client.cancel(batch)
             raise
@@ -184,9 +186,12 @@ def _upload(client: FarmClient, paths: list[Path]) -> tuple[list[UploadedModel],
 
 
 def _watch(
-    client: FarmClient, batch: str, out: Path, check: Callable[[], None]
+    client: FarmClient, batch: str, out: Path, known: dict[str, list[str]], check: Callable[[], None]
 ) -> tuple[list[RenderedModel], list[JobSummary]]:
-    """Show the batch's progress and lay out every model when it is done."""
+    """Show the batch's progress and lay out every model when it is done.
+
+    `known` are the warnings by model that were shown before; those that only Blender found are shown here.
+    """
     rendered: dict[str, RenderedModel] = {}
     failed: dict[str, JobSummary] = {}
     with _progress() as bar:
@@ -199,6 +204,9 @@ def _watch(
                     continue
                 if job.state == "done":
                     rendered[job.id] = _lay_out(client, job, out)
+                    for warning in job.warnings:
+                        if warning not in known.get(job.model, ()):
+                            note("warning", "yellow", f"{job.name}: {warning}")
                 elif job.state in ("failed", "cancelled"):
                     failed[job.id] = job
             if state.ended:

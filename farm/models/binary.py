@@ -10,7 +10,11 @@ from farm.errors import ModelFormatError, ModelTruncatedError
 
 def finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """A copy of `values` with 0 for NaN and infinities, as editors write them by accident."""
-    return np.where(np.isfinite(values), values, np.float32(0))
+    return np.where(np.abs(values) <= _LARGEST, values, np.float32(0))
+
+
+_LARGEST = 1e6
+"""Model units: 80 km. What lies beyond is an accident, and breaks the arithmetic of drawing."""
 
 
 class Cursor:

@@ -2,10 +2,20 @@
 
 from typing import TypedDict
 
+import numpy as np
 from pydantic import BaseModel
 
-from farm.models.description import Character
-from farm.models.skeleton import find_neck_and_head
+from farm.errors import ModelFormatError
+from farm.models.description import (
+    Bone,
+    BoneMorph,
+    Character,
+    GroupMorph,
+    MaterialMorph,
+    UVMorph,
+    VertexMorph,
+)
+from farm.models.skeleton import locate_neck_and_head
 from farm.models.vrm import VrmSummary
 from farm.morphs.annotation import SourceMorph, annotate, sampled_targets
 from farm.morphs.expressions import Rule
@@ -64,20 +74,53 @@ class Inventory(BaseModel):
         return [SourceMorph(m.name, m.kind, panels.get(m.panel), m.moved) for m in self.morphs]
 
 
-def _moved(morph: object) -> int:
-    for field in ("vertices", "bones", "morphs", "entries"):
-        if hasattr(morph, field):
-            return len(getattr(morph, field))
-    return 0
+def _named(bone: Bone) -> str:
+    return bone.name or bone.name_en
+
+
+def _moved(character: Character) -> list[int]:
+    """How much each morph moves: vertices, bones, materials, or, for a group, the morphs that move something themselves.
+
+    What moves nothing must not be annotated: its label would say what no picture shows.
+    """
+    counts = [0] * len(character.morphs)
+    parents: dict[int, list[tuple[int, float]]] = {}
+    waiting = []
+    for index, morph in enumerate(character.morphs):
+        match morph:
+            case VertexMorph():
+                counts[index] = int((np.abs(morph.offsets).max(axis=1, initial=0) > 0).sum())
+            case UVMorph():
+                counts[index] = int((np.abs(morph.offsets).max(axis=1, initial=0) > 0).sum()) * (morph.channel == 0)
+            case BoneMorph():
+                counts[index] = len(morph.bones)
+            case MaterialMorph():
+                counts[index] = len(morph.entries)
+            case GroupMorph():
+                for child, weight in zip(morph.morphs.tolist(), morph.weights.tolist(), strict=True):
+                    parents.setdefault(child, []).append((index, weight))
+        if counts[index]:
+            waiting.append(index)
+    passed = set(waiting)
+    while waiting:
+        for parent, weight in parents.get(waiting.pop(), []):
+            counts[parent] += weight != 0
+            if weight and parent not in passed:
+                passed.add(parent)
+                waiting.append(parent)
+    return counts
 
 
 def of_character(character: Character, found: dict[int, str], absent: list[str]) -> Inventory:
-    """The inventory of a PMX or PMD character. Raises NoNeckBoneError.
+    """The inventory of a PMX or PMD character. Raises NoNeckBoneError, or ModelFormatError when there is nothing to draw.
 
     `found` maps texture indices to the paths where they stand; `absent` lists the references without a file.
     """
-    joints = find_neck_and_head([bone.name for bone in character.bones])
-    morphs = [SourceMorph(m.name, m.kind, m.panel, _moved(m)) for m in character.morphs]
+    if not len(character.positions) or not len(character.triangles):
+        raise ModelFormatError("The model holds no triangles: there is nothing to draw. Is it the right file?")
+    neck, head, rule = locate_neck_and_head(character.bones)
+    moved = _moved(character)
+    morphs = [SourceMorph(m.name, m.kind, m.panel, count) for m, count in zip(character.morphs, moved, strict=True)]
     warnings = list(character.warnings)
     warnings += [f"Texture '{path}' is not in the model's folder; its material is drawn plain." for path in absent]
     return Inventory(
@@ -88,9 +131,9 @@ def of_character(character: Character, found: dict[int, str], absent: list[str])
         vertices=len(character.positions),
         triangles=len(character.triangles),
         bones=len(character.bones),
-        neck=joints.neck,
-        head=joints.head,
-        bone_rule=joints.rule,
+        neck=_named(character.bones[neck]),
+        head=_named(character.bones[head]),
+        bone_rule=rule,
         materials=[
             MaterialEntry(
                 name=material.name,

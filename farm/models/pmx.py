@@ -148,7 +148,7 @@ def _read_vertices(r: _Reader) -> dict[str, NDArray[np.float32]]:
 
     every = np.arange(count)
     fixed = gather(every, 0, 32, "<f4").reshape(count, 8)
-    if not np.isfinite(fixed).all():
+    if not np.array_equal(finite(fixed), fixed):
         r.warnings.append("Some vertices have positions that are not numbers; they are set to 0.")
         fixed = finite(fixed)
     deforms = block[starts + head] if count else np.zeros(0, np.uint8)
@@ -321,10 +321,12 @@ def _read_morphs(r: _Reader, vertices: int, bones: int, materials: int) -> tuple
                 moved, offsets = _kept(r, name, rows, vertices)
                 morphs.append(UVMorph(name, name_en, panel, kind - 3, moved, offsets))
             case 8:
-                entries = tuple(
-                    _material_offset(r, materials) for _ in range(r.count("material offsets", r.material_size + 113))
-                )
-                morphs.append(MaterialMorph(name, name_en, panel, entries))
+                count_of = r.count("material offsets", r.material_size + 113)
+                entries = [_material_offset(r) for _ in range(count_of)]
+                kept_entries = tuple(e for e in entries if e.material is None or e.material < materials)
+                if len(kept_entries) < count_of:
+                    r.warnings.append(f"Morph '{name}' changes materials that do not exist; they are ignored.")
+                morphs.append(MaterialMorph(name, name_en, panel, kept_entries))
             case 10:
                 for _ in range(r.count("impulses", 26)):
                     r.index(r.body_size)  # a rigid body; bodies come later in the file and are never read
@@ -371,12 +373,12 @@ def _kept(r: _Reader, name: str, rows: NDArray[np.void], vertices: int) -> tuple
     return index[kept], finite(rows["offset"][kept])
 
 
-def _material_offset(r: _Reader, materials: int) -> MaterialOffset:
+def _material_offset(r: _Reader) -> MaterialOffset:
     index = r.index(r.material_size)
     adds = r.integer("B") == 1
     v = r.floats(28)
     return MaterialOffset(
-        material=index if index is not None and index < materials else None,
+        material=index,
         adds=adds,
         diffuse=(v[0], v[1], v[2], v[3]),
         specular=(v[4], v[5], v[6]),

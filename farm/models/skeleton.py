@@ -1,16 +1,19 @@
 """Finds the bones that a face picture needs: the neck (camera and rotation) and the head (framing)."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from farm.errors import NoNeckBoneError
+from farm.models.description import Bone
 from farm.morphs.names import normalise
 
-# By rule: (name of the rule, neck names, head names). Names are compared after NFKC and without case and spaces.
+# By rule: (name of the rule, neck, head), matched against whole names after NFKC and without case and spaces. Exporters
+# put the rig's name before a bone's (mixamorig1:Neck, Armature_neck, Bip01 Neck) and a number behind it (neck_01).
 _RULES = (
-    ("MMD", ("首",), ("頭",)),
-    ("English", ("neck", "bip01neck", "neck1", "neck_01"), ("head", "bip01head", "head_01")),
-    ("Mixamo", ("mixamorig:neck", "mixamorig_neck"), ("mixamorig:head", "mixamorig_head")),
+    ("MMD", "首", "頭"),
+    ("Mixamo", r"mixamorig\d*[:_]neck\d*", r"mixamorig\d*[:_]head"),
+    ("English", r"((?:.*[:_.|])|bip\d*)?neck[_.]?0?1?", r"((?:.*[:_.|])|bip\d*)?head[_.]?0?1?"),
 )
 
 
@@ -28,15 +31,26 @@ def find_neck_and_head(names: Sequence[str]) -> NeckAndHead:
 
     A model without a head bone uses its neck for both. Raises NoNeckBoneError when there is no neck.
     """
-    by_name: dict[str, str] = {}
-    for name in names:
-        by_name.setdefault(normalise(name), name)
-    for rule, necks, heads in _RULES:
-        neck = next((by_name[name] for name in necks if name in by_name), None)
+    for rule, neck_pattern, head_pattern in _RULES:
+        neck = next((name for name in names if re.fullmatch(neck_pattern, normalise(name))), None)
         if neck is not None:
-            head = next((by_name[name] for name in heads if name in by_name), neck)
+            head = next((name for name in names if re.fullmatch(head_pattern, normalise(name))), neck)
             return NeckAndHead(neck, head, rule)
     raise NoNeckBoneError(
         "The model has no neck bone (首, neck, or the humanoid bone of a VRM), so neither the camera nor the head's "
         "rotation has a place. Name the bone 首 in an editor such as PMX Editor, or leave the model out."
     )
+
+
+def locate_neck_and_head(bones: Sequence[Bone]) -> tuple[int, int, str]:
+    """The indices of a character's neck and head, and the rule that found them.
+
+    The English names count where the creator's own say nothing. Raises NoNeckBoneError.
+    """
+    own = [bone.name for bone in bones]
+    try:
+        names, found = own, find_neck_and_head(own)
+    except NoNeckBoneError:
+        names = [bone.name_en for bone in bones]
+        found = find_neck_and_head(names)
+    return names.index(found.neck), names.index(found.head), found.rule

@@ -15,6 +15,7 @@ from farm.morphs.expressions import Rule
 _GLB_MAGIC, _JSON_CHUNK = b"glTF", 0x4E4F534A
 _MAX_JSON = 64 * 2**20
 _UNSET = ("", "unknown")
+_UNREADABLE = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_texture_basisu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class VrmSummary:
     title: str
     comment: str
     licence: dict[str, str]
-    """The text fields of the file's `meta`, as they stand."""
+    """The fields of the file's `meta` that say something, as text."""
     vertices: int
     meshes: int
     bones: tuple[str, ...]
@@ -71,6 +72,7 @@ def read_vrm(data: bytes) -> VrmSummary:
     Raises ModelFormatError, ModelTruncatedError or NoNeckBoneError.
     """
     gltf = _read_json(data)
+    _refuse_what_cannot_be_read(gltf)
     extensions = _object(gltf.get("extensions"))
     nodes = _objects(gltf.get("nodes"))
 
@@ -81,12 +83,12 @@ def read_vrm(data: bytes) -> VrmSummary:
         version, vrm = "1.0", _object(extensions["VRMC_vrm"])
         human = _object(_object(vrm.get("humanoid")).get("humanBones"))
         bones = {bone: node_name(_object(entry).get("node")) for bone, entry in human.items()}
-        expressions = _expressions_1(_object(vrm.get("expressions")))
+        expressions = _expressions_1(_object(vrm.get("expressions")), gltf)
     elif "VRM" in extensions:
         version, vrm = "0.x", _object(extensions["VRM"])
         entries = _objects(_object(vrm.get("humanoid")).get("humanBones"))
         bones = {_text(entry.get("bone")): node_name(entry.get("node")) for entry in entries}
-        expressions = _expressions_0(_object(vrm.get("blendShapeMaster")))
+        expressions = _expressions_0(_object(vrm.get("blendShapeMaster")), gltf)
     else:
         raise ModelFormatError(
             "This glTF file has no VRM extension, so it says neither which bone is the neck nor which shapes are "
@@ -103,7 +105,7 @@ def read_vrm(data: bytes) -> VrmSummary:
         version=version,
         title=_text(meta.get("title")) or _text(meta.get("name")),
         comment=_text(meta.get("author")) or ", ".join(map(_text, authors if isinstance(authors, list) else [])),
-        licence={_text(key): _text(value) for key, value in meta.items() if _text(value)},
+        licence={_text(key): _said(value) for key, value in meta.items() if _said(value)},
         vertices=_count_vertices(gltf),
         meshes=len(_objects(gltf.get("meshes"))),
         bones=tuple(sorted(bones.values())),
@@ -113,6 +115,31 @@ def read_vrm(data: bytes) -> VrmSummary:
         materials=tuple(_text(material.get("name")) for material in _objects(gltf.get("materials"))),
         images=len(_objects(gltf.get("images"))),
     )
+
+
+def _said(value: Any) -> str:
+    """A field of the meta as text: texts, true and false, and lists of texts; nothing for anything else."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value if _text(item))
+    return _text(value)
+
+
+def _refuse_what_cannot_be_read(gltf: dict[str, Any]) -> None:
+    """Refuse files that lie outside this one, which Blender would follow, and compressions that bpy cannot undo."""
+    for kind in ("buffers", "images"):
+        for entry in _objects(gltf.get(kind)):
+            uri = entry.get("uri")
+            if uri is not None and not (isinstance(uri, str) and uri.startswith("data:")):
+                raise ModelFormatError(
+                    f"The VRM refers to another file ({_text(uri)[:80]!r}); a VRM holds everything inside itself. Export "
+                    "it again."
+                )
+    required = gltf.get("extensionsRequired")
+    for name in required if isinstance(required, list) else []:
+        if name in _UNREADABLE:
+            raise ModelFormatError(f"The VRM is compressed with {name}, which cannot be read here. Export it without.")
 
 
 def _read_json(data: bytes) -> dict[str, Any]:
@@ -137,23 +164,42 @@ def _read_json(data: bytes) -> dict[str, Any]:
     return gltf
 
 
-def _expressions_0(master: dict[str, Any]) -> tuple[Expression, ...]:
+def _expressions_0(master: dict[str, Any], gltf: dict[str, Any]) -> tuple[Expression, ...]:
     found = []
     for group in _objects(master.get("blendShapeGroups")):
         preset = _text(group.get("presetName")).lower()
         name = _text(group.get("name")) if preset in _UNSET else preset
-        binds = len(_objects(group.get("binds"))) + len(_objects(group.get("materialValues")))
+        moving = [bind for bind in _objects(group.get("binds")) if _moves(gltf, bind.get("mesh"), bind)]
+        binds = len(moving) + len(_objects(group.get("materialValues")))
         found.append(Expression(name, binds, Rule(binary=group.get("isBinary") is True)))
     return tuple(found)
 
 
-def _expressions_1(expressions: dict[str, Any]) -> tuple[Expression, ...]:
-    kinds = ("morphTargetBinds", "materialColorBinds", "textureTransformBinds")
+def _expressions_1(expressions: dict[str, Any], gltf: dict[str, Any]) -> tuple[Expression, ...]:
+    nodes = _objects(gltf.get("nodes"))
+
+    def binds(entry: dict[str, Any]) -> int:
+        count = sum(len(_objects(entry.get(kind))) for kind in ("materialColorBinds", "textureTransformBinds"))
+        for bind in _objects(entry.get("morphTargetBinds")):
+            node = bind.get("node")
+            if isinstance(node, int) and 0 <= node < len(nodes):
+                count += _moves(gltf, nodes[node].get("mesh"), bind)
+        return count
+
     return tuple(
-        Expression(_text(name), sum(len(_objects(_object(entry).get(kind))) for kind in kinds), _rule(_object(entry)))
+        Expression(_text(name), binds(_object(entry)), _rule(_object(entry)))
         for section in ("preset", "custom")
         for name, entry in _object(expressions.get(section)).items()
     )
+
+
+def _moves(gltf: dict[str, Any], mesh: Any, bind: dict[str, Any]) -> bool:
+    """Whether a bind names a morph target that exists, with a weight: what it cannot move it must not label."""
+    meshes, index, weight = _objects(gltf.get("meshes")), bind.get("index"), bind.get("weight", 1)
+    if not (isinstance(mesh, int) and 0 <= mesh < len(meshes) and isinstance(index, int) and weight):
+        return False
+    targets = [len(_objects(primitive.get("targets"))) for primitive in _objects(meshes[mesh].get("primitives"))]
+    return 0 <= index < max(targets, default=0)
 
 
 def _rule(entry: dict[str, Any]) -> Rule:

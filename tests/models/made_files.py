@@ -279,10 +279,15 @@ def glb(content: Json | bytes, binary: bytes = b"\0\0\0\0") -> bytes:
 def _gltf() -> Json:
     return {
         "asset": {"version": "2.0"},
-        "nodes": [{"name": "Hips"}, {"name": "J_Neck", "children": [2]}, {"name": "J_Head"}],
+        "nodes": [{"name": "Hips", "mesh": 0}, {"name": "J_Neck", "children": [2]}, {"name": "J_Head"}],
         "accessors": [{"count": 40}, {"count": 2}, {"count": 60}],
         "meshes": [
-            {"primitives": [{"attributes": {"POSITION": 0}}, {"attributes": {"POSITION": 0}}]},
+            {
+                "primitives": [
+                    {"attributes": {"POSITION": 0}, "targets": [{"POSITION": 1}, {"POSITION": 1}]},
+                    {"attributes": {"POSITION": 0}},
+                ]
+            },
             {"primitives": [{"attributes": {"POSITION": 2}}]},
         ],
         "materials": [{"name": "Face"}, {"name": "Hair"}],
@@ -322,7 +327,11 @@ def vrm_1() -> Json:
                 "expressions": {
                     "preset": {
                         "blinkLeft": {"morphTargetBinds": [{"node": 0, "index": 1, "weight": 1.0}]},
-                        "aa": {"morphTargetBinds": [{}], "textureTransformBinds": [{}], "materialColorBinds": [{}]},
+                        "aa": {
+                            "morphTargetBinds": [{"node": 0, "index": 0, "weight": 1.0}],
+                            "textureTransformBinds": [{}],
+                            "materialColorBinds": [{}],
+                        },
                         "neutral": {},
                     },
                     "custom": {"照れ": {"materialColorBinds": [{}]}},

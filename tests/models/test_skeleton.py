@@ -3,7 +3,8 @@
 import pytest
 
 from farm.errors import NoNeckBoneError
-from farm.models.skeleton import find_neck_and_head
+from farm.models.description import Bone, BoneFlag
+from farm.models.skeleton import find_neck_and_head, locate_neck_and_head
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,28 @@ def test_the_neck_is_found_japanese_before_english(names: list[str], neck: str, 
 def test_a_rig_without_a_neck_is_refused_with_what_to_do(names: list[str]) -> None:
     with pytest.raises(NoNeckBoneError, match="Name the bone 首"):
         find_neck_and_head(names)
+
+
+@pytest.mark.parametrize(
+    ("neck", "head"),
+    [
+        ("mixamorig1:Neck", "mixamorig1:Head"),
+        ("J_Bip_C_Neck", "J_Bip_C_Head"),
+        ("Armature_neck", "Armature_head"),
+        ("rig|Neck.01", "rig|Head.01"),
+        ("neck_01", "head"),
+    ],
+)
+def test_the_rig_s_name_before_a_bone_does_not_hide_it(neck: str, head: str) -> None:
+    found = find_neck_and_head(["Hips", head, neck, "Neckless", "Header", "Forehead"])
+
+    assert (found.neck, found.head) == (neck, head)
+
+
+def test_english_names_count_where_the_creator_s_own_say_nothing() -> None:
+    bones = [
+        Bone(name, english, (0.0, 0.0, 0.0), None, 0, BoneFlag(0))
+        for name, english in (("ボーン1", "head"), ("ボーン2", "neck"))
+    ]
+
+    assert locate_neck_and_head(bones)[:2] == (1, 0)

@@ -227,3 +227,40 @@ def test_godette_s_presets_are_target_morphs(real_models: Path) -> None:
     assert {name: held.annotation[f"eye/{name}"] for name in expected} == expected
     assert [held.annotation[f"mouth/{vowel}"] for vowel in "aeiou"] == list("aeiou")
     assert (held.target_morphs, held.samples) == (8, 100)
+
+
+@pytest.mark.parametrize("kind", ["buffers", "images"])
+@pytest.mark.parametrize("uri", ["/etc/passwd", "../../secret.png", "file:///etc/passwd", "http://example.org/x", 5])
+def test_a_vrm_that_refers_to_another_file_is_refused(kind: str, uri: object) -> None:
+    content = made.vrm_0() | {kind: [{"uri": uri}]}
+
+    with pytest.raises(ModelFormatError, match="refers to another file"):
+        read_vrm(made.glb(content))
+
+
+def test_a_vrm_with_its_data_inside_is_read() -> None:
+    read_vrm(made.glb(made.vrm_0() | {"images": [{"uri": "data:image/png;base64,AAAA"}]}))
+
+
+@pytest.mark.parametrize("name", ["KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_texture_basisu"])
+def test_a_compression_that_cannot_be_undone_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(ModelFormatError, match=name):
+        read_vrm(made.glb(made.vrm_1() | {"extensionsRequired": [name]}))
+
+
+@pytest.mark.parametrize(
+    "bind",
+    [
+        {"mesh": 9, "index": 0, "weight": 100},
+        {"mesh": 0, "index": 2, "weight": 100},
+        {"mesh": 0, "index": 0, "weight": 0},
+        {"mesh": 0, "index": -1, "weight": 100},
+        {"mesh": "0", "index": 0},
+    ],
+)
+def test_an_expression_whose_binds_move_nothing_is_not_annotated(bind: dict[str, object]) -> None:
+    content = made.vrm_0()
+    groups = content["extensions"]["VRM"]["blendShapeMaster"]["blendShapeGroups"]
+    groups[0]["binds"] = [bind]
+
+    assert "eye/closed/both" not in inventory.of_vrm(read_vrm(made.glb(content))).annotation
