@@ -84,7 +84,11 @@ def _show(path: Path, inventory: Inventory) -> None:
         ("title", inventory.title),
         ("comment", inventory.comment.strip()),
         *((f"meta {key}", text) for key, text in inventory.licence.items()),
-        ("size", f"{inventory.vertices} vertices, {inventory.triangles} triangles, {inventory.bones} bones"),
+        (
+            "size",
+            f"{inventory.vertices} vertices, {inventory.triangles} triangles, {inventory.meshes} meshes, "
+            f"{inventory.bones} bones",
+        ),
         ("neck, head", f"{inventory.neck}, {inventory.head} (rule: {inventory.bone_rule})"),
         ("textures", f"{len(inventory.textures_found)} found, {len(inventory.textures_absent)} absent"),
         ("samples", f"{inventory.samples}, as {inventory.target_morphs} of the 23 target morphs are annotated"),

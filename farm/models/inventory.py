@@ -50,6 +50,7 @@ class Inventory(BaseModel):
     licence: dict[str, str]
     vertices: int
     triangles: int
+    meshes: int
     bones: int
     neck: str
     head: str
@@ -130,6 +131,7 @@ def of_character(character: Character, found: dict[int, str], absent: list[str])
         licence={},
         vertices=len(character.positions),
         triangles=len(character.triangles),
+        meshes=1,
         bones=len(character.bones),
         neck=_named(character.bones[neck]),
         head=_named(character.bones[head]),
@@ -158,12 +160,13 @@ def of_vrm(summary: VrmSummary) -> Inventory:
         comment=summary.comment,
         licence=summary.licence,
         vertices=summary.vertices,
-        triangles=0,
+        triangles=summary.triangles,
+        meshes=summary.meshes,
         bones=len(summary.bones),
         neck=summary.neck,
         head=summary.head,
         bone_rule="humanoid",
-        materials=[MaterialEntry(name=name, triangles=0, texture=None) for name in summary.materials],
+        materials=[MaterialEntry(name=name, triangles=count, texture=None) for name, count in summary.materials],
         textures_found=[f"{summary.images} inside the file"] if summary.images else [],
         textures_absent=[],
         warnings=[],

@@ -15,6 +15,8 @@ from farm.morphs.expressions import Rule
 _GLB_MAGIC, _JSON_CHUNK = b"glTF", 0x4E4F534A
 _MAX_JSON = 64 * 2**20
 _UNSET = ("", "unknown")
+_MAX_MATERIALS = 1024
+"""Materials that are listed; a file may name millions."""
 _UNREADABLE = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_texture_basisu")
 
 
@@ -42,13 +44,15 @@ class VrmSummary:
     licence: dict[str, str]
     """The fields of the file's `meta` that say something, as text."""
     vertices: int
+    triangles: int
     meshes: int
     bones: tuple[str, ...]
     """Names of the nodes that are humanoid bones."""
     neck: str
     head: str
     expressions: tuple[Expression, ...]
-    materials: tuple[str, ...]
+    materials: tuple[tuple[str, int], ...]
+    """Name and triangles of each."""
     images: int
 
 
@@ -100,6 +104,7 @@ def read_vrm(data: bytes) -> VrmSummary:
             "bone 'neck' in the VRM exporter and export again."
         )
     meta = _object(vrm.get("meta"))
+    triangles = _count_triangles(gltf)
     authors = meta.get("authors")
     return VrmSummary(
         version=version,
@@ -107,12 +112,16 @@ def read_vrm(data: bytes) -> VrmSummary:
         comment=_text(meta.get("author")) or ", ".join(map(_text, authors if isinstance(authors, list) else [])),
         licence={_text(key): _said(value) for key, value in meta.items() if _said(value)},
         vertices=_count_vertices(gltf),
+        triangles=sum(triangles.values()),
         meshes=len(_objects(gltf.get("meshes"))),
         bones=tuple(sorted(bones.values())),
         neck=bones["neck"],
         head=bones.get("head") or bones["neck"],
         expressions=expressions if any(e.binds for e in expressions) else _shape_keys(gltf),
-        materials=tuple(_text(material.get("name")) for material in _objects(gltf.get("materials"))),
+        materials=tuple(
+            (_text(material.get("name")), triangles.get(number, 0))
+            for number, material in enumerate(_objects(gltf.get("materials"))[:_MAX_MATERIALS])
+        ),
         images=len(_objects(gltf.get("images"))),
     )
 
@@ -221,6 +230,21 @@ def _shape_keys(gltf: dict[str, Any]) -> tuple[Expression, ...]:
             if isinstance(name, str) and name:
                 found[name] = found.get(name, 0) + 1
     return tuple(Expression(name, count, kind="shape key") for name, count in found.items())
+
+
+def _count_triangles(gltf: dict[str, Any]) -> dict[int | None, int]:
+    """Triangles by material, as the file announces them; None for primitives without one."""
+    accessors = _objects(gltf.get("accessors"))
+    found: dict[int | None, int] = {}
+    for mesh in _objects(gltf.get("meshes")):
+        for primitive in _objects(mesh.get("primitives")):
+            corners = primitive.get("indices", _object(primitive.get("attributes")).get("POSITION"))
+            material = primitive.get("material")
+            if isinstance(corners, int) and 0 <= corners < len(accessors):
+                count = accessors[corners].get("count", 0)
+                key = material if isinstance(material, int) else None
+                found[key] = found.get(key, 0) + (count // 3 if isinstance(count, int) else 0)
+    return found
 
 
 def _count_vertices(gltf: dict[str, Any]) -> int:

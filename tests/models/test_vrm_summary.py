@@ -37,7 +37,8 @@ def test_a_vrm_0_is_summarised() -> None:
         Expression("照れ", 1),  # "unknown" is no preset: the creator's own name counts
         Expression("neutral", 0),
     )
-    assert (read.vertices, read.meshes, read.images, read.materials) == (100, 2, 1, ("Face", "Hair"))
+    assert (read.vertices, read.triangles, read.meshes, read.images) == (100, 46, 2, 1)
+    assert read.materials == (("Face", 0), ("Hair", 0))
 
 
 def test_a_vrm_1_is_summarised() -> None:
