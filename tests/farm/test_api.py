@@ -108,7 +108,10 @@ def test_a_zip_without_models_is_refused(api: httpx.Client) -> None:
 
 
 def test_a_model_without_a_neck_bone_is_refused(api: httpx.Client, mascots: dict[str, Path]) -> None:
-    data = mascots["momo"].read_bytes().replace("首".encode("utf-16-le"), "足".encode("utf-16-le"))
+    data = mascots["momo"].read_bytes()
+    for name, other in (("首", "足"), ("neck", "foot")):
+        assert name.encode("utf-16-le") in data
+        data = data.replace(name.encode("utf-16-le"), other.encode("utf-16-le"))
 
     assert_problem(upload(api, "footed.pmx", data), 422, "no-neck-bone", "首", "PMX Editor")
 
