@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +135,25 @@ rgw dynamic resharding = false
 
 @contextmanager
 def radosgw(folder: Path) -> Iterator[S3Server]:
-    """Ceph's S3 gateway on a one-node cluster in memory."""
+    """Ceph's S3 gateway on a one-node cluster in memory.
+
+    Now and then a disk of such a cluster refuses its monitor at the first start ("wrong fsid"); a new cluster is tried.
+    """
+    tries = 4
+    for number in range(tries):
+        with ExitStack() as stack:
+            try:
+                server = stack.enter_context(_radosgw_once(folder / str(number)))
+            except (AssertionError, subprocess.SubprocessError):
+                if number == tries - 1:
+                    raise
+                continue
+            yield server
+            return
+
+
+@contextmanager
+def _radosgw_once(folder: Path) -> Iterator[S3Server]:
     for name in ("mon", "osd", "rgw"):
         (folder / name).mkdir(parents=True)
     conf = folder / "ceph.conf"
@@ -165,10 +183,10 @@ def radosgw(folder: Path) -> Iterator[S3Server]:
         run("ceph-osd", "-c", str(conf), "-i", "0", "--mkfs", "--osd-uuid", osd)
         processes.append(spawn(["ceph-osd", "-f", "-c", str(conf), "-i", "0"], log))
         # The gateway makes its pools at start, and waits for ever when no disk is up by then.
-        wait_until(lambda: says("1 up", *ceph, "osd", "stat"), "the disk coming up")
+        wait_until(lambda: says("1 up", *ceph, "osd", "stat"), "the disk coming up", 20)
         processes.append(spawn(["radosgw", "-f", "-c", str(conf), "-n", "client.rgw"], log))
         endpoint = f"http://127.0.0.1:{s3_port}"
-        wait_until(lambda: _http_answers(endpoint), "radosgw answering", 180)
+        wait_until(lambda: _http_answers(endpoint), "radosgw answering", 60)
         run(
             "radosgw-admin", "-c", str(conf), "user", "create", "--uid", "lab", "--display-name", "lab",
             "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY,
