@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from api import batches, jobs, limits, models, operations, problems
+from api import backgrounds, batches, jobs, limits, models, operations, problems
 from api.parts import Parts
 from farm import __version__
 from farm.catalog import Catalog
@@ -30,7 +30,7 @@ def make() -> FastAPI:
         store=store,
         enqueue=lambda job_id: enqueue(celery, job_id),
     )
-    for routes in (models.router, batches.router, jobs.router, operations.router):
+    for routes in (models.router, backgrounds.router, batches.router, jobs.router, operations.router):
         app.include_router(routes)
     problems.install(app)
     app.add_middleware(limits.BodyLimit)

@@ -5,8 +5,13 @@ from http import HTTPStatus
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from farm.backgrounds import MAX_BYTES
+
 MAX_UPLOAD_BYTES = 512 * 2**20
+MAX_BACKGROUND_BYTES = MAX_BYTES + 2**16
+"""A picture in its form."""
 MAX_JSON_BYTES = 32 * 2**20
+_BY_PATH = {"/v1/models": MAX_UPLOAD_BYTES, "/v1/backgrounds": MAX_BACKGROUND_BYTES}
 
 
 class BodyLimit:
@@ -19,7 +24,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = MAX_UPLOAD_BYTES if scope["path"] == "/v1/models" else MAX_JSON_BYTES
+        limit = _BY_PATH.get(scope["path"], MAX_JSON_BYTES)
         seen = 0
 
         async def counted() -> Message:
@@ -29,7 +34,7 @@ class BodyLimit:
             if seen > limit:
                 raise HTTPException(
                     HTTPStatus.CONTENT_TOO_LARGE,
-                    f"The request is larger than {limit // 2**20} MiB. Upload models one by one.",
+                    f"The request is larger than {limit // 2**20} MiB. Upload models and pictures one by one.",
                 )
             return message
 

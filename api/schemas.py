@@ -49,6 +49,14 @@ class UploadAnswer(BaseModel):
     refused: list[RefusedModel]
 
 
+class BackgroundView(BaseModel):
+    """A background that the farm has taken in."""
+
+    id: str
+    width: int
+    height: int
+
+
 class BatchEntry(BaseModel):
     """A model of a batch."""
 

@@ -124,6 +124,11 @@ class FarmClient:
         ]
         return taken, [RefusedModel(model["name"], model["message"]) for model in answer["refused"]]
 
+    def upload_background(self, path: Path) -> str:
+        """Upload a picture to compose over; its id, for `RenderSpec.backgrounds`."""
+        answer = self._ask("POST", "/v1/backgrounds", files={"file": (_sendable(path.name), path.read_bytes())})
+        return str(answer["id"])
+
     def submit(self, models: list[UploadedModel], spec: RenderSpec, mapping: str | None, name: str = "") -> str:
         """Make a batch; its id."""
         body = {

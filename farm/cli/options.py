@@ -1,17 +1,26 @@
 """Options and helpers that several commands share."""
 
+import math
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
 from farm.errors import FarmError, SpecError
+from farm.labels import LabelName
 from farm.models.package import SUFFIXES, find_models
-from farm.spec import MAX_SAMPLES, RenderSpec, StyleName
+from farm.spec import MAX_SAMPLES, CanvasName, Framing, RenderSpec
+from farm.styles import STYLES
 
 PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+_ALL = "all"
+_SENSOR = 36.0
+"""Millimetres: the width of the film that focal lengths are usually given for."""
 
 
 def default_workers() -> int:
@@ -19,42 +28,164 @@ def default_workers() -> int:
     return max(1, min(4, os.cpu_count() or 1))
 
 
-def spec_options[**P, R](command: Callable[P, R]) -> Callable[P, R]:
-    """The options that make a RenderSpec; read them with `spec_from`."""
-    for option in (
-        click.option(
-            "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of all poses."
-        ),
-        click.option(
-            "--samples",
-            default="auto",
-            show_default=True,
-            help="Samples a model; 'auto' is the paper's rule: 100 with more than five target morphs, otherwise 20.",
-        ),
-        click.option("--size", type=click.IntRange(32, 1024), default=256, show_default=True, help="Pixels a side."),
-        click.option("--keep-unusable", is_flag=True, help="Render models without a visible face, too."),
-        click.option(
-            "--style",
-            "styles",
-            multiple=True,
-            type=click.Choice([style.value for style in StyleName]),
-            help="Draw this style; repeat for several. Default: all four.",
-        ),
-    ):
-        command = option(command)
-    return command
+@dataclass(frozen=True, slots=True)
+class SpecOptions:
+    """What a user asked for with `spec_options`. None and empty: the specification's own default."""
+
+    seed: int
+    samples: str
+    size: int
+    keep_unusable: bool
+    styles: tuple[str, ...]
+    labels: tuple[str, ...]
+    framing: str | None
+    field_of_view: float | None
+    focal_length: float | None
+    orthographic: bool
+    views: int | None
+    yaw: tuple[float, float] | None
+    elevation: tuple[float, float] | None
+    canvas: str | None
+    backgrounds: Path | None
+    """A folder of pictures: their ids are known when they are uploaded, so `spec_from` leaves them out."""
 
 
-def spec_from(seed: int, samples: str, size: int, styles: tuple[str, ...], keep_unusable: bool) -> RenderSpec:
-    """The specification that the options ask for. Raises SpecError."""
-    values: dict[str, Any] = {"seed": seed, "size": size, "keep_unusable": keep_unusable}
+_SPEC_OPTIONS = (
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        default=0,
+        show_default=True,
+        help="Seed of all poses, lights, views and backgrounds.",
+    ),
+    click.option(
+        "--samples",
+        default="auto",
+        show_default=True,
+        help="Samples a model; 'auto' is the paper's rule: 100 with more than five target morphs, otherwise 20.",
+    ),
+    click.option("--size", type=click.IntRange(32, 1024), default=256, show_default=True, help="Pixels a side."),
+    click.option("--keep-unusable", is_flag=True, help="Render models without a visible face, too."),
+    click.option(
+        "--style",
+        "styles",
+        multiple=True,
+        type=click.Choice(list(STYLES)),
+        help="Draw this style; repeat for several. Default: the paper's four.",
+    ),
+    click.option(
+        "--labels",
+        multiple=True,
+        type=click.Choice([*(label.value for label in LabelName), _ALL]),
+        help="Store this label with the pictures; repeat for several.",
+    ),
+    click.option(
+        "--framing",
+        type=click.Choice([framing.value for framing in Framing]),
+        help="How much of the character is in the picture. Default: head.",
+    ),
+    click.option("--field-of-view", type=float, metavar="DEG", help="Of the camera, 2 to 90 degrees. Default: 20."),
+    click.option(
+        "--focal-length", type=float, metavar="MM", help="On a sensor 36 mm wide, instead of --field-of-view."
+    ),
+    click.option("--orthographic", is_flag=True, help="Parallel projection instead of perspective."),
+    click.option("--views", type=int, metavar="N", help="Pictures of every sample, partition and style. Default: 1."),
+    click.option(
+        "--yaw",
+        nargs=2,
+        type=float,
+        metavar="LO HI",
+        help="Draw each view's yaw from here; degrees, positive: from the character's left.",
+    ),
+    click.option(
+        "--elevation",
+        nargs=2,
+        type=float,
+        metavar="LO HI",
+        help="Draw each view's elevation from here; degrees, positive: from above.",
+    ),
+    click.option(
+        "--backgrounds",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Compose over the pictures in this folder. Default: transparent.",
+    ),
+    click.option(
+        "--canvas",
+        type=click.Choice([canvas.value for canvas in CanvasName]),
+        help="What draws: our shaders, Blender's EEVEE in a viewport, or its final renderer. Default: forward.",
+    ),
+)
+
+
+def spec_options[R](command: Callable[..., R]) -> Callable[..., R]:
+    """The options that make a RenderSpec; `command` gets them as `options`, a SpecOptions."""
+
+    @wraps(command)
+    def collected(**values: Any) -> R:
+        options = SpecOptions(**{field.name: values.pop(field.name) for field in fields(SpecOptions)})
+        return command(options=options, **values)
+
+    for option in reversed(_SPEC_OPTIONS):
+        collected = option(collected)
+    return collected
+
+
+def spec_from(options: SpecOptions) -> RenderSpec:
+    """The specification that the options ask for, without backgrounds. Raises SpecError."""
+    values: dict[str, Any] = {"seed": options.seed, "size": options.size, "keep_unusable": options.keep_unusable}
+    samples = options.samples
     if samples != "auto":
         if not (samples.isascii() and samples.isdigit()) or not 1 <= int(samples) <= MAX_SAMPLES:
             raise SpecError(f"--samples takes 'auto' or a number from 1 to {MAX_SAMPLES}, not '{samples}'.")
         values["samples"] = int(samples)
-    if styles:
-        values["styles"] = tuple(StyleName(style) for style in dict.fromkeys(styles))
-    return RenderSpec(**values)
+    if options.styles:
+        values["styles"] = tuple(dict.fromkeys(options.styles))
+    if options.labels:
+        values["labels"] = tuple(label for label in LabelName if label in options.labels or _ALL in options.labels)
+    if options.canvas is not None:
+        values["canvas"] = options.canvas
+    field_of_view = _field_of_view(options)
+    camera = {
+        "framing": options.framing,
+        "projection": "orthographic" if options.orthographic else None,
+        "field_of_view": field_of_view,
+        "views": options.views,
+        "yaw": options.yaw,
+        "elevation": options.elevation,
+    }
+    values["camera"] = {name: value for name, value in camera.items() if value is not None}
+    try:
+        return RenderSpec.model_validate(values)
+    except ValidationError as error:
+        message = _sentence(error)
+        if options.focal_length is not None:
+            given = f"--focal-length {options.focal_length:g}, a field of view of {field_of_view:.3g} degrees"
+            message = message.replace("--field-of-view", given)
+        raise SpecError(message) from error
+
+
+def _field_of_view(options: SpecOptions) -> float | None:
+    if options.orthographic and (options.field_of_view is not None or options.focal_length is not None):
+        raise SpecError("--orthographic has no field of view; leave --field-of-view and --focal-length out.")
+    if options.focal_length is None:
+        return options.field_of_view
+    if options.field_of_view is not None:
+        raise SpecError("--focal-length and --field-of-view say the same thing; give one of them.")
+    if not options.focal_length > 0:
+        raise SpecError(f"--focal-length takes a number of millimetres above 0, not {options.focal_length:g}.")
+    # Rounded: the specification stands in the manifest, and nobody sees a millionth of a degree.
+    return round(math.degrees(2 * math.atan(_SENSOR / 2 / options.focal_length)), 6)
+
+
+def _sentence(error: ValidationError) -> str:
+    """What pydantic found, as a sentence that names options."""
+    parts = []
+    for item in error.errors()[:5]:
+        names = [str(part) for part in item["loc"] if part != "camera" and not isinstance(part, int)]
+        option = f"--{names[0].replace('_', '-')}: " if names else ""
+        parts.append(option + item["msg"].removeprefix("Value error, "))
+    return "These options cannot be used: " + "; ".join(parts) + "."
 
 
 def models_at(paths: tuple[Path, ...]) -> list[Path]:

@@ -4,9 +4,9 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -18,17 +18,20 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    track,
 )
 from rich.progress import Task as ProgressTask
 from rich.text import Text
 
+from farm.backgrounds import check_pictures, find_pictures
 from farm.cli.console import note, stderr, stdout
-from farm.cli.options import PATHS, default_workers, models_at, spec_from, spec_options
+from farm.cli.options import PATHS, SpecOptions, default_workers, models_at, spec_from, spec_options
 from farm.client import FarmClient, JobSummary, RefusedError, UploadedModel
 from farm.dataset.output import POSES, RenderedModel, locked, read_output, unpack_result, write_gallery, write_poses
+from farm.errors import SpecError
 from farm.morphs.annotation import read_table, table_text
 from farm.settings import Settings
-from farm.spec import RenderSpec
+from farm.spec import MAX_BACKGROUNDS, RenderSpec
 from farm.stack import EmbeddedStack
 
 _POLL_SECONDS = 0.25
@@ -92,11 +95,7 @@ def _stopped_by_sigterm() -> Iterator[None]:
 def render(
     paths: tuple[Path, ...],
     out: Path,
-    seed: int,
-    samples: str,
-    size: int,
-    styles: tuple[str, ...],
-    keep_unusable: bool,
+    options: SpecOptions,
     mapping: Path | None,
     workers: int,
 ) -> None:
@@ -105,9 +104,8 @@ def render(
     Starts a whole farm for the purpose, and stops it afterwards. Leaves in the folder OUT: index.html, poses.csv, and for
     each model its images, its contact sheet and its manifest.
     """
-    _render_here(
-        models_at(paths), out, spec_from(seed, samples, size, styles, keep_unusable), _read_mapping(mapping), workers
-    )
+    models = models_at(paths)
+    _render_here(models, out, _wanted(options, mapping), workers)
 
 
 @click.command()
@@ -117,7 +115,42 @@ def demo(out: Path, workers: int) -> None:
     """Render the two mascots by the paper's full rule: 960 images and two contact sheets."""
     from farm.mascots import write_mascots
 
-    _render_here(write_mascots(out / "models"), out / "images", RenderSpec(), None, workers)
+    _render_here(write_mascots(out / "models"), out / "images", _Wanted(RenderSpec()), workers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What to make of the models."""
+
+    spec: RenderSpec
+    """Without backgrounds: their ids are known when they are uploaded."""
+    mapping: str | None = None
+    """Text of the mapping table."""
+    backgrounds: tuple[Path, ...] = ()
+
+
+def _wanted(options: SpecOptions, mapping: Path | None) -> _Wanted:
+    """Everything that the user named, read and checked: a mistake should show before anything is started."""
+    spec, table = spec_from(options), _read_mapping(mapping)
+    pictures = [] if options.backgrounds is None else find_pictures(options.backgrounds)
+    if len(pictures) > MAX_BACKGROUNDS:
+        raise SpecError(f"{options.backgrounds} holds {len(pictures)} pictures, over the limit of {MAX_BACKGROUNDS}.")
+    check_pictures(_tracked(pictures, "checking backgrounds"))
+    return _Wanted(spec, table, tuple(pictures))
+
+
+def _tracked(pictures: Sequence[Path], what: str) -> Iterable[Path]:
+    return track(pictures, what, console=stderr, transient=True) if pictures else ()
+
+
+def _submitted(client: FarmClient, uploaded: list[UploadedModel], wanted: _Wanted, name: str = "") -> str:
+    """Upload the backgrounds and make the batch; its id."""
+    spec = wanted.spec
+    if wanted.backgrounds:
+        ids = [client.upload_background(path) for path in _tracked(wanted.backgrounds, "uploading backgrounds")]
+        # The same picture twice in the folder is one background.
+        spec = RenderSpec.model_validate({**spec.model_dump(), "backgrounds": tuple(dict.fromkeys(ids))})
+    return client.submit(uploaded, spec, wanted.mapping, name)
 
 
 def _read_mapping(path: Path | None) -> str | None:
@@ -128,21 +161,19 @@ def _read_mapping(path: Path | None) -> str | None:
     return text
 
 
-def _render_here(models: list[Path], out: Path, spec: RenderSpec, mapping: str | None, workers: int) -> None:
+def _render_here(models: list[Path], out: Path, wanted: _Wanted, workers: int) -> None:
     with locked(out), _stopped_by_sigterm(), tempfile.TemporaryDirectory(prefix="facefarm-") as home:
         workers = min(workers, len(models))
         with EmbeddedStack(Path(home), workers) as stack:
-            _run_batch(FarmClient(stack.api_url), models, out, spec, mapping, stack.check)
+            _run_batch(FarmClient(stack.api_url), models, out, wanted, stack.check)
 
 
-def _run_batch(
-    client: FarmClient, paths: list[Path], out: Path, spec: RenderSpec, mapping: str | None, check: Callable[[], None]
-) -> None:
+def _run_batch(client: FarmClient, paths: list[Path], out: Path, wanted: _Wanted, check: Callable[[], None]) -> None:
     """Upload, submit, watch, lay out; ends the command with code 1 when a model could not be rendered."""
     uploaded, refused = _upload(client, paths)
     failed: list[JobSummary] = []
     if uploaded:
-        batch = client.submit(uploaded, spec, mapping, name=out.name)
+        batch = _submitted(client, uploaded, wanted, out.name)
         try:
             rendered, failed = _watch(
                 client, batch, out, {model.id: model.inventory.warnings for model in uploaded}, check
@@ -242,26 +273,22 @@ def submit(
     paths: tuple[Path, ...],
     out: Path | None,
     url: str,
-    seed: int,
-    samples: str,
-    size: int,
-    styles: tuple[str, ...],
-    keep_unusable: bool,
+    options: SpecOptions,
     mapping: Path | None,
 ) -> None:
     """Upload the models at PATHS to a farm that is up, and submit them as one batch."""
-    spec, table = spec_from(seed, samples, size, styles, keep_unusable), _read_mapping(mapping)
-    client = FarmClient(url)
     models = models_at(paths)
+    wanted = _wanted(options, mapping)
+    client = FarmClient(url)
     if out is not None:
         with locked(out), _stopped_by_sigterm():
-            _run_batch(client, models, out, spec, table, lambda: None)
+            _run_batch(client, models, out, wanted, lambda: None)
         return
     uploaded, refused = _upload(client, models)
     for line in refused:
         note("refused", "red", line)
     if uploaded:
-        batch = client.submit(uploaded, spec, table)
+        batch = _submitted(client, uploaded, wanted)
         stdout.print(f"batch {batch}: {len(uploaded)} models; watch it at {url}/v1/batches/{batch}", markup=False)
     if refused:
         raise SystemExit(1)

@@ -1,0 +1,21 @@
+"""The views of a sample: where the camera stands for each of its pictures, drawn from the seed."""
+
+from farm.pipe import View
+from farm.poses import between
+from farm.spec import CameraSpec
+
+
+def draw_views(seed: int, model: str, sample: int, camera: CameraSpec) -> tuple[View, ...]:
+    """The views of a sample, in order; both partitions share them. A view does not depend on how many there are."""
+
+    def angle(bounds: tuple[float, float], purpose: str) -> float:
+        return between(*bounds, seed, model, sample, purpose)
+
+    return tuple(
+        View(
+            index=index,
+            yaw=angle(camera.yaw, f"view/{index}/yaw"),
+            elevation=angle(camera.elevation, f"view/{index}/elevation"),
+        )
+        for index in range(camera.views)
+    )

@@ -1,0 +1,86 @@
+"""The options of `farm render` and `farm submit`, and the specification that they ask for."""
+
+from collections.abc import Sequence
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from farm.cli.options import SpecOptions, spec_from, spec_options
+from farm.errors import SpecError
+from farm.labels import LabelName
+from farm.spec import CameraSpec, CanvasName, Framing, RenderSpec
+
+
+def asked(*arguments: str) -> RenderSpec:
+    """The specification of a command line. Raises what the command raises."""
+    found: list[RenderSpec] = []
+
+    @click.command()
+    @spec_options
+    def command(options: SpecOptions) -> None:
+        found.append(spec_from(options))
+
+    result = CliRunner().invoke(command, arguments)
+    if isinstance(result.exception, SpecError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], RenderSpec()),
+        (["--seed", "7", "--samples", "3", "--size", "64"], RenderSpec(seed=7, samples=3, size=64)),
+        (["--style", "ink", "--style", "flat", "--style", "ink"], RenderSpec(styles=("ink", "flat"))),
+        (["--keep-unusable"], RenderSpec(keep_unusable=True)),
+        (["--framing", "bust"], RenderSpec(camera=CameraSpec(framing=Framing.BUST))),
+        (["--field-of-view", "35.5"], RenderSpec(camera=CameraSpec(field_of_view=35.5))),
+        (["--focal-length", "18"], RenderSpec(camera=CameraSpec(field_of_view=90.0))),
+        (["--focal-length", "50"], RenderSpec(camera=CameraSpec(field_of_view=39.597753))),
+        (["--orthographic"], RenderSpec(camera=CameraSpec(projection="orthographic"))),
+        (
+            ["--views", "4", "--yaw", "-30", "30.5", "--elevation", "-10", "0"],
+            RenderSpec(camera=CameraSpec(views=4, yaw=(-30, 30.5), elevation=(-10, 0))),
+        ),
+        (["--yaw", "15", "15"], RenderSpec(camera=CameraSpec(yaw=(15, 15)))),
+        (
+            ["--labels", "depth", "--labels", "parts", "--labels", "depth"],
+            RenderSpec(labels=(LabelName.PARTS, LabelName.DEPTH)),
+        ),
+        (["--labels", "all"], RenderSpec(labels=tuple(LabelName))),
+        (["--canvas", "eevee"], RenderSpec(canvas=CanvasName.EEVEE)),
+    ],
+)
+def test_options_ask_for_a_specification(arguments: Sequence[str], expected: RenderSpec) -> None:
+    assert asked(*arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--samples", "many"], ["--samples takes 'auto' or a number"]),
+        (["--views", "2"], ["several views need a range of yaw or elevation"]),
+        (["--views", "0"], ["--views", "greater than or equal to 1"]),
+        (["--views", "65", "--yaw", "0", "1"], ["--views", "less than or equal to 64"]),
+        (["--yaw", "30", "-30"], ["--yaw", "give the smaller bound first"]),
+        (["--yaw", "nan", "3"], ["--yaw"]),
+        (["--elevation", "-90", "0"], ["--elevation", "greater than or equal to -80"]),
+        (["--field-of-view", "1"], ["--field-of-view", "greater than or equal to 2"]),
+        (["--focal-length", "5"], ["--focal-length"]),
+        (["--focal-length", "0"], ["--focal-length"]),
+        (["--focal-length", "inf"], ["--focal-length"]),
+        (["--orthographic", "--focal-length", "50"], ["--orthographic has no field of view"]),
+        (["--focal-length", "50", "--field-of-view", "20"], ["--focal-length and --field-of-view"]),
+    ],
+)
+def test_what_cannot_be_drawn_gets_one_sentence(arguments: Sequence[str], words: Sequence[str]) -> None:
+    with pytest.raises(SpecError) as refused:
+        asked(*arguments)
+
+    message = str(refused.value)
+    for word in words:
+        assert word in message
+    assert "\n" not in message
+    assert "Value error" not in message

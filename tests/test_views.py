@@ -1,0 +1,37 @@
+"""The views of a sample: drawn from the seed, within the camera's ranges."""
+
+import pytest
+
+from farm.pipe import View
+from farm.spec import CameraSpec
+from farm.views import draw_views
+
+MODEL = "a" * 64
+CAMERA = CameraSpec(views=5, yaw=(-60, 45), elevation=(-10, 30))
+
+
+def test_the_paper_s_one_view_is_straight_ahead() -> None:
+    assert draw_views(0, MODEL, 3, CameraSpec()) == (View(),)
+
+
+def test_views_lie_within_their_ranges_and_fill_them() -> None:
+    views = [view for sample in range(400) for view in draw_views(1, MODEL, sample, CAMERA)]
+
+    for low, high, angles in ((-60, 45, [v.yaw for v in views]), (-10, 30, [v.elevation for v in views])):
+        assert low <= min(angles) < low + 1
+        assert high - 1 < max(angles) <= high
+        assert all(round(angle, 6) == angle for angle in angles)
+    assert len({(view.yaw, view.elevation) for view in views}) == len(views)
+
+
+@pytest.mark.parametrize("other", [(2, MODEL, 3), (1, "b" * 64, 3), (1, MODEL, 4)])
+def test_a_view_depends_on_seed_model_and_sample(other: tuple[int, str, int]) -> None:
+    assert draw_views(1, MODEL, 3, CAMERA) == draw_views(1, MODEL, 3, CAMERA)
+    assert draw_views(1, MODEL, 3, CAMERA) != draw_views(*other, CAMERA)
+
+
+def test_more_views_leave_the_first_ones_as_they_are() -> None:
+    more = CAMERA.model_copy(update={"views": 9})
+
+    assert draw_views(1, MODEL, 3, more)[:5] == draw_views(1, MODEL, 3, CAMERA)
+    assert [view.index for view in draw_views(1, MODEL, 3, more)] == list(range(9))
