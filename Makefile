@@ -34,6 +34,10 @@ check: setup-test ## Lint, format, types, arrows between packages
 test: check ## All checks and all tests: real Valkey, real S3, real Blender
 	$(PY) -m pytest
 
+.PHONY: bench
+bench: setup-test ## Speed and likeness against today's practice (minutes; QUICK=1: three): benchmarks/results.json, .svg
+	$(PY) -m benchmarks.bench $(if $(QUICK),--quick) $(MODELS)
+
 .PHONY: fuzz
 fuzz: setup-test ## 200,000 mutated model files and archives through the readers (minutes)
 	$(PY) -m tests.fuzz --files 200000

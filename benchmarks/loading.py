@@ -22,7 +22,7 @@ from farm.models.package import read_character, read_model, to_bytes, unfold
 from farm.models.pmx_writer import pmx_bytes
 from farm.morphs.annotation import sampled_targets
 from farm.poses import Partition
-from farm.spec import StyleName
+from farm.styles import PAPER_STYLES
 from farm.worker.blender import Blender
 
 MORPHS = 180
@@ -80,7 +80,7 @@ def main() -> None:
             character=str(path),
             textures={index: str(file) for index, file in textures.items()},
             morphs=sorted({annotation[target.name] for target in sampled_targets(annotation)}),
-            styles=list(StyleName),
+            styles=list(PAPER_STYLES),
             size=256,
             supersample=2,
             shots=[shot],

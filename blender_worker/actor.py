@@ -9,8 +9,10 @@ from mathutils import Matrix, Quaternion, Vector
 from numpy.typing import NDArray
 
 from blender_worker.effects import Combined, Morph, combine, share_of
+from blender_worker.ramps import Ramp, two_tone
 from blender_worker.textures import Texture
 from farm.poses import rotation_matrix
+from farm.styles.surface import SphereBlend
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,10 @@ class Look:
     outline: float
     """Width of the outline relative to the style's own; 0 draws none."""
     outline_colour: tuple[float, float, float, float]
+    sphere: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Multiplied with the sphere map."""
+    ramp: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """Multiplied with the shade ramp."""
 
 
 class Paint(Protocol):
@@ -49,6 +55,11 @@ class Surface:
     """Texels with less alpha are cut out and the rest is opaque (glTF MASK); None blends."""
     opaque: bool = False
     """Alpha is ignored (glTF OPAQUE)."""
+    ramp: Ramp = field(default_factory=two_tone)
+    sphere: Texture | None = None
+    """Looked up by the normal in the camera's axes; alpha is ignored."""
+    sphere_blend: SphereBlend = SphereBlend.NONE
+    """How the sphere map acts; NONE where there is no sphere map."""
 
 
 @dataclass(slots=True)
@@ -66,6 +77,8 @@ class Part:
     """(k,) share of the neck's rotation that each vertex takes, in [0, 1]."""
     outlines: NDArray[np.float32]
     """(k,) factor on the outline's width."""
+    bones: NDArray[np.int32]
+    """(k,) index in `Actor.bones` of the bone that has the largest share of each vertex; -1 for none."""
 
 
 @dataclass(slots=True)
@@ -75,6 +88,20 @@ class Run:
     part: int
     surface: int
     triangles: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class BoneInfo:
+    """A bone of the file, whether it moves here or not."""
+
+    name: str
+    """The file's own."""
+    parent: int
+    """Index in `Actor.bones`; -1 for none."""
+    head: tuple[float, float, float]
+    """At rest, in world axes."""
+    role: str = ""
+    """What the file (VRM) or its names say that it is: "neck", "head", "leftEye", "rightEye", "jaw"; "" for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +125,8 @@ class Pose:
     """(k, 2) for the parts whose texture coordinates differ from those at rest."""
     looks: list[Look]
     """One for each surface."""
+    turn: tuple[float, float, float, float]
+    """The head's rotation about world axes as a quaternion x, y, z, w: normals follow it by their part's `turns`."""
 
 
 @dataclass(slots=True)
@@ -117,6 +146,10 @@ class Actor:
     """World position of the neck bone's head."""
     head_height: float
     """Top of the head above the neck, in model units: the 99th percentile, so that a hair or a halo does not count."""
+    metres_per_unit: float
+    """Length of a model unit."""
+    bones: list[BoneInfo] = field(default_factory=list)
+    """All of the file's, in its order."""
     followers: list[Follower] = field(default_factory=list)
     """In the order in which they are worked out."""
     warnings: list[str] = field(default_factory=list)
@@ -130,10 +163,12 @@ class Actor:
         self._set_keys(combined)
         self._set_bones(combined, rotation)
         graph = bpy.context.evaluated_depsgraph_get()
+        w, x, y, z = Matrix(rotation_matrix(rotation).tolist()).to_quaternion()
         return Pose(
             positions=[_positions(part, graph) for part in self.parts],
             uvs=self._uvs(combined),
             looks=[self._look(index, surface, combined) for index, surface in enumerate(self.surfaces)],
+            turn=(x, y, z, w),
         )
 
     def _set_keys(self, combined: Combined) -> None:

@@ -1,23 +1,29 @@
-"""Where the camera stands: fixed for all images of a model, straight in front of the neck bone.
+"""Where the camera stands: by default fixed for all images of a model, straight in front of the neck bone.
 
 Framing measured on 83 characters: the head fills 48 % of the frame's height, the frame's centre is 0.3 frame heights
-above the neck. Source: the released images of AnimeCeleb.
+above the neck. Source: the released images of AnimeCeleb. Lengths are those of the model's file.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.spec import CameraSpec, Framing
+
 HEAD_SHARE = 0.48
 CENTRE_ABOVE_NECK = 0.3
-FIELD_OF_VIEW = 20.0
-"""Degrees, vertical and horizontal."""
 HEAD_WEIGHT = 0.5
 """A vertex belongs to the head when the head bone has more than this share of it."""
 _HEAD_PERCENTILE = 99
 """The head ends where all but this share of its vertices lie lower: a hair or a halo does not count."""
+_BUST_HEAD_SHARE = 0.3
+_BUST_CENTRE = 0.1
+"""Frame heights from the neck up to the centre of a bust."""
+_BODY_MARGIN = 1.08
+_ORTHOGRAPHIC_ANGLE = 20.0
+"""Degrees; a parallel camera stands as far away as one with this field of view would."""
 
 
 def head_height(choices: Iterable[NDArray[np.float32]], fallback: float) -> float:
@@ -33,42 +39,99 @@ def head_height(choices: Iterable[NDArray[np.float32]], fallback: float) -> floa
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A perspective camera that looks along world +Y."""
+    """A camera that looks at `target` from a sphere about it, upright."""
 
-    position: tuple[float, float, float]
-    near: float
-    far: float
+    target: tuple[float, float, float]
+    """World position of the frame's centre."""
+    height: float
+    """What the frame shows of the plane through the target, from bottom to top; it is as wide as high."""
+    field_of_view: float
+    """Degrees, vertical and horizontal."""
+    orthographic: bool = False
+    yaw: float = 0.0
+    """Degrees; positive: from +X, the character's left."""
+    elevation: float = 0.0
+    """Degrees; positive: from above."""
+
+    def seen_from(self, yaw: float, elevation: float) -> "Camera":
+        """The same frame from elsewhere on the sphere."""
+        return replace(self, yaw=yaw, elevation=elevation)
+
+    @property
+    def distance(self) -> float:
+        """From the camera to the target."""
+        angle = _ORTHOGRAPHIC_ANGLE if self.orthographic else self.field_of_view
+        return self.height / 2 / float(np.tan(np.radians(angle) / 2))
+
+    @property
+    def near(self) -> float:
+        """Nothing of the face is nearer than a tenth of the distance."""
+        return self.distance * 0.1
+
+    @property
+    def far(self) -> float:
+        """Capes and long hair reach a few frame heights behind."""
+        return self.distance * 4
+
+    def axes(self) -> NDArray[np.float64]:
+        """(3, 3) with the rows right, up, backwards: from world axes to OpenGL's camera axes."""
+        (sy, cy), (se, ce) = ((np.sin(a), np.cos(a)) for a in np.radians((self.yaw, self.elevation)))
+        return np.array([[cy, sy, 0.0], [-se * sy, se * cy, ce], [ce * sy, -ce * cy, se]])
+
+    def position(self) -> NDArray[np.float64]:
+        """(3,) world position."""
+        return np.asarray(self.axes()[2] * self.distance + self.target)
+
+    def view(self) -> NDArray[np.float64]:
+        """(4, 4) from world to OpenGL's camera axes, for column vectors."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.axes()
+        matrix[:3, 3] = -matrix[:3, :3] @ self.position()
+        return matrix
+
+    def projection(self) -> NDArray[np.float64]:
+        """(4, 4) from OpenGL's camera axes to clip space."""
+        near, far = self.near, self.far
+        if self.orthographic:
+            matrix = np.diag([2 / self.height, 2 / self.height, -2 / (far - near), 1.0])
+            matrix[2, 3] = -(far + near) / (far - near)
+            return matrix
+        focal = 1 / np.tan(np.radians(self.field_of_view) / 2)
+        matrix = np.diag([focal, focal, (far + near) / (near - far), 0.0])
+        matrix[2, 3] = 2 * far * near / (near - far)
+        matrix[3, 2] = -1
+        return matrix
 
     def view_projection(self) -> NDArray[np.float32]:
-        """The (4, 4) matrix from world to OpenGL clip space, for column vectors."""
-        x, y, z = self.position
-        view = np.array([[1, 0, 0, -x], [0, 0, 1, -z], [0, -1, 0, y], [0, 0, 0, 1]], np.float64)
-        focal = 1 / np.tan(np.radians(FIELD_OF_VIEW) / 2)
-        near, far = self.near, self.far
-        lens = np.diag([focal, focal, (far + near) / (near - far), 0.0])
-        lens[2, 3] = 2 * far * near / (near - far)
-        lens[3, 2] = -1
-        return np.asarray(lens @ view, np.float32)
+        """(4, 4) from world to clip space."""
+        return np.asarray(self.projection() @ self.view(), np.float32)
 
-    def distance_to(self, points: NDArray[np.float32]) -> NDArray[np.float64]:
+    def distance_to(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """(n,) distances of (n, 3) world points from the camera's plane."""
-        return np.asarray(points[:, 1].astype(np.float64) - self.position[1])
+        return np.asarray((self.position() - points.astype(np.float64)) @ self.axes()[2])
 
-    def distance_of(self, depth: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The distances behind values of the depth buffer, in [0, 1]."""
-        ndc = depth.astype(np.float64) * 2 - 1
-        return np.asarray(2 * self.far * self.near / (self.far + self.near - ndc * (self.far - self.near)))
-
-    def project(self, points: NDArray[np.float32], size: int) -> NDArray[np.float64]:
-        """(n, 3) world points as (n, 2) pixels of a square picture, x to the right, y up, origin bottom left."""
+    def project(self, points: NDArray[np.floating], size: int) -> NDArray[np.float64]:
+        """(n, 3) world points as (n, 2) pixels of a square picture, x to the right, y down, origin at its top left."""
         clip = np.column_stack([points, np.ones(len(points))]) @ self.view_projection().astype(np.float64).T
-        return np.asarray((clip[:, :2] / np.maximum(clip[:, 3:], 1e-9) * 0.5 + 0.5) * size)
+        screen = clip[:, :2] / np.maximum(clip[:, 3:], 1e-9) * (0.5, -0.5) + 0.5
+        return np.asarray(screen * size)
 
 
-def frame(neck: tuple[float, float, float], head_height: float) -> Camera:
-    """The camera for a character whose neck bone is at `neck` and whose head ends `head_height` above it."""
-    height = head_height / HEAD_SHARE
-    distance = height / 2 / np.tan(np.radians(FIELD_OF_VIEW) / 2)
+def frame(spec: CameraSpec, neck: tuple[float, float, float], head_height: float, body: NDArray[np.float32]) -> Camera:
+    """The camera straight in front of a character.
+
+    Its neck bone is at `neck` and its head ends `head_height` above that; `body` is (n, 3), its vertices at rest.
+    """
     x, y, z = neck
-    # Capes and long hair reach a few frame heights behind; nothing of the face is nearer than a tenth of the distance.
-    return Camera((x, y - distance, z + CENTRE_ABOVE_NECK * height), float(distance * 0.1), float(distance * 4))
+    match spec.framing:
+        case Framing.HEAD:
+            height = head_height / HEAD_SHARE
+            target = (x, y, z + CENTRE_ABOVE_NECK * height)
+        case Framing.BUST:
+            height = head_height / _BUST_HEAD_SHARE
+            target = (x, y, z + _BUST_CENTRE * height)
+        case Framing.BODY:
+            low, high = (body.min(axis=0), body.max(axis=0)) if len(body) else (np.zeros(3), np.ones(3))
+            height = float(max(high[2] - low[2], 2 * np.abs([low[0] - x, high[0] - x]).max(), 1e-3)) * _BODY_MARGIN
+            target = (x, y, float(low[2] + high[2]) / 2)
+    return Camera(target, height, spec.field_of_view, spec.projection == "orthographic")

@@ -14,9 +14,10 @@ import numpy as np
 from mathutils import Quaternion, Vector
 from numpy.typing import NDArray
 
-from blender_worker.actor import Actor, Follower, Look, Part, Run, Surface
+from blender_worker.actor import Actor, BoneInfo, Follower, Look, Part, Run, Surface
 from blender_worker.camera import HEAD_WEIGHT, head_height
 from blender_worker.effects import BoneEffect, Flip, KeyEffect, Morph, PaintEffect, UVEffect
+from blender_worker.ramps import from_toon, two_tone
 from blender_worker.textures import Budget, Texture, UnreadableTextureError, decode, linear_of
 from farm.models.description import (
     BoneFlag,
@@ -27,12 +28,35 @@ from farm.models.description import (
     MaterialFlag,
     MaterialMorph,
     MaterialOffset,
+    SphereMode,
     UVMorph,
     VertexMorph,
 )
 from farm.models.skeleton import locate_neck_and_head
+from farm.morphs.names import normalise
+from farm.styles.surface import SphereBlend
 
+METRES_PER_UNIT = 0.08
+"""MikuMikuDance's own convention: a person of 1.6 m is 20 units high."""
 _ROOT = "still"
+_ROLES = {
+    "左目": "leftEye",
+    "左瞳": "leftEye",
+    "eye_l": "leftEye",
+    "eye.l": "leftEye",
+    "lefteye": "leftEye",
+    "右目": "rightEye",
+    "右瞳": "rightEye",
+    "eye_r": "rightEye",
+    "eye.r": "rightEye",
+    "righteye": "rightEye",
+    "あご": "jaw",
+    "顎": "jaw",
+    "下あご": "jaw",
+    "下顎": "jaw",
+    "jaw": "jaw",
+}
+"""Bones by their names after NFKC."""
 _MAX_MOVING = 512
 """Bones that can move; no character's morphs need more, and each costs memory for every vertex."""
 _MAX_DEPTH = 64
@@ -65,6 +89,7 @@ def build(character: Character, textures: dict[int, Path], wanted: Iterable[str]
         uvs=np.ascontiguousarray(character.uvs * np.float32([1, -1]) + np.float32([0, 1])),
         turns=turns,
         outlines=character.edge_scales,
+        bones=_owners(character),
     )
     loaded = _load_textures(character, textures, warnings)
     x, y, z = character.bones[neck].position
@@ -81,6 +106,8 @@ def build(character: Character, textures: dict[int, Path], wanted: Iterable[str]
         morphs=morphs,
         neck_position=(x, z, y),
         head_height=_head_height(character, head, neck, turns),
+        metres_per_unit=METRES_PER_UNIT,
+        bones=_bone_infos(character, neck, head),
         followers=skeleton.followers,
         warnings=warnings,
     )
@@ -261,6 +288,25 @@ def _turns(character: Character, neck: int) -> NDArray[np.float32]:
     return np.divide(moved, total, out=np.zeros_like(moved), where=total > 1e-6).clip(0, 1).astype(np.float32)
 
 
+def _owners(character: Character) -> NDArray[np.int32]:
+    """(n,) the bone with the largest weight of each vertex; -1 for none."""
+    weights = np.where(character.bone_indices >= 0, character.bone_weights, 0)
+    rows = np.arange(len(weights))
+    largest = weights.argmax(axis=1)
+    return np.where(weights[rows, largest] > 0, character.bone_indices[rows, largest], -1).astype(np.int32)
+
+
+def _bone_infos(character: Character, neck: int, head: int) -> list[BoneInfo]:
+    """What is known of every bone."""
+    roles = {head: "head", neck: "neck"}
+    found = []
+    for index, bone in enumerate(character.bones):
+        x, y, z = bone.position
+        role = roles.get(index) or _ROLES.get(normalise(bone.name)) or _ROLES.get(normalise(bone.name_en)) or ""
+        found.append(BoneInfo(bone.name, -1 if bone.parent is None else bone.parent, (x, z, y), role))
+    return found
+
+
 def _moved_by(morphs: Iterable[Morph]) -> set[int]:
     """The indices of the bones that any of the morphs moves."""
     moved: set[int] = set()
@@ -360,7 +406,7 @@ def _bone_effects(morph: BoneMorph) -> Iterable[BoneEffect]:
 
 
 def _load_textures(character: Character, paths: dict[int, Path], warnings: list[str]) -> dict[int, Texture]:
-    used = sorted({m.texture for m in character.materials if m.texture is not None})
+    used = sorted({index for m in character.materials for index in (m.texture, m.sphere, m.toon) if index is not None})
     loaded: dict[int, Texture] = {}
     budget = Budget()
     for index in used:
@@ -376,11 +422,15 @@ def _load_textures(character: Character, paths: dict[int, Path], warnings: list[
 
 
 class _MmdPaint:
-    """A material's numbers: diffuse (4), ambient (3), edge colour (4), edge size (1), texture tint (4) and summand (3)."""
+    """A material's numbers.
+
+    Diffuse (4), ambient (3), edge colour (4), edge size (1), texture tint (4) and summand (3), tints of the sphere map (3)
+    and of the toon ramp (3).
+    """
 
     def __init__(self, material: Material) -> None:
         edge = material.edge_size if material.flags & MaterialFlag.EDGE else 0.0
-        numbers = (*material.diffuse, *material.ambient, *material.edge_colour, edge, 1, 1, 1, 1, 0, 0, 0)
+        numbers = (*material.diffuse, *material.ambient, *material.edge_colour, edge, 1, 1, 1, 1, 0, 0, 0, *(1,) * 6)
         self.values = np.array(numbers, np.float32)
 
     @staticmethod
@@ -388,9 +438,11 @@ class _MmdPaint:
         """The factors and summands of a material morph's entry."""
         numbers = (*entry.diffuse, *entry.ambient, *entry.edge_colour, entry.edge_size)
         if entry.adds:
-            plus = np.array((*numbers, 0, 0, 0, 0, *entry.texture_tint[:3]), np.float32)
+            tints = (*entry.texture_tint[:3], *entry.sphere_tint[:3], *entry.toon_tint[:3])
+            plus = np.array((*numbers, 0, 0, 0, 0, *tints), np.float32)
             return np.ones_like(plus), plus
-        times = np.array((*numbers, *entry.texture_tint, 1, 1, 1), np.float32)
+        tints = (*entry.texture_tint, 1, 1, 1, *entry.sphere_tint[:3], *entry.toon_tint[:3])
+        times = np.array((*numbers, *tints), np.float32)
         return times, np.zeros_like(times)
 
     def look(self, values: NDArray[np.float32]) -> Look:
@@ -399,21 +451,30 @@ class _MmdPaint:
         rgb = (values[:3] * 0.6 + values[4:7]) * values[12:15]
         red, green, blue = linear_of(rgb.clip(0, 1)).tolist()
         edge = linear_of(values[7:10].clip(0, 1)).tolist()
-        added = linear_of(values[16:19].clip(0, 1)).tolist()
+        added, sphere, ramp = (linear_of(values[i : i + 3].clip(0, 1)).tolist() for i in (16, 19, 22))
         return Look(
             colour=(red, green, blue, min(1.0, float(values[3] * values[15]))),
             added=(added[0], added[1], added[2]),
             outline=float(values[11]),
             outline_colour=(edge[0], edge[1], edge[2], min(1.0, float(values[10]))),
+            sphere=(sphere[0], sphere[1], sphere[2]),
+            ramp=(ramp[0], ramp[1], ramp[2]),
         )
 
 
 def _surface(material: Material, loaded: dict[int, Texture]) -> Surface:
+    sphere = loaded.get(material.sphere) if material.sphere is not None else None
+    # A sphere map in sub-texture mode is looked up by coordinates of its own, which hardly any character has.
+    drawn = sphere is not None and material.sphere_mode in (SphereMode.MULTIPLY, SphereMode.ADD)
+    toon = loaded.get(material.toon) if material.toon is not None else None
     return Surface(
         name=material.name,
         paint=_MmdPaint(material),
         texture=loaded.get(material.texture) if material.texture is not None else None,
         double_sided=bool(material.flags & MaterialFlag.DOUBLE_SIDED),
+        ramp=from_toon(toon) if toon is not None else two_tone(),
+        sphere=sphere if drawn else None,
+        sphere_blend=SphereBlend(material.sphere_mode) if drawn else SphereBlend.NONE,
     )
 
 

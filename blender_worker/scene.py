@@ -11,6 +11,7 @@ def start() -> None:
 def clear() -> None:
     """Remove everything that a model brought. (Loading an empty file instead would also unload the VRM add-on.)"""
     data = bpy.data
+    data.batch_remove([scene for scene in data.scenes if scene != bpy.context.scene])
     for blocks in (
         data.objects,
         data.meshes,

@@ -10,10 +10,7 @@ import numpy as np
 
 from blender_worker import mmd, scene, vrm
 from blender_worker.actor import Actor
-from blender_worker.camera import frame
-from blender_worker.canvas import open_canvas
-from blender_worker.styles import STYLES
-from blender_worker.survey import survey
+from blender_worker.artist import Artist
 from farm import pipe
 from farm.errors import FarmError, RenderError
 from farm.models.package import read_character
@@ -62,15 +59,18 @@ def _render(command: pipe.Render, answers: int) -> None:
 def _draw(command: pipe.Render, answers: int) -> None:
     started = time.perf_counter()
     actor = _load(command)
-    camera = frame(actor.neck_position, actor.head_height)
-    styles = [STYLES[name] for name in command.styles]
-    canvas = open_canvas(command.canvas, actor, camera, styles, command.size, command.supersample)
-    measures = survey(actor, camera, canvas)
-    seconds = time.perf_counter() - started
-    pipe.send(answers, pipe.Loaded(warnings=actor.warnings, survey=measures, seconds=seconds))
+    artist = Artist(actor, command)
+    pipe.send(
+        answers,
+        pipe.Loaded(
+            warnings=actor.warnings,
+            survey=artist.survey,
+            part_rules=artist.part_rules,
+            seconds=time.perf_counter() - started,
+        ),
+    )
     for index, shot in enumerate(command.shots):
-        started = time.perf_counter()
-        pictures = np.stack(canvas.draw(shot.weights, shot.rotation, shot.light))
-        message = pipe.Pictures(shot=index, seconds=time.perf_counter() - started)
-        pipe.send(answers, message, memoryview(pictures).cast("B"))
+        drawing = artist.draw(shot)
+        payload = b"".join(np.ascontiguousarray(array).tobytes() for array in (*drawing.pictures, *drawing.arrays))
+        pipe.send(answers, pipe.Pictures(shot=index, seconds=drawing.seconds, marks=drawing.marks), payload)
     pipe.send(answers, pipe.Finished())

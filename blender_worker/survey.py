@@ -5,44 +5,49 @@ from numpy.typing import NDArray
 
 from blender_worker.actor import Actor, Pose
 from blender_worker.camera import Camera
-from blender_worker.canvas import Canvas
+from blender_worker.labels import LabelPass
 from farm.pipe import Survey
 
 _FRONT = (0.0, 0.0, 0.0)
 _MOVED = 1e-3
 """Share of the head's height by which a morph must move a vertex to make it one of the face's."""
+_SEEN_THROUGH = 0.75
+"""Alpha under which a surface hides nothing: visors, glasses."""
 _CLOSE = 0.03
 """Share of the head's height by which a vertex may lie behind the surface that is seen: lids and lips have a thickness."""
 
 
-def survey(actor: Actor, camera: Camera, canvas: Canvas) -> Survey:
+def survey(actor: Actor, camera: Camera, labels: LabelPass) -> Survey:
     """Draw the neutral model once and measure it.
 
     The face is the set of vertices that the annotated morphs move on the head; without such morphs it is unknown.
     """
     rest = actor.pose({}, _FRONT)
-    alpha, depth = canvas.draw_preview()
+    seen_neutral = labels.draw(rest, rest, camera, _SEEN_THROUGH)
+    depth = seen_neutral.depth / actor.metres_per_unit
     head = [part.turns > 0.5 for part in actor.parts]
     face = _face(actor, rest, head)
     points, turning = np.concatenate(rest.positions), np.concatenate(head)
     size = len(depth)
     screen = camera.project(points, size)
     inside = ((screen >= 0) & (screen < size)).all(axis=1)
-    left, bottom, right, top = (0.0, 0.0, 0.0, 0.0)
+    left, top, right, bottom = (0.0, 0.0, 0.0, 0.0)
     if turning.any():
-        (left, bottom), (right, top) = screen[turning].min(axis=0) / size, screen[turning].max(axis=0) / size
+        (left, top), (right, bottom) = screen[turning].min(axis=0) / size, screen[turning].max(axis=0) / size
     visible = facing = None
     if face.any():
         seen = face & inside
         columns, rows = screen[seen].astype(int).T
-        surface = camera.distance_of(depth[rows, columns])
+        surface = depth[rows, columns]
         own = camera.distance_to(points[seen])
-        visible = float((own <= surface + _CLOSE * actor.head_height).sum() / face.sum())
+        # A depth of 0 is a pixel where only the edge of something is: nothing hides what is there.
+        shown = (own <= surface + _CLOSE * actor.head_height) | (surface == 0)
+        visible = float(shown.sum() / face.sum())
         normals = np.concatenate([part.normals for part in actor.parts])
         facing = float(-normals[face, 1].mean())
     return Survey(
-        coverage=float((alpha > 127).mean()),
-        head_box=(float(left), float(1 - top), float(right), float(1 - bottom)),
+        coverage=float((seen_neutral.parts > 0).mean()),
+        head_box=(float(left), float(top), float(right), float(bottom)),
         head_vertices=int(turning.sum()),
         head_inside=float(inside[turning].mean()) if turning.any() else 0.0,
         face_vertices=int(face.sum()),

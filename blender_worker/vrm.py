@@ -13,9 +13,10 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.actor import Actor, Look, Part, Run, Surface
+from blender_worker.actor import Actor, BoneInfo, Look, Part, Run, Surface
 from blender_worker.camera import HEAD_WEIGHT, head_height
 from blender_worker.effects import Effect, KeyEffect, Morph, PaintEffect, UVEffect
+from blender_worker.ramps import Ramp, between
 from blender_worker.textures import Budget, Texture, UnreadableTextureError, decode
 from farm.errors import NoNeckBoneError, RenderError
 
@@ -76,8 +77,28 @@ def build(path: Path, wanted: Iterable[str]) -> Actor:
         morphs=morphs,
         neck_position=(neck_point.x, neck_point.y, neck_point.z),
         head_height=cast.head_height(meshes, head, neck_point.z),
+        metres_per_unit=1.0,
+        bones=_bone_infos(armature, human),
         warnings=warnings,
     )
+
+
+def _bone_infos(armature: bpy.types.Object, human: Any) -> list[BoneInfo]:
+    """What is known of every bone."""
+    order = {bone.name: index for index, bone in enumerate(armature.data.bones)}
+    roles = {
+        human.jaw.node.bone_name: "jaw",
+        human.left_eye.node.bone_name: "leftEye",
+        human.right_eye.node.bone_name: "rightEye",
+        human.head.node.bone_name: "head",
+        human.neck.node.bone_name: "neck",
+    }
+    found = []
+    for bone in armature.data.bones:
+        x, y, z = armature.matrix_world @ bone.head_local
+        parent = order[bone.parent.name] if bone.parent else -1
+        found.append(BoneInfo(bone.name, parent, (x, y, z), roles.get(bone.name, "")))
+    return found
 
 
 def _import(path: Path) -> list[bpy.types.Object]:
@@ -126,6 +147,17 @@ class _VrmPaint:
         r, g, b, a = values[_COLOURS].clip(0, 1).tolist()
         edge = values[_OUTLINE_COLOURS].clip(0, 1).tolist()
         return Look((r, g, b, a), (0.0, 0.0, 0.0), float(values[7]), (edge[0], edge[1], edge[2], 1.0))
+
+
+def _ramp(toon: Any, base_colour: Iterable[float]) -> Ramp:
+    """MToon's shade as a ramp: its shade colour against the base colour, and the place and softness of its edge."""
+    red, green, blue = (
+        min(1.0, shade / max(base, 1e-3))
+        for shade, base in zip(list(toon.shade_color_factor)[:3], list(base_colour)[:3], strict=True)
+    )
+    # MToon: linearstep(-1 + toony, 1 - toony, cosine + shift); the ramp runs over cosines from -1 to 1 about its edge.
+    softness = max(0.01, (1 - toon.shading_toony_factor) / 2)
+    return between((red, green, blue), 0.5 - softness, 0.5 + softness)
 
 
 class _Wardrobe:
@@ -180,6 +212,7 @@ class _Wardrobe:
             double_sided=gltf.double_sided,
             cutoff=gltf.alpha_cutoff if gltf.alpha_mode == "MASK" else None,
             opaque=gltf.alpha_mode == "OPAQUE",
+            ramp=_ramp(toon, base.base_color_factor),
         )
         return surface, _Transform(tuple(move.scale), tuple(move.offset))
 
@@ -283,6 +316,7 @@ class _Cast:
             uvs=np.ascontiguousarray(moved),
             turns=np.ascontiguousarray(turns[vertex[first]]),
             outlines=np.ones(len(first), np.float32),
+            bones=self._owners(item)[vertex[first]],
         )
         drawn = corner_to_drawn.reshape(-1)[loops].reshape(-1, 3).astype(np.int32)
         drawn = _face_outwards(mesh, part, drawn)
@@ -304,6 +338,19 @@ class _Cast:
                 if entry.group in groups:
                     chosen[index] += entry.weight
         return np.divide(chosen, total, out=np.zeros_like(chosen), where=total > 1e-6).clip(0, 1)
+
+    def _owners(self, item: bpy.types.Object) -> NDArray[np.int32]:
+        """(n,) index in the armature of the bone that has the largest share of each vertex; -1 for none."""
+        order = {bone.name: index for index, bone in enumerate(self._armature.data.bones)}
+        if item.parent is self._armature and item.parent_type == "BONE":
+            return np.full(len(item.data.vertices), order.get(item.parent_bone, -1), np.int32)
+        bone_of = {group.index: order.get(group.name, -1) for group in item.vertex_groups}
+        found = np.full(len(item.data.vertices), -1, np.int32)
+        for index, vertex in enumerate(item.data.vertices):
+            largest = max(vertex.groups, key=lambda entry: entry.weight, default=None)
+            if largest is not None and largest.weight > 0:
+                found[index] = bone_of.get(largest.group, -1)
+        return found
 
     def head_height(self, meshes: list[bpy.types.Object], head: str, neck_z: float) -> float:
         """The height over the neck of all vertices that follow the head bone, or else the neck."""

@@ -46,6 +46,12 @@ class MappingError(FarmError):
     code = "mapping-refused"
 
 
+class BackgroundError(FarmError):
+    """A picture that is to be a background cannot be used."""
+
+    code = "background-refused"
+
+
 class SpecError(FarmError):
     """A render specification asks for something that does not exist."""
 
@@ -80,6 +86,12 @@ class UnusableModelError(RenderError):
     """The model's picture shows no usable face."""
 
     code = "model-unusable"
+
+
+class InvalidSampleError(RenderError):
+    """A picture or a label came out wrong and was not stored."""
+
+    code = "sample-invalid"
 
 
 class BlenderDiedError(FarmError):

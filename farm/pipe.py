@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from farm.labels import LabelName
 from farm.poses import Partition
-from farm.spec import CanvasName, StyleName
+from farm.spec import CameraSpec, CanvasName, StyleName
 
 _LENGTHS = struct.Struct("<II")
 MAX_HEADER = 64 * 2**20
@@ -24,8 +25,18 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class View(_Message):
+    """Where the camera stands, on the sphere about the frame's centre. The paper's only view is straight ahead."""
+
+    index: int = 0
+    yaw: float = 0.0
+    """Degrees; positive: from the character's left."""
+    elevation: float = 0.0
+    """Degrees; positive: from above."""
+
+
 class Shot(_Message):
-    """One pose in one partition, to be drawn in every style."""
+    """One pose in one partition from one view, to be drawn in every style."""
 
     sample: int
     """Index of the sample; -1 is the basis image."""
@@ -34,6 +45,9 @@ class Shot(_Message):
     """Source morph to weight in [0, 1]."""
     rotation: tuple[float, float, float]
     light: float
+    view: View = View()
+    other_rotation: tuple[float, float, float] | None = None
+    """The rotation of the other partition, to which the label flow leads."""
 
 
 class Render(_Message):
@@ -45,8 +59,12 @@ class Render(_Message):
     textures: dict[int, str]
     morphs: list[str]
     """Source morphs that the shots use."""
+    annotation: dict[str, str] = {}
+    """Target name to source morph: what is known about the morphs, for the labels."""
     canvas: CanvasName = CanvasName.FORWARD
+    camera: CameraSpec = CameraSpec()
     styles: list[StyleName]
+    labels: list[LabelName] = []
     size: int
     supersample: int
     shots: list[Shot]
@@ -86,16 +104,65 @@ class Loaded(_Message):
     what: Literal["loaded"] = "loaded"
     warnings: list[str]
     survey: Survey
+    part_rules: dict[str, str] = {}
+    """How each material's part was decided, when labels are drawn."""
     seconds: float
 
 
+class Landmark(_Message):
+    """A landmark of `farm.labels.LANDMARKS` in one picture."""
+
+    x: float
+    """Pixels from the picture's left edge."""
+    y: float
+    """Pixels from its top edge."""
+    point: tuple[float, float, float]
+    """Metres in the camera's axes: x right, y down, z away from it."""
+    visible: bool
+    """Whether the picture shows it: inside the frame and nothing in front of it."""
+
+
+type Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels, inside the picture."""
+
+
+class CameraLabel(_Message):
+    """The camera of one picture, in OpenCV's terms."""
+
+    intrinsics: tuple[tuple[float, float, float], ...]
+    """(3, 3) from camera axes to pixels. An orthographic camera's maps (x, y, 1) in metres."""
+    extrinsics: tuple[tuple[float, float, float, float], ...]
+    """(3, 4) from world axes, in metres, to the camera's. World: x is the character's left, y its back, z up."""
+    orthographic: bool
+    rotation_pivot: tuple[float, float, float]
+    """The neck bone's head in world axes, metres: the point about which the head turns."""
+
+
+class Marks(_Message):
+    """The labels of one picture that are numbers, not pictures."""
+
+    landmarks: dict[str, Landmark]
+    head_box: Box | None
+    """About all that turns with the neck and lies above it; None when that is outside the picture."""
+    face_box: Box | None
+    """About face, eyes, eyebrows and mouth."""
+    camera: CameraLabel
+
+
 class Pictures(_Message):
-    """Blender to worker: one shot, drawn. The payload is (styles, size, size, 4) bytes, sRGB, straight alpha."""
+    """Blender to worker: one shot, drawn.
+
+    The payload is (styles, size, size, 4) bytes, sRGB, straight alpha, and behind them the asked-for labels of
+    `farm.labels.ARRAYS`, in that order.
+    """
 
     what: Literal["pictures"] = "pictures"
     shot: int
     """Index into `Render.shots`."""
-    seconds: float
+    seconds: dict[str, float]
+    """By stage: evaluate (Blender poses the model), draw (until the pictures are read back), label."""
+    marks: Marks | None = None
+    """With the label landmarks."""
 
 
 class Finished(_Message):

@@ -66,6 +66,11 @@ def uniform(seed: int, model: str, sample: int, purpose: str) -> float:
     return (bits >> 11) / 2**53  # 53 bits: with all 64, rounding could reach 1.0
 
 
+def between(low: float, high: float, seed: int, model: str, sample: int, purpose: str) -> float:
+    """`uniform` between two bounds, rounded."""
+    return round(low + (high - low) * uniform(seed, model, sample, purpose), _DIGITS)
+
+
 def sample_count(targets: tuple[Target, ...]) -> int:
     """How many samples a model gets: 100 when more than five target morphs are annotated, otherwise 20."""
     return SAMPLES_MANY if len(targets) > MANY_TARGETS else SAMPLES_FEW
@@ -77,8 +82,8 @@ def draw(seed: int, model: str, index: int, targets: tuple[Target, ...]) -> Samp
     `model` is the model's content hash; `targets` are its annotated target morphs in the vocabulary's order.
     """
 
-    def between(low: float, high: float, purpose: str) -> float:
-        return round(low + (high - low) * uniform(seed, model, index, purpose), _DIGITS)
+    def drawn(low: float, high: float, purpose: str) -> float:
+        return between(low, high, seed, model, index, purpose)
 
     by_part: dict[str, list[Target]] = {}
     for target in targets:
@@ -86,9 +91,9 @@ def draw(seed: int, model: str, index: int, targets: tuple[Target, ...]) -> Samp
     weights: dict[str, float] = {}
     for part, candidates in by_part.items():
         choice = candidates[int(uniform(seed, model, index, f"{part}/target") * len(candidates))]
-        weights[choice.name] = between(0.0, 1.0, f"{part}/weight")
-    x, y, z = (between(-ROTATION_LIMIT, ROTATION_LIMIT, f"rotation/{axis}") for axis in "xyz")
-    return Sample(index, weights, (x, y, z), between(*LIGHT_RANGE, "light"))
+        weights[choice.name] = drawn(0.0, 1.0, f"{part}/weight")
+    x, y, z = (drawn(-ROTATION_LIMIT, ROTATION_LIMIT, f"rotation/{axis}") for axis in "xyz")
+    return Sample(index, weights, (x, y, z), drawn(*LIGHT_RANGE, "light"))
 
 
 def pose_vector(sample: Sample, targets: dict[str, Target], partition: Partition) -> tuple[float, ...]:

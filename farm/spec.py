@@ -3,24 +3,33 @@
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
 
+from farm.labels import LabelName
 from farm.poses import Partition
+from farm.styles import PAPER_STYLES, STYLES
 
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 """Raised by every change that changes pixels or poses, so that old results are not mistaken for new ones."""
 MAX_SAMPLES = 10_000
 
 
-class StyleName(StrEnum):
-    """The four shader styles; `blender_worker.styles` says what each looks like."""
+MAX_STYLES = 6
+"""One pass draws no more colour layers."""
+MAX_VIEWS = 64
+MAX_BACKGROUNDS = 10_000
 
-    DEFAULT = "default"
-    TOON = "toon"
-    FLAT = "flat"
-    INK = "ink"
+
+def _known_style(name: str) -> str:
+    if name not in STYLES:
+        raise ValueError(f"there is no style '{name}'; there are {', '.join(STYLES)}")
+    return name
+
+
+type StyleName = Annotated[str, AfterValidator(_known_style), Field(json_schema_extra={"enum": list(STYLES)})]
+"""The name of a module of `farm.styles`."""
 
 
 def _each_once[T](values: tuple[T, ...]) -> tuple[T, ...]:
@@ -34,6 +43,56 @@ class CanvasName(StrEnum):
 
     FORWARD = "forward"
     """Our own shaders through Blender's gpu module, all styles in one pass."""
+    EEVEE = "eevee"
+    """The paper's engine, in a viewport that lives on between images; the reference that FORWARD is held against."""
+    FINAL = "final"
+    """`bpy.ops.render.render` with 64 samples an image: what everybody does, and the slowest by far."""
+
+
+class Framing(StrEnum):
+    """How much of the character the picture shows."""
+
+    HEAD = "head"
+    """The paper's: head, neck and shoulders."""
+    BUST = "bust"
+    """Down to the waist."""
+    BODY = "body"
+    """All of the character as its file poses it."""
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("give the smaller bound first")
+    return bounds
+
+
+class CameraSpec(BaseModel):
+    """Where the pictures are taken from. The defaults are the paper's one fixed camera in front of the neck."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    framing: Framing = Framing.HEAD
+    projection: Literal["perspective", "orthographic"] = "perspective"
+    field_of_view: float = Field(
+        20.0, ge=2, le=90, description="Degrees, vertical and horizontal; focal length f mm on 36 mm is 2 atan(18 / f)"
+    )
+    views: int = Field(1, ge=1, le=MAX_VIEWS, description="Pictures of every sample, partition and style")
+    yaw: Annotated[
+        tuple[Annotated[float, Field(ge=-180, le=180)], Annotated[float, Field(ge=-180, le=180)]],
+        AfterValidator(_ordered),
+    ] = Field(
+        (0.0, 0.0), description="Degrees; each view's yaw is drawn from here. Positive: from the character's left"
+    )
+    elevation: Annotated[
+        tuple[Annotated[float, Field(ge=-80, le=80)], Annotated[float, Field(ge=-80, le=80)]],
+        AfterValidator(_ordered),
+    ] = Field((0.0, 0.0), description="Degrees; each view's elevation is drawn from here. Positive: from above")
+
+    @model_validator(mode="after")
+    def _views_differ(self) -> Self:
+        if self.views > 1 and self.yaw[0] == self.yaw[1] and self.elevation[0] == self.elevation[1]:
+            raise ValueError("several views need a range of yaw or elevation, or they would all be the same")
+        return self
 
 
 class RenderSpec(BaseModel):
@@ -41,20 +100,39 @@ class RenderSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seed: int = Field(0, ge=0, lt=2**63, description="Seed of all poses and lights")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of all poses, lights, views and backgrounds")
     samples: Literal["auto"] | Annotated[StrictInt, Field(ge=1, le=MAX_SAMPLES)] = Field(
         "auto", description="Samples a model: 'auto' is the paper's rule of 100 or 20", union_mode="left_to_right"
     )
     partitions: Annotated[tuple[Partition, ...], AfterValidator(_each_once)] = Field(tuple(Partition), min_length=1)
-    styles: Annotated[tuple[StyleName, ...], AfterValidator(_each_once)] = Field(tuple(StyleName), min_length=1)
+    styles: Annotated[tuple[StyleName, ...], AfterValidator(_each_once)] = Field(
+        PAPER_STYLES, min_length=1, max_length=MAX_STYLES
+    )
+    labels: Annotated[tuple[LabelName, ...], AfterValidator(_each_once)] = Field(
+        (), description="Labels to store with every sample, partition and view"
+    )
+    camera: CameraSpec = CameraSpec()
+    backgrounds: Annotated[tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...], AfterValidator(_each_once)] = (
+        Field((), max_length=MAX_BACKGROUNDS, description="Pictures to compose over, by hash; none: transparent")
+    )
     size: int = Field(256, ge=32, le=1024, description="Width and height of a picture in pixels")
     supersample: int = Field(2, ge=1, le=4, description="Drawn pixels per picture pixel and axis")
     canvas: CanvasName = CanvasName.FORWARD
     keep_unusable: bool = Field(False, description="Render models whose neutral picture shows no usable face, too")
 
+    @model_validator(mode="after")
+    def _flow_has_two_ends(self) -> Self:
+        if LabelName.FLOW in self.labels and len(self.partitions) < len(Partition):
+            raise ValueError("flow runs between the partitions: ask for both of them, or leave the label flow out")
+        return self
+
     def samples_of(self, by_rule: int) -> int:
         """Samples of a model for which the paper's rule gives `by_rule`."""
         return by_rule if self.samples == "auto" else self.samples
+
+    def images_of(self, samples: int) -> int:
+        """Pictures of a model with so many samples."""
+        return samples * len(self.partitions) * len(self.styles) * self.camera.views
 
 
 def render_key(model_id: str, annotation: dict[str, str], spec: RenderSpec) -> str:

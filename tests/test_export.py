@@ -20,11 +20,11 @@ from farm.dataset.output import RenderedModel, folder_name
 from farm.errors import SpecError, StorageError
 from farm.morphs.vocabulary import all_targets
 from farm.poses import Partition, draw, pose_vector, rotation_matrix
-from farm.spec import RenderSpec, StyleName
+from farm.spec import CameraSpec, RenderSpec
 from tests.support.fixtures import GOOD_SURVEY
 
 SAMPLES = 3
-STYLES = (StyleName.DEFAULT, StyleName.INK)
+STYLES = ("default", "ink")
 LABELS = ("Nagi_v2", "桃", "Sora (swim, 2nd)")
 NEUTRAL = -1
 
@@ -181,7 +181,7 @@ def test_a_row_holds_the_pose_of_the_rotated_picture(source: Path, tmp_path: Pat
     expected = {}
     for manifest in (Manifest.model_validate_json(p.read_bytes()) for p in source.glob(f"*/{MANIFEST}")):
         for image in manifest.images:
-            if (image.style, image.partition) == (StyleName.INK, Partition.ROTATED):
+            if (image.style, image.partition) == ("ink", Partition.ROTATED):
                 expected[manifest.model.id[:8], image.sample] = image.pose
     for org_id, folder, png_name, *floats in loader.rows:
         pose = tuple(float(value) for value in floats)
@@ -257,7 +257,7 @@ def test_a_picture_behind_a_symbolic_link_becomes_a_file(source: Path, tmp_path:
 def test_names_and_sides_hold_when_models_are_added(tmp_path: Path) -> None:
     source, few, many = tmp_path / "rendered", tmp_path / "few", tmp_path / "many"
     labels = [f"model {number}" for number in range(24)]
-    only_default = RenderSpec(styles=(StyleName.DEFAULT,))
+    only_default = RenderSpec(styles=("default",))
     for label in labels[:16]:
         _render(source, label, only_default, samples=1)
     export(source, few)
@@ -292,7 +292,7 @@ def test_a_new_export_replaces_all_of_the_old(source: Path, tmp_path: Path) -> N
     (out / "notes.txt").write_text("mine")
     for folder in source.iterdir():
         (folder / MANIFEST).unlink()
-    _render(source, "another", RenderSpec(styles=(StyleName.INK,)))
+    _render(source, "another", RenderSpec(styles=("ink",)))
 
     export(source, out)
 
@@ -315,6 +315,8 @@ def test_progress_counts_pictures(source: Path, tmp_path: Path) -> None:
     [
         (RenderSpec(styles=STYLES, partitions=(Partition.ROTATED,)), "lacks the frontal partition"),
         (RenderSpec(styles=STYLES, size=128), "at 128 pixels"),
+        (RenderSpec(styles=STYLES, backgrounds=("0" * 64,)), "over backgrounds"),
+        (RenderSpec(styles=STYLES, camera=CameraSpec(views=2, yaw=(0, 9))), "from 2 views"),
         (RenderSpec(styles=STYLES[:1]), "rendered in default, and the models beside it in default, ink"),
     ],
 )

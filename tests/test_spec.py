@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from farm import spec as spec_module
 from farm.poses import Partition
-from farm.spec import MAX_SAMPLES, RenderSpec, StyleName, render_key
+from farm.spec import MAX_SAMPLES, RenderSpec, render_key
+from farm.styles import PAPER_STYLES
 
 MODEL = "a" * 64
 ANNOTATION = {"eye/closed/both": "まばたき", "mouth/a": "あ"}
@@ -40,6 +41,8 @@ def test_a_number_of_samples_overrides_the_rule() -> None:
         {"supersample": 4},
         {"styles": ["ink"]},
         {"partitions": ["rotated"]},
+        {"backgrounds": ["0" * 64]},
+        {"labels": ["parts", "depth", "normals", "uv", "flow", "landmarks"]},
     ],
 )
 def test_what_stands_at_the_edge_of_a_limit_is_allowed(values: dict[str, Any]) -> None:
@@ -73,6 +76,12 @@ def test_what_stands_at_the_edge_of_a_limit_is_allowed(values: dict[str, Any]) -
         {"partitions": ["rotated", "frontal", "rotated"]},
         {"canvas": "cycles"},
         {"colour": "red"},
+        {"labels": ["depth", "depth"]},
+        {"labels": ["flow"], "partitions": ["rotated"]},
+        {"backgrounds": ["0" * 63]},
+        {"backgrounds": ["0" * 64] * 2},
+        {"camera": {"views": 2}},
+        {"camera": {"yaw": [1, 0]}},
     ],
 )
 def test_what_lies_beyond_is_refused(values: dict[str, Any]) -> None:
@@ -109,9 +118,14 @@ def test_everything_that_changes_pictures_changes_the_key(monkeypatch: pytest.Mo
                 {"samples": 20},
                 {"size": 128},
                 {"supersample": 1},
-                {"styles": [StyleName.INK]},
-                {"styles": list(reversed(StyleName))},
+                {"styles": ["ink"]},
+                {"styles": list(reversed(PAPER_STYLES))},
                 {"partitions": ["rotated"]},
+                {"labels": ["depth"]},
+                {"backgrounds": ["1" * 64, "2" * 64]},
+                {"backgrounds": ["2" * 64, "1" * 64]},
+                {"camera": {"views": 2, "yaw": [0, 1]}},
+                {"camera": {"framing": "bust"}},
             )
         ),
     ]

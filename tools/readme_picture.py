@@ -1,47 +1,88 @@
-"""Makes docs/images/styles.png from the folder that `make demo` leaves: one sample of each mascot in all styles.
+"""Makes docs/images/styles.png: one sample of the mascot Nagi in all styles, and its labels.
 
-usage: .venv/bin/python tools/readme_picture.py [build/demo/images]
+usage: .venv/bin/python tools/readme_picture.py
 """
 
-import sys
+import io
+import tempfile
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from farm.dataset.output import RenderedModel, read_output
-from farm.poses import Partition
-from farm.spec import StyleName
+from farm import pipe
+from farm.dataset.label_pictures import label_pictures
+from farm.labels import LabelName
+from farm.mascots import write_mascots
+from farm.models.package import read_model, to_bytes, unfold
+from farm.morphs.annotation import sampled_targets
+from farm.poses import Partition, draw
+from farm.styles import PAPER_STYLES
+from farm.worker.blender import Blender
 
-SAMPLES = {"nagi": 38, "momo": 2}
-CELL, BAR = 256, 26
+SEED, SAMPLE = 0, 38
+CELL, BAR, TOP = 256, 26, 40
+GROUND = (236, 240, 243, 255)
+_TARGET = Path("docs/images/styles.png")
 
 
-def _row(model: RenderedModel, sample: int) -> Image.Image:
-    row = Image.new("RGBA", (CELL * len(StyleName), CELL), (236, 240, 243, 255))
-    for image in model.manifest.images:
-        if image.sample == sample and image.partition is Partition.ROTATED:
-            with Image.open(model.image_path(image)) as picture:
-                row.alpha_composite(picture, (CELL * list(StyleName).index(image.style), 0))
-    return row.crop((0, 40, row.width, CELL))
+def _draw(room: Path) -> list[tuple[str, np.ndarray]]:
+    """The sample's pictures, rotated: styles, then labels."""
+    package = read_model(write_mascots(room)[0])
+    character, textures = unfold(to_bytes(package), room / "package")
+    annotation = package.inventory.annotation
+    sample = draw(SEED, package.id, SAMPLE, sampled_targets(annotation))
+    request = pipe.Render(
+        character=str(character),
+        textures={index: str(path) for index, path in textures.items()},
+        morphs=sorted(set(annotation.values())),
+        annotation=annotation,
+        styles=list(PAPER_STYLES),
+        labels=list(LabelName),
+        size=CELL,
+        supersample=2,
+        shots=[
+            pipe.Shot(
+                sample=SAMPLE,
+                partition=Partition.ROTATED,
+                weights={annotation[target]: weight for target, weight in sample.weights.items()},
+                rotation=sample.rotation,
+                light=sample.light,
+                other_rotation=(0.0, 0.0, 0.0),
+            )
+        ],
+    )
+    blender = Blender()
+    try:
+        (drawn,) = blender.draw(request, lambda _: None)
+    finally:
+        blender.stop()
+    flat = drawn.pictures[PAPER_STYLES.index("flat")]
+    labels = label_pictures(drawn.labels, drawn.marks, flat)
+    wanted = ("parts", "landmarks", "depth", "normals")  # uv and flow say less to the eye
+    return [*zip(PAPER_STYLES, drawn.pictures, strict=True), *((name, labels[name]) for name in wanted)]
 
 
-def main(folder: Path) -> None:
+def main() -> None:
     """Compose the picture."""
-    models = {model.folder.name.split("-")[0]: model for model in read_output(folder)}
-    rows = [_row(models[name], sample) for name, sample in SAMPLES.items()]
-    sheet = Image.new("RGB", (rows[0].width, BAR + sum(row.height for row in rows)), "white")
+    with tempfile.TemporaryDirectory() as room:
+        pictures = _draw(Path(room))
+    columns = len(PAPER_STYLES)
+    height = CELL - TOP
+    sheet = Image.new("RGBA", (CELL * columns, 2 * (BAR + height)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=15)
-    for column, style in enumerate(StyleName):
-        pen.text((CELL * (column + 0.5), BAR / 2), style, (40, 44, 52), font, anchor="mm")
-    top = BAR
-    for row in rows:
-        sheet.paste(row.convert("RGB"), (0, top))
-        top += row.height
-    target = Path("docs/images/styles.png")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(target, optimize=True)
-    print(target)
+    for place, (name, pixels) in enumerate(pictures):
+        left, top = place % columns * CELL, place // columns * (BAR + height)
+        pen.text((left + CELL / 2, top + BAR / 2), name, (40, 44, 52), font, anchor="mm")
+        cell = Image.new("RGBA", (CELL, CELL), GROUND)
+        cell.alpha_composite(Image.fromarray(pixels))
+        sheet.paste(cell.crop((0, TOP, CELL, CELL)), (left, top + BAR))
+    _TARGET.parent.mkdir(parents=True, exist_ok=True)
+    with io.BytesIO() as out:
+        sheet.convert("RGB").save(out, "PNG", optimize=True)
+        _TARGET.write_bytes(out.getvalue())
+    print(_TARGET)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/demo/images"))
+    main()

@@ -23,6 +23,7 @@ from farm.dataset.output import POSE_COLUMNS, RenderedModel, read_output
 from farm.errors import SpecError, StorageError
 from farm.poses import Partition, uniform
 from farm.spec import StyleName
+from farm.styles import STYLES
 
 SIZE = 256
 """Pixels: the loaders take the pictures at 256 x 256 and resize none."""
@@ -104,11 +105,12 @@ def export(source: Path, out: Path, progress: Callable[[int, int], None] | None 
     which is replaced once everything is ready; the two lists come last, so a folder with both is whole.
     `progress(done, total)` is called after each model of each style, in pictures.
 
-    Raises SpecError when a model was rendered in a way that the layout cannot hold (one partition, another size, other
-    styles than its neighbours), and StorageError when files are missing, a model is there twice or `out` is not ours.
+    Raises SpecError when a model was rendered in a way that the layout cannot hold (one partition, another size, several
+    views, backgrounds, other styles than its neighbours), and StorageError when files are missing, a model is there twice
+    or `out` is not ours.
     """
     identities = _identities(read_output(source))
-    styles = tuple(style for style in StyleName if style in identities[0].rows)
+    styles = tuple(style for style in STYLES if style in identities[0].rows)
     try:
         _claim(out)
         partial = out / _PARTIAL
@@ -156,9 +158,19 @@ def _identities(models: Sequence[RenderedModel]) -> list[_Identity]:
                 f"{name} lacks the {missing.pop()} partition, and the AnimeCeleb layout needs both; render it again "
                 "with both partitions."
             )
+        if spec.backgrounds:
+            raise SpecError(
+                f"{name} was rendered over backgrounds, and the AnimeCeleb layout holds pictures with a transparent "
+                "background; render it again without --backgrounds."
+            )
+        if spec.camera.views > 1:
+            raise SpecError(
+                f"{name} was rendered from {spec.camera.views} views, and the AnimeCeleb layout holds one picture a "
+                "sample; render it again with one view."
+            )
         if set(spec.styles) != styles:
             # The two lists are shared by all roots, so a loader of the missing style would look for the model and fail.
-            wanted = ", ".join(style for style in StyleName if style in styles)
+            wanted = ", ".join(style for style in STYLES if style in styles)
             raise SpecError(
                 f"{name} was rendered in {', '.join(spec.styles)}, and the models beside it in {wanted}; render it "
                 "again in the same styles."
@@ -278,7 +290,7 @@ def _replace(out: Path, partial: Path) -> None:
     """Put what stands ready in `partial` in the place of an earlier export; the lists go first and come last."""
     for name in (TRAIN_LIST, TEST_LIST):
         (out / name).unlink(missing_ok=True)
-    for style in StyleName:
+    for style in STYLES:
         if (out / _root_name(style)).exists():
             shutil.rmtree(out / _root_name(style))
     for path in sorted(partial.iterdir()):  # "combined_..." sorts before the lists

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from farm.poses import Partition
-from farm.spec import StyleName
 
 ROWS = 6
 _CELL = 192
@@ -26,27 +25,27 @@ def chosen_samples(samples: int) -> tuple[int, ...]:
 
 
 def contact_sheet(
-    pictures: Mapping[tuple[int, Partition, StyleName], NDArray[np.uint8]],
+    pictures: Mapping[tuple[int, Partition, str], NDArray[np.uint8]],
     samples: Sequence[int],
     partitions: Sequence[Partition],
-    styles: Sequence[StyleName],
+    names: Sequence[str],
 ) -> bytes:
-    """A PNG with a row for each sample and a column for each partition and style.
+    """A PNG with a row for each sample and a column for each partition and name, a style's or a label's.
 
-    `pictures` holds (size, size, 4) straight-alpha pictures for every combination.
+    `pictures` holds a picture for every combination: (size, size, 4) with straight alpha, or (size, size, 3).
     """
-    columns = [(partition, style) for partition in partitions for style in styles]
+    columns = [(partition, name) for partition in partitions for name in names]
     width = len(columns) * (_CELL + _GAP) + _GAP
     height = _HEADER + len(samples) * (_CELL + _GAP)
     sheet = Image.new("RGB", (width, height), _PAPER)
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=14)
     ground = _chequers()
-    for column, (partition, style) in enumerate(columns):
+    for column, (partition, name) in enumerate(columns):
         left = _GAP + column * (_CELL + _GAP)
-        pen.text((left + _CELL / 2, _HEADER / 2), f"{partition} / {style}", _INK, font, anchor="mm")
+        pen.text((left + _CELL / 2, _HEADER / 2), f"{partition} / {name}", _INK, font, anchor="mm")
         for row, sample in enumerate(samples):
-            picture = Image.fromarray(pictures[sample, partition, style])
+            picture = Image.fromarray(pictures[sample, partition, name]).convert("RGBA")
             picture = picture.resize((_CELL, _CELL), Image.Resampling.BOX)
             cell = ground.copy()
             cell.alpha_composite(picture)

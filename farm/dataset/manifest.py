@@ -5,7 +5,8 @@ It holds no clock, host, path or device: equal inputs give equal bytes.
 
 from pydantic import BaseModel, ConfigDict
 
-from farm.pipe import Survey
+from farm.backgrounds import BackgroundRecord
+from farm.pipe import Survey, View
 from farm.poses import Partition
 from farm.spec import RenderSpec, StyleName
 
@@ -53,7 +54,20 @@ class ImageRecord(_Record):
     """(3, 3) matrix of the head's rotation about world axes, for column vectors."""
     light: float
     """Intensity of the one light."""
+    view: View = View()
+    background: BackgroundRecord | None = None
+    """None: transparent."""
     seed: int
+    sha256: str
+
+
+class LabelShardRecord(_Record):
+    """One tar file of labels; its files are named as the pictures are, with suffixes of their own."""
+
+    file: str
+    partition: Partition
+    files: int
+    bytes: int
     sha256: str
 
 
@@ -81,8 +95,11 @@ class Manifest(_Record):
     samples: int
     survey: Survey
     """What the neutral picture shows; `farm.dataset.usability` judged it."""
+    part_rules: dict[str, str] = {}
+    """Material to how its part was decided; with labels."""
     warnings: tuple[str, ...]
     shards: tuple[ShardRecord, ...]
+    labels: tuple[LabelShardRecord, ...] = ()
     basis: tuple[BasisRecord, ...]
     images: tuple[ImageRecord, ...]
 
@@ -101,11 +118,21 @@ def shard_file(style: StyleName, partition: Partition) -> str:
     return f"{style}-{partition}.tar"
 
 
+def label_shard_file(partition: Partition) -> str:
+    """The name of the shard with the labels of one partition."""
+    return f"labels-{partition}.tar"
+
+
 def basis_file(style: StyleName) -> str:
     """The name of the neutral picture of one style."""
     return f"basis-{style}.png"
 
 
-def image_file(model_id: str, sample: int) -> str:
+def image_file(model_id: str, sample: int, suffix: str = "") -> str:
     """The name of a picture inside its shard; unique over models, as WebDataset asks."""
-    return f"{model_id[:16]}_{sample:05d}.png"
+    return f"{model_id[:16]}_{sample:05d}{suffix}.png"
+
+
+def view_suffix(spec: RenderSpec, view: View) -> str:
+    """What tells the views of a sample apart in file names: ``_v03``, and nothing where there is only one."""
+    return f"_v{view.index:02d}" if spec.camera.views > 1 else ""

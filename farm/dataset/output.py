@@ -4,7 +4,8 @@ DIR/poses.csv                                      a row for every image of ever
 DIR/index.html                                     the contact sheets on one page
 DIR/<folder>/manifest.json, contact-sheet.png      one folder a model, named <label>-<8 digits of its hash>
 DIR/<folder>/basis/<style>.png                     the neutral face
-DIR/<folder>/<style>/<partition>/<folder>_<sample>.png
+DIR/<folder>/<style>/<partition>/<folder>_<sample>.png    several views: <folder>_<sample>_v<view>.png
+DIR/<folder>/labels/<partition>/<folder>_<sample>.parts.png, .labels.npz, .marks.json      if asked for
 """
 
 import csv
@@ -21,13 +22,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, ImageRecord, Manifest
+from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, ImageRecord, LabelShardRecord, Manifest, view_suffix
 from farm.dataset.shards import read_shard
 from farm.errors import ConflictError, StorageError
 from farm.poses import POSE_SIZE
-from farm.spec import StyleName
+from farm.styles import STYLES
 
 POSES = "poses.csv"
+LABELS = "labels"
 POSE_COLUMNS = (
     "eye_closed_left", "eye_closed_right", "eye_wide_left", "eye_wide_right",
     "eye_half_closed_left", "eye_half_closed_right", "eyebrow_raised_left", "eyebrow_raised_right",
@@ -39,6 +41,7 @@ POSE_COLUMNS = (
 COLUMNS = (
     "model", "folder", "style", "partition", "sample", "file", "seed", "light", *POSE_COLUMNS,
     *(f"r{row}{column}" for row in range(3) for column in range(3)),
+    "view", "yaw", "elevation", "background",
 )  # fmt: skip
 
 assert len(POSE_COLUMNS) == POSE_SIZE
@@ -53,7 +56,7 @@ class RenderedModel:
 
     def image_path(self, image: ImageRecord) -> Path:
         """Where the picture stands."""
-        name = f"{self.folder.name}_{image.sample:05d}.png"
+        name = f"{self.folder.name}_{image.sample:05d}{view_suffix(self.manifest.spec, image.view)}.png"
         return self.folder / image.style / image.partition / name
 
 
@@ -92,8 +95,28 @@ def unpack_result(manifest: Manifest, label: str, fetch: Callable[[str, Path], N
         packed.unlink()
         if written != shard.images:
             raise StorageError(f"Shard {shard.file} of model {label} holds {written} of {shard.images} images; retry.")
+    for labels in manifest.labels:
+        _unpack_labels(model, labels, fetch)
     (model.folder / MANIFEST).write_bytes(manifest.to_bytes())
     return model
+
+
+def _unpack_labels(model: RenderedModel, shard: LabelShardRecord, fetch: Callable[[str, Path], None]) -> None:
+    """Lay the label files of one partition out, named like the pictures that they belong to."""
+    folder = model.folder / LABELS / shard.partition
+    folder.mkdir(parents=True, exist_ok=True)
+    packed = model.folder / f".{shard.file}"
+    fetch(shard.file, packed)
+    written = 0
+    for name, data in read_shard(packed):
+        rest = name.partition("_")[2]  # behind the model's hash: the sample, the view, what it is
+        if not re.fullmatch(r"\d{5}(_v\d\d)?(\.[a-z]+)+", rest):
+            raise StorageError(f"Shard {shard.file} holds a file {name!r} that is no label; retry.")
+        (folder / f"{model.folder.name}_{rest}").write_bytes(data)
+        written += 1
+    packed.unlink()
+    if written != shard.files:
+        raise StorageError(f"Shard {shard.file} holds {written} of {shard.files} files; retry.")
 
 
 def _clear(folder: Path) -> None:
@@ -102,7 +125,7 @@ def _clear(folder: Path) -> None:
     Files are removed and never overwritten: an export may share them, and has to keep its bytes.
     """
     (folder / MANIFEST).unlink(missing_ok=True)
-    for name in ("basis", *StyleName):
+    for name in ("basis", LABELS, *STYLES):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,6 +182,10 @@ def write_poses(models: Sequence[RenderedModel], out: Path) -> Path:
                         image.light,
                         *image.pose,
                         *(value for row in image.rotation for value in row),
+                        image.view.index,
+                        image.view.yaw,
+                        image.view.elevation,
+                        image.background.id if image.background else "",
                     ]
                 )
     return path

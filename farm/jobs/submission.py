@@ -1,9 +1,10 @@
 """Turns a list of models and a specification into a batch of jobs."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from farm.catalog import Catalog
+from farm.catalog import Catalog, unknown_background
 from farm.errors import SpecError
 from farm.jobs import states
 from farm.jobs.states import Job
@@ -14,6 +15,8 @@ from farm.spec import RenderSpec, render_key
 
 MAX_MODELS = 10_000
 """Models in one batch."""
+_ASKING = 16
+"""Questions to the store at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ def submit(
 ) -> Batch:
     """Make a batch: annotate every model, store the jobs, then put them on the queue.
 
-    Raises NotFoundError for an unknown model and SpecError for a list that is empty, too long or has a model twice.
+    Raises NotFoundError for an unknown model or background and SpecError for a list that is empty, too long or has a
+    model twice.
     """
     if not entries:
         raise SpecError("The batch has no models; name at least one.")
@@ -43,12 +47,20 @@ def submit(
         raise SpecError(f"The batch has {len(entries)} models, over the limit of {MAX_MODELS}; split it.")
     if len({entry.model for entry in entries}) < len(entries):
         raise SpecError("The batch names a model twice; its pictures would be the same. Name it once.")
+    _check_backgrounds(spec, catalog)
     batch_id = new_id()
     made = [_job(entry, batch_id, spec, table, catalog) for entry in entries]
     jobs.add_batch(batch_id, name, spec, made)
     for job in made:
         enqueue(job.id)
     return jobs.batch(batch_id)
+
+
+def _check_backgrounds(spec: RenderSpec, catalog: Catalog) -> None:
+    with ThreadPoolExecutor(_ASKING) as pool:  # there can be thousands, and each is a question to the store
+        for background, there in zip(spec.backgrounds, pool.map(catalog.has_background, spec.backgrounds), strict=True):
+            if not there:
+                raise unknown_background(background)
 
 
 def _job(entry: Entry, batch_id: str, spec: RenderSpec, table: MappingTable | None, catalog: Catalog) -> Job:
@@ -62,7 +74,7 @@ def _job(entry: Entry, batch_id: str, spec: RenderSpec, table: MappingTable | No
         name=entry.name,
         annotation=annotation,
         samples=samples,
-        images_total=samples * len(spec.partitions) * len(spec.styles),
+        images_total=spec.images_of(samples),
         render_key=render_key(entry.model, annotation, spec),
     )
 

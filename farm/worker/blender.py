@@ -12,15 +12,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from farm import pipe
 from farm.errors import BlenderDiedError, ModelError, NoNeckBoneError, RenderError, ServiceError
+from farm.labels import ARRAYS, LabelName
 
 START_SECONDS = 120.0
 LOAD_SECONDS = 300.0
@@ -40,7 +41,12 @@ class Drawn:
     shot: int
     pictures: NDArray[np.uint8]
     """(styles, size, size, 4), sRGB, straight alpha."""
-    seconds: float
+    labels: dict[LabelName, NDArray[Any]]
+    """The asked-for labels that are arrays; `farm.labels.ARRAYS` has their shapes."""
+    marks: pipe.Marks | None
+    """Landmarks, boxes and camera, if asked for."""
+    seconds: dict[str, float]
+    """By stage."""
 
 
 def is_software(renderer: str) -> bool:
@@ -100,13 +106,14 @@ class Blender:
                 "NVIDIA_DRIVER_CAPABILITIES=graphics,utility and give the pod a GPU; `farm doctor` shows what is seen."
             )
 
-    def draw(self, request: pipe.Render, on_loaded: Callable[[pipe.Loaded], None]) -> Iterator[Drawn]:
+    def draw(self, request: pipe.Render, on_loaded: Callable[[pipe.Loaded], None]) -> Generator[Drawn]:
         """Draw the request's shots, in order, calling `on_loaded` once before the first.
 
-        Raises ModelError or RenderError when the model is at fault, BlenderDiedError when Blender is. A caller that
-        stops iterating early must call `stop`.
+        Raises ModelError or RenderError when the model is at fault, BlenderDiedError when Blender is. Closed before its
+        end, it stops Blender, which would still be drawing.
         """
         self.start()
+        ended = False
         try:
             pipe.send(self._commands, request)
             limit = LOAD_SECONDS
@@ -117,12 +124,12 @@ class Blender:
                     case pipe.Loaded():
                         on_loaded(message)
                     case pipe.Pictures():
-                        shape = (len(request.styles), request.size, request.size, 4)
-                        yield Drawn(message.shot, np.frombuffer(payload, np.uint8).reshape(shape), message.seconds)
+                        yield _drawn(request, message, payload)
                     case pipe.Finished():
+                        ended = True
                         break
                     case pipe.Failed(code=code, message=text):
-                        self._recycle()
+                        ended = True
                         raise _error_of(code)(text)
                     case _:
                         raise pipe.Closed
@@ -137,7 +144,11 @@ class Blender:
             tail = self.log_tail()
             self.stop()
             raise BlenderDiedError(f"Blender ended ({code}) while drawing. Its last words:\n{tail}") from error
-        self._recycle()
+        finally:
+            if ended:
+                self._recycle()
+            else:
+                self.stop()
 
     def stop(self) -> None:
         """Kill Blender's process group and wait until it is gone; may be called at any time."""
@@ -185,6 +196,24 @@ class Blender:
                 return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         except OSError:
             return 0
+
+
+def _drawn(request: pipe.Render, message: pipe.Pictures, payload: bytes) -> Drawn:
+    """The arrays of one shot, views into `payload`. Raises Closed when it has another length than asked for."""
+    shape = (len(request.styles), request.size, request.size, 4)
+    end = int(np.prod(shape))
+    pictures = np.frombuffer(payload[:end], np.uint8)
+    labels: dict[LabelName, NDArray[Any]] = {}
+    places = {name: array for name, array in ARRAYS.items() if name in request.labels}
+    if len(payload) != end + sum(
+        int(np.prod(array.shape(request.size))) * np.dtype(array.dtype).itemsize for array in places.values()
+    ):
+        raise pipe.Closed
+    for name, array in places.items():
+        count = int(np.prod(array.shape(request.size)))
+        labels[name] = np.frombuffer(payload, array.dtype, count, end).reshape(array.shape(request.size))
+        end += labels[name].nbytes
+    return Drawn(message.shot, pictures.reshape(shape), labels, message.marks, message.seconds)
 
 
 def _error_of(code: str) -> type[RenderError] | type[ModelError]:

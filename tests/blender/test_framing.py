@@ -12,7 +12,6 @@ from farm.models.description import Character
 from farm.models.package import read_character, read_model, to_bytes, unfold
 from farm.models.pmx_writer import pmx_bytes
 from farm.poses import Partition
-from farm.spec import StyleName
 from farm.worker.blender import Blender
 from tests.support.fixtures import alpha_box
 
@@ -63,7 +62,7 @@ def test_the_head_fills_48_percent_of_the_frame(
         character=str(character),
         textures={},
         morphs=[],
-        styles=[StyleName.FLAT],
+        styles=["flat"],
         size=SIZE,
         supersample=2,
         shots=[pipe.Shot(sample=0, partition=Partition.FRONTAL, weights={}, rotation=(0, 0, 0), light=0.6)],

@@ -15,7 +15,6 @@ from farm.models.package import read_character, read_model, to_bytes, unfold
 from farm.models.pmx_writer import pmx_bytes
 from farm.morphs.annotation import sampled_targets
 from farm.poses import Partition
-from farm.spec import StyleName
 from farm.worker.blender import Blender
 
 pytestmark = pytest.mark.blender
@@ -91,7 +90,7 @@ def draw(blender: Blender, content: Character, folder: Path) -> pipe.Survey:
         character=str(character),
         textures={},
         morphs=sorted({annotation[target.name] for target in sampled_targets(annotation)}),
-        styles=[StyleName.FLAT],
+        styles=["flat"],
         size=64,
         supersample=1,
         shots=[pipe.Shot(sample=0, partition=Partition.FRONTAL, weights={}, rotation=(0, 0, 0), light=0.6)],

@@ -13,7 +13,7 @@ from farm import pipe
 from farm.errors import BlenderDiedError, RenderError, ServiceError
 from farm.models.package import Package, read_model, to_bytes, unfold
 from farm.poses import Partition
-from farm.spec import StyleName
+from farm.styles import PAPER_STYLES
 from farm.worker import blender as supervisor
 from farm.worker.blender import Blender
 from tests.support.fixtures import alpha_box
@@ -38,7 +38,7 @@ def request_for(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
         morphs=sorted({name for weights, _ in poses for name in weights}),
-        styles=list(StyleName),
+        styles=list(PAPER_STYLES),
         size=SIZE,
         supersample=2,
         shots=[
@@ -50,9 +50,9 @@ def request_for(
 
 def draw(
     blender: Blender, model: Path, folder: Path, *poses: tuple[dict[str, float], tuple[float, float, float]]
-) -> list[dict[StyleName, np.ndarray]]:
+) -> list[dict[str, np.ndarray]]:
     shots = blender.draw(request_for(read_model(model), folder, *poses), lambda _: None)
-    return [dict(zip(StyleName, shot.pictures, strict=True)) for shot in shots]
+    return [dict(zip(PAPER_STYLES, shot.pictures, strict=True)) for shot in shots]
 
 
 def brightness(picture: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def brightness(picture: np.ndarray) -> np.ndarray:
 def test_the_face_is_upright_centred_and_of_the_right_size(
     blender: Blender, mascots: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
-    (picture,) = (shot[StyleName.FLAT] for shot in draw(blender, mascots[name], tmp_path, ({}, FRONT)))
+    (picture,) = (shot["flat"] for shot in draw(blender, mascots[name], tmp_path, ({}, FRONT)))
 
     top, bottom, _, _ = alpha_box(picture)
     assert bottom == SIZE - 1, "the chest leaves the frame at the bottom"
@@ -95,13 +95,13 @@ def test_the_four_styles_differ_and_share_their_outline(
 ) -> None:
     (shot,) = draw(blender, mascots["nagi"], tmp_path, ({}, FRONT))
 
-    names = list(StyleName)
+    names = list(PAPER_STYLES)
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
             assert np.abs(shot[one].astype(int) - shot[other].astype(int)).mean() > 0.5, (one, other)
-    np.testing.assert_array_equal(shot[StyleName.DEFAULT][..., 3], shot[StyleName.FLAT][..., 3])
-    np.testing.assert_array_equal(shot[StyleName.DEFAULT][..., 3], shot[StyleName.TOON][..., 3])
-    darker = brightness(shot[StyleName.INK]) < brightness(shot[StyleName.TOON]) - 40
+    np.testing.assert_array_equal(shot["default"][..., 3], shot["flat"][..., 3])
+    np.testing.assert_array_equal(shot["default"][..., 3], shot["toon"][..., 3])
+    darker = brightness(shot["ink"]) < brightness(shot["toon"]) - 40
     assert darker.sum() > 100, "ink has dark lines where toon has none"
 
 
@@ -111,11 +111,11 @@ def test_light_changes_the_lit_styles_and_not_the_flat_one(
     request = request_for(read_model(mascots["nagi"]), tmp_path, ({}, FRONT), ({}, FRONT))
     request.shots[0].light, request.shots[1].light = 0.3, 0.9
     dim, bright = (
-        dict(zip(StyleName, shot.pictures, strict=True)) for shot in list(blender.draw(request, lambda _: None))
+        dict(zip(PAPER_STYLES, shot.pictures, strict=True)) for shot in list(blender.draw(request, lambda _: None))
     )
 
-    np.testing.assert_array_equal(dim[StyleName.FLAT], bright[StyleName.FLAT])
-    for style in (StyleName.DEFAULT, StyleName.TOON, StyleName.INK):
+    np.testing.assert_array_equal(dim["flat"], bright["flat"])
+    for style in ("default", "toon", "ink"):
         assert brightness(bright[style]).sum() > 1.02 * brightness(dim[style]).sum(), style
 
 
@@ -123,7 +123,7 @@ def test_left_is_the_characters_left_and_so_on_the_right_of_the_picture(
     blender: Blender, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
     rest, left, right = (
-        shot[StyleName.FLAT].astype(int)
+        shot["flat"].astype(int)
         for shot in draw(
             blender, mascots["nagi"], tmp_path, ({}, FRONT), ({"ウィンク２": 1.0}, FRONT), ({"ｳｨﾝｸ２右": 1.0}, FRONT)
         )
@@ -140,7 +140,7 @@ def test_turning_nodding_and_tilting_move_the_face_as_their_names_say(
     blender: Blender, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
     poses = [({}, FRONT), ({}, (20.0, 0.0, 0.0)), ({}, (0.0, 20.0, 0.0)), ({}, (0.0, 0.0, 20.0))]
-    rest, nodded, tilted, turned = (shot[StyleName.FLAT] for shot in draw(blender, mascots["nagi"], tmp_path, *poses))
+    rest, nodded, tilted, turned = (shot["flat"] for shot in draw(blender, mascots["nagi"], tmp_path, *poses))
 
     def skin_centre(picture: np.ndarray) -> tuple[float, float]:
         """Centre (row, column) of the skin, which lies on the face's front."""
@@ -168,7 +168,7 @@ def test_the_same_shots_give_the_same_bytes_in_another_process_and_order(
         other.stop()
 
     for one, two in zip(here, reversed(there), strict=True):
-        for style in StyleName:
+        for style in PAPER_STYLES:
             np.testing.assert_array_equal(one[style], two[style])
 
 

@@ -10,7 +10,7 @@ from farm.dataset.usability import reasons_against
 from farm.models.package import find_models, read_model, to_bytes, unfold
 from farm.morphs.annotation import sampled_targets
 from farm.poses import Partition
-from farm.spec import StyleName
+from farm.styles import PAPER_STYLES
 from farm.worker.blender import Blender
 
 pytestmark = pytest.mark.blender
@@ -32,7 +32,7 @@ def test_every_real_character_gives_pictures(real_models: Path, tmp_path: Path) 
                 character=str(character),
                 textures={index: str(file) for index, file in textures.items()},
                 morphs=morphs,
-                styles=list(StyleName),
+                styles=list(PAPER_STYLES),
                 size=SIZE,
                 supersample=2,
                 shots=[

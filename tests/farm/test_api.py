@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from farm.models.package import upload_form
 from tests.support import servers
@@ -201,6 +202,8 @@ def test_metrics_show_the_backlog(api: httpx.Client, nagi: str) -> None:
         ({"models": [{"id": "0" * 64}], "spec": {"size": 5000}}, "size"),
         ({"models": [{"id": "0" * 64}], "spec": {"samples": 0}}, "samples"),
         ({"models": [{"id": "0" * 64}], "spec": {"styles": ["oil"]}}, "styles"),
+        ({"models": [{"id": "0" * 64}], "spec": {"backgrounds": ["sea.png"]}}, "backgrounds"),
+        ({"models": [{"id": "0" * 64}], "spec": {"camera": {"views": 2}}}, "range of yaw"),
         ({"models": [{"id": "0" * 64}], "colour": "red"}, "colour"),
         ({"models": [{"id": "0" * 64}], "mapping": "a,b\n1,2\n"}, "source_morph"),
         ({"models": [{"id": "0" * 64}], "mapping": "source_morph,target\nあ,mouth/x\n"}, "mouth/x"),
@@ -215,12 +218,69 @@ def test_a_wrong_batch_is_refused_by_the_name_of_what_is_wrong(
     assert words in response.json()["detail"]
 
 
+def picture(colour: str = "teal", size: tuple[int, int] = (80, 60), format: str = "PNG") -> bytes:
+    with io.BytesIO() as out:
+        Image.new("RGB", size, colour).save(out, format)
+        return out.getvalue()
+
+
+def upload_background(api: httpx.Client, name: str, data: bytes) -> httpx.Response:
+    return api.post("/v1/backgrounds", files={"file": (name, data)})
+
+
+def test_an_uploaded_background_is_known_by_its_pixels(api: httpx.Client) -> None:
+    response = upload_background(api, "sea.png", picture())
+
+    assert response.status_code == 201
+    kept = response.json()
+    assert (kept["width"], kept["height"], len(kept["id"])) == (80, 60, 64)
+    assert upload_background(api, "again.bmp", picture(format="BMP")).json() == kept
+    assert upload_background(api, "other.png", picture("red")).json()["id"] != kept["id"]
+    assert api.get(f"/v1/backgrounds/{kept['id']}").json() == kept
+
+
+def test_a_background_that_is_no_picture_is_refused(api: httpx.Client) -> None:
+    assert_problem(upload_background(api, "milk.png", b"milk"), 422, "background-refused", "milk.png", "JPEG")
+    cut = picture(size=(500, 500))[:100]
+    assert_problem(upload_background(api, "cut.png", cut), 422, "background-refused", "cut.png is damaged")
+
+
+def test_a_background_over_the_limit_is_refused(api: httpx.Client) -> None:
+    assert_problem(upload_background(api, "big.bmp", bytes(65 * 2**20)), 413, "content-too-large", "64 MiB")
+
+
+def test_a_batch_over_known_backgrounds_is_taken(api: httpx.Client, nagi: str) -> None:
+    background = upload_background(api, "sea.png", picture()).json()["id"]
+    spec = {"samples": 2, "backgrounds": [background], "camera": {"views": 3, "yaw": [-30, 30]}}
+
+    response = api.post("/v1/batches", json={"models": [{"id": nagi}], "spec": spec})
+
+    assert response.status_code == 201, response.text
+    assert response.json()["images_total"] == 2 * 2 * 4 * 3
+    assert response.json()["spec"]["backgrounds"] == [background]
+    api.post(f"/v1/batches/{response.json()['id']}/cancel")
+
+
+def test_a_batch_over_an_unknown_background_is_refused(api: httpx.Client, nagi: str) -> None:
+    known = upload_background(api, "sea.png", picture()).json()["id"]
+    body = {"models": [{"id": nagi}], "spec": {"backgrounds": [known, "5" * 64]}}
+
+    assert_problem(api.post("/v1/batches", json=body), 404, "not-found", "5" * 64, "POST /v1/backgrounds")
+
+
 def test_a_model_twice_in_a_batch_is_refused(api: httpx.Client, nagi: str) -> None:
     assert_problem(api.post("/v1/batches", json={"models": [{"id": nagi}] * 2}), 422, "spec-refused", "twice")
 
 
 @pytest.mark.parametrize(
-    "path", [f"/v1/models/{'0' * 64}", "/v1/batches/nothing", "/v1/batches/nothing/jobs", "/v1/jobs/nothing"]
+    "path",
+    [
+        f"/v1/models/{'0' * 64}",
+        f"/v1/backgrounds/{'0' * 64}",
+        "/v1/batches/nothing",
+        "/v1/batches/nothing/jobs",
+        "/v1/jobs/nothing",
+    ],
 )
 def test_what_is_not_there_is_not_found(api: httpx.Client, path: str) -> None:
     assert_problem(api.get(path), 404, "not-found")

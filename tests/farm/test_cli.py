@@ -204,6 +204,11 @@ def test_an_edited_mapping_is_taken_back(mascots: dict[str, Path], tmp_path: Pat
         (["render", "{empty}", "--out", "{out}"], "There is no model in"),
         (["render", "{nagi}", "--out", "{out}", "--samples", "many"], "--samples takes 'auto' or a number"),
         (["render", "{nagi}", "--out", "{out}", "--mapping", "{bad}"], "columns source_morph and target"),
+        (["render", "{nagi}", "--out", "{out}", "--views", "3"], "several views need a range of yaw or elevation"),
+        (["render", "{nagi}", "--out", "{out}", "--focal-length", "5"], "--focal-length 5, a field of view of 149"),
+        (["render", "{nagi}", "--out", "{out}", "--backgrounds", "{empty}"], "There is no picture in"),
+        (["render", "{nagi}", "--out", "{out}", "--backgrounds", "{pictures}"], "milk.png is no picture"),
+        (["submit", "{nagi}", "--backgrounds", "{pictures}"], "milk.png is no picture"),
         (["annotate", "{empty}", "--out", "{out}"], "There is no model in"),
         (["export", "{empty}", "--out", "{out}"], "holds no rendered models"),
         (["submit", "{nagi}", "--api", "http://127.0.0.1:9"], "Start one with `farm up`"),
@@ -214,10 +219,14 @@ def test_a_mistake_gets_a_sentence_and_no_traceback(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.csv").write_text("a,b\n")
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "pictures" / "good.png")
+    (tmp_path / "pictures" / "milk.png").write_text("Remember the milk.")
     places = {
         "empty": tmp_path / "empty",
         "out": tmp_path / "out",
         "bad": tmp_path / "bad.csv",
+        "pictures": tmp_path / "pictures",
         "nagi": mascots["nagi"],
     }
 
@@ -226,6 +235,45 @@ def test_a_mistake_gets_a_sentence_and_no_traceback(
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.blender
+def test_views_and_backgrounds_are_in_the_pictures_and_in_the_tables(mascots: dict[str, Path], tmp_path: Path) -> None:
+    # GIVEN two pictures, one of them twice
+    pictures = tmp_path / "pictures"
+    (pictures / "deep").mkdir(parents=True)
+    Image.new("RGB", (90, 70), (250, 0, 0)).save(pictures / "red.png")
+    Image.new("RGB", (90, 70), (250, 0, 0)).save(pictures / "red-again.bmp")
+    Image.new("RGB", (70, 90), (0, 0, 250)).save(pictures / "deep" / "blue.png")
+
+    # WHEN four samples are rendered over them from three views
+    camera = ["--views", "3", "--yaw", "-40", "40", "--elevation", "-5", "20", "--style", "flat"]
+    arguments = [*camera, "--samples", "4", "--size", "48", "--backgrounds", pictures]
+    done = farm("render", mascots["momo"], "--out", tmp_path / "out", *arguments)
+    assert done.returncode == 0, done.stderr
+
+    # THEN every picture is there under the name of its view, over its background
+    (model,) = read_output(tmp_path / "out")
+    assert len(model.manifest.spec.backgrounds) == 2
+    with (tmp_path / "out" / "poses.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len({row["file"] for row in rows}) == 4 * 3 * 2
+    views: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for row in rows:
+        assert row["file"].endswith(f"_{int(row['sample']):05d}_v{int(row['view']):02d}.png")
+        assert -40 <= float(row["yaw"]) <= 40
+        assert -5 <= float(row["elevation"]) <= 20
+        views.setdefault((row["sample"], row["view"]), set()).add((row["yaw"], row["elevation"]))
+        with Image.open(tmp_path / "out" / row["file"]) as picture:
+            assert picture.mode == "RGB"
+            assert picture.getpixel((0, 0)) in ((250, 0, 0), (0, 0, 250))
+    assert all(len(angles) == 1 for angles in views.values())
+    assert len({row["background"] for row in rows}) == 2
+
+    # AND the layout of the release cannot hold them
+    done = farm("export", tmp_path / "out", "--out", tmp_path / "data")
+    assert done.returncode == 1
+    assert "render it again" in done.stderr
 
 
 @pytest.mark.blender

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -12,18 +13,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from farm.backgrounds import choose, compose, decode, ground, normalise
 from farm.catalog import Catalog
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, Manifest, result_object
 from farm.dataset.output import POSE_COLUMNS, read_output, unpack_result, write_gallery, write_poses
 from farm.dataset.shards import read_shard
-from farm.errors import BlenderDiedError
+from farm.errors import BlenderDiedError, NotFoundError
 from farm.jobs.states import Job, StaleAttempt
 from farm.models.package import Package
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.vocabulary import all_targets
 from farm.poses import LIGHT_RANGE, ROTATION_LIMIT, Partition, draw, pose_vector, rotation_matrix
-from farm.spec import RenderSpec, StyleName
+from farm.spec import CameraSpec, RenderSpec
 from farm.storage import LocalStore
+from farm.styles import PAPER_STYLES
+from farm.views import draw_views
 from farm.worker.blender import Blender
 from farm.worker.render import Reporter, render
 from tests.support.fixtures import job_for, read_mascot
@@ -97,7 +101,7 @@ def test_a_result_holds_every_image_once_in_its_shard(rendered: tuple[Path, dict
     for job in jobs.values():
         manifest = manifest_of(folder, job)
         assert len(manifest.images) == 4 * 2 * 4
-        assert {(s.style, s.partition) for s in manifest.shards} == {(s, p) for s in StyleName for p in Partition}
+        assert {(s.style, s.partition) for s in manifest.shards} == {(s, p) for s in PAPER_STYLES for p in Partition}
         for shard in manifest.shards:
             path = folder / result_object(job.render_key, shard.file)
             assert hashlib.sha256(path.read_bytes()).hexdigest() == shard.sha256
@@ -169,6 +173,76 @@ def test_the_output_folder_agrees_with_the_manifest(rendered: tuple[Path, dict[s
     with Image.open(model.folder / CONTACT_SHEET) as sheet:
         assert sheet.width > 8 * 100
         assert np.asarray(sheet).std() > 10
+
+
+def test_views_and_backgrounds_change_nothing_but_what_they_should(
+    blender: Blender, packages: dict[str, Package], tmp_path: Path
+) -> None:
+    # GIVEN the same samples and views, once transparent and once over backgrounds
+    store = store_with(tmp_path / "store", {"momo": packages["momo"]})
+    catalog = Catalog(store)
+    kept = []
+    for seed in range(3):
+        with io.BytesIO() as file:
+            noise = np.random.default_rng(seed).integers(0, 256, (60, 90, 3), np.uint8)
+            Image.fromarray(noise).save(file, "PNG")
+            kept.append(normalise(file.getvalue(), "noise.png"))
+        catalog.add_background(kept[-1])
+    camera = CameraSpec(views=2, yaw=(-50, 50), elevation=(-10, 10))
+    plain = RenderSpec(seed=5, samples=3, size=48, styles=("flat", "ink"), camera=camera)
+    over = plain.model_copy(update={"backgrounds": tuple(background.id for background in kept)})
+    jobs = [job_for(packages["momo"], spec) for spec in (plain, over)]
+    for job, spec in zip(jobs, (plain, over), strict=True):
+        render(job, spec, store, blender, QUIET)
+    manifests = [manifest_of(tmp_path / "store", job) for job in jobs]
+
+    # THEN each picture is the transparent one over its sample's background, and all else is equal
+    def members(manifest: Manifest) -> dict[tuple[str, str, str], bytes]:
+        paths = {(s.style, s.partition): tmp_path / "store" / result_object(manifest.render_key, s.file)
+                 for s in manifest.shards}  # fmt: skip
+        return {(*of, name): data for of, path in paths.items() for name, data in read_shard(path)}
+
+    files = [members(manifest) for manifest in manifests]
+    pixels = {background.id: decode(background.png) for background in kept}
+    assert len(manifests[0].images) == over.images_of(3) == 3 * 2 * 2 * 2
+    for before, after in zip(*(manifest.images for manifest in manifests), strict=True):
+        key = (before.style, before.partition, before.file)
+        assert before.background is None
+        assert after.background == choose(over, packages["momo"].id, after.sample, lambda _: (90, 60))
+        assert after.model_copy(update={"background": None, "sha256": before.sha256}) == before
+        with Image.open(io.BytesIO(files[0][key])) as one, Image.open(io.BytesIO(files[1][key])) as two:
+            assert (one.mode, two.mode) == ("RGBA", "RGB")
+            behind = ground(pixels[after.background.id], after.background, 48)
+            np.testing.assert_array_equal(np.asarray(two), compose(np.asarray(one), behind))
+        label = json.loads(files[1][*key[:2], before.file.replace(".png", ".json")])
+        assert label["background"] == after.background.model_dump()
+        assert label["view"] == after.view.model_dump()
+
+    # AND the views are those of the seed, shared by the partitions, and in the names
+    for sample in range(3):
+        drawn = draw_views(5, packages["momo"].id, sample, camera)
+        for partition in Partition:
+            images = [i for i in manifests[0].images if (i.sample, i.partition, i.style) == (sample, partition, "ink")]
+            assert tuple(image.view for image in images) == drawn
+            assert [image.file[-8:] for image in images] == ["_v00.png", "_v01.png"]
+    # AND the basis image is as ever: straight ahead and transparent
+    basis = [tmp_path / "store" / result_object(m.render_key, m.basis[0].file) for m in manifests]
+    assert basis[0].read_bytes() == basis[1].read_bytes()
+    with Image.open(basis[0]) as picture:
+        assert picture.mode == "RGBA"
+
+
+def test_a_background_that_left_the_store_leaves_no_manifest(
+    blender: Blender, packages: dict[str, Package], tmp_path: Path
+) -> None:
+    store = store_with(tmp_path / "store", {"momo": packages["momo"]})
+    spec = RenderSpec(samples=2, size=48, styles=("flat",), backgrounds=("5" * 64,))
+    job = job_for(packages["momo"], spec)
+
+    with pytest.raises(NotFoundError, match="There is no background"):
+        render(job, spec, store, blender, QUIET)
+
+    assert not store.exists(result_object(job.render_key, MANIFEST))
 
 
 def test_a_worker_that_crashes_half_way_leaves_no_manifest_and_the_next_attempt_gives_the_same_bytes(

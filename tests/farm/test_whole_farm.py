@@ -18,7 +18,7 @@ from farm.dataset.output import unpack_result
 from farm.models.description import Character
 from farm.models.package import read_character
 from farm.models.pmx_writer import pmx_bytes
-from farm.spec import RenderSpec, StyleName
+from farm.spec import RenderSpec
 from farm.stack import free_port
 from tests.support import servers
 
@@ -88,7 +88,7 @@ def test_the_same_request_twice_renders_nothing_twice(farm: Farm, mascots: dict[
         lines = httpx.get(farm.metrics, timeout=10).text.splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("farm_images_rendered_total{"))
 
-    spec = RenderSpec(seed=2, samples=1, size=48, styles=(StyleName.FLAT,))
+    spec = RenderSpec(seed=2, samples=1, size=48, styles=("flat",))
     model = upload(farm, mascots["momo"])
     (first,) = finish(farm, farm.client.submit([model], spec, None))
     drawn = images_drawn()

@@ -71,7 +71,7 @@ def job_for(package: Package, spec: RenderSpec, batch: str = "batch") -> Job:
         name=package.name,
         annotation=annotation,
         samples=samples,
-        images_total=samples * len(spec.partitions) * len(spec.styles),
+        images_total=spec.images_of(samples),
         render_key=render_key(package.id, annotation, spec),
     )
 

@@ -1,0 +1,94 @@
+"""Draws the shots of one model: poses the actor, and has it drawn and labelled."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_worker.actor import Actor, Pose
+from blender_worker.anatomy import study
+from blender_worker.camera import Camera, frame
+from blender_worker.canvas import open_canvas
+from blender_worker.geometry import Geometry
+from blender_worker.labels import LabelPass
+from blender_worker.marks import Marker
+from blender_worker.survey import survey
+from farm import pipe
+from farm.labels import ARRAYS, LabelName
+from farm.styles import STYLES
+
+_FRONT = (0.0, 0.0, 0.0)
+_POSES = 2
+"""Poses that are kept: a sample's two partitions, which all its views and the label flow use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One shot, drawn."""
+
+    pictures: list[NDArray[np.uint8]]
+    """(size, size, 4) for each style."""
+    arrays: list[NDArray[np.generic]]
+    """The asked-for labels of `farm.labels.ARRAYS`, in that order."""
+    marks: pipe.Marks | None
+    seconds: dict[str, float]
+    """By stage: evaluate, draw, label."""
+
+
+class Artist:
+    """Draws one actor as one request asks. Let go of it before the scene is emptied."""
+
+    def __init__(self, actor: Actor, request: pipe.Render) -> None:
+        self._actor, self._request = actor, request
+        rest = actor.pose({}, _FRONT)
+        self._camera = frame(request.camera, actor.neck_position, actor.head_height, np.concatenate(rest.positions))
+        styles = [STYLES[name] for name in request.styles]
+        geometry = Geometry(actor, self._camera, request.size * request.supersample)
+        self._canvas = open_canvas(request.canvas, actor, geometry, styles, request.size, request.supersample)
+        self.survey = survey(actor, self._camera, LabelPass(actor, geometry, request.size))
+        """What the neutral picture shows."""
+        self.part_rules: dict[str, str] = {}
+        """How each material's part was decided, when labels are asked for."""
+        self._labels: LabelPass | None = None
+        self._marker: Marker | None = None
+        if request.labels:
+            anatomy = study(actor, request.annotation)
+            self.part_rules = anatomy.rules
+            self._labels = LabelPass(actor, geometry, request.size, anatomy.triangles)
+            if LabelName.LANDMARKS in request.labels:
+                self._marker = Marker(actor, anatomy, request.size)
+        self._poses: dict[str, Pose] = {}
+
+    def draw(self, shot: pipe.Shot) -> Drawing:
+        """Draw one shot."""
+        clock = [time.perf_counter()]
+        pose = self._pose(shot.weights, shot.rotation)
+        other = pose if shot.other_rotation is None else self._pose(shot.weights, shot.other_rotation)
+        clock.append(time.perf_counter())
+        camera = self._camera.seen_from(shot.view.yaw, shot.view.elevation)
+        pictures = self._canvas.draw(pose, camera, shot.light)
+        clock.append(time.perf_counter())
+        arrays, marks = self._label(pose, other, camera)
+        clock.append(time.perf_counter())
+        seconds = dict(zip(("evaluate", "draw", "label"), np.diff(clock).tolist(), strict=True))
+        return Drawing(pictures, arrays, marks, seconds)
+
+    def _label(self, pose: Pose, other: Pose, camera: Camera) -> tuple[list[NDArray[np.generic]], pipe.Marks | None]:
+        if self._labels is None:
+            return [], None
+        labels = self._labels.draw(pose, other, camera)
+        arrays = [
+            np.ascontiguousarray(getattr(labels, name.value), dtype=array.dtype)
+            for name, array in ARRAYS.items()
+            if name in self._request.labels
+        ]
+        return arrays, self._marker.mark(pose, camera, labels) if self._marker else None
+
+    def _pose(self, weights: dict[str, float], rotation: tuple[float, float, float]) -> Pose:
+        key = repr((sorted(weights.items()), rotation))
+        if key not in self._poses:
+            while len(self._poses) >= _POSES:
+                del self._poses[next(iter(self._poses))]
+            self._poses[key] = self._actor.pose(weights, rotation)
+        return self._poses[key]

@@ -1,0 +1,110 @@
+"""What the names of materials and bones say about the part of the character that they stand for.
+
+Names are Japanese, Chinese or English, and often several words run together (N00_000_00_FaceMouth_00_FACE); they are
+compared after NFKC and without case. Words that say exactly what something is ("hair") are told from those that only say
+where it is ("face": a material of that name often holds the eyes and the brows too).
+"""
+
+import re
+import unicodedata
+from enum import Enum, auto
+
+
+class Hint(Enum):
+    """What a name says."""
+
+    ACCESSORY = auto()
+    HAIR = auto()
+    LID = auto()
+    """The skin of an eyelid, which belongs to the face."""
+    BROW = auto()
+    EYE = auto()
+    MOUTH = auto()
+    NECK = auto()
+    CLOTHES = auto()
+    """Clothes, and parts of the body that are no head."""
+    SKIN = auto()
+    """Skin or body: anywhere."""
+    FACE = auto()
+    """On the face or the head, whatever it is."""
+
+
+# Words of one hint; Latin ones between \b stand alone or next to a digit, "_", "." or a change of case. What a word of an
+# earlier hint has taken is not read again, so 髪飾り is no hair and eyebrow no eye.
+_WORDS = (
+    (
+        Hint.ACCESSORY,
+        r"髪飾|髪留|髪止|髪ゴム|ヘア(?:ピン|バンド|ゴム|クリップ|アクセ|アクセサリー)|[发髮]饰|头饰|[发髮][夹夾]|耳飾|首飾|首輪|胸飾|飾|饰|装飾|"
+        r"帽|眼鏡|目鏡|眼镜|めがね|メガネ|サングラス|ゴーグル|眼帯|リボン|蝴蝶结|アクセ|カチューシャ|ヘッド(?:ホン|フォン|セット|ドレス)|ティアラ|"
+        r"イヤリング|ピアス|耳环|ネックレス|ペンダント|チョーカー|冠|花|角|仮面|マスク|"
+        r"hair[ _.-]*(?:pin|band|tie|clip|acc|ornament|ribbon|bow|deco)\w*|"
+        r"glasses|goggle|ribbon|accessor|ornament|head(?:phone|set|band|dress)|earring|ear[ _.-]*ring|piercing|necklace|"
+        r"choker|pendant|tiara|crown|helmet|\bhats?\b|\bcap\b|\bhorns?\b|\bmask\b|\bacc\b|\bhood\b",
+    ),
+    (Hint.LID, r"瞼|まぶた|マブタ|二重|eye[ _.-]*lid|\blids?\b"),
+    (Hint.BROW, r"眉毛?|まゆ毛?|マユ毛?|eye[ _.-]*brow|brow(?!n)|\bmayu(?:ge)?\b"),
+    (
+        Hint.EYE,
+        r"白目|黒目|瞳|虹彩|睫毛?|まつ[げ毛]|マツ[ゲ毛]|アイ(?:ライン|ラッシュ|シャドウ?|シャドー)|"
+        r"(?<![網縫継木境])(?<!縫い)(?<!継ぎ)(?<!つなぎ)目|眼|"
+        r"eye|lash|\biris\b|iris(?=\d|_)|pupil|sclera|cornea|matu?s?uge|\bhitomi\b|\bshirome\b",
+    ),
+    (
+        Hint.MOUTH,
+        r"(?<![袖裾襟入出蛇窓])口|歯(?!車)|舌|唇|リップ|べろ|ベロ|牙|齿|嘴|mouth|teeth|tooth|tongue|\blips?\b|\boral\b|\bfang",
+    ),
+    (
+        Hint.HAIR,
+        r"髪|髮|头发|[前后後]发|刘海|もみあげ|モミアゲ|揉み?上げ|アホ毛|あほ毛|くせ毛|癖毛|後れ毛|後毛|襟足|おさげ|お下げ|"
+        r"ツインテ(?:ール)?|ポニテ|ポニーテール|サイドテール|三つ編み|ヘア|(?<!c)hair|ahoge|\bbangs?\b|pony[ _.-]*tail|twin[ _.-]*tail|"
+        r"カミ|^かみ|\bkami\b|maegami|usirogami|ushirogami",
+    ),
+    (
+        Hint.CLOTHES,
+        r"服|衣|スカート|ズボン|パンツ|トップス|ボトムス|シャツ|ブラウス|ジャケット|コート|パーカー|ニット|セーター|スーツ|ドレス|ワンピース|"
+        r"アンダー|インナー|下着|ブラ|水着|靴|ソックス|タイツ|ストッキング|ニーソ|ブーツ|手袋|グローブ|ネクタイ|マント|ベルト|ボタン|フード|"
+        r"クローク|袖|襟|裾|裙|裤|鞋|袜|衫|手|足|腕|脚|指|爪|胸|腰|胴|尾|しっぽ|尻尾|翼|"
+        r"cloth|shirt|skirt|shoe|\bsock|stocking|tights|boot|dress|jacket|coat\b|sleeve|collar|pants|trousers|shorts|"
+        r"outfit|uniform|glove|sweater|\btops?\b|bottoms?\b|onepiece|one[ _.-]piece|\btie\b|necktie|\bbelt|\bcape\b|"
+        r"\barms?\b|\blegs?\b|\bhands?\b|\bfoot\b|\bfeet\b|\bnails?\b|\bbra\b|backpack|\bbag\b",
+    ),
+    (Hint.NECK, r"首|neck"),
+    (Hint.SKIN, r"肌|皮膚|体|身体|からだ|素体|皮肤|skin|body|\btorso\b"),
+    (
+        Hint.FACE,
+        r"顔|頭|かお|脸|臉|头|頬|赤面|青ざめ|照れ|涙|汗|鼻|耳|face|\bhead\b|cheek|blush|\btear|\bnose\b|\bears?\b|\bkao\b",
+    ),
+)
+_PATTERNS = tuple((hint, re.compile(words)) for hint, words in _WORDS)
+_WEAK = (Hint.SKIN, Hint.FACE)
+_LIGHT = re.compile(r"ハイライト|highlight")
+"""The light in an eye, unless the name says whose light it is."""
+
+
+def hint_of(name: str) -> Hint | None:
+    """What `name` says; None when it says nothing, or several things at once.
+
+    >>> hint_of("前髪"), hint_of("髪飾り"), hint_of("F00_000_00_FaceBrow_00_FACE"), hint_of("目口眉"), hint_of("材質3")
+    (<Hint.HAIR: 2>, <Hint.ACCESSORY: 1>, <Hint.BROW: 4>, None, None)
+    """
+    text = unicodedata.normalize("NFKC", name)
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9_])|(?<=[0-9_])(?=[A-Za-z])", " ", text).casefold()
+    found = []
+    for hint, pattern in _PATTERNS:
+        text, count = pattern.subn(" ", text)
+        if count:
+            found.append(hint)
+    if Hint.ACCESSORY in found:
+        return Hint.ACCESSORY
+    strong = [hint for hint in found if hint not in _WEAK]
+    if len(strong) == 1:
+        return strong[0]
+    if strong:
+        # The neck of a shirt is the shirt's; a lid's lashes are the eye's. Whatever else is named twice stays open.
+        for one, other in ((Hint.CLOTHES, Hint.NECK), (Hint.EYE, Hint.LID)):
+            if set(strong) == {one, other}:
+                return one
+        return None
+    if _LIGHT.search(text):
+        return Hint.EYE
+    return found[0] if len(found) == 1 else (Hint.FACE if found else None)

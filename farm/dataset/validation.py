@@ -1,0 +1,80 @@
+"""Checks every picture and its labels before they are stored: what is wrong here would be wrong in the data set."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.errors import InvalidSampleError
+from farm.labels import LANDMARKS, LabelName, Part
+from farm.pipe import Marks
+
+_UNIT = 2e-3
+"""By how much the length of a normal may miss 1."""
+_PINK_SHARE = 0.5
+"""Blender draws what it has no texture for in magenta; a picture that is magenta by more than this shows that."""
+
+
+def check_pictures(pictures: NDArray[np.uint8], styles: Sequence[str]) -> None:
+    """Check (styles, size, size, 4) straight-alpha pictures. Raises InvalidSampleError."""
+    for style, picture in zip(styles, pictures, strict=True):
+        alpha = picture[..., 3]
+        covered = alpha > 0
+        if not covered.any():
+            raise InvalidSampleError(f"The picture in style {style} is empty.")
+        if (picture == picture[0, 0]).all():
+            raise InvalidSampleError(f"The picture in style {style} is all one colour.")
+        if picture[~covered].any():
+            raise InvalidSampleError(f"The picture in style {style} has colour where it is transparent.")
+        red, green, blue = (picture[..., channel][covered].astype(int) for channel in range(3))
+        pink = (red > 250) & (blue > 250) & (green < 5)
+        if pink.mean() > _PINK_SHARE:
+            raise InvalidSampleError(f"The picture in style {style} is pink: a texture or a shader is missing.")
+
+
+def check_labels(arrays: Mapping[LabelName, NDArray[Any]], marks: Marks | None, size: int) -> None:
+    """Check the labels of one picture against each other. Raises InvalidSampleError."""
+    shown = None
+    if LabelName.PARTS in arrays:
+        parts = arrays[LabelName.PARTS]
+        if parts.max(initial=0) > max(Part):
+            raise InvalidSampleError(f"The part picture holds {parts.max()}, which is no part.")
+        shown = parts > 0
+    for name in (LabelName.DEPTH, LabelName.NORMALS, LabelName.UV, LabelName.FLOW):
+        if name in arrays and not np.isfinite(arrays[name].astype(np.float32)).all():
+            raise InvalidSampleError(f"The label {name} holds values that are no numbers.")
+    if LabelName.DEPTH in arrays:
+        depth = arrays[LabelName.DEPTH].astype(np.float32)
+        if (depth < 0).any():
+            raise InvalidSampleError("The depth is negative somewhere.")
+        _agree(shown, depth > 0, "depth")
+    if LabelName.NORMALS in arrays:
+        length = np.linalg.norm(arrays[LabelName.NORMALS].astype(np.float32), axis=-1)
+        there = length > 0
+        if (np.abs(length[there] - 1) > _UNIT).any():
+            raise InvalidSampleError("Some normals are not of unit length.")
+        _agree(shown, there, "normals")
+    if marks is not None:
+        _check_marks(marks, arrays.get(LabelName.PARTS), size)
+
+
+def _agree(shown: NDArray[np.bool_] | None, there: NDArray[np.bool_], what: str) -> None:
+    if shown is not None and not np.array_equal(shown, there):
+        raise InvalidSampleError(f"The part picture and the {what} disagree about where the character is.")
+
+
+def _check_marks(marks: Marks, parts: NDArray[Any] | None, size: int) -> None:
+    for name, box in (("head", marks.head_box), ("face", marks.face_box)):
+        if box is not None and not (0 <= box[0] < box[2] <= size and 0 <= box[1] < box[3] <= size):
+            raise InvalidSampleError(f"The box of the {name} is not inside the picture.")
+    for name, landmark in marks.landmarks.items():
+        if not landmark.visible:
+            continue
+        column, row = int(landmark.x // 1), int(landmark.y // 1)
+        if not (0 <= column < size and 0 <= row < size):
+            raise InvalidSampleError(f"The landmark {name} is called visible and lies outside the picture.")
+        if parts is not None:
+            around = parts[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
+            if not np.isin(around, LANDMARKS[name]).any():
+                raise InvalidSampleError(f"The landmark {name} is called visible and lies outside its part.")

@@ -1,0 +1,103 @@
+"""The labels that can come with a picture: their names, the parts of the face, the landmarks.
+
+Labels are exact: one sample at the centre of each pixel, never filtered. Lengths are metres, directions are in the camera's
+axes: x to the right of the picture, y down, z away from the camera.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class LabelName(StrEnum):
+    """What can be asked for."""
+
+    PARTS = "parts"
+    """Which part of the character each pixel shows: a `Part`."""
+    DEPTH = "depth"
+    """Metres along z; 0 where nothing is."""
+    NORMALS = "normals"
+    """Unit vectors in the camera's axes; 0 where nothing is."""
+    UV = "uv"
+    """Texture coordinates, v from the top; 0 where nothing is."""
+    FLOW = "flow"
+    """Pixels, x right and y down, from this partition's picture to where the same point is in the other partition's."""
+    LANDMARKS = "landmarks"
+    """2D and 3D landmarks with visibility, the head's box, the camera."""
+
+
+class Part(IntEnum):
+    """The parts of a character; left and right are the character's own."""
+
+    BACKGROUND = 0
+    HAIR = 1
+    FACE = 2
+    EYE_LEFT = 3
+    EYE_RIGHT = 4
+    EYEBROWS = 5
+    MOUTH = 6
+    NECK = 7
+    BODY = 8
+    """Body and clothes."""
+    ACCESSORIES = 9
+
+
+PART_COLOURS: dict[Part, tuple[int, int, int]] = {
+    Part.BACKGROUND: (0, 0, 0),
+    Part.HAIR: (120, 94, 240),
+    Part.FACE: (255, 205, 170),
+    Part.EYE_LEFT: (0, 158, 115),
+    Part.EYE_RIGHT: (86, 180, 233),
+    Part.EYEBROWS: (213, 94, 0),
+    Part.MOUTH: (220, 38, 127),
+    Part.NECK: (240, 170, 120),
+    Part.BODY: (110, 118, 130),
+    Part.ACCESSORIES: (255, 176, 0),
+}
+"""sRGB, for people; the palette of the part pictures."""
+
+LANDMARKS: dict[str, tuple[Part, ...]] = {
+    **{
+        f"eye_{side}_{place}": (Part.EYE_LEFT if side == "left" else Part.EYE_RIGHT, Part.FACE)
+        for side in ("left", "right")
+        for place in ("inner", "outer", "top", "bottom")
+    },
+    "iris_left": (Part.EYE_LEFT,),
+    "iris_right": (Part.EYE_RIGHT,),
+    **{
+        f"eyebrow_{side}_{place}": (Part.EYEBROWS, Part.FACE)
+        for side in ("left", "right")
+        for place in ("inner", "outer")
+    },
+    **{f"mouth_{place}": (Part.MOUTH, Part.FACE) for place in ("left", "right", "top", "bottom")},
+    "nose": (Part.FACE,),
+    "chin": (Part.FACE,),
+    "neck": (),
+}
+"""Every landmark and the parts of which one shows within a pixel of it when it is visible.
+
+Corners and brow ends lie on the edge of their part, so the face around it counts too. "neck" is the neck bone's head, about
+which the head turns: it is inside the body and never visible.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """How a label that is a picture goes through the pipe and into its file."""
+
+    dtype: str
+    channels: int
+    """0: (size, size) rather than (size, size, channels)."""
+
+    def shape(self, size: int) -> tuple[int, ...]:
+        """The array's shape for pictures of `size` pixels."""
+        return (size, size, self.channels) if self.channels else (size, size)
+
+
+ARRAYS: dict[LabelName, Array] = {
+    LabelName.PARTS: Array("u1", 0),
+    LabelName.DEPTH: Array("<f4", 0),
+    LabelName.NORMALS: Array("<f4", 3),
+    LabelName.UV: Array("<f4", 2),
+    LabelName.FLOW: Array("<f4", 2),
+}
+"""The labels that are pictures, in the order in which the pipe carries them."""

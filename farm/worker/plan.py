@@ -1,0 +1,69 @@
+"""What to draw for a job: every shot, in order, from the seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from farm import pipe
+from farm.jobs.states import Job
+from farm.labels import LabelName
+from farm.morphs.annotation import sampled_targets
+from farm.morphs.expressions import Rule, effective
+from farm.poses import NEUTRAL, Partition, Sample, draw
+from farm.spec import RenderSpec
+from farm.views import draw_views
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All shots of a job, and the sample behind each."""
+
+    samples: list[Sample]
+    shots: list[pipe.Shot]
+    morphs: list[str]
+
+
+def plan(job: Job, spec: RenderSpec, rules: Mapping[str, Rule]) -> Plan:
+    """What to draw for `job`: the basis image first, then every sample from every view in every partition.
+
+    The partitions stand next to each other: what Blender works out for the morphs of a sample serves both.
+    `rules` are those of the model's inventory: a weight that they change is changed in the sample, so in its label too.
+    """
+    targets = sampled_targets(job.annotation)
+    drawn = [draw(spec.seed, job.model, index, targets) for index in range(job.samples)]
+    samples = [_as_shown(sample, job.annotation, rules) for sample in drawn] if rules else drawn
+    shots = [_shot(NEUTRAL, Partition.FRONTAL, job.annotation)]
+    shots += [
+        _shot(sample, partition, job.annotation, view, LabelName.FLOW in spec.labels)
+        for sample in samples
+        for view in draw_views(spec.seed, job.model, sample.index, spec.camera)
+        for partition in spec.partitions
+    ]
+    return Plan(samples, shots, sorted({job.annotation[target.name] for target in targets}))
+
+
+def _as_shown(sample: Sample, annotation: Mapping[str, str], rules: Mapping[str, Rule]) -> Sample:
+    shown = effective({annotation[target]: weight for target, weight in sample.weights.items()}, rules)
+    return replace(sample, weights={target: round(shown[annotation[target]], 6) for target in sample.weights})
+
+
+def _shot(
+    sample: Sample,
+    partition: Partition,
+    annotation: dict[str, str],
+    view: pipe.View | None = None,
+    flows: bool = False,
+) -> pipe.Shot:
+    other = Partition.FRONTAL if partition is Partition.ROTATED else Partition.ROTATED
+    weights: dict[str, float] = {}
+    for target, weight in sample.weights.items():
+        source = annotation[target]
+        weights[source] = weights.get(source, 0.0) + weight
+    return pipe.Shot(
+        sample=sample.index,
+        partition=partition,
+        weights=weights,
+        rotation=sample.rotation_in(partition),
+        light=sample.light,
+        view=view or pipe.View(),
+        other_rotation=sample.rotation_in(other) if flows else None,
+    )
