@@ -14,8 +14,9 @@ from blender_worker.filters import resolve
 from blender_worker.puppet import Puppet
 from farm.styles.style import Style
 
-_SOFT_SAMPLES = 4
-"""Samples a drawn pixel where surfaces are half transparent: Eevee draws such a surface in a share of the samples."""
+_HARD, _SOFT, _HALF_CLEAR = 1, 4, 16
+"""Samples a drawn pixel: with nothing transparent, with soft edges in textures, with a surface that is half transparent
+as a whole. Eevee draws such a surface in a share of the samples."""
 
 
 class EeveeCanvas:
@@ -25,13 +26,14 @@ class EeveeCanvas:
         self._supersample, self._large = supersample, size * supersample
         self._styles = list(styles)
         self._puppet = Puppet(actor, styles, size)
-        self._puppet.scene.eevee.taa_samples = _SOFT_SAMPLES if self._puppet.soft else 1
         self._space, self._region = _viewport()
         self._screen = gpu.types.GPUOffScreen(self._large, self._large, format="RGBA16F")
 
     def draw(self, pose: Pose, camera: Camera, light: float) -> list[NDArray[np.uint8]]:
         """A (size, size, 4) picture for each style, top row first."""
         self._puppet.take(pose, camera)
+        samples = _HALF_CLEAR if self._puppet.half_clear else _SOFT if self._puppet.soft else _HARD
+        self._puppet.scene.eevee.taa_samples = samples
         return [self._draw(number, camera, light) for number in range(len(self._styles))]
 
     def _draw(self, style: int, camera: Camera, light: float) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from blender_worker.lips import Lips, opening
 from blender_worker.part_names import Hint, hint_of
 from farm.labels import Part
 
-_RIGID = 0.9
+_RIGID = 0.85
 """Share of the neck's rotation that a landmark's vertices take at least."""
 _STIRS = 0.003
 _LASHES = re.compile("まつ|睫|マツ|lash|matu?s?uge|アイライン|eye ?line")
@@ -26,8 +26,13 @@ _RAYS = 64
 _BAND = 0.2
 """Half the share of an eye's or mouth's width in which its middle is looked for."""
 _STEP = 0.004
-_CHIN_RECEDES = 0.07
-"""Head heights by which the chin's lower edge may lie behind the chin's front."""
+_BELOW_LIPS = 0.04
+"""Head heights under the mouth's middle in which the lower lip makes the line go back."""
+_CHIN_RECEDES = 0.15
+"""Head heights by which the chin's lower edge may lie behind the mouth."""
+_NOWHERE = 1e3
+_UNDERSIDE = 1.5
+"""The chin ends where the surface goes back this much faster than down."""
 _SIDES = {"left": (1.0, Part.EYE_LEFT, "leftEye"), "right": (-1.0, Part.EYE_RIGHT, "rightEye")}
 _IN_FRONT = (Part.BACKGROUND, Part.HAIR, Part.ACCESSORIES)
 
@@ -138,10 +143,15 @@ class _Finder:
         inside = row * _RAYS + column
         outside = min(max(row + up, 0), _RAYS - 1) * _RAYS + min(max(column + right, 0), _RAYS - 1)
         lid = hits.triangle[outside]
-        if lid < 0 or ball[lid] or self._parts[lid] not in (Part.FACE, Part.EYE_LEFT, Part.EYE_RIGHT):
+        is_lid = lid >= 0 and self._parts[lid] in (Part.FACE, Part.EYE_LEFT, Part.EYE_RIGHT) and not ball[lid]
+        if not is_lid or not self._rigid(lid):
             return self._inside(int(hits.triangle[inside]), hits.weights[inside])
         chosen = inside if self._closing(hits, inside) > self._closing(hits, outside) + _STIRS else outside
         return self._inside(int(hits.triangle[chosen]), hits.weights[chosen])
+
+    def _rigid(self, triangles: Indices | int) -> NDArray[np.bool_]:
+        """Whether triangles follow the head as it is."""
+        return np.asarray(self._figure.turns[self._figure.triangles[triangles]].min(axis=-1) > _RIGID)
 
     def _closing(self, hits: Hits, ray: int) -> float:
         """How far the point that a ray meets moves when the eyes close."""
@@ -159,10 +169,12 @@ class _Finder:
         if (own & ~names[figure.surface]).any():
             own &= ~names[figure.surface]
         drop = figure.move("eye/closed")[:, 2]
-        chosen = np.unique(figure.components[own])
+        rows = np.flatnonzero(own)
+        component = figure.components[rows]
         for kept, share in ((np.abs(drop) < _STIRS, 0.5), (drop > -_STIRS, 0.1)):
-            balls = [one for one in chosen if kept[figure.triangles[own & (figure.components == one)]].mean() >= share]
-            found = own & np.isin(figure.components, balls)
+            total = np.bincount(component, kept[figure.triangles[rows]].mean(axis=1))
+            found = np.zeros(len(own), bool)
+            found[rows] = (total >= share * np.bincount(component))[component]
             if found.any() and np.ptp(figure.points[figure.vertices_of(found), 0]) > 0.04:
                 return found
         return own
@@ -191,12 +203,10 @@ class _Finder:
 
     def _largest(self, chosen: Mask) -> tuple[Floats, Floats]:
         """The corners of the box of the component of `chosen` that is the largest from the front."""
-        figure = self._figure
-        boxes = []
-        for component in np.unique(figure.components[chosen]):
-            points = figure.points[figure.vertices_of(chosen & (figure.components == component))]
-            boxes.append((points.min(axis=0), points.max(axis=0)))
-        return max(boxes, key=lambda box: float((box[1] - box[0])[[0, 2]].prod()))
+        rows = np.flatnonzero(chosen)
+        _, low, high = self._figure.boxes(rows, self._figure.components[rows])
+        largest = (high - low)[:, [0, 2]].prod(axis=1).argmax()
+        return low[largest], high[largest]
 
     # Brows
 
@@ -256,20 +266,24 @@ class _Finder:
         top = eyes[2] - 0.02 if eyes is not None else mouth[2] + 0.2
         bottom = mouth[2] + 0.15 * (top - mouth[2]) if mouth is not None else top - 0.2
         hits = self._line(x, np.arange(bottom, top, _STEP))
-        on_face = np.flatnonzero(self._parts[hits.triangle] == Part.FACE)
-        if len(on_face):
-            front = on_face[hits.depth[on_face].argmin()]
+        on_face = np.flatnonzero(
+            (self._parts[hits.triangle] == Part.FACE) & (hits.triangle >= 0) & self._rigid(hits.triangle)
+        )
+        front = on_face[hits.depth[on_face].argmin()] if len(on_face) else 0
+        if front > 0:  # a face that is foremost at its mouth has no nose to show
             yield "nose", self._inside(int(hits.triangle[front]), hits.weights[front])
         start = mouth[2] if mouth is not None else bottom
         heights = np.arange(start, start - 0.5, -_STEP)
         hits = self._line(x, heights)
         on_skin = np.isin(self._parts[hits.triangle], (Part.FACE, Part.MOUTH)) & (hits.triangle >= 0)
-        depth = np.where(on_skin, hits.depth, np.inf)
-        # The chin ends where the surface falls back to the neck.
-        ends = np.flatnonzero(~on_skin | (depth > np.minimum.accumulate(depth) + _CHIN_RECEDES))
-        last = (ends[0] if len(ends) else len(heights)) - 1
-        if last >= 0 and self._parts[hits.triangle[last]] == Part.FACE and len(ends):
-            yield "chin", self._inside(int(hits.triangle[last]), hits.weights[last])
+        depth = np.where(on_skin, hits.depth, _NOWHERE)
+        # The chin ends where the surface falls back to the neck, or where something else begins.
+        back = np.append(np.diff(depth), 0.0)
+        falls = (back > _UNDERSIDE * _STEP) & ((heights < start - _BELOW_LIPS) | (back > _CHIN_RECEDES))
+        ends = np.flatnonzero(falls | (depth > depth[0] + _CHIN_RECEDES))
+        chin = int(hits.triangle[ends[0]]) if len(ends) and on_skin[ends[0]] else -1
+        if chin >= 0 and self._parts[chin] == Part.FACE and self._rigid(chin):
+            yield "chin", self._inside(chin, hits.weights[ends[0]])
 
     def _line(self, x: float, heights: Floats) -> Hits:
         return self._figure.cast(np.column_stack([np.full(len(heights), x), heights]), self._solid)

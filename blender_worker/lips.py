@@ -17,6 +17,7 @@ _HIDDEN = 0.002
 """Head heights behind the surface that is seen."""
 _BAG = 0.4
 """Head heights; the largest bag behind a mouth."""
+_IN_THE_MIDDLE = 0.1
 _LIP = 0.025
 """Head heights from the edge to the middle of the furthest triangle that is still lip: lips of such faces are thin."""
 _COARSE = 0.12
@@ -65,13 +66,11 @@ def _bag(figure: Figure, face: Mask, reach: Floats) -> Mask:
         return result
     _, place = np.unique(figure.place_keys(), return_inverse=True)
     label = connected(place[figure.triangles[hidden]], int(place.max()) + 1)[place[figure.triangles[hidden, 0]]]
-    most = reach[figure.triangles[face]].max()
-    for one in np.unique(label):
-        piece = hidden[label == one]
-        corners = figure.points[figure.triangles[piece]].reshape(-1, 3)
-        small = np.ptp(corners, axis=0).max() < _BAG and abs(corners[:, 0].min() + corners[:, 0].max()) < 0.1
-        if small and reach[figure.triangles[piece]].max() > _MOSTLY * most:
-            result[piece] = True
+    labels, low, high = figure.boxes(hidden, label)
+    bags = ((high - low).max(axis=1) < _BAG) & (np.abs(low[:, 0] + high[:, 0]) < _IN_THE_MIDDLE)
+    strong = reach[figure.triangles[hidden]].max(axis=1) > _MOSTLY * reach[figure.triangles[face]].max()
+    bags &= np.isin(labels, label[strong])
+    result[hidden[np.isin(label, labels[bags])]] = True
     return result
 
 

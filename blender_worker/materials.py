@@ -44,7 +44,7 @@ class Wardrobe:
         self.formulas = list(dict.fromkeys(style.shown for style in styles))
         """What the styles show, each once; `set_scene` chooses by the index in here."""
         self.soft = False
-        """Whether anything that has been made is half transparent, or may become so."""
+        """Whether any texture that has been used lets something of what lies behind through."""
         self.rest = [surface.paint.look(surface.paint.values) for surface in actor.surfaces]
         """The surfaces' looks when no morph acts."""
         self.painted = _painted(actor)
@@ -69,6 +69,14 @@ class Wardrobe:
 
     def _fades(self, index: int) -> bool:
         return index in self.painted or self.rest[index].colour[3] < 1
+
+    def half_clear(self, looks: Sequence[Look]) -> bool:
+        """Whether such looks make any surface half transparent; (surfaces,) looks."""
+        return any(
+            _LEAST_ALPHA < looks[index].colour[3] < 1 - _LEAST_ALPHA
+            for index in self._clothes
+            if self._actor.surfaces[index].cutoff is None and not self._actor.surfaces[index].opaque
+        )
 
     def set_looks(self, looks: Sequence[Look]) -> None:
         """Let the surfaces look so; (surfaces,) looks."""
@@ -108,7 +116,7 @@ class _Emitter:
         self._alpha = self.writer.number_knob()
         self.texel, texel_alpha = self._texel(wardrobe, surface.texture)
         self._seen = self._visibility(surface, fades, texel_alpha)
-        wardrobe.soft |= self._seen is not None and (surface.cutoff is None or fades)
+        wardrobe.soft |= texel_alpha is not None and surface.cutoff is None and not surface.opaque
 
     def _texel(self, wardrobe: Wardrobe, texture: Texture | None) -> tuple[Value, Value | None]:
         """The texture's colour with straight alpha, and its alpha if any of it is transparent."""

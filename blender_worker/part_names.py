@@ -56,7 +56,8 @@ _WORDS = (
     (
         Hint.HAIR,
         r"髪|髮|头发|[前后後]发|刘海|もみあげ|モミアゲ|揉み?上げ|アホ毛|あほ毛|くせ毛|癖毛|後れ毛|後毛|襟足|おさげ|お下げ|"
-        r"ツインテ(?:ール)?|ポニテ|ポニーテール|サイドテール|三つ編み|ヘア|(?<!c)hair|ahoge|\bbangs?\b|pony[ _.-]*tail|twin[ _.-]*tail|"
+        r"ツインテ(?:ール)?|ポニテ|ポニーテール|サイドテール|三つ編み|ヘア|(?<!c)hair|ahoge|\bbangs?\b|"
+        r"pony[ _.-]*tail|twin[ _.-]*tail|"
         r"カミ|^かみ|\bkami\b|maegami|usirogami|ushirogami",
     ),
     (

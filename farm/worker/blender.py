@@ -22,11 +22,14 @@ from numpy.typing import NDArray
 from farm import pipe
 from farm.errors import BlenderDiedError, ModelError, NoNeckBoneError, RenderError, ServiceError
 from farm.labels import ARRAYS, LabelName
+from farm.spec import CanvasName
 
 START_SECONDS = 120.0
 LOAD_SECONDS = 300.0
 STALL_SECONDS = 60.0
-"""A single shot takes milliseconds to seconds; a Blender silent for this long hangs."""
+"""A shot of our own canvas takes milliseconds; a Blender silent for this long hangs."""
+_PATIENCE = {CanvasName.FORWARD: 0.0, CanvasName.EEVEE: 30.0, CanvasName.FINAL: 60.0}
+"""Seconds more for each style of a 256-pixel picture: in software OpenGL, Eevee takes seconds and compiles for more."""
 MODELS_PER_PROCESS = 50
 MEMORY_LIMIT = 6 * 2**30
 """Bytes of resident memory above which Blender is replaced after the present model."""
@@ -49,6 +52,11 @@ class Drawn:
     """By stage."""
 
 
+def stall_seconds(request: pipe.Render) -> float:
+    """How long Blender may be silent while it draws `request`."""
+    return STALL_SECONDS + _PATIENCE[request.canvas] * len(request.styles) * max(1.0, (request.size / 256) ** 2)
+
+
 def is_software(renderer: str) -> bool:
     """Whether an OpenGL renderer of this name runs on the CPU."""
     return bool(_SOFTWARE.search(renderer))
@@ -63,13 +71,14 @@ class Blender:
         self._log: IO[bytes] | None = None
         self._commands = self._answers = -1
         self._models = 0
+        self._greeted = False
         self.renderer = ""
         """Name of the OpenGL renderer, once started."""
         self.version = ""
         """Blender's version, once started."""
 
-    def start(self) -> None:
-        """Start Blender if none runs. Raises ServiceError when it cannot start or draws on the wrong device."""
+    def launch(self) -> None:
+        """Start Blender if none runs, without waiting until it is ready: that takes it seconds."""
         if self._process is not None:
             return
         command_read, self._commands = os.pipe()
@@ -86,6 +95,13 @@ class Blender:
         os.close(command_read)
         os.close(answer_write)
         self._models = 0
+        self._greeted = False
+
+    def start(self) -> None:
+        """Have a Blender that is ready. Raises ServiceError when it cannot start or draws on the wrong device."""
+        self.launch()
+        if self._greeted:
+            return
         try:
             message, _ = pipe.receive(self._answers, START_SECONDS)
         except (pipe.Closed, pipe.Silent) as error:
@@ -98,7 +114,7 @@ class Blender:
         if not isinstance(message, pipe.Ready):
             self.stop()
             raise ServiceError("Blender answered out of turn at start; the worker and blender_worker do not match.")
-        self.renderer, self.version = message.renderer, message.blender
+        self.renderer, self.version, self._greeted = message.renderer, message.blender, True
         if self._require_gpu and is_software(self.renderer):
             self.stop()
             raise ServiceError(
@@ -119,7 +135,7 @@ class Blender:
             limit = LOAD_SECONDS
             while True:
                 message, payload = pipe.receive(self._answers, limit)
-                limit = STALL_SECONDS
+                limit = stall_seconds(request)
                 match message:
                     case pipe.Loaded():
                         on_loaded(message)

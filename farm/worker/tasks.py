@@ -45,8 +45,9 @@ def _tools() -> _Tools:
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
-def _end_with_the_worker(**_: object) -> None:
+def _begin(**_: object) -> None:
     die_with_parent()
+    _tools().blender.launch()  # it gets ready while the first job is on its way
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]

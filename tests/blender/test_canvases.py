@@ -219,10 +219,12 @@ def test_every_kind_of_surface_is_alike(balls: dict[CanvasName, list[Pictures]],
     for forward, eevee in zip(balls[CanvasName.FORWARD], balls[CanvasName.EEVEE], strict=True):
         assert ssim(forward[style], eevee[style]) > 0.97
         for ball in (PLAIN, TIMES, PLUS, TOON, HALF):
+            if (ball, style) == (HALF, "ink"):
+                continue  # in Eevee the outline behind a half transparent surface shines through it
             for across in (-0.6, 0.6):
                 one, two = (at(picture, ball, across) for picture in (forward[style], eevee[style]))
                 # Eevee draws what is half transparent in a share of its samples, so its alpha is a little rough.
-                assert np.abs(one - two).max() < (20 if ball == HALF else 4), (ball, across)
+                assert np.abs(one - two).max() < (12 if ball == HALF else 4), (ball, across)
 
 
 @pytest.mark.parametrize("canvas", BOTH)
@@ -238,10 +240,14 @@ def test_a_sphere_map_is_looked_up_by_the_normal(balls: dict[CanvasName, list[Pi
 
 @pytest.mark.parametrize("canvas", BOTH)
 def test_a_toon_ramp_colours_the_shade(balls: dict[CanvasName, list[Pictures]], canvas: CanvasName) -> None:
-    shade, plain = (at(balls[canvas][0]["toon"], ball, -0.93) for ball in (TOON, PLAIN))
-    assert shade[1] > shade[0] + 50
-    assert abs(plain[1] - plain[0]) < 50
-    assert np.abs(at(balls[canvas][0]["toon"], TOON) - at(balls[canvas][0]["toon"], PLAIN)).max() < 2, "lit alike"
+    picture = balls[canvas][0]["toon"]
+    inside = picture[..., 3] > 200
+    greener = np.where(inside, picture[..., 1].astype(int) - picture[..., 0], 0)
+    rows, columns = np.nonzero(greener > 50)
+    assert len(rows) > 10
+    assert rows.min() > 0.5 * SIZE, "only the ball with a ramp of its own has a green shade"
+    assert columns.max() < 0.4 * SIZE
+    assert np.abs(at(picture, TOON) - at(picture, PLAIN)).max() < 2, "lit alike"
 
 
 @pytest.mark.parametrize("canvas", BOTH)
@@ -261,6 +267,6 @@ def test_what_is_half_transparent_or_has_holes_lets_the_ground_through(
     picture = balls[canvas][0]["flat"]
     assert at(picture, HALF)[3] == pytest.approx(128, abs=20)
     assert at(picture, PLAIN)[3] == 255
-    x = slice(*(int(v) for v in np.array([0.55, 0.95]) * SIZE))
-    alpha = picture[SIZE // 2 :, x, 3]
-    assert (alpha == 255).any()
+    middle = [at(picture, HOLES, x, y)[3] for x in (-0.5, 0.0, 0.5) for y in (-0.5, 0.0, 0.5)]
+    assert max(middle) < 240
+    assert min(middle) > 40
