@@ -110,11 +110,16 @@ class Camera:
         """(n,) distances of (n, 3) world points from the camera's plane."""
         return np.asarray((self.position() - points.astype(np.float64)) @ self.axes()[2])
 
-    def project(self, points: NDArray[np.floating], size: int) -> NDArray[np.float64]:
+    def project[T: np.floating](self, points: NDArray[T], size: int) -> NDArray[T]:
         """(n, 3) world points as (n, 2) pixels of a square picture, x to the right, y down, origin at its top left."""
-        clip = np.column_stack([points, np.ones(len(points))]) @ self.view_projection().astype(np.float64).T
-        screen = clip[:, :2] / np.maximum(clip[:, 3:], 1e-9) * (0.5, -0.5) + 0.5
-        return np.asarray(screen * size)
+        right, up, _, depth = self.view_projection().astype(points.dtype)
+        shares = np.maximum(points @ depth[:3] + depth[3], 1e-9)
+        return np.column_stack(
+            [
+                ((points @ right[:3] + right[3]) / shares * 0.5 + 0.5) * size,
+                ((points @ up[:3] + up[3]) / shares * -0.5 + 0.5) * size,
+            ]
+        )
 
 
 def frame(spec: CameraSpec, neck: tuple[float, float, float], head_height: float, body: NDArray[np.float32]) -> Camera:

@@ -25,6 +25,21 @@ def kernel(supersample: int) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(), np.float64)
 
 
+def lookups(supersample: int) -> list[tuple[float, float]]:
+    """The kernel as (place, weight) of as few linear texture look-ups as do: each between two samples gives both.
+
+    Places are in drawn pixels from the near edge of the picture's pixel; a sample's own is at its centre.
+    """
+    weights = kernel(supersample).tolist()
+    start = supersample / 2 - len(weights) / 2 + 0.5
+    found = []
+    for first in range(0, len(weights), 2):
+        pair = weights[first : first + 2]
+        between = pair[1] / sum(pair) if len(pair) == 2 else 0.0
+        found.append((start + first + between, sum(pair)))
+    return found
+
+
 def resolve(drawn: NDArray[np.float32], supersample: int) -> NDArray[np.uint8]:
     """A picture from what was drawn larger.
 

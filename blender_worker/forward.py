@@ -5,7 +5,7 @@ layered lashes, brows and hair come out as their creators meant. The picture is 
 light, and then filtered on the GPU to its final size: straight alpha, sRGB, RGB 0 where alpha is 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import gpu
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from blender_worker.actor import Actor, Look, Pose
 from blender_worker.camera import Camera
-from blender_worker.filters import kernel
+from blender_worker.filters import lookups
 from blender_worker.geometry import (
     FRAGMENT_SOURCE,
     LEAST_ALPHA,
@@ -71,6 +71,9 @@ class ForwardCanvas:
         square = (self._large, self._large)
         self._depth = gpu.types.GPUTexture(square, format="DEPTH_COMPONENT32F")
         self._layers = [gpu.types.GPUTexture(square, format="RGBA16F") for _ in self._styles]
+        for layer in self._layers:  # as the filter looks them up
+            layer.filter_mode(True)
+            layer.extend_mode("EXTEND")
         self._frame = gpu.types.GPUFrameBuffer(depth_slot=self._depth, color_slots=tuple(self._layers))
         self._outlined = [i for i, style in enumerate(self._styles) if style.outline]
         self._outline_frames = {
@@ -153,7 +156,7 @@ class ForwardCanvas:
             for index in range(len(self._styles)):
                 data = self._resolve_frame.read_color(0, 0, self._size, self._size, 4, index, "UBYTE")
                 pixels = np.frombuffer(data, np.uint8).reshape(self._size, self._size, 4)
-                pictures.append(pixels[::-1])
+                pictures.append(pixels)
         return pictures
 
 
@@ -195,8 +198,7 @@ def _outline_shader() -> gpu.types.GPUShader:
 def _resolve_shader(count: int, supersample: int) -> gpu.types.GPUShader:
     info = gpu.types.GPUShaderCreateInfo()
     info.vertex_in(0, "VEC2", "position")
-    weights = kernel(supersample)
-    taps, reach = len(weights), (len(weights) - supersample) // 2
+    taps = lookups(supersample)
     body = []
     for index in range(count):
         info.sampler(index, "FLOAT_2D", f"layer{index}")
@@ -204,9 +206,9 @@ def _resolve_shader(count: int, supersample: int) -> gpu.types.GPUShader:
         body.append(f"""
     {{
         vec4 total = vec4(0.0);
-        for (int j = 0; j < {taps}; j++) {{
-            for (int i = 0; i < {taps}; i++) {{
-                total += kernel[i] * kernel[j] * texelFetch(layer{index}, clamp(corner + ivec2(i, j), ivec2(0), last), 0);
+        for (int j = 0; j < {len(taps)}; j++) {{
+            for (int i = 0; i < {len(taps)}; i++) {{
+                total += weights[i] * weights[j] * texture(layer{index}, (corner + vec2(places[i], places[j])) * texel);
             }}
         }}
         out{index} = finish(total);
@@ -221,13 +223,21 @@ vec4 finish(vec4 linear) {{
     return vec4(mix(high, low, vec3(lessThanEqual(c, vec3(0.0031308)))), linear.a);
 }}
 void main() {{
-    const float kernel[{taps}] = float[{taps}]({", ".join(f"{w:.9f}" for w in weights)});
-    ivec2 corner = ivec2(gl_FragCoord.xy) * {supersample} - ivec2({reach});
-    ivec2 last = textureSize(layer0, 0) - ivec2(1);
+    const float weights[{len(taps)}] = {_floats(weight for _, weight in taps)};
+    const float places[{len(taps)}] = {_floats(place for place, _ in taps)};
+    vec2 drawn = vec2(textureSize(layer0, 0)), texel = 1.0 / drawn;
+    // OpenGL reads from the lowest row up: what is drawn lowest here is the picture's top.
+    vec2 corner = vec2(gl_FragCoord.x - 0.5, drawn.y / {float(supersample)} - 0.5 - gl_FragCoord.y) * {float(supersample)};
     {"".join(body)}
 }}
 """
     return create_shader(info, _RESOLVE_VERTEX, source)
+
+
+def _floats(values: Iterable[float]) -> str:
+    """An array in GLSL."""
+    items = [f"{value:.9f}" for value in values]
+    return f"float[{len(items)}]({', '.join(items)})"
 
 
 def _full_screen_quad() -> gpu.types.GPUBatch:

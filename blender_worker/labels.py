@@ -5,6 +5,7 @@ What an eye would call the surface counts: where alpha is under a half, what lie
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gpu
 import numpy as np
@@ -42,22 +43,44 @@ void main() {
     if (length(normal) < 0.5) { normal = vec3(0.0, 0.0, 1.0); }
     float size = frame.constants.z;
     vec2 place = (there.xy / there.w * 0.5 + 0.5) * size - gl_FragCoord.xy;
-    shape = vec4(normal.x, -normal.y, -normal.z, depth * frame.constants.w);
-    cover = vec4(texture_uv.x, 1.0 - texture_uv.y, place.x, -place.y);
-    part = options.w;
+    out_parts = options.w;
+    out_depth = depth * frame.constants.w;
+    out_normals = vec4(normal.x, -normal.y, -normal.z, 0.0);
+    out_uv = vec2(texture_uv.x, 1.0 - texture_uv.y);
+    out_flow = vec2(place.x, -place.y);
 }
 """
 
 
 @dataclass(frozen=True, slots=True)
+class _Layer:
+    """How one label comes from the graphics card."""
+
+    glsl: str
+    format: str
+    channels: int
+    dtype: type[np.generic]
+
+
+_LAYERS = {
+    "parts": _Layer("FLOAT", "R32F", 1, np.uint8),
+    "depth": _Layer("FLOAT", "R32F", 1, np.float32),
+    "normals": _Layer("VEC4", "RGBA32F", 3, np.float16),
+    "uv": _Layer("VEC2", "RG32F", 2, np.float32),
+    "flow": _Layer("VEC2", "RG32F", 2, np.float32),
+}
+"""By the fields of `Labels`, in the order of their attachments."""
+
+
+@dataclass(frozen=True, slots=True)
 class Labels:
-    """The label pictures of one shot; each (size, size) or (size, size, channels), top row first."""
+    """The label pictures of one shot; each (size, size) or (size, size, channels), contiguous, top row first."""
 
     parts: NDArray[np.uint8]
     """`farm.labels.Part` values."""
     depth: NDArray[np.float32]
     """Metres along the camera's z; 0 where nothing is."""
-    normals: NDArray[np.float32]
+    normals: NDArray[np.float16]
     """Unit vectors, x right, y down, z away; 0 where nothing is."""
     uv: NDArray[np.float32]
     """v from the top; 0 where nothing is."""
@@ -77,11 +100,11 @@ class LabelPass:
         info = surface_info(
             ("VEC3", "world_normal"), ("VEC2", "texture_uv"), ("VEC4", "there"), ("FLOAT", "depth"), other=True
         )
-        for slot, (kind, name) in enumerate((("VEC4", "shape"), ("VEC4", "cover"), ("FLOAT", "part"))):
-            info.fragment_out(slot, kind, name)
+        for slot, (name, layer) in enumerate(_LAYERS.items()):
+            info.fragment_out(slot, layer.glsl, f"out_{name}")
         self._shader = create_shader(info, VERTEX_SOURCE + _VERTEX, FRAGMENT_SOURCE + _FRAGMENT)
         square = (size, size)
-        self._layers = [gpu.types.GPUTexture(square, format=form) for form in ("RGBA32F", "RGBA32F", "R32F")]
+        self._layers = [gpu.types.GPUTexture(square, format=layer.format) for layer in _LAYERS.values()]
         self._depth = gpu.types.GPUTexture(square, format="DEPTH_COMPONENT32F")
         self._frame = gpu.types.GPUFrameBuffer(depth_slot=self._depth, color_slots=tuple(self._layers))
 
@@ -103,20 +126,15 @@ class LabelPass:
                 set_surface(shader, item, pose.looks[item.run.surface])
                 shader.uniform_float("options", (item.cutoff, 0.0, 0.0, float(part)))
                 batch.draw(shader)
-            shape, cover, parts = (self._read(slot, channels) for slot, channels in enumerate((4, 4, 1)))
+            arrays = {name: self._read(slot, layer) for slot, (name, layer) in enumerate(_LAYERS.items())}
         gpu.state.depth_test_set("NONE")
         gpu.state.face_culling_set("NONE")
-        return Labels(
-            parts=parts[..., 0].astype(np.uint8),
-            depth=shape[..., 3],
-            normals=shape[..., :3],
-            uv=cover[..., :2],
-            flow=cover[..., 2:],
-        )
+        return Labels(**arrays)
 
-    def _read(self, slot: int, channels: int) -> NDArray[np.float32]:
-        data = self._frame.read_color(0, 0, self._size, self._size, channels, slot, "FLOAT")
-        return np.frombuffer(data, np.float32).reshape(self._size, self._size, channels)[::-1]
+    def _read(self, slot: int, layer: _Layer) -> NDArray[Any]:
+        shape = (self._size, self._size, layer.channels) if layer.channels > 1 else (self._size, self._size)
+        data = self._frame.read_color(0, 0, self._size, self._size, layer.channels, slot, "FLOAT")
+        return np.frombuffer(data, np.float32).reshape(shape)[::-1].astype(layer.dtype)
 
 
 def _pieces(

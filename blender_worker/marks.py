@@ -1,6 +1,7 @@
 """Landmarks, boxes and the camera of one picture, as numbers."""
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +26,13 @@ class Marker:
         self._actor, self._anatomy, self._size = actor, anatomy, size
         rest = actor.pose({}, (0.0, 0.0, 0.0))
         self._head = [
-            (part.turns > 0.5) & (points[:, 2] > actor.neck_position[2])
+            np.flatnonzero((part.turns > 0.5) & (points[:, 2] > actor.neck_position[2]))
             for part, points in zip(actor.parts, rest.positions, strict=True)
         ]
-        self._face = [np.zeros(len(part.vertices), bool) for part in actor.parts]
+        face = [np.zeros(len(part.vertices), bool) for part in actor.parts]
         for run, parts in zip(actor.runs, anatomy.triangles, strict=True):
-            self._face[run.part][run.triangles[np.isin(parts, _FACE)]] = True
+            face[run.part][run.triangles[np.isin(parts, _FACE)]] = True
+        self._face = [np.flatnonzero(mask) for mask in face]
 
     def mark(self, pose: Pose, camera: Camera, labels: Labels) -> Marks:
         """The marks of a picture of `pose`; `labels` are those of the same picture."""
@@ -71,14 +73,15 @@ class Marker:
         if not (0 <= column < self._size and 0 <= row < self._size):
             return False
         around = np.s_[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
-        return bool((np.isin(labels.parts[around], parts) & (labels.depth[around] >= nearest)).any())
+        return bool((_member(parts)[labels.parts[around]] & (labels.depth[around] >= nearest)).any())
 
-    def _box(self, pose: Pose, chosen: list[NDArray[np.bool_]], camera: Camera) -> Box | None:
-        points = np.concatenate([p[mask] for p, mask in zip(pose.positions, chosen, strict=True)])
+    def _box(self, pose: Pose, chosen: list[NDArray[np.intp]], camera: Camera) -> Box | None:
+        points = np.concatenate([p.take(few, axis=0) for p, few in zip(pose.positions, chosen, strict=True)])
         if not len(points):
             return None
         pixels = camera.project(points, self._size)
-        (left, top), (right, bottom) = (edge.clip(0, self._size).tolist() for edge in (pixels.min(0), pixels.max(0)))
+        across = np.ascontiguousarray(pixels.T)
+        (left, top), (right, bottom) = (edge.clip(0, self._size).tolist() for edge in (across.min(1), across.max(1)))
         if left >= right or top >= bottom:
             return None
         return tuple(round(value, _PIXEL_DIGITS) for value in (left, top, right, bottom))
@@ -99,3 +102,9 @@ class Marker:
             orthographic=camera.orthographic,
             rotation_pivot=tuple(np.round(pivot, _MATRIX_DIGITS).tolist()),
         )
+
+
+@cache
+def _member(parts: tuple[Part, ...]) -> NDArray[np.bool_]:
+    """For each part, whether it is one of `parts`."""
+    return np.isin(np.arange(len(Part)), parts)

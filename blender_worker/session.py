@@ -71,6 +71,6 @@ def _draw(command: pipe.Render, answers: int) -> None:
     )
     for index, shot in enumerate(command.shots):
         drawing = artist.draw(shot)
-        payload = b"".join(np.ascontiguousarray(array).tobytes() for array in (*drawing.pictures, *drawing.arrays))
-        pipe.send(answers, pipe.Pictures(shot=index, seconds=drawing.seconds, marks=drawing.marks), payload)
+        payload = (np.ascontiguousarray(array) for array in (*drawing.pictures, *drawing.arrays))
+        pipe.send(answers, pipe.Pictures(shot=index, seconds=drawing.seconds, marks=drawing.marks), *payload)
     pipe.send(answers, pipe.Finished())

@@ -96,7 +96,7 @@ class Array:
 ARRAYS: dict[LabelName, Array] = {
     LabelName.PARTS: Array("u1", 0),
     LabelName.DEPTH: Array("<f4", 0),
-    LabelName.NORMALS: Array("<f4", 3),
+    LabelName.NORMALS: Array("<f2", 3),
     LabelName.UV: Array("<f4", 2),
     LabelName.FLOW: Array("<f4", 2),
 }

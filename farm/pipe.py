@@ -4,10 +4,13 @@ A message is a JSON object and raw bytes, each behind its length as a little-end
 are validated as well as those of Blender: a mistake shows where it is made.
 """
 
+import contextlib
+import fcntl
 import os
 import select
 import struct
 import time
+from collections.abc import Buffer
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -17,6 +20,8 @@ from farm.poses import Partition
 from farm.spec import CameraSpec, CanvasName, StyleName
 
 _LENGTHS = struct.Struct("<II")
+_HELD = 2**20
+"""Bytes that a pipe holds: with Linux's 64 KiB, the two sides would wait for each other 50 times a picture."""
 MAX_HEADER = 64 * 2**20
 MAX_PAYLOAD = 256 * 2**20
 
@@ -191,21 +196,34 @@ class Silent(Exception):
     """Nothing came within the time allowed."""
 
 
-def send(descriptor: int, message: _Message, payload: bytes | memoryview = b"") -> None:
-    """Write one message. Raises Closed when nobody reads any more."""
+def create() -> tuple[int, int]:
+    """A new pipe, its end for reading and its end for writing."""
+    reading, writing = os.pipe()
+    with contextlib.suppress(OSError):  # more than an unprivileged process may have in all its pipes together
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _HELD)
+    return reading, writing
+
+
+def send(descriptor: int, message: _Message, *payload: Buffer) -> None:
+    """Write one message; its payload is the contiguous buffers, one behind the other.
+
+    Raises Closed when nobody reads any more.
+    """
     header = message.model_dump_json().encode()
+    views = [memoryview(buffer).cast("B") for buffer in payload]
+    lengths = _LENGTHS.pack(len(header), sum(map(len, views)))
     try:
-        for piece in (_LENGTHS.pack(len(header), len(payload)), header, payload):
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(descriptor, view) :]
+        for view in (memoryview(lengths + header), *views):
+            rest = view
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
     except BrokenPipeError as error:
         raise Closed from error
 
 
 def receive(
     descriptor: int, timeout: float | None = None
-) -> tuple[Render | Ready | Loaded | Pictures | Finished | Failed, bytes]:
+) -> tuple[Render | Ready | Loaded | Pictures | Finished | Failed, bytearray]:
     """Read one message and its payload. Raises Closed at the end of the stream, Silent after `timeout` seconds."""
     deadline = None if timeout is None else time.monotonic() + timeout
     lengths = _LENGTHS.unpack(_read(descriptor, _LENGTHS.size, deadline))
@@ -215,16 +233,16 @@ def receive(
     return message, _read(descriptor, lengths[1], deadline)
 
 
-def _read(descriptor: int, count: int, deadline: float | None) -> bytes:
-    parts = []
-    while count:
+def _read(descriptor: int, count: int, deadline: float | None) -> bytearray:
+    found = bytearray(count)
+    rest = memoryview(found)
+    while rest:
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([descriptor], [], [], left)[0]:
                 raise Silent
-        piece = os.read(descriptor, min(count, 2**20))
-        if not piece:
+        count = os.readv(descriptor, [rest])
+        if not count:
             raise Closed
-        parts.append(piece)
-        count -= len(piece)
-    return b"".join(parts)
+        rest = rest[count:]
+    return found

@@ -12,6 +12,8 @@ from farm.pipe import Marks
 
 _UNIT = 2e-3
 """By how much the length of a normal may miss 1."""
+_HIGH_BITS, _PINK = np.uint32(0x00FCFCFC), np.uint32(0x00FC00FC)
+"""A pixel is magenta when red and blue are at least 252 and green is at most 3."""
 _PINK_SHARE = 0.5
 """Blender draws what it has no texture for in magenta; a picture that is magenta by more than this shows that."""
 
@@ -19,17 +21,16 @@ _PINK_SHARE = 0.5
 def check_pictures(pictures: NDArray[np.uint8], styles: Sequence[str]) -> None:
     """Check (styles, size, size, 4) straight-alpha pictures. Raises InvalidSampleError."""
     for style, picture in zip(styles, pictures, strict=True):
-        alpha = picture[..., 3]
-        covered = alpha > 0
-        if not covered.any():
+        pixels = np.ascontiguousarray(picture).view("<u4")  # red in the lowest byte, alpha in the highest
+        covered = pixels >= 1 << 24
+        shown = np.count_nonzero(covered)
+        if not shown:
             raise InvalidSampleError(f"The picture in style {style} is empty.")
-        if (picture == picture[0, 0]).all():
+        if (pixels == pixels[0, 0]).all():
             raise InvalidSampleError(f"The picture in style {style} is all one colour.")
-        if picture[~covered].any():
+        if np.count_nonzero(pixels) > shown:
             raise InvalidSampleError(f"The picture in style {style} has colour where it is transparent.")
-        red, green, blue = (picture[..., channel][covered].astype(int) for channel in range(3))
-        pink = (red > 250) & (blue > 250) & (green < 5)
-        if pink.mean() > _PINK_SHARE:
+        if np.count_nonzero((pixels & _HIGH_BITS) == _PINK) > _PINK_SHARE * shown:
             raise InvalidSampleError(f"The picture in style {style} is pink: a texture or a shader is missing.")
 
 
@@ -42,17 +43,19 @@ def check_labels(arrays: Mapping[LabelName, NDArray[Any]], marks: Marks | None, 
             raise InvalidSampleError(f"The part picture holds {parts.max()}, which is no part.")
         shown = parts > 0
     for name in (LabelName.DEPTH, LabelName.NORMALS, LabelName.UV, LabelName.FLOW):
-        if name in arrays and not np.isfinite(arrays[name].astype(np.float32)).all():
+        # A sum is finite only if every number is; asking each costs ten times as much.
+        if name in arrays and not np.isfinite(arrays[name].sum(dtype=np.float64)):
             raise InvalidSampleError(f"The label {name} holds values that are no numbers.")
     if LabelName.DEPTH in arrays:
-        depth = arrays[LabelName.DEPTH].astype(np.float32)
+        depth = arrays[LabelName.DEPTH]
         if (depth < 0).any():
             raise InvalidSampleError("The depth is negative somewhere.")
         _agree(shown, depth > 0, "depth")
     if LabelName.NORMALS in arrays:
-        length = np.linalg.norm(arrays[LabelName.NORMALS].astype(np.float32), axis=-1)
-        there = length > 0
-        if (np.abs(length[there] - 1) > _UNIT).any():
+        normals = arrays[LabelName.NORMALS].astype(np.float32, copy=False)
+        square = np.einsum("...i,...i->...", normals, normals)
+        there = square > 0
+        if ((np.abs(square - 1) > 2 * _UNIT) & there).any():
             raise InvalidSampleError("Some normals are not of unit length.")
         _agree(shown, there, "normals")
     if marks is not None:

@@ -81,8 +81,8 @@ class Blender:
         """Start Blender if none runs, without waiting until it is ready: that takes it seconds."""
         if self._process is not None:
             return
-        command_read, self._commands = os.pipe()
-        self._answers, answer_write = os.pipe()
+        command_read, self._commands = pipe.create()
+        self._answers, answer_write = pipe.create()
         self._log = tempfile.TemporaryFile(prefix="farm-blender-log-")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "blender_worker", str(command_read), str(answer_write)],
@@ -214,11 +214,11 @@ class Blender:
             return 0
 
 
-def _drawn(request: pipe.Render, message: pipe.Pictures, payload: bytes) -> Drawn:
+def _drawn(request: pipe.Render, message: pipe.Pictures, payload: bytearray) -> Drawn:
     """The arrays of one shot, views into `payload`. Raises Closed when it has another length than asked for."""
     shape = (len(request.styles), request.size, request.size, 4)
     end = int(np.prod(shape))
-    pictures = np.frombuffer(payload[:end], np.uint8)
+    pictures = np.frombuffer(payload, np.uint8, end)
     labels: dict[LabelName, NDArray[Any]] = {}
     places = {name: array for name, array in ARRAYS.items() if name in request.labels}
     if len(payload) != end + sum(

@@ -5,7 +5,6 @@ The container is zip (APPNOTE 4.3): for each array a local header and its data, 
 
 import io
 import struct
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,13 +24,14 @@ def encode_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     out = bytearray()
     directory = bytearray()
     for name, array in arrays.items():
-        buffer = io.BytesIO()
-        np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-        data = buffer.getvalue()
+        whole = np.ascontiguousarray(array)
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(whole))
+        data = b"".join((header.getvalue(), whole.data))
         packed = bytes(deflate.deflate_compress(data, _LEVEL))
         file = f"{name}.npy".encode()
         entry = struct.pack(
-            "<HHHHHIIIHH", _VERSION, 0, _DEFLATED, 0, _DATE, zlib.crc32(data), len(packed), len(data), len(file), 0
+            "<HHHHHIIIHH", _VERSION, 0, _DEFLATED, 0, _DATE, deflate.crc32(data), len(packed), len(data), len(file), 0
         )
         directory += b"PK\x01\x02" + struct.pack("<H", _VERSION) + entry
         directory += struct.pack("<HHHII", 0, 0, 0, 0, len(out)) + file
