@@ -78,11 +78,7 @@ class Artist:
         if self._labels is None:
             return [], None
         labels = self._labels.draw(pose, other, camera)
-        arrays = [
-            np.ascontiguousarray(getattr(labels, name.value), dtype=array.dtype)
-            for name, array in ARRAYS.items()
-            if name in self._request.labels
-        ]
+        arrays = [getattr(labels, name.value) for name in ARRAYS if name in self._request.labels]
         return arrays, self._marker.mark(pose, camera, labels) if self._marker else None
 
     def _pose(self, weights: dict[str, float], rotation: tuple[float, float, float]) -> Pose:

@@ -23,6 +23,7 @@ from blender_worker.geometry import (
     set_surface,
     surface_info,
 )
+from farm.labels import ARRAYS, Array, LabelName
 
 _SOLID = 0.5
 """Alpha from which a surface is one."""
@@ -52,24 +53,14 @@ void main() {
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """How one label comes from the graphics card."""
-
-    glsl: str
-    format: str
-    channels: int
-    dtype: type[np.generic]
-
-
 _LAYERS = {
-    "parts": _Layer("FLOAT", "R32F", 1, np.uint8),
-    "depth": _Layer("FLOAT", "R32F", 1, np.float32),
-    "normals": _Layer("VEC4", "RGBA32F", 3, np.float16),
-    "uv": _Layer("VEC2", "RG32F", 2, np.float32),
-    "flow": _Layer("VEC2", "RG32F", 2, np.float32),
+    LabelName.PARTS: ("FLOAT", "R32F"),
+    LabelName.DEPTH: ("FLOAT", "R32F"),
+    LabelName.NORMALS: ("VEC4", "RGBA32F"),
+    LabelName.UV: ("VEC2", "RG32F"),
+    LabelName.FLOW: ("VEC2", "RG32F"),
 }
-"""By the fields of `Labels`, in the order of their attachments."""
+"""What the shader writes and where to, in the order of the attachments; `Labels` has fields of these names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +91,11 @@ class LabelPass:
         info = surface_info(
             ("VEC3", "world_normal"), ("VEC2", "texture_uv"), ("VEC4", "there"), ("FLOAT", "depth"), other=True
         )
-        for slot, (name, layer) in enumerate(_LAYERS.items()):
-            info.fragment_out(slot, layer.glsl, f"out_{name}")
+        for slot, (name, (kind, _)) in enumerate(_LAYERS.items()):
+            info.fragment_out(slot, kind, f"out_{name}")
         self._shader = create_shader(info, VERTEX_SOURCE + _VERTEX, FRAGMENT_SOURCE + _FRAGMENT)
         square = (size, size)
-        self._layers = [gpu.types.GPUTexture(square, format=layer.format) for layer in _LAYERS.values()]
+        self._layers = [gpu.types.GPUTexture(square, format=form) for _, form in _LAYERS.values()]
         self._depth = gpu.types.GPUTexture(square, format="DEPTH_COMPONENT32F")
         self._frame = gpu.types.GPUFrameBuffer(depth_slot=self._depth, color_slots=tuple(self._layers))
 
@@ -126,15 +117,14 @@ class LabelPass:
                 set_surface(shader, item, pose.looks[item.run.surface])
                 shader.uniform_float("options", (item.cutoff, 0.0, 0.0, float(part)))
                 batch.draw(shader)
-            arrays = {name: self._read(slot, layer) for slot, (name, layer) in enumerate(_LAYERS.items())}
+            arrays = {name.value: self._read(slot, ARRAYS[name]) for slot, name in enumerate(_LAYERS)}
         gpu.state.depth_test_set("NONE")
         gpu.state.face_culling_set("NONE")
         return Labels(**arrays)
 
-    def _read(self, slot: int, layer: _Layer) -> NDArray[Any]:
-        shape = (self._size, self._size, layer.channels) if layer.channels > 1 else (self._size, self._size)
-        data = self._frame.read_color(0, 0, self._size, self._size, layer.channels, slot, "FLOAT")
-        return np.frombuffer(data, np.float32).reshape(shape)[::-1].astype(layer.dtype)
+    def _read(self, slot: int, array: Array) -> NDArray[Any]:
+        data = self._frame.read_color(0, 0, self._size, self._size, array.channels or 1, slot, "FLOAT")
+        return np.frombuffer(data, np.float32).reshape(array.shape(self._size))[::-1].astype(array.dtype)
 
 
 def _pieces(

@@ -21,7 +21,7 @@ from farm.spec import CameraSpec, CanvasName, StyleName
 
 _LENGTHS = struct.Struct("<II")
 _HELD = 2**20
-"""Bytes that a pipe holds: with Linux's 64 KiB, the two sides would wait for each other 50 times a picture."""
+"""Bytes that a pipe holds: with Linux's 64 KiB, the two sides would wait for each other dozens of times a shot."""
 MAX_HEADER = 64 * 2**20
 MAX_PAYLOAD = 256 * 2**20
 
@@ -241,8 +241,8 @@ def _read(descriptor: int, count: int, deadline: float | None) -> bytearray:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([descriptor], [], [], left)[0]:
                 raise Silent
-        count = os.readv(descriptor, [rest])
-        if not count:
+        taken = os.readv(descriptor, [rest])
+        if not taken:
             raise Closed
-        rest = rest[count:]
+        rest = rest[taken:]
     return found

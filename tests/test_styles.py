@@ -4,7 +4,7 @@ import pytest
 
 from farm.spec import RenderSpec
 from farm.styles import PAPER_STYLES, STYLES
-from farm.styles.expression import clamp, colour, glsl, mix, ramp, term
+from farm.styles.expression import Node, clamp, colour, glsl, mix, ramp, term
 
 LIGHT, BASE = term("light"), term("base", is_colour=True)
 
@@ -20,8 +20,8 @@ LIGHT, BASE = term("light"), term("base", is_colour=True)
         (ramp(LIGHT) / colour(1, 2, 4), "(shade_ramp(light) / vec3(1.00000000, 2.00000000, 4.00000000))"),
     ],
 )
-def test_a_number_beside_a_colour_counts_for_every_channel(formula: object, written: str) -> None:
-    assert glsl(formula) == written  # type: ignore[arg-type]
+def test_a_number_beside_a_colour_counts_for_every_channel(formula: Node, written: str) -> None:
+    assert glsl(formula) == written
 
 
 def test_the_papers_four_styles_come_first_and_are_the_default() -> None:

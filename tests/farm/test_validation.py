@@ -66,9 +66,19 @@ def pink(picture: np.ndarray) -> None:
     picture[picture[..., 3] > 0] = (255, 0, 255, 255)
 
 
+def barely_pink(picture: np.ndarray) -> None:
+    picture[picture[..., 3] > 0] = (251, 4, 251, 255)
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
-    [(emptied, "empty"), (one_colour, "one colour"), (coloured_air, "transparent"), (pink, "pink")],
+    [
+        (emptied, "empty"),
+        (one_colour, "one colour"),
+        (coloured_air, "transparent"),
+        (pink, "pink"),
+        (barely_pink, "pink"),
+    ],
 )
 def test_a_damaged_picture_is_caught(damage: Callable[[np.ndarray], None], sentence: str) -> None:
     picture = good_picture()
