@@ -8,6 +8,8 @@ class FarmError(Exception):
     """Base of all typed errors; ``str(error)`` is the sentence for the user."""
 
     code = "farm-error"
+    log: str = ""
+    """The end of what the failed process printed, where there was one; not part of the sentence."""
 
 
 class ModelError(FarmError):
@@ -76,6 +78,24 @@ class ConflictError(FarmError):
     code = "conflict"
 
 
+class UnauthorizedError(FarmError):
+    """The request shows no key that the farm knows."""
+
+    code = "unauthorized"
+
+
+class ForbiddenError(FarmError):
+    """The farm knows who asks, and the request is not theirs to make."""
+
+    code = "forbidden"
+
+
+class KeysError(FarmError):
+    """The configured API keys cannot be used."""
+
+    code = "keys-refused"
+
+
 class RenderError(FarmError):
     """Blender could not draw the model; another attempt would end the same way."""
 
@@ -98,6 +118,18 @@ class BlenderDiedError(FarmError):
     """The Blender process ended, hung or went silent; another attempt may succeed."""
 
     code = "blender-died"
+
+
+class BlenderTimeoutError(BlenderDiedError):
+    """Blender hung or took longer than it may, and was killed; another attempt may succeed."""
+
+    code = "blender-timeout"
+
+
+class BlenderMemoryError(BlenderDiedError):
+    """Blender took more memory than it may, and was killed; another attempt may succeed."""
+
+    code = "blender-memory"
 
 
 class ServiceError(FarmError):

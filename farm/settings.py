@@ -1,6 +1,6 @@
 """The settings of every role, read from environment variables that begin with FARM_."""
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -19,7 +19,33 @@ class Settings(BaseSettings):
     """The worker refuses to start on software OpenGL."""
     shutdown_seconds: int = 45
     """How long a worker that is told to stop goes on with its model before it hands the job back."""
+    worker_name: str = ""
+    """Tells workers on one machine apart; the machine's name if empty."""
+    lease_seconds: float = Field(45.0, ge=3, allow_inf_nan=False)
+    """How long a worker may be silent before its job goes to another. All parts of a farm need the same."""
+    job_seconds: float = Field(3600.0, gt=0, allow_inf_nan=False)
+    """An attempt that takes longer is ended, and counts as broken down."""
+    blender_memory_gib: float = Field(12.0, gt=0, allow_inf_nan=False)
+    """A Blender that takes more memory is killed, and its attempt counts as broken down."""
+    history_days: float = Field(30.0, gt=0, allow_inf_nan=False)
+    """Batches that ended longer ago are forgotten; their results stay in the store."""
     api_url: str = "http://127.0.0.1:8000"
     """Where the command line finds the API."""
+    api_key: SecretStr = SecretStr("")
+    """The key that the command line and the SDK show to it."""
+    api_host: str = "127.0.0.1"
+    """The address that the API listens on. `farm api --host` sets it; whoever starts the API otherwise sets it too."""
+    api_keys: SecretStr = SecretStr("")
+    """Who may use the API: entries of `farm.keys`. With neither this nor a file, anybody on this machine may."""
+    api_keys_file: str = ""
+    """A file with more such entries, read again when it changes."""
+    rate_limit: float = Field(100.0, ge=0, allow_inf_nan=False)
+    """Requests a second that one key, or one address without a key, may go on making; 0: as many as it likes."""
+    webhook_private: bool = False
+    """Webhooks may go to this machine and to private networks. Whoever may submit can then reach what the API reaches."""
     flower_basic_auth: SecretStr = SecretStr("")
     """user:password; without it Flower is open to whoever reaches its port."""
+    flower_url: str = Field("", pattern="^$|^https?://")
+    """Where the operators' page says that Flower is; it does not mention it if empty."""
+    grafana_url: str = Field("", pattern="^$|^https?://")
+    """The same for Grafana."""

@@ -1,0 +1,176 @@
+"""Who asks, and whether they may: keys from the request, roles on the routes.
+
+`Gate` finds out who asks and turns away what no honest client sends; ``dependencies=[needs(Role.SUBMIT)]`` on a route
+says what is needed to get in. Routes without it are open to everybody.
+
+With no keys configured everybody on this machine may do everything, so the API must be out of reach of all others: it
+starts on loopback only, and refuses connections from elsewhere, names that are not this machine's (a hostile web page
+can let its own name point here), and changes that pages of other sites ask for.
+"""
+
+import logging
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.problems import problem
+from farm.errors import ForbiddenError, KeysError, UnauthorizedError
+from farm.keys import ANONYMOUS, Keys, Principal, Role, is_loopback
+
+COOKIE = "farm_key"
+"""Shows the key of whoever signed in on the operators' page."""
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_LOG = logging.getLogger(__name__)
+
+_BEARER = HTTPBearer(auto_error=False, description="A key that `farm keys new` made")
+_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same key in a header of its own")
+
+
+class Gate:
+    """ASGI middleware: notes the request's principal for `needs`, and refuses what came by a way that it must not."""
+
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        try:
+            principal = self._principal_by_key(connection) if self._keys.configured else _neighbour(connection)
+        except ForbiddenError as error:
+            await problem(HTTPStatus.FORBIDDEN, error.code, str(error))(scope, receive, send)
+            return
+        except KeysError as error:
+            _LOG.error("%s", error)  # only here: what the configuration looks like is the operator's business
+            detail = "The API cannot read its keys, so it lets nobody in. Its log tells the operator why."
+            await problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, detail)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["principal"] = principal
+        await self._app(scope, receive, send)
+
+    def _principal_by_key(self, connection: HTTPConnection) -> Principal | None:
+        scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
+        bearer = credentials.strip() if scheme.lower() == "bearer" else ""
+        key = bearer or connection.headers.get("x-api-key", "")
+        if key:
+            return self._keys.ring().find(key)
+        if cookie := connection.cookies.get(COOKIE):
+            # The browser sends the cookie by itself, whoever wrote the page that makes it ask.
+            _check_own_page(connection, browser=True)
+            return self._keys.ring().find(cookie)
+        return None
+
+
+def _neighbour(connection: HTTPConnection) -> Principal:
+    """ANONYMOUS, for a request that was made on this machine and not by another site's page. Raises ForbiddenError."""
+    server: Any = connection.scope.get("server") or ("", None)
+    if not is_loopback(server[0]):
+        raise ForbiddenError(
+            "No keys are configured, so the API answers on the loopback interface only. Make a key with "
+            "`farm keys new`, set FARM_API_KEYS, and start the API again."
+        )
+    host = _without_port(connection.headers.get("host", ""))
+    if not is_loopback(host.strip("[]")):
+        raise ForbiddenError(
+            "No keys are configured, so the API answers to the names localhost, 127.0.0.1 and [::1] only. Use one of "
+            "them, or configure keys (`farm keys new`)."
+        )
+    _check_own_page(connection, browser=False)
+    return ANONYMOUS
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
+
+
+def check_own_page(request: Request) -> None:
+    """Raise ForbiddenError when a page of another site makes the browser ask for a change."""
+    _check_own_page(request, browser=True)
+
+
+def _check_own_page(connection: HTTPConnection, *, browser: bool) -> None:
+    """Raise ForbiddenError for a change that another site's page asks for.
+
+    Browsers say where a request comes from, and no page can make them lie: in Sec-Fetch-Site over HTTPS and on
+    loopback, in Origin everywhere. `browser`: the request must come from one, so one of them must be there.
+    """
+    if connection.scope["method"] in _SAFE_METHODS:
+        return
+    site, origin = connection.headers.get("sec-fetch-site"), connection.headers.get("origin")
+    if site is not None:
+        own = site in ("same-origin", "none")
+    elif origin is not None:
+        own = origin.lower().partition("://")[2] == connection.headers.get("host", "").lower() != ""
+    else:
+        own = not browser
+    if not own:
+        raise ForbiddenError(
+            "A page of another site asked for this change. Make it on the farm's own page, or send the key in a header."
+        )
+
+
+def needs(role: Role) -> Any:
+    """For a route's or router's `dependencies`: only keys that may do what `role` is for get in.
+
+    Answers 401 without a key that the farm knows and 403 with one that lacks the role. In the OpenAPI document the
+    role stands as the scope of the security requirement.
+    """
+    return Security(_admit, scopes=[role.value])
+
+
+async def _admit(
+    request: Request,
+    scopes: SecurityScopes,
+    _bearer: Annotated[object, Security(_BEARER)],  # these two tell OpenAPI how keys are shown; `Gate` has read them
+    _header: Annotated[object, Security(_HEADER)],
+) -> None:
+    asking = principal(request)
+    for role in map(Role, scopes.scopes):
+        if not asking.may(role):
+            roles = ", ".join(own for own in Role if own in asking.roles)
+            raise ForbiddenError(
+                f"This needs the role {role}; the key {asking.name} has {roles}. Ask an operator for another key."
+            )
+
+
+def principal(request: Request) -> Principal:
+    """Who asks. Raises UnauthorizedError when no known key was shown."""
+    found = request.state.principal
+    if found is None:
+        raise UnauthorizedError(
+            "This needs a key that the farm knows: send `Authorization: Bearer KEY` or `X-API-Key: KEY`. An operator "
+            "makes keys with `farm keys new`."
+        )
+    assert isinstance(found, Principal)
+    return found
+
+
+type PrincipalOf = Annotated[Principal, Depends(principal)]
+
+
+def sign_in(request: Request, response: Response, key: str) -> Principal:
+    """Make the browser show `key` with all that it asks from now on, until it is closed; whose key it is.
+
+    Raises UnauthorizedError when the farm does not know the key, ForbiddenError when another site's page asks.
+    """
+    check_own_page(request)
+    keys = request.app.state.keys
+    assert isinstance(keys, Keys)
+    found = keys.ring().find(key)
+    if found is None:
+        raise UnauthorizedError("The farm does not know this key. An operator makes keys with `farm keys new`.")
+    response.set_cookie(COOKIE, key, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    return found
+
+
+def sign_out(response: Response) -> None:
+    """Make the browser forget the key."""
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
