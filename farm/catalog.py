@@ -1,12 +1,18 @@
 """What the farm has taken in, in the object store.
 
-Models are ``models/<id>/package.zip`` and ``inventory.json``, backgrounds are ``backgrounds/<id>.png``.
+Models are ``models/<id>/package.zip`` and ``inventory.json``, backgrounds are ``backgrounds/<id>.png``. Beside a model,
+``annotation.json`` remembers what the vocabulary makes of its morph names: a batch of thousands asks for nothing else.
 """
 
+import json
+from collections.abc import Callable
+
 from farm.backgrounds import Background
-from farm.errors import NotFoundError
+from farm.errors import ConflictError, NotFoundError
 from farm.models.inventory import Inventory
 from farm.models.package import Package, to_bytes
+from farm.morphs.annotation import Annotation, annotate
+from farm.morphs.vocabulary import vocabulary_version
 from farm.storage import ObjectStore
 
 
@@ -29,6 +35,39 @@ class Catalog:
             return Inventory.model_validate_json(self._store.get(f"models/{model_id}/inventory.json"))
         except NotFoundError as error:
             raise NotFoundError(f"There is no model '{model_id}'; upload it first with POST /v1/models.") from error
+
+    def annotation(self, model_id: str) -> Annotation:
+        """The annotation that the vocabulary proposes for the model's morphs. Raises NotFoundError."""
+        key = f"models/{model_id}/annotation.json"
+        try:
+            kept = json.loads(self._store.get(key))
+            if kept["vocabulary"] == vocabulary_version():
+                return {str(target): str(source) for target, source in kept["annotation"].items()}
+        except NotFoundError:
+            pass
+        annotation = annotate(self.inventory(model_id).source_morphs())
+        kept = {"vocabulary": vocabulary_version(), "annotation": annotation}
+        self._store.put(key, json.dumps(kept, ensure_ascii=False).encode())
+        return annotation
+
+    def models(self, after: str, limit: int) -> list[str]:
+        """The ids of models, sorted: `limit` of those behind `after` (empty: from the first)."""
+        return self._store.folders("models/", after, limit)
+
+    def remove(self, model_id: str, in_use: Callable[[], bool]) -> None:
+        """Forget a model. Raises NotFoundError, and ConflictError while something needs it.
+
+        The inventory goes first: without it no batch can name the model, so that `in_use` cannot change its mind.
+        """
+        inventory = self.inventory(model_id)
+        self._store.delete(f"models/{model_id}/annotation.json")
+        self._store.delete(f"models/{model_id}/inventory.json")
+        if in_use():
+            self._store.put(f"models/{model_id}/inventory.json", inventory.model_dump_json().encode())
+            raise ConflictError(
+                f"Jobs that have not ended need model {model_id}; cancel their batches or wait for them."
+            )
+        self._store.delete_all(f"models/{model_id}/")
 
     def package(self, model_id: str) -> bytes:
         """The model's package, as `farm.models.package.unfold` takes it. Raises NotFoundError."""

@@ -11,8 +11,8 @@ from farm.labels import LabelName
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES, STYLES
 
-RENDERER_VERSION = 2
-"""Raised by every change that changes pixels or poses, so that old results are not mistaken for new ones."""
+RENDERER_VERSION = 3
+"""Raised by every change of pixels, poses or the form of a stored result: old ones are not mistaken for new ones."""
 MAX_SAMPLES = 10_000
 
 

@@ -19,11 +19,9 @@ from types import TracebackType
 import httpx
 
 from farm.errors import FarmError, ServiceError
-from farm.jobs.store import JobStore
-from farm.jobs.submission import requeue_running
+from farm.jobs.connection import Connection
+from farm.jobs.keeper import hand_back_all
 from farm.process import die_with_parent
-from farm.settings import Settings
-from farm.worker.celery_app import enqueue, make_app
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
@@ -103,9 +101,7 @@ class EmbeddedStack:
         self._spawn("valkey", [*valkey_command(), "--port", str(self._redis_port), *self._valkey_options()])
         self._wait("valkey", self._redis_answers)
         if self._keep:
-            settings = Settings(redis_url=self.environment["FARM_REDIS_URL"])
-            celery = make_app(settings)
-            requeue_running(JobStore(settings.redis_url), lambda job_id: enqueue(celery, job_id))
+            hand_back_all(Connection(self.environment["FARM_REDIS_URL"]))  # no worker runs yet
         farm = [sys.executable, "-m", "farm"]
         self._spawn("api", [*farm, "api", "--port", str(self._port)])
         self._spawn(
@@ -143,7 +139,7 @@ class EmbeddedStack:
 
     def _redis_answers(self) -> bool:
         try:
-            JobStore(self.environment["FARM_REDIS_URL"]).check()
+            Connection(self.environment["FARM_REDIS_URL"]).check()
         except ServiceError:
             return False
         return True

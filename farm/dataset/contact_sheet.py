@@ -1,7 +1,7 @@
 """The contact sheet of a model: a few samples, each in both partitions and every style, on a chequered ground."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,31 +25,35 @@ def chosen_samples(samples: int) -> tuple[int, ...]:
 
 
 def contact_sheet(
-    pictures: Mapping[tuple[int, Partition, str], NDArray[np.uint8]],
+    look: Callable[[int, Partition], Mapping[str, NDArray[np.uint8]]],
     samples: Sequence[int],
     partitions: Sequence[Partition],
     names: Sequence[str],
 ) -> bytes:
     """A PNG with a row for each sample and a column for each partition and name, a style's or a label's.
 
-    `pictures` holds a picture for every combination: (size, size, 4) with straight alpha, or (size, size, 3).
+    `look(sample, partition)` gives a picture for every name: (size, size, 4) with straight alpha, or (size, size, 3). It
+    is asked once for each, so that no more pictures than those of one shot are held.
     """
-    columns = [(partition, name) for partition in partitions for name in names]
-    width = len(columns) * (_CELL + _GAP) + _GAP
-    height = _HEADER + len(samples) * (_CELL + _GAP)
+    step = _CELL + _GAP
+    width = len(partitions) * len(names) * step + _GAP
+    height = _HEADER + len(samples) * step
     sheet = Image.new("RGB", (width, height), _PAPER)
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=14)
     ground = _chequers()
-    for column, (partition, name) in enumerate(columns):
-        left = _GAP + column * (_CELL + _GAP)
-        pen.text((left + _CELL / 2, _HEADER / 2), f"{partition} / {name}", _INK, font, anchor="mm")
+    for block, partition in enumerate(partitions):
+        lefts = {name: _GAP + (block * len(names) + column) * step for column, name in enumerate(names)}
+        for name, left in lefts.items():
+            pen.text((left + _CELL / 2, _HEADER / 2), f"{partition} / {name}", _INK, font, anchor="mm")
         for row, sample in enumerate(samples):
-            picture = Image.fromarray(pictures[sample, partition, name]).convert("RGBA")
-            picture = picture.resize((_CELL, _CELL), Image.Resampling.BOX)
-            cell = ground.copy()
-            cell.alpha_composite(picture)
-            sheet.paste(cell.convert("RGB"), (left, _HEADER + row * (_CELL + _GAP)))
+            pictures = look(sample, partition)
+            for name, left in lefts.items():
+                picture = Image.fromarray(pictures[name]).convert("RGBA")
+                picture = picture.resize((_CELL, _CELL), Image.Resampling.BOX)
+                cell = ground.copy()
+                cell.alpha_composite(picture)
+                sheet.paste(cell.convert("RGB"), (left, _HEADER + row * step))
     with io.BytesIO() as out:
         sheet.save(out, "PNG")
         return out.getvalue()

@@ -3,14 +3,17 @@
 It holds no clock, host, path or device: equal inputs give equal bytes.
 """
 
-from pydantic import BaseModel, ConfigDict
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from farm.backgrounds import BackgroundRecord
+from farm.errors import StorageError
 from farm.pipe import Survey, View
 from farm.poses import Partition
 from farm.spec import RenderSpec, StyleName
 
-FORMAT = 1
+FORMAT: Literal[2] = 2
 MANIFEST = "manifest.json"
 CONTACT_SHEET = "contact-sheet.png"
 
@@ -45,6 +48,9 @@ class ImageRecord(_Record):
 
     file: str
     """Name inside the shard."""
+    offset: int
+    """Where the PNG file begins in the shard, and how long it is: a range read gives one picture."""
+    bytes: int
     sample: int
     style: StyleName
     partition: Partition
@@ -82,7 +88,7 @@ class BasisRecord(_Record):
 class Manifest(_Record):
     """All about one rendered model."""
 
-    format: int = FORMAT
+    format: Literal[2] = FORMAT
     renderer: int
     """`farm.spec.RENDERER_VERSION` that drew it."""
     render_key: str
@@ -106,6 +112,17 @@ class Manifest(_Record):
     def to_bytes(self) -> bytes:
         """The file's bytes; one line an image would be nicer to read, one line in all is smaller."""
         return self.model_dump_json().encode() + b"\n"
+
+
+def read_manifest(data: bytes, source: str) -> Manifest:
+    """The manifest with these bytes; `source` stands in the error. Raises StorageError for another format, or none."""
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        raise StorageError(
+            f"{source} is no manifest of format {FORMAT}: an earlier or a later Facefarm wrote it, or it is damaged. "
+            "Delete what it describes and render again."
+        ) from error
 
 
 def result_object(render_key: str, file: str) -> str:

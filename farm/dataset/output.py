@@ -20,9 +20,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, ImageRecord, LabelShardRecord, Manifest, view_suffix
+from farm.dataset.manifest import (
+    CONTACT_SHEET,
+    MANIFEST,
+    ImageRecord,
+    LabelShardRecord,
+    Manifest,
+    read_manifest,
+    view_suffix,
+)
 from farm.dataset.shards import read_shard
 from farm.errors import ConflictError, StorageError
 from farm.poses import POSE_SIZE
@@ -151,10 +157,7 @@ def read_output(directory: Path) -> list[RenderedModel]:
     """The rendered models under `directory`, by folder name. Raises StorageError when there is none."""
     models = []
     for path in sorted(directory.glob(f"*/{MANIFEST}")):
-        try:
-            models.append(RenderedModel(path.parent, Manifest.model_validate_json(path.read_bytes())))
-        except ValidationError as error:
-            raise StorageError(f"{path} is no manifest of this version; delete its folder and render again.") from error
+        models.append(RenderedModel(path.parent, read_manifest(path.read_bytes(), str(path))))
     if not models:
         raise StorageError(
             f"{directory} holds no rendered models; make some with `farm render PATH --out {directory}`."

@@ -5,6 +5,7 @@ The bytes depend on the contents alone: no times, no owners.
 
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,13 @@ from types import TracebackType
 
 
 class ShardWriter:
-    """Writes one shard to a file; use it as a context manager."""
+    """Writes one shard to a file; use it as a context manager. What was added can be read back, by any thread."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.members = 0
-        self._tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)
+        self._file = path.open("w+b")
+        self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)
 
     def __enter__(self) -> "ShardWriter":
         return self
@@ -27,17 +29,27 @@ class ShardWriter:
     ) -> None:
         self.close()
 
-    def add(self, name: str, data: bytes) -> None:
-        """Append one member."""
+    def add(self, name: str, data: bytes) -> int:
+        """Append one member; the place of its first byte in the file."""
         member = tarfile.TarInfo(name)
         member.size = len(data)
         member.mode = 0o644
         self._tar.addfile(member, io.BytesIO(data))
         self.members += 1
+        padded = -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        return self._file.tell() - padded
+
+    def read(self, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset` on, of members that were added; not after `close`."""
+        self._file.flush()
+        return os.pread(self._file.fileno(), size, offset)
 
     def close(self) -> None:
         """Finish the archive; the file is complete afterwards."""
-        self._tar.close()
+        try:
+            self._tar.close()
+        finally:
+            self._file.close()
 
 
 def read_shard(path: Path) -> Iterator[tuple[str, bytes]]:

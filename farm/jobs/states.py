@@ -1,25 +1,30 @@
 """The state machine of a job (one model in one batch), without I/O.
 
-    queued -> rendering -> done
-       ^          |------> failed        (the model is at fault, or the attempts are used up)
-       |__________|                      (Blender died: another attempt)
-    queued, rendering -> cancelled
+    queued -> leased -> rendering -> uploading -> done
+       ^         |          |            |
+       |_________|__________|____________|------> failed        (the model is at fault: no attempt could end better)
+                 |                       '------> quarantined   (three attempts broke down)
+                 '-- handed back, or lost with its worker: waits, then queued again
+    all but the ended -> cancelled;   failed, quarantined, cancelled -> queued, when a user asks for a retry
 
 Every change names the attempt that makes it. An attempt that is no longer the job's own (its worker was thought lost
 and the job went to another) is refused with StaleAttempt: of two workers on one job, one counts.
+
+A pause belongs to the batch, not to the job: a paused batch's jobs are queued, and nobody takes them.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
 from farm.errors import ConflictError
 
 MAX_ATTEMPTS = 3
-
-type Settlement = Callable[["Job", int, str, str], "Job"]
-"""How an attempt ends badly: (job, attempt, error code, message) to the new job."""
+"""Attempts that may break down before a job is quarantined."""
+MAX_WAIT_SECONDS = 60.0
+KEPT_ATTEMPTS = 10
+"""Ended attempts that a job remembers; a job handed back every minute for a month must not grow."""
 
 
 class State(StrEnum):
@@ -27,19 +32,34 @@ class State(StrEnum):
 
     QUEUED = "queued"
     """Waits for a worker."""
+    LEASED = "leased"
+    """A worker has it and loads the model."""
     RENDERING = "rendering"
-    """A worker has it."""
+    """Blender draws it."""
+    UPLOADING = "uploading"
+    """Everything is drawn; the shards go to the store."""
     DONE = "done"
     """Its manifest is in the store."""
     FAILED = "failed"
-    """It cannot be done; `error_code` and `error` say why."""
+    """The model cannot be drawn; `error_code` and `error` say why."""
+    QUARANTINED = "quarantined"
+    """Attempts on it broke down `MAX_ATTEMPTS` times; a person should look at it before it costs more workers."""
     CANCELLED = "cancelled"
     """A user took it back."""
 
     @property
+    def active(self) -> bool:
+        """Whether a worker has the job."""
+        return self in _ACTIVE
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more will happen to the job by itself."""
-        return self in (State.DONE, State.FAILED, State.CANCELLED)
+        return self in _ENDED
+
+
+_ACTIVE = frozenset((State.LEASED, State.RENDERING, State.UPLOADING))
+_ENDED = frozenset((State.DONE, State.FAILED, State.QUARANTINED, State.CANCELLED))
 
 
 class StaleAttempt(ConflictError):
@@ -49,11 +69,25 @@ class StaleAttempt(ConflictError):
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that ended without a result."""
+
+    number: int
+    worker: str
+    code: str
+    error: str
+    at: float
+    """When it ended: seconds since the epoch by the store's clock, the only clock that all agree on."""
+    counted: bool
+    """Whether it counts towards `MAX_ATTEMPTS`: a hand-back or an outage of a service does not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One model in one batch."""
 
     id: str
-    batch: str
+    """`<batch>-<index>`; the index is its place in the batch, from 0."""
     model: str
     """Content hash of the model."""
     name: str
@@ -64,66 +98,155 @@ class Job:
     render_key: str
     state: State = State.QUEUED
     attempt: int = 0
-    """How many attempts have begun; the present one's number while rendering."""
+    """How many attempts have begun; the present one's number while a worker has the job."""
+    worker: str = ""
+    """Who has the job, or had it last."""
     images_done: int = 0
+    wait: float = 0.0
+    """Seconds for which a job just given back is not handed out."""
     error_code: str = ""
     error: str = ""
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    """Those that ended without a result, oldest first."""
+
+    @property
+    def batch(self) -> str:
+        """The batch it belongs to."""
+        return self.id.rpartition("-")[0]
+
+    @property
+    def index(self) -> int:
+        """Its place in the batch."""
+        return int(self.id.rpartition("-")[2])
+
+    @property
+    def losses(self) -> int:
+        """Attempts that count towards `MAX_ATTEMPTS`."""
+        return sum(attempt.counted for attempt in self.attempts)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
+        """As plain JSON values; fields that have their default are left out, since farms hold a million of these."""
+        values = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
+        if self.attempts:
+            values["attempts"] = [asdict(attempt) for attempt in self.attempts]
+        return values
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Job":
         """The inverse of `to_json`."""
-        return Job(**{**values, "state": State(values["state"]), "warnings": tuple(values["warnings"])})
-
-
-def claim(job: Job) -> Job:
-    """A worker begins an attempt. A job that is rendering may be claimed again: its worker was lost."""
-    if job.state.ended:
-        raise StaleAttempt(f"Job {job.id} is {job.state} already.")
-    if job.attempt >= MAX_ATTEMPTS:
-        return replace(
-            job,
-            state=State.FAILED,
-            error_code=job.error_code or "attempts-used-up",
-            error=job.error or f"Its worker was lost {MAX_ATTEMPTS} times; see the workers' logs.",
+        return Job(
+            **{
+                **values,
+                "state": State(values.get("state", State.QUEUED)),
+                "warnings": tuple(values.get("warnings", ())),
+                "attempts": tuple(Attempt(**attempt) for attempt in values.get("attempts", ())),
+            }
         )
-    return replace(job, state=State.RENDERING, attempt=job.attempt + 1, images_done=0)
+
+
+def job_id(batch: str, index: int) -> str:
+    """The id of the job at a place in a batch."""
+    return f"{batch}-{index}"
+
+
+INVARIANTS: dict[str, Callable[[Job], bool]] = {
+    "images drawn lie between none and all": lambda job: 0 <= job.images_done <= job.images_total,
+    "a done job has all its images": lambda job: job.state is not State.DONE or job.images_done == job.images_total,
+    "who works on a job is known": lambda job: not job.state.active or (job.worker != "" and job.attempt > 0),
+    "a job that went wrong says why": lambda job: (
+        job.state not in (State.FAILED, State.QUARANTINED) or (job.error_code != "" and job.error != "")
+    ),
+    "a queued job has attempts left": lambda job: job.state is not State.QUEUED or job.losses < MAX_ATTEMPTS,
+    "only quarantined jobs and those after them used up their attempts": lambda job: job.losses <= MAX_ATTEMPTS,
+    "attempts end in their order, before the present one": lambda job: (
+        list(numbers := [attempt.number for attempt in job.attempts]) == sorted(set(numbers))
+        and (not numbers or numbers[-1] <= job.attempt)
+    ),
+    "only a queued job waits": lambda job: job.wait == 0 or job.state is State.QUEUED,
+    "its memory is bounded": lambda job: len(job.attempts) <= KEPT_ATTEMPTS,
+}
+"""What holds for every job at any time, by name."""
+
+
+def broken_invariants(job: Job) -> list[str]:
+    """The names of the invariants that do not hold for `job`."""
+    return [name for name, holds in INVARIANTS.items() if not holds(job)]
+
+
+def claim(job: Job, worker: str) -> Job:
+    """A worker begins an attempt on a queued job."""
+    if job.state is not State.QUEUED:
+        raise StaleAttempt(f"Job {job.id} is {job.state} already.")
+    return replace(job, state=State.LEASED, attempt=job.attempt + 1, worker=worker, wait=0.0)
 
 
 def _own(job: Job, attempt: int) -> None:
-    if job.state is not State.RENDERING or job.attempt != attempt:
+    if not job.state.active or job.attempt != attempt:
         raise StaleAttempt(f"Attempt {attempt} of job {job.id} is over: the job is {job.state}, attempt {job.attempt}.")
 
 
 def progress(job: Job, attempt: int, images_done: int) -> Job:
-    """The attempt has drawn `images_done` images so far."""
+    """The attempt has `images_done` images so far, those that it found from earlier attempts included."""
     _own(job, attempt)
-    return replace(job, images_done=max(job.images_done, min(images_done, job.images_total)))
+    done = max(0, min(images_done, job.images_total))
+    state = State.UPLOADING if done == job.images_total else State.RENDERING
+    return replace(job, state=state, images_done=done)
 
 
-def finish(job: Job, attempt: int, warnings: tuple[str, ...]) -> Job:
-    """The manifest is stored."""
+def finish(job: Job, attempt: int, warnings: tuple[str, ...] = ()) -> Job:
+    """The manifest is stored. Said twice, since the answer to the first was lost, it changes nothing."""
+    if job.state is State.DONE and job.attempt == attempt:
+        return job
     _own(job, attempt)
-    return replace(job, state=State.DONE, images_done=job.images_total, warnings=warnings, error_code="", error="")
+    return replace(
+        job, state=State.DONE, images_done=job.images_total, warnings=warnings, error_code="", error=""
+    )  # fmt: skip
 
 
-def fail(job: Job, attempt: int, code: str, message: str) -> Job:
+def fail(job: Job, attempt: int, code: str, error: str) -> Job:
     """The model cannot be drawn; trying again would not help."""
     _own(job, attempt)
-    return replace(job, state=State.FAILED, error_code=code, error=message)
+    return replace(job, state=State.FAILED, error_code=code, error=error)
 
 
-def give_back(job: Job, attempt: int, code: str, message: str) -> Job:
-    """The attempt broke down; the job waits again, or has failed when its attempts are used up."""
+def lose(job: Job, attempt: int, code: str, error: str, at: float) -> Job:
+    """The attempt broke down: the job waits and is tried again, or is quarantined when that happened too often."""
+    given_back = _ended(job, attempt, code, error, at, counted=True)
+    if given_back.losses < MAX_ATTEMPTS:
+        return given_back
+    return replace(given_back, state=State.QUARANTINED, wait=0.0)
+
+
+def hand_back(job: Job, attempt: int, code: str, error: str, at: float, wait: float = 0.0) -> Job:
+    """The worker stops, or a service is away: nobody can say anything against the job, which is queued again.
+
+    `wait` is how many seconds it is not to be handed out.
+    """
+    return replace(_ended(job, attempt, code, error, at, counted=False), wait=min(wait, MAX_WAIT_SECONDS))
+
+
+def _ended(job: Job, attempt: int, code: str, error: str, at: float, counted: bool) -> Job:
     _own(job, attempt)
-    state = State.FAILED if attempt >= MAX_ATTEMPTS else State.QUEUED
-    return replace(job, state=state, images_done=0, error_code=code, error=message)
+    ended = Attempt(job.attempt, job.worker, code, error, at, counted)
+    # What counts is kept before what does not: hand-backs must not push a loss out of memory.
+    kept = [*job.attempts, ended]
+    if len(kept) > KEPT_ATTEMPTS:
+        kept.remove(next((a for a in kept if not a.counted), kept[0]))
+    after = replace(
+        job, state=State.QUEUED, images_done=0, error_code=code, error=error, attempts=tuple(kept)
+    )  # fmt: skip
+    return replace(after, wait=min(MAX_WAIT_SECONDS, 2.0**after.losses))
 
 
 def cancel(job: Job) -> Job:
     """A user takes the job back; an ended job stays as it is."""
-    return job if job.state.ended else replace(job, state=State.CANCELLED)
+    return job if job.state.ended else replace(job, state=State.CANCELLED, wait=0.0)
+
+
+def retry(job: Job) -> Job:
+    """A user wants a failed, quarantined or cancelled job tried again, with all its attempts; others stay as they are."""
+    if job.state not in (State.FAILED, State.QUARANTINED, State.CANCELLED):
+        return job
+    forgiven = tuple(replace(attempt, counted=False) for attempt in job.attempts)
+    return replace(job, state=State.QUEUED, images_done=0, error_code="", error="", attempts=forgiven, wait=0.0)

@@ -1,230 +1,337 @@
 """Keeps batches and jobs in Redis.
 
-    farm:batch:<id>        hash: record (JSON), a counter for each job state, images_total, images_done
-    farm:batch:<id>:jobs   list of job ids, in order of submission
-    farm:job:<id>          JSON of the Job
-    farm:batches           list of batch ids, newest first
-    farm:totals            hash: the same counters over all batches
+    farm:batch:<id>        hash: record (JSON), priority, paused, sequence, ended, and counters: a number for each job
+                           state, open (jobs that have not ended), images_total, images_done, error:<code>
+    farm:batch:<id>:jobs   hash: index to the JSON of the Job
+    farm:batch:<id>:queue  list of the indexes that wait for a worker (see `farm.jobs.queue`)
+    farm:batch:<id>:rate   hash: ten-second slot to images drawn in it, for the last ten minutes
+    farm:batch:<id>:logs   hash: index to the tail of Blender's log, for jobs whose last attempt ended badly
+    farm:batches           sorted set of batch ids by sequence, the order of submission
+    farm:ended             sorted set of the ids of batches that have ended, by when
+    farm:removed           set of the ids of batches that were forgotten here and whose orders are not yet
+    farm:totals            hash: the counters over all batches, and backlog_images
+    farm:models            hash: model to the number of jobs that have not ended and need it
+    farm:events            stream of changes (`farm.jobs.events`)
 
-A job changes by a pure function of `farm.jobs.states` in an optimistic transaction, together with the counters that
-follow from the difference, so that counters and jobs cannot disagree.
+A job changes by a pure function of `farm.jobs.states`. The new job, the counters, the lease, its place in the queue and
+the event are written in one step (`lua/commit.lua`), and only if the job is still what the function saw, so that none of
+them can disagree.
 """
 
 import json
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import batched
 from typing import Any
 
-import redis
-from redis.client import Pipeline
-
-from farm.errors import NotFoundError, ServiceError
+from farm.errors import ConflictError, NotFoundError
+from farm.jobs.batches import Batch, BatchRecord, Totals
+from farm.jobs.connection import Connection
+from farm.jobs.effects import IMAGES_DONE, IMAGES_TOTAL, effects
 from farm.jobs.states import Job, State
-from farm.spec import RenderSpec
 
-_IMAGES_TOTAL, _IMAGES_DONE = "images_total", "images_done"
 _TOTALS = "farm:totals"
 _BATCHES = "farm:batches"
-_CONNECT_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One submission."""
-
-    id: str
-    name: str
-    spec: RenderSpec
-    created: str
-    """ISO 8601, UTC; for people and pages, never in a result."""
-    counts: dict[State, int]
-    images_total: int
-    images_done: int
-
-    @property
-    def ended(self) -> bool:
-        """Whether every job has ended."""
-        return self.counts[State.QUEUED] + self.counts[State.RENDERING] == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """The whole farm in numbers."""
-
-    counts: dict[State, int]
-    backlog_images: int
-    """Images of queued and running jobs that are not drawn yet."""
+_ENDED = "farm:ended"
+_REMOVED = "farm:removed"
+_MODELS = "farm:models"
+_ERROR = "error:"
+_CHUNK = 500
+"""Jobs that one round trip reads or writes."""
+_RATE_SLOT_SECONDS = 10
+_RATE_SLOTS = 6
+LOG_CHARACTERS = 4000
 
 
 def new_id() -> str:
-    """A fresh identifier for a batch or job (16 hex digits)."""
+    """A fresh identifier for a batch (16 hex digits)."""
     return secrets.token_hex(8)
 
 
-def connect(url: str) -> "redis.Redis":
-    """A client for `url`; nothing is sent yet."""
-    return redis.Redis.from_url(
-        url, decode_responses=True, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=30, health_check_interval=30
-    )
+def utc_now() -> str:
+    """The time as people read it: ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _difference(before: Job | None, after: Job) -> dict[str, int]:
-    """How the counters change when a job goes from `before` to `after`."""
-    changes: dict[str, int] = {}
-    if before is None or before.state is not after.state:
-        changes[after.state] = 1
-        if before is not None:
-            changes[before.state] = -1
-    drawn = after.images_done - (before.images_done if before else 0)
-    if drawn:
-        changes[_IMAGES_DONE] = drawn
-    if before is None:
-        changes[_IMAGES_TOTAL] = after.images_total
-    # Ended jobs leave the backlog with all their images.
-    owed_after = 0 if after.state.ended else after.images_total - after.images_done
-    owed_before = 0 if before is None or before.state.ended else before.images_total - before.images_done
-    if owed_after != owed_before:
-        changes["backlog_images"] = owed_after - owed_before
-    return changes
+def _text(job: Job) -> str:
+    return json.dumps(job.to_json(), ensure_ascii=False, separators=(",", ":"))
+
+
+def _job(text: str) -> Job:
+    return Job.from_json(json.loads(text))
+
+
+def _event(job: Job) -> str:
+    fields = {"job": job.id, "name": job.name, "state": job.state, "attempt": job.attempt, "error_code": job.error_code}
+    return json.dumps(
+        {**fields, "images_done": job.images_done, "images_total": job.images_total}, ensure_ascii=False
+    )  # fmt: skip
+
+
+def _is_id(batch: str) -> bool:
+    # What users type must not become the name of another key.
+    return ":" not in batch
+
+
+def no_job(job: str) -> NotFoundError:
+    """The error for a job that is not there."""
+    return NotFoundError(f"There is no job '{job}'; `farm status BATCH` lists those of a batch.")
+
+
+def no_batch(batch: str) -> NotFoundError:
+    """The error for a batch that is not there."""
+    return NotFoundError(f"There is no batch '{batch}'; `farm status` lists them.")
 
 
 class JobStore:
     """Batches and jobs. Every method raises ServiceError when Redis does not answer."""
 
-    def __init__(self, url: str) -> None:
-        # redis-py types every answer as bytes | str, whatever decode_responses says.
-        try:
-            self._redis: Any = connect(url)
-        except ValueError as error:
-            raise ServiceError(
-                f"FARM_REDIS_URL is no Redis address ({error}); it looks like redis://host:6379/0."
-            ) from error
-        self._url = url
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._redis = connection.redis
+        self._safely = connection.safely
+        self.now = connection.now
+        self.check = connection.check
 
-    def _safely[T](self, action: Callable[[], T]) -> T:
-        try:
-            return action()
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            raise ServiceError(
-                f"Redis at {self._url.rsplit('@')[-1]} does not answer ({error}). Check FARM_REDIS_URL and that the server "
-                "is up; `farm doctor` tries it."
-            ) from error
+    def add_batch(
+        self, batch: str, record: BatchRecord, jobs: Sequence[Job], priority: int = 0, paused: bool = False
+    ) -> bool:
+        """Store a batch and its jobs in one step; False, changing nothing, when there is a batch of this id."""
+        key = f"farm:batch:{batch}"
+        texts = {job.index: _text(job) for job in jobs}
+        waiting = [job.index for job in jobs if job.state is State.QUEUED]
+        counts, models, backlog, open_jobs = _sums(jobs)
+        open_script = self._connection.script("open")
 
-    def check(self) -> str:
-        """Prove that Redis answers; a phrase that names it."""
-
-        def ask() -> str:
-            info: dict[str, Any] = self._redis.info("server")
-            name = info.get("server_name", "redis")
-            version = info.get("valkey_version") or info.get("redis_version", "?")
-            return f"{name} {version}"
-
-        return self._safely(ask)
-
-    def add_batch(self, batch_id: str, name: str, spec: RenderSpec, jobs: Sequence[Job]) -> None:
-        """Store a batch and its queued jobs in one step."""
-
-        def write() -> None:
-            pipe = self._redis.pipeline(transaction=True)
-            key = f"farm:batch:{batch_id}"
-            record = {
-                "name": name,
-                "spec": spec.model_dump(mode="json"),
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        def write(pipe: Any) -> bool:
+            if pipe.exists(key):
+                return False
+            pipe.multi()
+            fields: dict[str, str | int] = {
+                "record": json.dumps(record.to_json(), ensure_ascii=False),
+                "priority": priority,
+                "paused": int(paused),
+                "open": open_jobs,
+                **counts,
             }
-            pipe.hset(key, "record", json.dumps(record))
-            for job in jobs:
-                pipe.set(f"farm:job:{job.id}", json.dumps(job.to_json()))
-                pipe.rpush(f"{key}:jobs", job.id)
-                self._count(pipe, job.batch, None, job)
-            pipe.lpush(_BATCHES, batch_id)
-            pipe.execute()
+            if record.webhook:
+                fields["webhook"] = 1
+            pipe.hset(key, mapping=fields)
+            for part in batched(texts.items(), _CHUNK, strict=False):
+                pipe.hset(f"{key}:jobs", mapping=dict[int, str](part))
+            for indexes in batched(waiting, _CHUNK, strict=False):
+                pipe.rpush(f"{key}:queue", *indexes)
+            for name, count in counts.items():
+                if not name.startswith(_ERROR):
+                    pipe.hincrby(_TOTALS, name, count)
+            pipe.hincrby(_TOTALS, "backlog_images", backlog)
+            for model, count in models.items():
+                pipe.hincrby(_MODELS, model, count)
+            open_script(args=[batch], client=pipe)
+            return True
 
-        self._safely(write)
+        return bool(self._safely(lambda: self._redis.transaction(write, key, value_from_callable=True)))
 
-    def _count(self, pipe: Pipeline, batch: str, before: Job | None, after: Job) -> None:
-        for name, change in _difference(before, after).items():
-            pipe.hincrby(_TOTALS, name, change)
-            if name != "backlog_images":
-                pipe.hincrby(f"farm:batch:{batch}", name, change)
-
-    def job(self, job_id: str) -> Job:
+    def job(self, job: str) -> Job:
         """Raises NotFoundError."""
-        text = self._safely(lambda: self._redis.get(f"farm:job:{job_id}"))
-        if text is None:
-            raise NotFoundError(f"There is no job '{job_id}'.")
-        return Job.from_json(json.loads(str(text)))
+        return _job(self._read(job))
 
-    def change(self, job_id: str, step: Callable[[Job], Job]) -> Job:
-        """Apply `step` to the job, atomically with the counters, and return the new job.
+    def _read(self, job: str) -> str:
+        batch, _, index = job.rpartition("-")
+        text = self._safely(lambda: self._redis.hget(f"farm:batch:{batch}:jobs", index))
+        if text is None:
+            raise no_job(job)
+        return str(text)
+
+    def change(self, job: str, step: Callable[[Job], Job]) -> Job:
+        """Apply `step` to the job with all that follows from it, and return the new job.
 
         `step` may be called again when another client changed the job meanwhile; what it raises comes through.
         """
-        key = f"farm:job:{job_id}"
-
-        def attempt(pipe: Any) -> Job:
-            text = pipe.get(key)
-            if text is None:
-                raise NotFoundError(f"There is no job '{job_id}'.")
-            before = Job.from_json(json.loads(str(text)))
+        commit = self._connection.script("commit")
+        while True:
+            text = self._read(job)
+            before = _job(text)
             after = step(before)
-            pipe.multi()
-            if after != before:
-                pipe.set(key, json.dumps(after.to_json()))
-                self._count(pipe, before.batch, before, after)
-            return after
+            if after == before:
+                return after
+            arguments = self._commit_arguments(text, before, after)
+            if self._safely(lambda arguments=arguments: commit(args=arguments)):  # type: ignore[misc]
+                return after
 
-        changed = self._safely(lambda: self._redis.transaction(attempt, key, value_from_callable=True))
-        assert isinstance(changed, Job)
+    def _commit_arguments(self, text: str, before: Job, after: Job) -> list[Any]:
+        follows = json.dumps(asdict(effects(before, after)))
+        return [after.id, text, _text(after), follows, self._connection.lease_seconds, _event(after)]
+
+    def change_all(self, batch: str, step: Callable[[Job], Job]) -> int:
+        """Apply `step` to every job of the batch; how many it changed. Raises NotFoundError."""
+        commit = self._connection.script("commit")
+        changed = 0
+        for chunk in batched(range(self.size(batch)), _CHUNK, strict=False):
+            todo = list(chunk)
+            while todo:
+                found = self._texts(batch, todo)
+                pipe = self._redis.pipeline(transaction=False)
+                sent: list[int] = []
+                for index, text in found.items():
+                    before = _job(text)
+                    after = step(before)
+                    if after != before:
+                        commit(args=self._commit_arguments(text, before, after), client=pipe)
+                        sent.append(index)
+                answers = self._safely(pipe.execute)
+                # A job that changed meanwhile is looked at again.
+                todo = [index for index, answer in zip(sent, answers, strict=True) if not answer]
+                changed += len(sent) - len(todo)
         return changed
 
-    def batch(self, batch_id: str) -> Batch:
-        """Raises NotFoundError."""
-        values: dict[str, str] = self._safely(lambda: self._redis.hgetall(f"farm:batch:{batch_id}"))
-        if not values:
-            raise NotFoundError(f"There is no batch '{batch_id}'.")
-        record = json.loads(values["record"])
-        return Batch(
-            id=batch_id,
-            name=record["name"],
-            spec=RenderSpec.model_validate(record["spec"]),
-            created=record["created"],
-            counts=_counts(values),
-            images_total=int(values.get(_IMAGES_TOTAL, 0)),
-            images_done=int(values.get(_IMAGES_DONE, 0)),
-        )
+    def _texts(self, batch: str, indexes: Sequence[int]) -> dict[int, str]:
+        values: list[str | None] = self._safely(lambda: self._redis.hmget(f"farm:batch:{batch}:jobs", indexes))
+        return {index: text for index, text in zip(indexes, values, strict=True) if text is not None}
 
-    def batches(self, limit: int) -> list[Batch]:
-        """The newest batches, newest first."""
-        ids: Iterable[str] = self._safely(lambda: self._redis.lrange(_BATCHES, 0, limit - 1))
-        return [self.batch(batch_id) for batch_id in ids]
+    def size(self, batch: str) -> int:
+        """How many jobs the batch has. Raises NotFoundError."""
+        count = int(self._safely(lambda: self._redis.hlen(f"farm:batch:{batch}:jobs")))
+        if not count:
+            raise no_batch(batch)
+        return count
 
-    def jobs(self, batch_id: str, first: int = 0, limit: int = 10_000) -> list[Job]:
-        """Jobs of a batch in order of submission, `limit` of them from number `first` on."""
-        ids: list[str] = self._safely(
-            lambda: self._redis.lrange(f"farm:batch:{batch_id}:jobs", first, first + limit - 1)
-        )
-        if not ids:
-            return []
-        texts: list[str | None] = self._safely(lambda: self._redis.mget([f"farm:job:{job_id}" for job_id in ids]))
-        return [Job.from_json(json.loads(text)) for text in texts if text is not None]
+    def jobs(
+        self, batch: str, first: int = 0, limit: int = 10_000, states: frozenset[State] = frozenset()
+    ) -> list[Job]:
+        """Jobs of a batch in order of submission, from place `first` on: `limit` of those in `states` (empty: all).
 
-    def running(self) -> list[str]:
-        """The ids of all jobs that a worker has."""
-        found: list[str] = []
-        batches: list[str] = self._safely(lambda: self._redis.lrange(_BATCHES, 0, -1))
-        for batch_id in batches:
-            if self.batch(batch_id).counts[State.RENDERING]:
-                found += [job.id for job in self.jobs(batch_id) if job.state is State.RENDERING]
+        Raises NotFoundError.
+        """
+        found: list[Job] = []
+        for chunk in batched(range(first, self.size(batch)), _CHUNK, strict=False):
+            for text in self._texts(batch, chunk).values():
+                job = _job(text)
+                if not states or job.state in states:
+                    found.append(job)
+                    if len(found) == limit:
+                        return found
         return found
+
+    def batch(self, batch: str) -> Batch:
+        """Raises NotFoundError."""
+        found = self._batches([batch])[0] if _is_id(batch) else None
+        if found is None:
+            raise no_batch(batch)
+        return found
+
+    def has_batch(self, batch: str) -> bool:
+        """Whether there is a batch of this id."""
+        return _is_id(batch) and bool(self._safely(lambda: self._redis.exists(f"farm:batch:{batch}")))
+
+    def _batches(self, ids: Sequence[str]) -> list[Batch | None]:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.time()
+        for batch in ids:
+            pipe.hgetall(f"farm:batch:{batch}")
+            pipe.hgetall(f"farm:batch:{batch}:rate")
+        (time, _), *answers = self._safely(pipe.execute)
+        return [
+            _batch(batch, values, _rate(slots, float(time))) if "sequence" in values else None
+            for batch, values, slots in zip(ids, answers[::2], answers[1::2], strict=True)
+        ]
+
+    def batches(self, limit: int, before: int | None = None) -> list[Batch]:
+        """The newest batches, newest first: `limit` of those with a sequence below `before`."""
+        below = "+inf" if before is None else f"({before}"
+        ids: list[str] = self._safely(lambda: self._redis.zrevrangebyscore(_BATCHES, below, "-inf", start=0, num=limit))
+        return [batch for batch in self._batches(ids) if batch is not None]
+
+    def ended_before(self, time: float, limit: int) -> list[str]:
+        """The ids of batches that ended before `time`, the first to end first."""
+        return list(self._safely(lambda: self._redis.zrangebyscore(_ENDED, "-inf", f"({time}", start=0, num=limit)))
+
+    def remove_batch(self, batch: str) -> None:
+        """Forget a batch and its jobs; their results stay in the object store.
+
+        Raises NotFoundError, and ConflictError unless it has ended.
+        """
+        if not self._connection.run("remove", batch, *State, IMAGES_TOTAL, IMAGES_DONE):
+            self.batch(batch)
+            raise ConflictError(f"Batch {batch} has not ended; cancel it first.")
+
+    def removed(self) -> list[str]:
+        """The ids of batches that were removed and not yet passed to `forget_removed`."""
+        return list(self._safely(lambda: self._redis.smembers(_REMOVED)))
+
+    def forget_removed(self, batch: str) -> None:
+        """Nothing is left of a removed batch."""
+        self._safely(lambda: self._redis.srem(_REMOVED, batch))
+
+    def keep_log(self, job: str, text: str) -> None:
+        """Keep the end of what Blender said in the job's last attempt."""
+        batch, _, index = job.rpartition("-")
+        self._safely(lambda: self._redis.hset(f"farm:batch:{batch}:logs", index, text[-LOG_CHARACTERS:]))
+
+    def log(self, job: str) -> str:
+        """The end of Blender's log of the last attempt that ended badly; empty when none did. Raises NotFoundError."""
+        self._read(job)
+        batch, _, index = job.rpartition("-")
+        return str(self._safely(lambda: self._redis.hget(f"farm:batch:{batch}:logs", index)) or "")
+
+    def uses_of(self, model: str) -> int:
+        """How many jobs that have not ended need the model."""
+        return int(self._safely(lambda: self._redis.hget(_MODELS, model)) or 0)
 
     def totals(self) -> Totals:
         """The numbers that metrics and the autoscaler ask for."""
-        values: dict[str, str] = self._safely(lambda: self._redis.hgetall(_TOTALS))
-        return Totals(_counts(values), int(values.get("backlog_images", 0)))
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.time()
+        pipe.hgetall(_TOTALS)
+        pipe.hgetall("farm:rate")
+        (time, _), values, slots = self._safely(pipe.execute)
+        return Totals(_counts(values), int(values.get("backlog_images", 0)), _rate(slots, float(time)))
+
+
+def _sums(jobs: Iterable[Job]) -> tuple[dict[str, int], dict[str, int], int, int]:
+    """The counters of new jobs, the uses of their models, the images they owe, how many have not ended."""
+    counts: dict[str, int] = {}
+    models: dict[str, int] = {}
+    backlog = open_jobs = 0
+    for job in jobs:
+        follows = effects(None, job)
+        for name, change in (*follows.counts.items(), *((_ERROR + code, n) for code, n in follows.errors.items())):
+            counts[name] = counts.get(name, 0) + change
+        if follows.model_uses:
+            models[job.model] = models.get(job.model, 0) + follows.model_uses
+        backlog += follows.backlog
+        open_jobs += follows.open
+    return counts, models, backlog, open_jobs
 
 
 def _counts(values: dict[str, str]) -> dict[State, int]:
     return {state: int(values.get(state, 0)) for state in State}
+
+
+def _rate(slots: dict[str, str], time: float) -> float:
+    """Images a second over the last minute, from images by ten-second slot."""
+    present = int(time // _RATE_SLOT_SECONDS)
+    recent = {int(slot): int(images) for slot, images in slots.items() if int(slot) > present - _RATE_SLOTS}
+    if not recent:
+        return 0.0
+    # From the first slot that has anything: a batch that began ten seconds ago is not six times as slow as it is.
+    seconds = time - min(recent) * _RATE_SLOT_SECONDS
+    return sum(recent.values()) / max(1.0, seconds)
+
+
+def _batch(batch: str, values: dict[str, str], rate: float) -> Batch:
+    return Batch(
+        id=batch,
+        record=BatchRecord.from_json(json.loads(values["record"])),
+        sequence=int(values["sequence"]),
+        priority=int(values.get("priority", 0)),
+        paused=values.get("paused") == "1",
+        counts=_counts(values),
+        images_total=int(values.get(IMAGES_TOTAL, 0)),
+        images_done=int(values.get(IMAGES_DONE, 0)),
+        errors={name.removeprefix(_ERROR): int(count) for name, count in values.items() if name.startswith(_ERROR)},
+        rate=rate,
+        ended_at=float(values["ended"]) if "ended" in values else None,
+    )

@@ -1,22 +1,32 @@
-"""Turns a list of models and a specification into a batch of jobs."""
+"""Turns a list of models and a specification into a batch of jobs, and changes what becomes of a batch.
 
+Orders are written to the object store first, so that whatever Redis has can be made again (`farm.jobs.reconcile`).
+"""
+
+import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from farm.catalog import Catalog, unknown_background
-from farm.errors import SpecError
+from farm.errors import ConflictError, ServiceError, SpecError
 from farm.jobs import states
-from farm.jobs.states import Job
-from farm.jobs.store import Batch, JobStore, new_id
-from farm.morphs.annotation import MappingTable, annotate, sampled_targets
-from farm.poses import sample_count
-from farm.spec import RenderSpec, render_key
+from farm.jobs.batches import PRIORITIES, Batch, BatchRecord, Webhook
+from farm.jobs.orders import OrderBook, OrderedModel, Standing, order_of
+from farm.jobs.queue import Queue
+from farm.jobs.states import State
+from farm.jobs.store import JobStore, new_id, utc_now
+from farm.morphs.annotation import MappingTable, annotate
+from farm.spec import RenderSpec
 
+log = logging.getLogger(__name__)
 MAX_MODELS = 10_000
 """Models in one batch."""
 _ASKING = 16
 """Questions to the store at a time."""
+_WOKEN = 64
+"""Workers woken at once by a submission; the keeper wakes the others within a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +37,174 @@ class Entry:
     name: str
 
 
-def submit(
-    entries: Sequence[Entry],
-    spec: RenderSpec,
-    table: MappingTable | None,
-    name: str,
-    catalog: Catalog,
-    jobs: JobStore,
-    enqueue: Callable[[str], None],
-) -> Batch:
-    """Make a batch: annotate every model, store the jobs, then put them on the queue.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user wants rendered."""
 
-    Raises NotFoundError for an unknown model or background and SpecError for a list that is empty, too long or has a
-    model twice.
-    """
+    entries: Sequence[Entry]
+    spec: RenderSpec
+    table: MappingTable | None = None
+    name: str = ""
+    priority: int = 0
+    paused: bool = False
+    webhook: Webhook | None = None
+    idempotency_key: str = ""
+    """The user's own name for this request, made unique among users; empty: every request is another batch."""
+    fingerprint: str = ""
+    """Hash of the request, to be compared when the idempotency key comes again."""
+
+
+class IdempotencyError(ConflictError):
+    """The idempotency key was used for another request."""
+
+    code = "idempotency-key-reused"
+
+
+class Desk:
+    """Takes orders, and changes of mind. Every method raises ServiceError when Redis or the store does not answer."""
+
+    def __init__(
+        self, catalog: Catalog, book: OrderBook, jobs: JobStore, queue: Queue, wake: Callable[[int], None]
+    ) -> None:
+        self._catalog, self._book, self._jobs, self._queue, self._wake = catalog, book, jobs, queue, wake
+
+    def submit(self, request: Request) -> tuple[Batch, bool]:
+        """Make a batch: annotate every model, keep the order, store the jobs, wake workers.
+
+        Returns the batch and whether it is new: under an idempotency key that was used before, it is the batch of
+        then. Raises NotFoundError for an unknown model or background, SpecError for a list that is empty, too long or
+        has a model twice, IdempotencyError when the key stands for another request.
+        """
+        batch_id = _batch_id(request.idempotency_key)
+        if request.idempotency_key and self._jobs.has_batch(batch_id):
+            return self._known(batch_id, request), False
+        _check(request)
+        _check_backgrounds(request.spec, self._catalog)
+        models = self._annotated(request.entries, request.table)
+        record = BatchRecord(request.name, request.spec, utc_now(), request.fingerprint, request.webhook)
+        standing = Standing(priority=request.priority, paused=request.paused)
+        # Under an idempotency key there may be an order already: of the same request at the same time, or before a crash.
+        order = self._book.write(order_of(batch_id, record, models, standing))
+        _check_same(batch_id, order.request, request)
+        jobs = order.jobs()
+        if not self._jobs.add_batch(batch_id, order.record, jobs, request.priority, request.paused):
+            return self._known(batch_id, request), False
+        if not request.paused:
+            self._wake_some(len(jobs))
+        return self._jobs.batch(batch_id), True
+
+    def _known(self, batch_id: str, request: Request) -> Batch:
+        batch = self._jobs.batch(batch_id)
+        _check_same(batch_id, batch.record.request, request)
+        return batch
+
+    def _wake_some(self, jobs: int) -> None:
+        try:
+            self._wake(min(jobs, _WOKEN))
+        except ServiceError as error:  # what was asked for is done; the keeper wakes them a moment later
+            log.warning("no worker is woken: %s", error)
+
+    def _annotated(self, entries: Sequence[Entry], table: MappingTable | None) -> list[OrderedModel]:
+        def one(entry: Entry) -> OrderedModel:
+            if table is None:
+                annotation = self._catalog.annotation(entry.model)
+            else:
+                annotation = annotate(self._catalog.inventory(entry.model).source_morphs(), table)
+            return OrderedModel(model=entry.model, name=entry.name, annotation=annotation)
+
+        with ThreadPoolExecutor(_ASKING) as pool:  # each is a question to the store
+            return list(pool.map(one, entries))
+
+    def cancel(self, batch: str) -> Batch:
+        """Cancel every job of the batch that has not ended. Workers notice within a second. Raises NotFoundError."""
+        self._jobs.batch(batch)
+        self._note(batch, cancelled=True, wanted=())
+        self._jobs.change_all(batch, states.cancel)
+        return self._jobs.batch(batch)
+
+    def set_paused(self, batch: str, paused: bool) -> Batch:
+        """Stop the batch's jobs, or let them go on; what is drawn is kept. Raises NotFoundError."""
+        self._jobs.batch(batch)
+        self._note(batch, paused=paused)
+        self._queue.set_paused(batch, paused)
+        if not paused:
+            self._wake_some(_WOKEN)
+        return self._jobs.batch(batch)
+
+    def set_priority(self, batch: str, priority: int) -> Batch:
+        """Change which batches go first. Raises NotFoundError, and SpecError outside `PRIORITIES`."""
+        _check_priority(priority)
+        self._jobs.batch(batch)
+        self._note(batch, priority=priority)
+        self._queue.set_priority(batch, priority)
+        return self._jobs.batch(batch)
+
+    def retry(self, batch: str, which: frozenset[State] = frozenset((State.FAILED, State.QUARANTINED))) -> int:
+        """Try the batch's jobs in the states `which` again; how many there were. Raises NotFoundError."""
+        self._note_wanted(batch, [job.index for job in self._jobs.jobs(batch, states=which)])
+        count = self._jobs.change_all(batch, lambda job: states.retry(job) if job.state in which else job)
+        self._wake_some(count)
+        return count
+
+    def retry_job(self, job: str) -> states.Job:
+        """Try one job again that failed, was quarantined or cancelled. Raises NotFoundError, and ConflictError for others."""
+
+        def again(present: states.Job) -> states.Job:
+            after = states.retry(present)
+            if after == present:
+                raise ConflictError(
+                    f"Job {job} is {present.state}; only failed, quarantined or cancelled ones are retried."
+                )
+            return after
+
+        present = self._jobs.job(job)
+        again(present)
+        self._note_wanted(present.batch, [present.index])
+        changed = self._jobs.change(job, again)
+        self._wake_some(1)
+        return changed
+
+    def _note_wanted(self, batch: str, places: Sequence[int]) -> None:
+        """Jobs of a batch are asked for again: if it was cancelled, that holds for the others only."""
+        standing = self._book.standing(batch)
+        if standing.cancelled:
+            self._note(batch, wanted=tuple(sorted({*standing.wanted, *places})))
+
+    def _note(self, batch: str, **changes: object) -> None:
+        standing = self._book.standing(batch)
+        changed = Standing.model_validate({**standing.model_dump(), **changes})
+        if changed != standing:
+            self._book.stand(batch, changed)
+
+
+def _batch_id(idempotency_key: str) -> str:
+    """Keys give ids by hashing: two requests under one key cannot make two batches, whenever and wherever they come."""
+    if not idempotency_key:
+        return new_id()
+    return hashlib.sha256(b"batch\0" + idempotency_key.encode()).hexdigest()[:16]
+
+
+def _check_same(batch_id: str, fingerprint: str, request: Request) -> None:
+    if fingerprint != request.fingerprint:
+        raise IdempotencyError(
+            f"This idempotency key stands for another request, which made batch {batch_id}. Use a new key for a new one."
+        )
+
+
+def _check(request: Request) -> None:
+    entries = request.entries
     if not entries:
         raise SpecError("The batch has no models; name at least one.")
     if len(entries) > MAX_MODELS:
         raise SpecError(f"The batch has {len(entries)} models, over the limit of {MAX_MODELS}; split it.")
     if len({entry.model for entry in entries}) < len(entries):
         raise SpecError("The batch names a model twice; its pictures would be the same. Name it once.")
-    _check_backgrounds(spec, catalog)
-    batch_id = new_id()
-    made = [_job(entry, batch_id, spec, table, catalog) for entry in entries]
-    jobs.add_batch(batch_id, name, spec, made)
-    for job in made:
-        enqueue(job.id)
-    return jobs.batch(batch_id)
+    _check_priority(request.priority)
+
+
+def _check_priority(priority: int) -> None:
+    if priority not in PRIORITIES:
+        raise SpecError(f"{priority} is no priority; use {PRIORITIES.start} (last) to {PRIORITIES.stop - 1} (first).")
 
 
 def _check_backgrounds(spec: RenderSpec, catalog: Catalog) -> None:
@@ -61,38 +212,3 @@ def _check_backgrounds(spec: RenderSpec, catalog: Catalog) -> None:
         for background, there in zip(spec.backgrounds, pool.map(catalog.has_background, spec.backgrounds), strict=True):
             if not there:
                 raise unknown_background(background)
-
-
-def _job(entry: Entry, batch_id: str, spec: RenderSpec, table: MappingTable | None, catalog: Catalog) -> Job:
-    morphs = catalog.inventory(entry.model).source_morphs()
-    annotation = annotate(morphs, table)
-    samples = spec.samples_of(sample_count(sampled_targets(annotation)))
-    return Job(
-        id=new_id(),
-        batch=batch_id,
-        model=entry.model,
-        name=entry.name,
-        annotation=annotation,
-        samples=samples,
-        images_total=spec.images_of(samples),
-        render_key=render_key(entry.model, annotation, spec),
-    )
-
-
-def requeue_running(jobs: JobStore, enqueue: Callable[[str], None]) -> int:
-    """Put every job that counts as rendering back on the queue; how many there were.
-
-    For a farm that starts anew: no worker runs, so whatever was being rendered has lost its worker.
-    """
-    found = jobs.running()
-    for job_id in found:
-        enqueue(job_id)
-    return len(found)
-
-
-def cancel_batch(batch_id: str, jobs: JobStore) -> Batch:
-    """Cancel every job of the batch that has not ended. Workers notice within a second. Raises NotFoundError."""
-    jobs.batch(batch_id)
-    for job in jobs.jobs(batch_id):
-        jobs.change(job.id, states.cancel)
-    return jobs.batch(batch_id)

@@ -1,11 +1,13 @@
 """The target morphs as objects; the facts themselves stand in ``vocabulary.toml``."""
 
+import hashlib
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
+from farm import __version__
 from farm.morphs.names import normalise
 from farm.morphs.panels import Panel
 
@@ -48,9 +50,19 @@ class _Rule:
 _PART_PANELS = {"eye": Panel.EYE, "eyebrow": Panel.EYEBROW, "mouth": Panel.MOUTH}
 
 
+def _file() -> bytes:
+    return files("farm.morphs").joinpath("vocabulary.toml").read_bytes()
+
+
+@cache
+def vocabulary_version() -> str:
+    """Changes whenever annotations by the vocabulary may: with its file, or with the code of a release."""
+    return hashlib.sha256(__version__.encode() + _file()).hexdigest()[:16]
+
+
 @cache
 def _tables() -> tuple[dict[str, Target], dict[str, list[_Rule]]]:
-    data = tomllib.loads(files("farm.morphs").joinpath("vocabulary.toml").read_text("utf-8"))
+    data = tomllib.loads(_file().decode())
     targets: dict[str, Target] = {}
     rules: dict[str, list[_Rule]] = {}
     for entry in data["semantic"] + data["extended"]:

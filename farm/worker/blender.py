@@ -8,19 +8,30 @@ fresh one.
 import contextlib
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
-import tempfile
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import IO, Any
+from pathlib import Path
+from threading import Lock, RLock, Thread
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from farm import pipe
-from farm.errors import BlenderDiedError, ModelError, NoNeckBoneError, RenderError, ServiceError
+from farm.errors import (
+    BlenderDiedError,
+    BlenderTimeoutError,
+    FarmError,
+    ModelError,
+    NoNeckBoneError,
+    RenderError,
+    ServiceError,
+)
 from farm.labels import ARRAYS, LabelName
 from farm.spec import CanvasName
 
@@ -33,7 +44,10 @@ _PATIENCE = {CanvasName.FORWARD: 0.0, CanvasName.EEVEE: 30.0, CanvasName.FINAL: 
 MODELS_PER_PROCESS = 50
 MEMORY_LIMIT = 6 * 2**30
 """Bytes of resident memory above which Blender is replaced after the present model."""
-_LOG_TAIL = 4000
+_LOG_KEPT, _LOG_TAIL = 64_000, 4_000
+"""Bytes that are kept, and characters that an error carries."""
+_LAST_BREATH = 5.0
+"""Seconds that a Blender whose pipe is closed gets to end, so that its exit code can be told."""
 _SOFTWARE = re.compile("llvmpipe|softpipe|swrast|software", re.IGNORECASE)
 
 
@@ -62,13 +76,64 @@ def is_software(renderer: str) -> bool:
     return bool(_SOFTWARE.search(renderer))
 
 
+class _Log:
+    """The end of what a process prints, in memory: one that prints for ever fills no disk. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self._reading, self.writing = os.pipe()
+        self._kept = bytearray()
+        self._ended = False
+        self._lock = Lock()
+        self._thread = Thread(target=self._follow, name="blender-log", daemon=True)
+        self._thread.start()
+
+    def _follow(self) -> None:
+        while not self._ended:
+            select.select([self._reading], [], [])
+            self._take()
+        os.close(self._reading)
+
+    def _take(self) -> None:
+        """Take what was printed and not read yet."""
+        with self._lock:
+            if not self._ended and select.select([self._reading], [], [], 0)[0]:
+                printed = os.read(self._reading, 2**20)
+                self._ended = not printed
+                self._kept = (self._kept + printed)[-_LOG_KEPT:]
+
+    def clear(self) -> None:
+        """Forget what was printed so far."""
+        self._take()
+        with self._lock:
+            self._kept.clear()
+
+    def tail(self) -> str:
+        """The end of what was printed, without the harmless EGL lines of Blender's start."""
+        self._take()
+        with self._lock:
+            lines = self._kept.decode(errors="replace").splitlines()
+        return "\n".join(line for line in lines if "EGL_BAD_MATCH" not in line)[-_LOG_TAIL:]
+
+    def close(self) -> None:
+        """Wait until all is read; call it when the process is gone."""
+        self._thread.join(_LAST_BREATH)
+
+
 class Blender:
-    """One Blender process, started when first needed and replaced when it is worn or dead."""
+    """One Blender process, started when first needed and replaced when it is worn or dead.
+
+    It belongs to one thread. `interrupt` and `resident` may be called from any other.
+    """
 
     def __init__(self, require_gpu: bool = False) -> None:
         self._require_gpu = require_gpu
+        self._guard = RLock()
+        """Held to change the three below. A process is reaped only after it was taken out here, so that what another
+        thread kills is never a stranger with its number."""
         self._process: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] | None = None
+        self._working = False
+        self._interruption: FarmError | None = None
+        self._log: _Log | None = None
         self._commands = self._answers = -1
         self._models = 0
         self._greeted = False
@@ -83,34 +148,145 @@ class Blender:
             return
         command_read, self._commands = pipe.create()
         self._answers, answer_write = pipe.create()
-        self._log = tempfile.TemporaryFile(prefix="farm-blender-log-")
-        self._process = subprocess.Popen(
+        self._log = _Log()
+        process = subprocess.Popen(
             [sys.executable, "-m", "blender_worker", str(command_read), str(answer_write)],
             stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
+            stdout=self._log.writing,
+            stderr=self._log.writing,
             pass_fds=(command_read, answer_write),
             start_new_session=True,
         )
-        os.close(command_read)
-        os.close(answer_write)
+        for descriptor in (command_read, answer_write, self._log.writing):
+            os.close(descriptor)
         self._models = 0
         self._greeted = False
+        with self._guard:
+            self._process = process
 
     def start(self) -> None:
         """Have a Blender that is ready. Raises ServiceError when it cannot start or draws on the wrong device."""
+        self._begin()
+        try:
+            self._greet()
+        finally:
+            interruption = self._end()
+            if interruption is not None:
+                self.stop()
+        if interruption is not None:
+            raise interruption
+
+    def draw(self, request: pipe.Render, on_loaded: Callable[[pipe.Loaded], None]) -> Generator[Drawn]:
+        """Draw the request's shots, in order, calling `on_loaded` once before the first.
+
+        Raises ModelError or RenderError when the model is at fault, BlenderDiedError when Blender is (their `log` has what
+        Blender printed), and what `interrupt` was given. Closed before its end, it stops Blender, which would still be
+        drawing.
+        """
+        self._begin()
+        ended = False
+        shots = 0
+        limit = LOAD_SECONDS
+        try:
+            self._greet()
+            if self._log is not None:
+                self._log.clear()  # the models before this one
+            pipe.send(self._commands, request)
+            while not ended:
+                self._check()
+                message, payload = pipe.receive(self._answers, limit)
+                limit = stall_seconds(request)
+                match message:
+                    case pipe.Loaded():
+                        on_loaded(message)
+                    case pipe.Pictures(shot=shot) if shot == shots < len(request.shots):
+                        shots += 1
+                        yield _drawn(request, message, payload)
+                    case pipe.Finished() if shots == len(request.shots):
+                        ended = True
+                    case pipe.Failed(code=code, message=text):
+                        ended = True
+                        raise self._with_log(_error_of(code)(text))
+                    case _:
+                        raise pipe.Closed
+        except pipe.Silent as error:
+            self._check()
+            raise self._with_log(
+                BlenderTimeoutError(f"Blender said nothing for {limit:.0f} s and was killed; its log may tell why.")
+            ) from error
+        except pipe.Closed as error:
+            self._check()
+            raise self._with_log(
+                BlenderDiedError(f"Blender ended ({self._how_it_ended()}) while drawing; its log may tell why.")
+            ) from error
+        finally:
+            if self._end() is not None or not ended:
+                self.stop()
+            else:
+                self._recycle()
+
+    def interrupt(self, error: FarmError) -> None:
+        """End what `start` or `draw` is doing: Blender is killed, and they raise `error`. The first interruption counts.
+
+        May be called from another thread, at any time; does nothing when neither runs.
+        """
+        with self._guard:
+            if self._working and self._interruption is None:
+                self._interruption = error
+                if self._process is not None:
+                    _kill_group(self._process)
+
+    def resident(self) -> int:
+        """Bytes of resident memory of Blender and what it started; 0 when none runs. May be called from another thread."""
+        process = self._process
+        return 0 if process is None else _group_memory(process.pid)
+
+    def stop(self) -> None:
+        """Kill Blender's process group and wait until it is gone; nothing happens when none runs."""
+        with self._guard:
+            process, self._process = self._process, None
+        if process is None:
+            return
+        _kill_group(process)
+        process.wait()
+        os.close(self._commands)
+        os.close(self._answers)
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _begin(self) -> None:
+        with self._guard:
+            self._working, self._interruption = True, None
+
+    def _end(self) -> FarmError | None:
+        """From here on nothing interrupts; what did before, and so killed Blender."""
+        with self._guard:
+            self._working = False
+            return self._interruption
+
+    def _check(self) -> None:
+        """Raise the interruption if there was one."""
+        if self._interruption is not None:
+            raise self._with_log(self._interruption)
+
+    def _greet(self) -> None:
+        if self._greeted and self._exit_status() is not None:
+            self.stop()  # it died while nothing was asked of it
         self.launch()
+        self._check()
         if self._greeted:
             return
         try:
             message, _ = pipe.receive(self._answers, START_SECONDS)
         except (pipe.Closed, pipe.Silent) as error:
-            tail = self.log_tail()
+            self._check()
+            how = self._how_it_ended() if isinstance(error, pipe.Closed) else f"silent for {START_SECONDS:.0f} s"
+            refusal = self._with_log(
+                ServiceError(f"Blender does not start ({how}). `farm doctor` tells which library or driver is missing.")
+            )
             self.stop()
-            raise ServiceError(
-                "Blender does not start. `farm doctor` tells which library or driver is missing. Its last words:\n"
-                + tail
-            ) from error
+            raise refusal from error
         if not isinstance(message, pipe.Ready):
             self.stop()
             raise ServiceError("Blender answered out of turn at start; the worker and blender_worker do not match.")
@@ -122,96 +298,51 @@ class Blender:
                 "NVIDIA_DRIVER_CAPABILITIES=graphics,utility and give the pod a GPU; `farm doctor` shows what is seen."
             )
 
-    def draw(self, request: pipe.Render, on_loaded: Callable[[pipe.Loaded], None]) -> Generator[Drawn]:
-        """Draw the request's shots, in order, calling `on_loaded` once before the first.
-
-        Raises ModelError or RenderError when the model is at fault, BlenderDiedError when Blender is. Closed before its
-        end, it stops Blender, which would still be drawing.
-        """
-        self.start()
-        ended = False
-        try:
-            pipe.send(self._commands, request)
-            limit = LOAD_SECONDS
-            while True:
-                message, payload = pipe.receive(self._answers, limit)
-                limit = stall_seconds(request)
-                match message:
-                    case pipe.Loaded():
-                        on_loaded(message)
-                    case pipe.Pictures():
-                        yield _drawn(request, message, payload)
-                    case pipe.Finished():
-                        ended = True
-                        break
-                    case pipe.Failed(code=code, message=text):
-                        ended = True
-                        raise _error_of(code)(text)
-                    case _:
-                        raise pipe.Closed
-        except pipe.Silent as error:
-            tail = self.log_tail()
-            self.stop()
-            raise BlenderDiedError(
-                f"Blender said nothing for {limit:.0f} s and was killed. Its last words:\n{tail}"
-            ) from error
-        except pipe.Closed as error:
-            code = self._exit_code()
-            tail = self.log_tail()
-            self.stop()
-            raise BlenderDiedError(f"Blender ended ({code}) while drawing. Its last words:\n{tail}") from error
-        finally:
-            if ended:
-                self._recycle()
-            else:
-                self.stop()
-
-    def stop(self) -> None:
-        """Kill Blender's process group and wait until it is gone; may be called at any time."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        os.close(self._commands)
-        os.close(self._answers)
+    def _with_log[E: FarmError](self, error: E) -> E:
         if self._log is not None:
-            self._log.close()
-            self._log = None
+            error.log = self._log.tail()
+        return error
 
-    def log_tail(self) -> str:
-        """The end of what Blender printed, without the harmless EGL lines of its start."""
-        if self._log is None:
-            return ""
-        size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, size - _LOG_TAIL))
-        lines = self._log.read().decode(errors="replace").splitlines()
-        return "\n".join(line for line in lines if "EGL_BAD_MATCH" not in line)
-
-    def _exit_code(self) -> str:
+    def _exit_status(self) -> str | None:
+        """How the process ended; None while it runs."""
         if self._process is None:
             return "not running"
-        try:
-            code = self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            return "still running, its pipe closed"
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        # WNOWAIT: only `stop` reaps.
+        found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is None:
+            return None
+        if found.si_code == os.CLD_EXITED:
+            return f"exit code {found.si_status}"
+        return f"signal {signal.Signals(found.si_status).name}"
+
+    def _how_it_ended(self) -> str:
+        """How the process ended whose pipe is closed."""
+        deadline = time.monotonic() + _LAST_BREATH
+        while (status := self._exit_status()) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return status or "still running, its pipe closed"
 
     def _recycle(self) -> None:
         """End a worn process: Blender's memory grows with every model."""
         self._models += 1
-        if self._models >= MODELS_PER_PROCESS or self._resident() > MEMORY_LIMIT:
+        if self._models >= MODELS_PER_PROCESS or self.resident() > MEMORY_LIMIT:
             self.stop()
 
-    def _resident(self) -> int:
-        if self._process is None:
-            return 0
-        try:
-            with open(f"/proc/{self._process.pid}/statm") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except OSError:
-            return 0
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _group_memory(group: int) -> int:
+    """Bytes of resident memory of a process group. Source: proc(5), /proc/PID/stat: field 5 is the group, 24 the pages."""
+    pages = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()  # from field 3 on: names hold anything
+            if int(fields[2]) == group:
+                pages += int(fields[21])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _drawn(request: pipe.Render, message: pipe.Pictures, payload: bytearray) -> Drawn:

@@ -1,16 +1,22 @@
-"""The Celery application: how jobs travel from the API to the workers over Redis.
+"""The Celery application: how workers are woken over Redis.
 
-The broker carries a job's id and nothing else; what a job is and where it stands is in `farm.jobs.store`.
+The broker carries tickets, not jobs. Whoever gets a ticket asks `farm.jobs.queue` for a job; which one that is, by
+priority and order, is decided in that moment. A ticket that is lost, late or delivered twice can therefore neither
+lose nor repeat work: the keeper issues what is missing, and a ticket too many finds nothing to do.
 """
+
+import socket
+from typing import Any
 
 from celery import Celery
 
+from farm.jobs.connection import Connection
 from farm.settings import Settings
 
 RENDER_TASK = "farm.render"
 QUEUE = "render"
 VISIBILITY_SECONDS = 3600
-"""Longer than any job may take; a shorter time would hand running jobs out a second time."""
+"""After this a ticket whose worker never acknowledged it is delivered again. Nothing waits for that."""
 
 
 def make_app(settings: Settings) -> Celery:
@@ -19,16 +25,19 @@ def make_app(settings: Settings) -> Celery:
     app.conf.update(
         task_default_queue=QUEUE,
         task_ignore_result=True,
-        # A job is acknowledged when it has ended, and a worker takes no second one meanwhile.
+        # A ticket is acknowledged when its job has ended, and a worker takes no second one meanwhile.
         task_acks_late=True,
         worker_prefetch_multiplier=1,
-        # A killed pool process gives its job back; the attempt limit in our own store stops a poison model.
+        # A killed pool process gives its ticket back; its job goes by its lease.
         task_reject_on_worker_lost=True,
-        broker_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
+        # Nobody waits for a result that it may have sent before; the default holds its worker up for ten seconds.
+        worker_lost_wait=0.5,
+        broker_transport_options={"visibility_timeout": VISIBILITY_SECONDS, "socket_keepalive": True},
         visibility_timeout=VISIBILITY_SECONDS,
         broker_connection_retry_on_startup=True,
-        worker_cancel_long_running_tasks_on_connection_loss=True,
-        worker_soft_shutdown_timeout=settings.shutdown_seconds,
+        broker_connection_max_retries=None,
+        # A worker that Redis left for a moment goes on drawing: its own lease says when it must stop.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
         worker_send_task_events=True,
         task_send_sent_event=True,
@@ -36,6 +45,42 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
-def enqueue(app: Celery, job_id: str) -> None:
-    """Put a job on the queue; call it after the job's record is stored."""
-    app.send_task(RENDER_TASK, args=[job_id])
+def node(settings: Settings) -> str:
+    """The name of the worker that runs here: the host's, which is a pod's own, or what FARM_WORKER_NAME says."""
+    return f"worker@{settings.worker_name or socket.gethostname()}"
+
+
+class CeleryTickets:
+    """`farm.jobs.keeper.Tickets` over Celery. Every method raises ServiceError when Redis does not answer."""
+
+    def __init__(self, app: Celery, connection: Connection) -> None:
+        self._app = app
+        self._connection = connection
+
+    def issue(self, count: int) -> None:
+        """Wake workers for `count` jobs."""
+
+        def send() -> None:
+            with self._app.producer_or_acquire() as producer:
+                for _ in range(count):
+                    self._app.send_task(RENDER_TASK, producer=producer, retry=False)
+
+        self._connection.safely(_as_redis(send))
+
+    def pending(self) -> int:
+        """Tickets that no worker has taken."""
+        return int(self._connection.safely(lambda: self._connection.redis.llen(QUEUE)))
+
+
+def _as_redis(action: Any) -> Any:
+    """`action`, with kombu's name for a lost connection turned into redis-py's."""
+    import redis
+    from kombu.exceptions import OperationalError
+
+    def run() -> None:
+        try:
+            action()
+        except OperationalError as error:
+            raise redis.ConnectionError(str(error)) from error
+
+    return run

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,19 +35,31 @@ from farm.morphs.vocabulary import all_targets
 from farm.poses import NEUTRAL, Partition, pose_vector, rotation_matrix
 from farm.spec import RENDERER_VERSION, RenderSpec, StyleName
 from farm.storage import ObjectStore
-from farm.worker.encoding import Encoded
+from farm.worker.encoding import Encoded, decode, decode_labels
 from farm.worker.plan import Plan
 
 MATRIX_DIGITS = 9
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Where the files of a shot stand."""
+
+    images: tuple[ImageRecord, ...]
+    """One a style; none for the basis image."""
+    labels: dict[str, tuple[int, int]]
+    """Offset and length in the partition's shard of labels, by suffix."""
+
+
 class Packer:
-    """Sorts the pictures into shards, keeps what the manifest and the contact sheet need, and uploads it all."""
+    """Sorts the pictures into shards, keeps what the manifest needs, and uploads it all.
+
+    Shots are taken in the order of the plan. The shards are the only copy of the files: `shot` reads them back.
+    """
 
     def __init__(self, job: Job, spec: RenderSpec, todo: Plan, room: Path) -> None:
         self._job, self._spec, self._todo = job, spec, todo
         self._targets = all_targets()
-        self._shown = set(chosen_samples(job.samples))
         self._shards = {
             (style, partition): ShardWriter(room / shard_file(style, partition))
             for style in spec.styles
@@ -56,26 +70,41 @@ class Packer:
             if spec.labels
             else {}
         )
-        self._images: list[ImageRecord] = []
+        self._open = ExitStack()
+        for shard in (*self._shards.values(), *self._label_shards.values()):
+            self._open.callback(shard.close)
         self._basis: dict[StyleName, bytes] = {}
-        self._pictures: dict[tuple[int, Partition, str], NDArray[np.uint8]] = {}
+        self._taken: list[_Taken] = []
+        self.images = 0
+        """How many images it has, without the basis images."""
+
+    @property
+    def taken(self) -> int:
+        """How many shots it has: those before this number in the plan."""
+        return len(self._taken)
 
     def close(self) -> None:
         """Let go of the files."""
-        for shard in (*self._shards.values(), *self._label_shards.values()):
-            shard.close()
+        self._open.close()
 
-    def add(self, shot: pipe.Shot, encoded: Encoded) -> None:
-        """Take one shot."""
+    def add(self, encoded: Encoded) -> None:
+        """Take the next shot of the plan."""
+        shot = self._todo.shots[self.taken]
         if shot.sample == NEUTRAL.index:
             self._basis = dict(zip(self._spec.styles, encoded.files, strict=True))
+            self._taken.append(_Taken((), {}))
             return
         sample = self._todo.samples[shot.sample]
         pose = pose_vector(sample, self._targets, shot.partition)
         matrix = np.round(rotation_matrix(shot.rotation), MATRIX_DIGITS).tolist()
-        for style, picture, data in zip(self._spec.styles, encoded.drawn.pictures, encoded.files, strict=True):
+        key = image_file(self._job.model, shot.sample, view_suffix(self._spec, shot.view)).removesuffix(".png")
+        images = []
+        for style, data in zip(self._spec.styles, encoded.files, strict=True):
+            shard = self._shards[style, shot.partition]
             record = ImageRecord(
-                file=image_file(self._job.model, sample.index, view_suffix(self._spec, shot.view)),
+                file=f"{key}.png",
+                offset=shard.add(f"{key}.png", data),
+                bytes=len(data),
                 sample=sample.index,
                 style=style,
                 partition=shot.partition,
@@ -87,28 +116,50 @@ class Packer:
                 seed=self._spec.seed,
                 sha256=hashlib.sha256(data).hexdigest(),
             )
-            shard = self._shards[style, shot.partition]
-            shard.add(record.file, data)
-            shard.add(record.file.removesuffix(".png") + ".json", _label(record, self._job.model))
-            self._images.append(record)
-            if sample.index in self._shown and shot.view.index == 0:
-                self._pictures[sample.index, shot.partition, style] = picture
-        self._add_labels(shot, encoded)
+            shard.add(f"{key}.json", _label(record, self._job.model))
+            images.append(record)
+        labels = {
+            suffix: (self._label_shards[shot.partition].add(key + suffix, data), len(data))
+            for suffix, data in encoded.labels.items()
+        }
+        self._taken.append(_Taken(tuple(images), labels))
+        self.images += len(images)
 
-    def _add_labels(self, shot: pipe.Shot, encoded: Encoded) -> None:
-        key = image_file(self._job.model, shot.sample, view_suffix(self._spec, shot.view)).removesuffix(".png")
-        for suffix, data in encoded.labels.items():
-            self._label_shards[shot.partition].add(key + suffix, data)
-        if shot.sample in self._shown and shot.view.index == 0:
-            drawn = encoded.drawn
-            for name, picture in label_pictures(drawn.labels, drawn.marks, drawn.pictures[0]).items():
-                self._pictures[shot.sample, shot.partition, name] = picture
+    def shot(self, number: int) -> Encoded:
+        """A shot that was taken, as it came. May be called from another thread, and not after `finish` or `close`."""
+        taken = self._taken[number]
+        if not taken.images:
+            return Encoded(tuple(self._basis.values()), {}, None)
+        partition = self._todo.shots[number].partition
+        return Encoded(
+            files=tuple(self._shards[image.style, partition].read(image.offset, image.bytes) for image in taken.images),
+            labels={suffix: self._label_shards[partition].read(*span) for suffix, span in taken.labels.items()},
+            background=taken.images[0].background,
+        )
+
+    def _sheet(self) -> bytes:
+        """The contact sheet, from the files as they are stored: a resumed render gives the same one."""
+        spec = self._spec
+        numbers = {
+            (shot.sample, shot.partition): number
+            for number, shot in enumerate(self._todo.shots)
+            if shot.view.index == 0
+        }
+
+        def look(sample: int, partition: Partition) -> dict[str, NDArray[np.uint8]]:
+            item = self.shot(numbers[sample, partition])
+            pictures = [decode(data) for data in item.files]
+            labels = label_pictures(*decode_labels(item.labels), pictures[0])
+            return {**dict(zip(spec.styles, pictures, strict=True)), **labels}
+
+        return contact_sheet(look, chosen_samples(self._job.samples), spec.partitions, [*spec.styles, *spec.labels])
 
     def finish(
         self, store: ObjectStore, inventory: Inventory, loaded: pipe.Loaded, warnings: tuple[str, ...]
     ) -> Manifest:
         """Upload everything but the manifest, and return the manifest."""
         job, spec = self._job, self._spec
+        store.put(result_object(job.render_key, CONTACT_SHEET), self._sheet())
         records = []
         for (style, partition), shard in self._shards.items():
             shard.close()
@@ -140,10 +191,6 @@ class Packer:
         for style, data in self._basis.items():
             store.put(result_object(job.render_key, basis_file(style)), data)
             basis.append(BasisRecord(file=basis_file(style), style=style, sha256=hashlib.sha256(data).hexdigest()))
-        shown = sorted(self._shown)
-        columns = [*spec.styles, *(name for name in spec.labels)]
-        sheet = contact_sheet(self._pictures, shown, spec.partitions, columns)
-        store.put(result_object(job.render_key, CONTACT_SHEET), sheet)
         return Manifest(
             renderer=RENDERER_VERSION,
             render_key=job.render_key,
@@ -164,7 +211,7 @@ class Packer:
             shards=tuple(records),
             labels=tuple(label_records),
             basis=tuple(basis),
-            images=tuple(self._images),
+            images=tuple(image for taken in self._taken for image in taken.images),
         )
 
 

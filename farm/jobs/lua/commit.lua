@@ -1,0 +1,75 @@
+-- Replaces a job that is still what the caller saw, with all that follows from the change.
+-- ARGV: job id, JSON before, JSON after, effects (JSON, `farm.jobs.effects.Effects`), lease in seconds, event (JSON)
+-- Returns 1, or 0 when the job is not what it was.
+local job, before, after, lease, event = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[5]), ARGV[6]
+local batch, index = split(job)
+local key = batch_key(batch)
+if redis.call('HGET', batch_key(batch, 'jobs'), index) ~= before then
+  return 0
+end
+local effects, time = cjson.decode(ARGV[4]), now()
+redis.call('HSET', batch_key(batch, 'jobs'), index, after)
+for name, change in pairs(effects.counts) do
+  redis.call('HINCRBY', key, name, change)
+  redis.call('HINCRBY', 'farm:totals', name, change)
+end
+if effects.backlog ~= 0 then
+  redis.call('HINCRBY', 'farm:totals', 'backlog_images', effects.backlog)
+end
+for code, change in pairs(effects.errors) do
+  if redis.call('HINCRBY', key, 'error:' .. code, change) == 0 then
+    redis.call('HDEL', key, 'error:' .. code)
+  end
+end
+if effects.drawn > 0 then
+  local slot = math.floor(time / RATE_SLOT)
+  for _, rate in ipairs({batch_key(batch, 'rate'), 'farm:rate'}) do
+    if redis.call('HINCRBY', rate, slot, effects.drawn) == effects.drawn then
+      for _, old in ipairs(redis.call('HKEYS', rate)) do
+        if tonumber(old) <= slot - RATE_SLOTS_KEPT then
+          redis.call('HDEL', rate, old)
+        end
+      end
+      redis.call('EXPIRE', rate, RATE_SLOT * RATE_SLOTS_KEPT)
+    end
+  end
+end
+
+if effects.unqueued then
+  leave_queue(batch, index)
+end
+if effects.leased then
+  redis.call('ZADD', 'farm:leases', time + lease, job)
+else
+  redis.call('ZREM', 'farm:leases', job)
+end
+if effects.queued ~= '' then
+  if effects.wait > 0 then
+    redis.call('ZADD', 'farm:later', time + effects.wait, job)
+  else
+    redis.call(effects.queued == 'front' and 'LPUSH' or 'RPUSH', batch_key(batch, 'queue'), index)
+    offer(batch)
+  end
+end
+
+if effects.model_uses ~= 0 and redis.call('HINCRBY', 'farm:models', effects.model, effects.model_uses) <= 0 then
+  redis.call('HDEL', 'farm:models', effects.model)
+end
+tell('job', batch, event)
+if effects.open ~= 0 then
+  local open = redis.call('HINCRBY', key, 'open', effects.open)
+  if open == 0 then
+    redis.call('HSET', key, 'ended', string.format('%.3f', time))
+    redis.call('ZADD', 'farm:ended', time, batch)
+    tell('batch', batch, '{"change":"ended"}')
+    if redis.call('HEXISTS', key, 'webhook') == 1 then
+      redis.call('ZADD', 'farm:webhooks', time, batch)
+      redis.call('HDEL', key, 'webhook_tries')
+    end
+  elseif effects.open > 0 and redis.call('HDEL', key, 'ended') == 1 then
+    tell('batch', batch, '{"change":"reopened"}')
+    redis.call('ZREM', 'farm:ended', batch)
+    redis.call('ZREM', 'farm:webhooks', batch)
+  end
+end
+return 1

@@ -1,0 +1,60 @@
+-- What the scripts share. A script runs as one step of Redis: nobody sees it half done. Times are Redis' own, so that
+-- a worker whose clock jumps can neither lose nor prolong a lease.
+
+local EVENTS_KEPT = 100000
+local RATE_SLOT = 10      -- seconds
+local RATE_SLOTS_KEPT = 60
+
+local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) + tonumber(time[2]) / 1e6
+end
+
+local function split(job)
+  local batch, index = string.match(job, '^(.*)-(%d+)$')
+  return batch, index
+end
+
+local function batch_key(batch, part)
+  return 'farm:batch:' .. batch .. (part and ':' .. part or '')
+end
+
+local function is_active(state)
+  return state == 'leased' or state == 'rendering' or state == 'uploading'
+end
+
+-- Batches whose jobs may be taken, best first: higher priority, then earlier submission.
+local function offer(batch)
+  local values = redis.call('HMGET', batch_key(batch), 'paused', 'priority', 'sequence')
+  if values[1] ~= '1' and values[3] and redis.call('LLEN', batch_key(batch, 'queue')) > 0 then
+    redis.call('ZADD', 'farm:ready', -tonumber(values[2] or 0) * 1e11 + tonumber(values[3]), batch)
+  else
+    redis.call('ZREM', 'farm:ready', batch)
+  end
+end
+
+local function tell(kind, batch, data)
+  redis.call('XADD', 'farm:events', 'MAXLEN', '~', EVENTS_KEPT, '*', 'kind', kind, 'batch', batch, 'data', data)
+end
+
+-- A queued job stands in one place, no more and no less: in its batch's queue, in farm:later, or, handed out and not yet
+-- claimed, in farm:leases. This takes it out of whichever it is.
+local function leave_queue(batch, index)
+  local job = batch .. '-' .. index
+  if redis.call('ZREM', 'farm:leases', job) == 0 and redis.call('ZREM', 'farm:later', job) == 0
+    and redis.call('LREM', batch_key(batch, 'queue'), 1, index) > 0 then
+    offer(batch)
+  end
+end
+
+-- Jobs whose time to wait is over go back to the front of their batch: they were there before.
+local function promote(time)
+  for _, job in ipairs(redis.call('ZRANGEBYSCORE', 'farm:later', '-inf', time, 'LIMIT', 0, 100)) do
+    local batch, index = split(job)
+    redis.call('ZREM', 'farm:later', job)
+    if redis.call('EXISTS', batch_key(batch)) == 1 then
+      redis.call('LPUSH', batch_key(batch, 'queue'), index)
+      offer(batch)
+    end
+  end
+end

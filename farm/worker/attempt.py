@@ -1,0 +1,267 @@
+"""One turn of a worker: take a job, claim it, render it, and say how it ended.
+
+Every outcome is written to the job's record. Nothing here knows Celery or Blender: what renders is given.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from farm.errors import FarmError, ModelError, NotFoundError, RenderError, ServiceError, StorageError
+from farm.jobs import states
+from farm.jobs.keeper import ROUND_SECONDS
+from farm.jobs.queue import Queue, Taken
+from farm.jobs.states import Job, StaleAttempt, State
+from farm.jobs.store import JobStore
+from farm.jobs.workers import Workers
+from farm.spec import RenderSpec
+from farm.worker import metrics
+from farm.worker.heart import Heart, Limb
+from farm.worker.render import Interrupted
+
+log = logging.getLogger(__name__)
+_REPORT_SECONDS = 0.5
+_AVOID_SECONDS = 60.0
+"""A job that broke down here is left to other workers for so long."""
+_AVOID_WAIT = 2.0
+_KEEPER_SECONDS = 2 * ROUND_SECONDS
+"""Within this a job that may be handed out has its ticket."""
+_MAX_REST_SECONDS = 30.0
+_AWAKE_SECONDS = 1.0
+"""How long a ticket keeps a worker asking for jobs. Real jobs take longer, so that theirs is one ticket each; thousands that
+were rendered before take milliseconds, less than a ticket costs."""
+
+
+class Renderer(Limb, Protocol):
+    """What draws."""
+
+    name: str
+    """What it draws with, for people; empty before it is known."""
+
+    def find(self, job: Job) -> tuple[str, ...] | None:
+        """The warnings of the job's result if it is in the store already."""
+
+    def render(self, job: Job, spec: RenderSpec, images: Callable[[int], None]) -> tuple[str, ...]:
+        """Make the job's result; its warnings. `images` takes the count so far and may raise to stop the work."""
+
+
+@dataclass(slots=True)
+class Hand:
+    """A worker process's way of working. `losses` counts its attempts in a row that ended without a result."""
+
+    worker: str
+    jobs: JobStore
+    queue: Queue
+    workers: Workers
+    renderer: Renderer
+    heart: Heart
+    losses: int = 0
+    declined: bool = False
+    """Whether a job was left to others since the last ticket."""
+
+    def wake(self, told_to_stop: Callable[[], bool]) -> None:
+        """A ticket came: do the next job, and more of them as long as the ticket keeps us awake."""
+        until = time.monotonic() + _AWAKE_SECONDS
+        self.declined = False
+        while not told_to_stop() and self.work():
+            if time.monotonic() >= until:
+                return
+        if self.declined:
+            # The ticket for the job that was left to others must find another worker, so this one stays busy until then.
+            time.sleep(_AVOID_WAIT + _KEEPER_SECONDS)
+
+    def work(self) -> bool:
+        """Do the next job, if there is one for this worker; whether there was."""
+        try:
+            taken = self.queue.take(self.worker)
+            if taken is None:
+                return False
+            job = self._claimed(taken)
+        except ServiceError as error:
+            log.warning("no job can be taken: %s", error)
+            return False
+        if job is not None:
+            self._attempt(job)
+        return True
+
+    def _claimed(self, taken: Taken) -> Job | None:
+        """The job, now ours; None when it is left to others or was cancelled meanwhile."""
+
+        def claim(job: Job) -> Job:
+            broken = [attempt for attempt in job.attempts if attempt.counted][-1:]
+            if broken and broken[0].worker == self.worker and taken.at - broken[0].at < _AVOID_SECONDS:
+                raise _LeftToOthers
+            return states.claim(job, self.worker)
+
+        try:
+            try:
+                return self.jobs.change(taken.job, claim)
+            except _LeftToOthers:
+                if self.workers.others_can_work(self.worker):
+                    self.queue.put_back(taken.job, _AVOID_WAIT)
+                    self.declined = True
+                    return None
+                return self.jobs.change(taken.job, lambda job: states.claim(job, self.worker))
+        except (StaleAttempt, NotFoundError) as error:
+            self.queue.put_back(taken.job)
+            log.info("job %s is not taken: %s", taken.job, error)
+            return None
+
+    def _attempt(self, job: Job) -> None:
+        log.info("job %s: model %s (%s), attempt %d", job.id, job.name, job.model[:12], job.attempt)
+        done: Job | None = None
+        broke_down = False
+        self.heart.begin(job.id, job.attempt)
+        try:
+            warnings = self._result(job)
+            done = self._insist(lambda: self._tell(job, lambda j: states.finish(j, job.attempt, warnings)))
+        except StaleAttempt as error:
+            self._left(job, error)
+        except Interrupted as error:
+            self._give_back(job, error, 0.0)
+        except (ModelError, RenderError) as error:
+            self._fail(job, error)
+        except (ServiceError, StorageError, OSError) as error:
+            # Not the job's fault: it waits longer from time to time, and for as long as it takes.
+            again = sum(1 for attempt in job.attempts if not attempt.counted)
+            self._give_back(job, error, min(states.MAX_WAIT_SECONDS, 2.0 ** (again + 1)))
+            broke_down = True
+        except Exception as error:
+            if not isinstance(error, FarmError):
+                log.exception("job %s broke down", job.id)
+            self._lose(job, error)
+            broke_down = True
+        finally:
+            self.heart.end()
+        if done is not None:
+            self.losses = 0
+            metrics.MODELS.labels("done").inc()
+            self._credit(done)
+        elif broke_down:
+            self._rest()
+
+    def _tell(self, job: Job, step: Callable[[Job], Job]) -> Job:
+        """Change our job. One that is gone (Redis was wiped, or its batch removed) is not ours any more."""
+        try:
+            return self.jobs.change(job.id, step)
+        except NotFoundError as error:
+            raise StaleAttempt(str(error)) from error
+
+    def _result(self, job: Job) -> tuple[str, ...]:
+        found = self.renderer.find(job)
+        if found is not None:
+            log.info("job %s was rendered before", job.id)
+            return found
+        reported = 0.0
+
+        def images(count: int) -> None:
+            nonlocal reported
+            self.heart.check()
+            now = time.monotonic()
+            if now - reported >= _REPORT_SECONDS or count == job.images_total:
+                reported = now
+                try:
+                    self._tell(job, lambda j: states.progress(j, job.attempt, count))
+                except ServiceError as error:
+                    log.warning("job %s: progress is not told: %s", job.id, error)  # the heart decides, not this
+
+        try:
+            spec = self.jobs.batch(job.batch).record.spec
+        except NotFoundError as error:
+            raise StaleAttempt(str(error)) from error
+        return self.renderer.render(job, spec, images)
+
+    def _insist[T](self, action: Callable[[], T]) -> T:
+        """`action`, tried for as long as our lease may last: Redis may be restarting, and the work is done."""
+        deadline = time.monotonic() + self.queue.lease_seconds
+        while True:
+            try:
+                return action()
+            except ServiceError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    def _credit(self, done: Job) -> None:
+        try:
+            for culprit in self.workers.finished(self.worker, done):
+                log.warning("worker %s is drained: others finish what breaks down there", culprit)
+            if self.renderer.name:
+                self.workers.draws_with(self.worker, self.renderer.name)
+        except ServiceError as error:
+            log.warning("the worker's record is not written: %s", error)
+
+    def _left(self, job: Job, error: StaleAttempt) -> None:
+        log.info("job %s is left: %s", job.id, error)
+        try:
+            cancelled = self.jobs.job(job.id).state is State.CANCELLED
+        except (NotFoundError, ServiceError):
+            cancelled = False
+        if cancelled:
+            metrics.MODELS.labels("cancelled").inc()
+        else:
+            metrics.LOST.labels("stale-attempt").inc()
+
+    def _give_back(self, job: Job, error: Exception, wait: float) -> None:
+        code, sentence = _said(error)
+        log.warning("job %s is handed back: %s: %s", job.id, code, sentence)
+        self._settle(job, lambda j, at: states.hand_back(j, job.attempt, code, sentence, at, wait))
+        metrics.LOST.labels(code).inc()
+
+    def _lose(self, job: Job, error: Exception) -> None:
+        code, sentence = _said(error)
+        log.warning("job %s: attempt %d broke down: %s: %s", job.id, job.attempt, code, sentence)
+        after = self._settle(job, lambda j, at: states.lose(j, job.attempt, code, sentence, at), _log_of(error))
+        metrics.LOST.labels(code).inc()
+        if after is not None and after.state is State.QUARANTINED:
+            metrics.MODELS.labels("quarantined").inc()
+        try:
+            self.workers.lost(self.worker)
+        except ServiceError as silence:
+            log.warning("the worker's record is not written: %s", silence)
+
+    def _fail(self, job: Job, error: FarmError) -> None:
+        code, sentence = _said(error)
+        log.warning("job %s failed: %s: %s", job.id, code, sentence)
+        if self._settle(job, lambda j, _: states.fail(j, job.attempt, code, sentence), _log_of(error)) is not None:
+            metrics.MODELS.labels("failed").inc()
+            self.losses = 0
+
+    def _settle(self, job: Job, step: Callable[[Job, float], Job], blender_log: str = "") -> Job | None:
+        """Write how the attempt ended; None when it has no say any more, or Redis stays away: then its lease runs out."""
+
+        def write() -> Job:
+            at = self.jobs.now()
+            if blender_log:
+                self.jobs.keep_log(job.id, blender_log)
+            return self.jobs.change(job.id, lambda j: step(j, at))
+
+        try:
+            return self._insist(write)
+        except (StaleAttempt, NotFoundError, ServiceError) as error:
+            log.info("job %s: %s", job.id, error)
+            return None
+
+    def _rest(self) -> None:
+        """A worker on which one attempt after the other breaks down slows itself, so that others get the jobs."""
+        self.losses += 1
+        if self.losses > 1:
+            time.sleep(min(_MAX_REST_SECONDS, 2.0 ** (self.losses - 1)))
+
+
+class _LeftToOthers(Exception):
+    """The job broke down here a moment ago."""
+
+
+def _said(error: Exception) -> tuple[str, str]:
+    if isinstance(error, FarmError):
+        return error.code, str(error)
+    if isinstance(error, OSError):
+        return "worker-disk", f"The worker's own disk failed: {error}. Free space under its TMPDIR, or mend the disk."
+    return "internal-error", f"{type(error).__name__}: {error}"
+
+
+def _log_of(error: Exception) -> str:
+    return error.log if isinstance(error, FarmError) else ""

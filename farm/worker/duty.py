@@ -1,0 +1,70 @@
+"""What a worker's main process does beside Celery: it shows that it is there, obeys a drain, and keeps the farm going."""
+
+import logging
+import threading
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from farm.errors import ServiceError
+from farm.jobs.connection import Connection
+from farm.jobs.keeper import Keeper
+from farm.jobs.orders import OrderBook
+from farm.jobs.workers import BEAT_SECONDS, Workers
+from farm.settings import Settings
+from farm.storage import open_store
+from farm.worker.celery_app import QUEUE, CeleryTickets
+
+log = logging.getLogger(__name__)
+_LOOK_SECONDS = 1.0
+
+
+class Duty:
+    """Start it when the worker is ready, stop it when it ends."""
+
+    def __init__(self, app: Celery, settings: Settings, name: str, concurrency: int) -> None:
+        connection = Connection(settings.redis_url, settings.lease_seconds)
+        self._app, self._name, self._concurrency = app, name, concurrency
+        self._workers = Workers(connection)
+        tickets = CeleryTickets(app, connection)
+        self._keeper = Keeper(connection, OrderBook(open_store(settings)), tickets, settings.history_days, name)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="duty", daemon=True)
+
+    def start(self) -> None:
+        """The worker takes jobs from now on."""
+        self._workers.register(self._name, self._concurrency)
+        self._thread.start()
+        self._keeper.start()
+
+    def stop(self) -> None:
+        """The worker ends."""
+        self._over.set()
+        self._keeper.stop()
+        try:
+            self._workers.leave(self._name)
+        except ServiceError as error:
+            log.warning("the worker's end is not told: %s", error)
+
+    def _run(self) -> None:
+        looks, consuming = 0, True
+        while not self._over.wait(_LOOK_SECONDS):
+            try:
+                if looks % int(BEAT_SECONDS / _LOOK_SECONDS) == 0:
+                    self._workers.beat(self._name, self._concurrency)
+                looks += 1
+                drained = self._workers.drained(self._name)
+                if bool(drained) == consuming:
+                    self._consume(not drained, drained)
+                    consuming = not drained
+            except (ServiceError, OperationalError) as error:
+                log.warning("the worker cannot show that it is there: %s", error)
+
+    def _consume(self, consuming: bool, reason: str) -> None:
+        # A drained worker must leave the tickets to others; the queue itself gives it no job either.
+        if consuming:
+            log.warning("this worker takes jobs again")
+            self._app.control.add_consumer(QUEUE, destination=[self._name])
+        else:
+            log.warning("this worker takes no more jobs: %s", reason)
+            self._app.control.cancel_consumer(QUEUE, destination=[self._name])
