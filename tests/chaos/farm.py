@@ -1,0 +1,287 @@
+"""The farm under test: real Valkey with its append-only file, a real store, the API and workers, each a process of its own
+that can be killed and started again.
+"""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from api.parts import Parts, make_parts
+from farm.catalog import Catalog
+from farm.errors import ServiceError
+from farm.jobs.batches import Batch
+from farm.jobs.states import Job
+from farm.jobs.submission import Entry, Request
+from farm.models.package import Package
+from farm.settings import Settings
+from farm.spec import RenderSpec
+from farm.stack import free_port, valkey_command
+from farm.storage import LocalStore, ObjectStore, S3Store
+from farm.worker.blender import Blender
+from farm.worker.render import Reporter, render
+from tests.chaos.processes import descendants, gone, signal_all
+from tests.support.audit import audit
+from tests.support.faults import FaultyProxy
+from tests.support.fixtures import job_for
+from tests.support.servers import S3Server, end, spawn, wait_until
+
+LEASE_SECONDS = 6.0
+QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
+
+type Results = dict[str, str]
+"""Key of every object under renders/ to the SHA-256 of its bytes."""
+
+
+def results_of(store: ObjectStore) -> Results:
+    """What lies in a store under renders/."""
+    found: Results = {}
+    last = ""
+    while keys := store.list("renders/", last):
+        found.update({key: hashlib.sha256(store.get(key)).hexdigest() for key in keys})
+        last = keys[-1]
+    return found
+
+
+def undisturbed(folder: Path, packages: list[Package], specs: list[RenderSpec]) -> Results:
+    """What the models give when nothing goes wrong: one process, one after the other."""
+    store = LocalStore(folder)
+    blender = Blender()
+    try:
+        for package in packages:
+            Catalog(store).add(package)
+            for spec in specs:
+                render(job_for(package, spec), spec, store, blender, QUIET)
+    finally:
+        blender.stop()
+    return results_of(store)
+
+
+@dataclass
+class RunningWorker:
+    """A worker process and where it writes."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    metrics: str
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tree(self) -> list[int]:
+        """It and all processes below it."""
+        return [self.process.pid, *descendants(self.process.pid)]
+
+
+class Farm:
+    """Start with `farm_under_test`."""
+
+    def __init__(self, folder: Path, s3: S3Server | None, stack: ExitStack) -> None:
+        self.folder = folder
+        self._stack = stack
+        self._redis_port, self._api_port = free_port(), free_port()
+        self.redis_url = f"redis://127.0.0.1:{self._redis_port}/0"
+        self.api_url = f"http://127.0.0.1:{self._api_port}"
+        self.proxy: FaultyProxy | None = None
+        self.environment = {
+            "FARM_REDIS_URL": self.redis_url,
+            "FARM_API_URL": self.api_url,
+            "FARM_LEASE_SECONDS": str(LEASE_SECONDS),
+            "FARM_SHUTDOWN_SECONDS": "1",
+            "FARM_RATE_LIMIT": "0",
+        }
+        if s3 is None:
+            self.environment["FARM_STORAGE_URL"] = f"file://{folder / 'store'}"
+            self.store: ObjectStore = LocalStore(folder / "store")
+        else:
+            bucket = f"chaos-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+            host, _, port = s3.endpoint.removeprefix("http://").partition(":")
+            self.proxy = stack.enter_context(FaultyProxy(host, int(port)))
+            direct = s3.environment(bucket)
+            self.environment |= direct | {"FARM_S3_ENDPOINT": self.proxy.endpoint}
+            # The test itself looks at the store past the proxy.
+            fields = {name.removeprefix("FARM_").lower(): value for name, value in direct.items()}
+            self.store = S3Store(bucket, Settings.model_validate(fields))
+        fields = {name.removeprefix("FARM_").lower(): value for name, value in self.environment.items()}
+        self.parts: Parts = make_parts(Settings.model_validate(fields))
+        self.workers: dict[str, RunningWorker] = {}
+        self._redis: subprocess.Popen[bytes] | None = None
+        self._api: subprocess.Popen[bytes] | None = None
+        stack.callback(self._stop)
+
+    def _stop(self) -> None:
+        for worker in self.workers.values():
+            trees = worker.tree
+            signal_all(trees, signal.SIGKILL)
+            worker.process.wait(30)
+        for process in (self._api, self._redis):
+            if process is not None:
+                end(process)
+
+    # Redis
+
+    def start_redis(self) -> None:
+        """Start Valkey as in production: append-only file, no eviction."""
+        home = self.folder / "valkey"
+        home.mkdir(parents=True, exist_ok=True)
+        options = ["--bind", "127.0.0.1", "--port", str(self._redis_port), "--save", "", "--dir", str(home)]
+        durable = ["--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+        self._redis = spawn([*valkey_command(), *options, *durable], home / "server.log")
+        wait_until(self._redis_answers, "Valkey answering")
+
+    def _redis_answers(self) -> bool:
+        try:
+            self.parts.connection.check()
+        except ServiceError:  # it refuses, or reads its file
+            return False
+        return True
+
+    def kill_redis(self) -> None:
+        """SIGKILL: nothing is written any more."""
+        assert self._redis is not None
+        end(self._redis)
+
+    # The API
+
+    def start_api(self) -> None:
+        """Start the API, on the same port each time."""
+        command = [sys.executable, "-m", "farm", "api", "--port", str(self._api_port)]
+        self._api = spawn(command, self.folder / "api.log", self.environment)
+        wait_until(self._api_answers, "the API answering")
+
+    def _api_answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.api_url}/healthz", timeout=2, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    def stop_api(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """End the API."""
+        assert self._api is not None
+        end(self._api, how)
+
+    # Workers
+
+    def start_worker(self, name: str, environment: dict[str, str] | None = None) -> RunningWorker:
+        """Start a worker with one Blender."""
+        home = self.folder / name
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "tmp").mkdir(exist_ok=True)
+        port = free_port()
+        own = {"FARM_WORKER_NAME": name, "TMPDIR": str(home / "tmp"), **(environment or {})}
+        command = [sys.executable, "-m", "farm", "worker", "--metrics-port", str(port)]
+        process = spawn(command, home / "worker.log", self.environment | own)
+        metrics = f"http://127.0.0.1:{port}/metrics"
+        self.workers[name] = RunningWorker(name, process, metrics, home / "worker.log", own)
+        return self.workers[name]
+
+    def kill_worker(self, name: str) -> None:
+        """SIGKILL to the worker's main process alone; the kernel ends what hangs on it."""
+        worker = self.workers.pop(name)
+        tree = worker.tree
+        worker.process.kill()
+        worker.process.wait(30)
+        gone(tree)
+
+    def stop_worker(self, name: str) -> float:
+        """SIGTERM, as Kubernetes does; the seconds until it had ended."""
+        worker = self.workers.pop(name)
+        tree = worker.tree
+        started = time.monotonic()
+        worker.process.terminate()
+        worker.process.wait(60)
+        seconds = time.monotonic() - started
+        gone(tree)
+        return seconds
+
+    def drawn_by(self, worker: RunningWorker) -> int:
+        """Images that the worker has drawn itself."""
+        text = httpx.get(worker.metrics, timeout=10, trust_env=False).text
+        lines = [line for line in text.splitlines() if line.startswith("farm_images_rendered_total{")]
+        return round(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
+
+    # Work
+
+    def submit(self, packages: list[Package], spec: RenderSpec) -> str:
+        """A batch of these models; its id."""
+        for package in packages:
+            self.parts.catalog.add(package)
+        entries = [Entry(package.id, package.name) for package in packages]
+        batch, _ = self.parts.desk.submit(Request(entries, spec))
+        return batch.id
+
+    def batch(self, batch: str) -> Batch | None:
+        """The batch; None while Redis does not answer."""
+        try:
+            return self.parts.jobs.batch(batch)
+        except ServiceError:
+            return None
+
+    def has_drawn(self, batch: str, images: int = 1) -> bool:
+        """Whether the batch has so many images."""
+        found = self.batch(batch)
+        return found is not None and found.images_done >= images
+
+    def wait_for_images(self, batch: str, images: int = 1) -> None:
+        """Wait until the batch has so many images."""
+        wait_until(lambda: self.has_drawn(batch, images), f"{images} images of batch {batch}", 90)
+
+    def wait_for_end(self, batches: list[str], seconds: float = 150) -> None:
+        """Wait until all have ended."""
+        for batch in batches:
+            wait_until(lambda b=batch: (found := self.batch(b)) is not None and found.ended, f"{batch} ending", seconds)
+
+    def jobs(self, batch: str) -> list[Job]:
+        """The batch's jobs."""
+        return self.parts.jobs.jobs(batch)
+
+    def endings(self) -> Counter[str]:
+        """How often each job became done, by the stream of events."""
+        events = self.parts.connection.redis.xrange("farm:events")
+        data = [json.loads(values["data"]) for _, values in events if values["kind"] == "job"]
+        return Counter(event["job"] for event in data if event["state"] == "done")
+
+    def complaints(self, batches: list[str], expected: Results, wiped: bool = False) -> list[str]:
+        """What is wrong now that the batches have ended; empty: every job is done exactly once, with the right bytes.
+
+        `wiped`: Redis was, and the events of what was done before went with it.
+        """
+        found: list[str] = []
+        endings = self.endings()
+        for batch in batches:
+            for job in self.jobs(batch):
+                if job.state != "done":
+                    found.append(f"job {job.id} is {job.state}: {job.error_code}: {job.error}")
+                if endings[job.id] != 1 and not (wiped and endings[job.id] == 0):
+                    found.append(f"job {job.id} became done {endings[job.id]} times")
+        results = results_of(self.store)
+        for key in sorted(results.keys() | expected.keys()):
+            if key not in expected:
+                found.append(f"{key} is left over")
+            elif key in results and results[key] != expected[key]:
+                found.append(f"{key} has other bytes than the undisturbed run")
+            elif key not in results:
+                found.append(f"{key} is missing")
+        return found + audit(self.parts.connection)
+
+
+@contextmanager
+def farm_under_test(folder: Path, s3: S3Server | None = None, workers: int = 1, api: bool = False) -> Iterator[Farm]:
+    """A farm with so many workers, all up."""
+    with ExitStack() as stack:
+        farm = Farm(folder, s3, stack)
+        farm.start_redis()
+        if api:
+            farm.start_api()
+        for number in range(workers):
+            farm.start_worker(f"w{number}")
+        yield farm
