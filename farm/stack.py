@@ -77,6 +77,13 @@ class EmbeddedStack:
             "FARM_REDIS_URL": f"redis://127.0.0.1:{self._redis_port}/0",
             "FARM_STORAGE_URL": f"file://{self._home / 'store'}",
             "FARM_API_URL": self.api_url,
+            "FARM_FLOWER_URL": self.flower_url,
+            # It is for whoever sits at this machine, whatever the settings of a farm elsewhere say.
+            "FARM_API_KEYS": "",
+            "FARM_API_KEYS_FILE": "",
+            "FARM_RATE_LIMIT": "0",
+            "FARM_WEBHOOK_PRIVATE": "1",
+            "FARM_WORKER_NAME": "",
         }
 
     def __enter__(self) -> "EmbeddedStack":
@@ -103,7 +110,7 @@ class EmbeddedStack:
         if self._keep:
             hand_back_all(Connection(self.environment["FARM_REDIS_URL"]))  # no worker runs yet
         farm = [sys.executable, "-m", "farm"]
-        self._spawn("api", [*farm, "api", "--port", str(self._port)])
+        self._spawn("api", [*farm, "api", "--host", "127.0.0.1", "--port", str(self._port)])
         self._spawn(
             "worker",
             [*farm, "worker", "--concurrency", str(self._workers), "--metrics-port", str(self._metrics_port)],

@@ -1,6 +1,6 @@
 """What a batch is: what was asked for once, and how far it is."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from farm.jobs.states import State
@@ -14,7 +14,7 @@ class Webhook:
     """Where to tell that a batch has ended."""
 
     url: str
-    secret: str
+    secret: str = field(repr=False)
     """Signs what is sent, so that the receiver can tell it from a stranger's."""
 
 

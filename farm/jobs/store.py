@@ -145,14 +145,15 @@ class JobStore:
             raise no_job(job)
         return str(text)
 
-    def change(self, job: str, step: Callable[[Job], Job]) -> Job:
+    def change(self, job: str, step: Callable[[Job], Job], seen: Job | None = None) -> Job:
         """Apply `step` to the job with all that follows from it, and return the new job.
 
-        `step` may be called again when another client changed the job meanwhile; what it raises comes through.
+        `step` may be called again when another client changed the job meanwhile; what it raises comes through. `seen` is
+        the job as the caller knows it: it is asked for only where that proves wrong.
         """
         commit = self._connection.script("commit")
+        text = _text(seen) if seen else self._read(job)
         while True:
-            text = self._read(job)
             before = _job(text)
             after = step(before)
             if after == before:
@@ -160,6 +161,7 @@ class JobStore:
             arguments = self._commit_arguments(text, before, after)
             if self._safely(lambda arguments=arguments: commit(args=arguments)):  # type: ignore[misc]
                 return after
+            text = self._read(job)
 
     def _commit_arguments(self, text: str, before: Job, after: Job) -> list[Any]:
         follows = json.dumps(asdict(effects(before, after)))
