@@ -1,42 +1,93 @@
 """The application: `make` is what uvicorn runs (``uvicorn --factory api.app:make``)."""
 
-from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
-from api import backgrounds, batches, jobs, limits, models, operations, problems
-from api.parts import Parts
+from fastapi import FastAPI
+
+from api import (
+    annotations,
+    auth,
+    backgrounds,
+    batches,
+    etags,
+    events,
+    jobs,
+    limits,
+    models,
+    operations,
+    pages,
+    previews,
+    problems,
+    uploads,
+    workers,
+)
+from api.parts import make_parts
 from farm import __version__
-from farm.catalog import Catalog
-from farm.jobs.store import JobStore
+from farm.keys import keys_for_api
 from farm.settings import Settings
-from farm.storage import open_store
-from farm.worker.celery_app import enqueue, make_app
+
+_SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter while others wait (Python's own: 5 ms). A question about a batch changes
+hands some ten times until it is answered, so beside a submission of thousands of models it would wait as often."""
 
 
 def make() -> FastAPI:
-    """The application for the settings of the environment."""
+    """The application for the settings of the environment. Raises KeysError when nobody could be kept out."""
     settings = Settings()
-    store = open_store(settings)
-    celery = make_app(settings)
+    keys = keys_for_api(settings)
+    parts = make_parts(settings)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        parts.keeper.start()
+        parts.messenger.start()
+        try:
+            yield
+        finally:
+            parts.messenger.stop()
+            parts.keeper.stop()
+
     app = FastAPI(
         title="Facefarm",
         version=__version__,
         summary="Anime characters in, exactly annotated face images out",
         license_info={"name": "GPL-3.0-or-later"},
+        lifespan=lifespan,
+        responses=problems.RESPONSES,
     )
-    app.state.parts = Parts(
-        catalog=Catalog(store),
-        jobs=JobStore(settings.redis_url),
-        store=store,
-        enqueue=lambda job_id: enqueue(celery, job_id),
-    )
-    for routes in (models.router, backgrounds.router, batches.router, jobs.router, operations.router):
-        app.include_router(routes)
+    app.state.parts = parts
+    app.state.keys = keys
+    for module in (
+        models, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, operations, pages,
+    ):  # fmt: skip
+        app.include_router(module.router)
     problems.install(app)
+    _tell_of_not_modified(app)
+
+    # From the inside to the outside.
+    app.add_middleware(etags.ETags)
     app.add_middleware(limits.BodyLimit)
-
-    @app.get("/", include_in_schema=False)
-    def home() -> RedirectResponse:
-        return RedirectResponse("/docs")
-
+    app.add_middleware(limits.RateLimit, rate=settings.rate_limit)
+    app.add_middleware(auth.Gate, keys=keys)
+    app.add_middleware(problems.LastResort)
     return app
+
+
+def _tell_of_not_modified(app: FastAPI) -> None:
+    """Say in the OpenAPI document what `etags` does."""
+    document = app.openapi
+
+    def with_not_modified() -> dict[str, Any]:
+        made = document()
+        for operations_of_path in made["paths"].values():
+            if "get" in operations_of_path:
+                operations_of_path["get"]["responses"].setdefault(
+                    "304", {"description": "Nothing has changed since the answer that `If-None-Match` names"}
+                )
+        return made
+
+    app.openapi = with_not_modified  # type: ignore[method-assign]

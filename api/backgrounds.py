@@ -1,21 +1,22 @@
 """Routes for backgrounds."""
 
 from threading import BoundedSemaphore
-from typing import Annotated
 
-from fastapi import APIRouter, Path, UploadFile
+from fastapi import APIRouter, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
+from api.auth import needs
 from api.parts import PartsOf
-from api.schemas import BackgroundView
+from api.schemas import BackgroundPath, BackgroundView
 from farm.backgrounds import normalise, size_of
+from farm.keys import Role
 
 router = APIRouter(prefix="/v1/backgrounds", tags=["backgrounds"])
 _DECODING = BoundedSemaphore(2)
 """Pictures being decoded at a time: each may take half a GiB for a moment."""
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[needs(Role.SUBMIT)])
 async def upload(file: UploadFile, parts: PartsOf) -> BackgroundView:
     """Take in a PNG, JPEG, WebP or BMP file to compose pictures over.
 
@@ -33,8 +34,8 @@ async def upload(file: UploadFile, parts: PartsOf) -> BackgroundView:
     return await run_in_threadpool(take_in)
 
 
-@router.get("/{background_id}")
-def show(background_id: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], parts: PartsOf) -> BackgroundView:
+@router.get("/{background_id}", dependencies=[needs(Role.READ)])
+def show(background_id: BackgroundPath, parts: PartsOf) -> BackgroundView:
     """A background that was taken in."""
     width, height = size_of(parts.catalog.background(background_id))
     return BackgroundView(id=background_id, width=width, height=height)

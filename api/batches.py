@@ -1,50 +1,149 @@
 """Routes for batches."""
 
+import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query, Response
 
+from api.auth import PrincipalOf, needs
 from api.parts import PartsOf
-from api.schemas import BatchRequest, BatchView, JobView, batch_view, job_view
-from farm.jobs.submission import Entry, cancel_batch, submit
+from api.schemas import (
+    BatchesPage,
+    BatchPath,
+    BatchRequest,
+    BatchView,
+    JobsPage,
+    PriorityRequest,
+    RetryAnswer,
+    RetryRequest,
+    batch_view,
+    job_view,
+    webhook_of,
+)
+from farm.errors import ForbiddenError
+from farm.jobs.listing import Standing, page_of_batches, page_of_jobs
+from farm.jobs.states import State
+from farm.jobs.submission import Entry, Request
+from farm.jobs.webhooks import check_webhook
+from farm.keys import Role
 from farm.morphs.annotation import read_table
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
+_REPLAYED = "Idempotent-Replayed"
 
 
-@router.post("", status_code=201)
-def create(request: BatchRequest, parts: PartsOf) -> BatchView:
-    """Render a list of models: one job a model."""
-    table = read_table(request.mapping) if request.mapping is not None else None
-    entries = [Entry(entry.id, entry.name or entry.id[:8]) for entry in request.models]
-    return batch_view(submit(entries, request.spec, table, request.name, parts.catalog, parts.jobs, parts.enqueue))
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[needs(Role.SUBMIT)],
+    responses={
+        200: {
+            "model": BatchView,
+            "description": "The batch that this request made before",
+            "headers": {_REPLAYED: {"schema": {"const": "true"}}},
+        }
+    },
+)
+def create(
+    request: BatchRequest,
+    parts: PartsOf,
+    who: PrincipalOf,
+    response: Response,
+    idempotency_key: Annotated[
+        str,
+        Header(pattern="^[ -~]{1,200}$", description="Your own name for this request: sent again, it makes nothing"),
+    ] = "",
+) -> BatchView:
+    """Render a list of models: one job a model.
+
+    Under an `Idempotency-Key` that came before with the same request, the answer is 200 and shows the batch of then;
+    with another request it is 409.
+    """
+    if request.priority > 0 and not who.may(Role.OPERATE):
+        raise ForbiddenError(f"A priority above 0 needs the role {Role.OPERATE}; leave it out, or ask an operator.")
+    webhook = webhook_of(request.webhook)
+    if webhook is not None:
+        check_webhook(webhook, parts.settings.webhook_private)
+    batch, new = parts.desk.submit(
+        Request(
+            entries=[Entry(entry.id, entry.name or entry.id[:8]) for entry in request.models],
+            spec=request.spec,
+            table=read_table(request.mapping) if request.mapping is not None else None,
+            name=request.name,
+            priority=request.priority,
+            paused=request.paused,
+            webhook=webhook,
+            # Two users who take the same key mean two requests.
+            idempotency_key=f"{who.name}\0{idempotency_key}" if idempotency_key else "",
+            fingerprint=hashlib.sha256(request.model_dump_json().encode()).hexdigest() if idempotency_key else "",
+        )
+    )
+    if not new:
+        response.status_code = 200
+        response.headers[_REPLAYED] = "true"
+    return batch_view(batch)
 
 
-@router.get("")
-def newest(parts: PartsOf, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> list[BatchView]:
-    """The newest batches."""
-    return [batch_view(batch) for batch in parts.jobs.batches(limit)]
+@router.get("", dependencies=[needs(Role.READ)])
+def batches(
+    parts: PartsOf,
+    cursor: Annotated[str, Query(pattern="^([0-9]{1,15})?$", description="`next` of the part before")] = "",
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    state: Annotated[Standing | None, Query(description="Only batches that stand like this")] = None,
+    name: Annotated[str, Query(max_length=200, description="Only batches with this in their names")] = "",
+) -> BatchesPage:
+    """The batches, newest first."""
+    page = page_of_batches(parts.jobs, limit, int(cursor) if cursor else None, state, name)
+    return BatchesPage(
+        batches=[batch_view(batch) for batch in page.items], next=None if page.next is None else str(page.next)
+    )
 
 
-@router.get("/{batch_id}")
-def show(batch_id: str, parts: PartsOf) -> BatchView:
+@router.get("/{batch_id}", dependencies=[needs(Role.READ)])
+def show(batch_id: BatchPath, parts: PartsOf) -> BatchView:
     """A batch and how far it is."""
     return batch_view(parts.jobs.batch(batch_id))
 
 
-@router.get("/{batch_id}/jobs")
+@router.get("/{batch_id}/jobs", dependencies=[needs(Role.READ)])
 def jobs_of(
-    batch_id: str,
+    batch_id: BatchPath,
     parts: PartsOf,
-    first: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
-) -> list[JobView]:
+    cursor: Annotated[str, Query(pattern="^([0-9]{1,6})?$", description="`next` of the part before")] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    state: Annotated[list[State], Query(max_length=len(State), description="Only jobs in one of these states")] = [],  # noqa: B006 - FastAPI copies it
+) -> JobsPage:
     """The batch's jobs, in the order of submission."""
-    parts.jobs.batch(batch_id)
-    return [job_view(job) for job in parts.jobs.jobs(batch_id, first, limit)]
+    page = page_of_jobs(parts.jobs, batch_id, limit, int(cursor or 0), frozenset(state))
+    return JobsPage(jobs=[job_view(job) for job in page.items], next=None if page.next is None else str(page.next))
 
 
-@router.post("/{batch_id}/cancel")
-def cancel(batch_id: str, parts: PartsOf) -> BatchView:
-    """Take back every job that has not ended."""
-    return batch_view(cancel_batch(batch_id, parts.jobs))
+@router.post("/{batch_id}/cancel", dependencies=[needs(Role.SUBMIT)])
+def cancel(batch_id: BatchPath, parts: PartsOf) -> BatchView:
+    """Take back every job that has not ended; workers stop within seconds."""
+    return batch_view(parts.desk.cancel(batch_id))
+
+
+@router.post("/{batch_id}/pause", dependencies=[needs(Role.SUBMIT)])
+def pause(batch_id: BatchPath, parts: PartsOf) -> BatchView:
+    """Stop the batch's jobs within seconds; what is drawn is kept."""
+    return batch_view(parts.desk.set_paused(batch_id, True))
+
+
+@router.post("/{batch_id}/resume", dependencies=[needs(Role.SUBMIT)])
+def resume(batch_id: BatchPath, parts: PartsOf) -> BatchView:
+    """Let the jobs of a paused batch go on."""
+    return batch_view(parts.desk.set_paused(batch_id, False))
+
+
+@router.post("/{batch_id}/retry", dependencies=[needs(Role.SUBMIT)])
+def retry(batch_id: BatchPath, parts: PartsOf, request: RetryRequest | None = None) -> RetryAnswer:
+    """Try jobs again that failed or were quarantined, or, when asked to, cancelled."""
+    retried = parts.desk.retry(batch_id, frozenset((request or RetryRequest()).states))
+    return RetryAnswer(retried=retried, batch=batch_view(parts.jobs.batch(batch_id)))
+
+
+@router.put("/{batch_id}/priority", dependencies=[needs(Role.OPERATE)])
+def set_priority(batch_id: BatchPath, request: PriorityRequest, parts: PartsOf) -> BatchView:
+    """Change which batches go first; acts on queued and running jobs within seconds."""
+    return batch_view(parts.desk.set_priority(batch_id, request.priority))

@@ -1,32 +1,105 @@
 """Routes for jobs and their results."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import PlainTextResponse
 
-from api.parts import PartsOf
-from api.schemas import JobView, job_view
-from farm.dataset.manifest import result_object
+from api.auth import needs
+from api.parts import Parts, PartsOf
+from api.ranges import RANGE_RESPONSES, RangeHeader, ranged
+from api.schemas import JobPath, JobView, job_view
+from farm.dataset.manifest import CONTACT_SHEET
 from farm.errors import ConflictError
-from farm.jobs.states import State
-from farm.storage import content_type
+from farm.jobs.states import Job, State
+from farm.keys import Role
+from farm.poses import Partition
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FILE_TYPES: dict[str, Any] = {
+    "application/json": {"schema": {}},
+    "application/octet-stream": _BINARY,
+    "application/x-tar": _BINARY,
+    "image/png": _BINARY,
+}
+_FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": _FILE_TYPES},
+    **RANGE_RESPONSES,
+    206: {**RANGE_RESPONSES[206], "content": _FILE_TYPES},
+}
+_PICTURE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The picture", "content": {"image/png": _BINARY}},
+    **RANGE_RESPONSES,
+    206: {**RANGE_RESPONSES[206], "content": {"image/png": _BINARY}},
+}
 
-@router.get("/{job_id}")
-def show(job_id: str, parts: PartsOf) -> JobView:
+
+def _finished(parts: Parts, job_id: str) -> Job:
+    job = parts.jobs.job(job_id)
+    if job.state is not State.DONE:
+        raise ConflictError(f"Job {job_id} is {job.state}; it has files when it is done.")
+    return job
+
+
+@router.get("/{job_id}", dependencies=[needs(Role.READ)])
+def show(job_id: JobPath, parts: PartsOf) -> JobView:
     """One job."""
     return job_view(parts.jobs.job(job_id))
 
 
-@router.get("/{job_id}/files/{name}", response_class=StreamingResponse)
+@router.get("/{job_id}/log", response_class=PlainTextResponse, dependencies=[needs(Role.READ)])
+def log(job_id: JobPath, parts: PartsOf) -> PlainTextResponse:
+    """The end of what Blender said in the last attempt that ended badly; empty when none did."""
+    return PlainTextResponse(parts.jobs.log(job_id))
+
+
+@router.post("/{job_id}/retry", dependencies=[needs(Role.SUBMIT)])
+def retry(job_id: JobPath, parts: PartsOf) -> JobView:
+    """Try a job again that failed, was quarantined or cancelled."""
+    return job_view(parts.desk.retry_job(job_id))
+
+
+@router.get(
+    "/{job_id}/files/{name}", response_class=Response, responses=_FILE_RESPONSES, dependencies=[needs(Role.READ)]
+)
 def file(
-    job_id: str, name: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")], parts: PartsOf
-) -> StreamingResponse:
+    job_id: JobPath,
+    name: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")],
+    request: Request,
+    parts: PartsOf,
+    _range: RangeHeader = None,
+) -> Response:
     """A file of the job's result: manifest.json, contact-sheet.png, <style>-<partition>.tar, basis-<style>.png."""
-    job = parts.jobs.job(job_id)
-    if job.state is not State.DONE:
-        raise ConflictError(f"Job {job_id} is {job.state}; it has files when it is done.")
-    return StreamingResponse(parts.store.stream(result_object(job.render_key, name)), media_type=content_type(name))
+    job = _finished(parts, job_id)
+    return ranged(request, parts.store, parts.results.file(job.render_key, name), name)
+
+
+@router.get(
+    "/{job_id}/contact-sheet", response_class=Response, responses=_PICTURE_RESPONSES, dependencies=[needs(Role.READ)]
+)
+def contact_sheet(job_id: JobPath, request: Request, parts: PartsOf, _range: RangeHeader = None) -> Response:
+    """The job's pictures at a glance."""
+    job = _finished(parts, job_id)
+    return ranged(request, parts.store, parts.results.file(job.render_key, CONTACT_SHEET), CONTACT_SHEET)
+
+
+@router.get(
+    "/{job_id}/images/{style}/{partition}/{name}",
+    response_class=Response,
+    responses=_PICTURE_RESPONSES,
+    dependencies=[needs(Role.READ)],
+)
+def image(
+    job_id: JobPath,
+    style: Annotated[str, Path(pattern="^[a-z0-9_-]{1,32}$")],
+    partition: Partition,
+    name: Annotated[str, Path(pattern=r"^[0-9a-z_]{1,64}\.png$", description="`file` of an image in the manifest")],
+    request: Request,
+    parts: PartsOf,
+    _range: RangeHeader = None,
+) -> Response:
+    """One picture, read out of its shard."""
+    job = _finished(parts, job_id)
+    return ranged(request, parts.store, parts.results.picture(job.render_key, style, partition, name), name)

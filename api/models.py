@@ -1,28 +1,33 @@
 """Routes for models."""
 
+from threading import BoundedSemaphore
 from typing import Annotated
 
-from fastapi import APIRouter, Path, UploadFile
+from fastapi import APIRouter, Query, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
+from api.auth import needs
 from api.parts import PartsOf
-from api.schemas import ModelView, UploadAnswer, model_view, refused_model
+from api.schemas import ModelEntry, ModelPath, ModelsPage, ModelView, UploadAnswer, model_view, refused_model
+from farm.keys import Role
 from farm.models.package import receive
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
+_READING = BoundedSemaphore(4)
+"""Uploads being read at a time: each may take a GiB for a moment."""
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[needs(Role.SUBMIT)])
 async def upload(file: UploadFile, parts: PartsOf) -> UploadAnswer:
     """Take in a .vrm, .pmx or .pmd file, or a .zip of a folder with models and their textures.
 
     Models are known by the hash of their content: uploading one again changes nothing. When none of the upload can be
     used the answer is 422; when some can, the others are listed under `refused`.
     """
-    data = await file.read()
 
     def take_in() -> UploadAnswer:
-        packages, refusals = receive(file.filename or "unnamed", data)
+        with _READING:
+            packages, refusals = receive(file.filename or "unnamed", file.file.read())
         if not packages:
             raise refusals[0].error
         for package in packages:
@@ -35,7 +40,26 @@ async def upload(file: UploadFile, parts: PartsOf) -> UploadAnswer:
     return await run_in_threadpool(take_in)
 
 
-@router.get("/{model_id}")
-def show(model_id: Annotated[str, Path(pattern="^[0-9a-f]{64}$")], parts: PartsOf) -> ModelView:
+@router.get("", dependencies=[needs(Role.READ)])
+def models(
+    parts: PartsOf,
+    after: Annotated[str, Query(pattern="^([0-9a-f]{64})?$", description="`next` of the part before")] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> ModelsPage:
+    """The models that the farm has, sorted by id."""
+    ids = parts.catalog.models(after, limit + 1)
+    return ModelsPage(
+        models=[ModelEntry(id=model_id) for model_id in ids[:limit]], next=ids[limit - 1] if len(ids) > limit else None
+    )
+
+
+@router.get("/{model_id}", dependencies=[needs(Role.READ)])
+def show(model_id: ModelPath, parts: PartsOf) -> ModelView:
     """What a model holds."""
     return ModelView(id=model_id, name=model_id[:8], inventory=parts.catalog.inventory(model_id))
+
+
+@router.delete("/{model_id}", status_code=204, dependencies=[needs(Role.OPERATE)])
+def delete(model_id: ModelPath, parts: PartsOf) -> None:
+    """Forget a model that no job needs any more. Its results stay."""
+    parts.catalog.remove(model_id, lambda: parts.jobs.uses_of(model_id) > 0)

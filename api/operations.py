@@ -7,10 +7,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.auth import needs
 from api.parts import Parts, PartsOf
-from api.schemas import Autoscale
+from api.schemas import Autoscale, Readiness, Status, TotalsView
+from farm.jobs.batches import Totals
 from farm.jobs.states import State
-from farm.jobs.store import Totals
+from farm.keys import Role
 
 router = APIRouter(tags=["operations"])
 
@@ -18,12 +20,19 @@ router = APIRouter(tags=["operations"])
 class _Totals(Collector):
     """The farm's numbers, read from the job store at each scrape: the store is the truth, the API keeps none."""
 
-    def __init__(self, totals: Totals) -> None:
+    def __init__(self, totals: Totals, workers_alive: int) -> None:
         self._totals = totals
+        self._workers_alive = workers_alive
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "farm_backlog_images", "Images of queued and running jobs not drawn yet", value=self._totals.backlog_images
+        )
+        yield GaugeMetricFamily(
+            "farm_images_per_second", "Images drawn a second over the last minute", value=self._totals.rate
+        )
+        yield GaugeMetricFamily(
+            "farm_workers_alive", "Workers heard of within the last 30 s", value=self._workers_alive
         )
         jobs = GaugeMetricFamily("farm_jobs", "Jobs by state", labels=["state"])
         for state, count in self._totals.counts.items():
@@ -32,19 +41,23 @@ class _Totals(Collector):
 
 
 @router.get("/healthz")
-def healthz() -> dict[str, str]:
+def healthz() -> Status:
     """The process runs."""
-    return {"status": "ok"}
+    return Status()
 
 
 @router.get("/readyz")
-def readyz(parts: PartsOf) -> dict[str, str]:
+def readyz(parts: PartsOf) -> Readiness:
     """Redis and the object store answer; 503 with the reason when one does not."""
     parts.store.exists("check/ready")
-    return {"status": "ok", "redis": parts.jobs.check()}
+    return Readiness(redis=parts.jobs.check())
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 def metrics(parts: PartsOf) -> Response:
     """For Prometheus."""
     return Response(_exposition(parts), media_type=CONTENT_TYPE_LATEST)
@@ -52,16 +65,29 @@ def metrics(parts: PartsOf) -> Response:
 
 def _exposition(parts: Parts) -> bytes:
     registry = CollectorRegistry()
-    registry.register(_Totals(parts.jobs.totals()))
+    registry.register(_Totals(parts.jobs.totals(), _alive(parts)))
     return generate_latest(registry)
+
+
+def _alive(parts: Parts) -> int:
+    return sum(worker.alive for worker in parts.workers.all())
+
+
+@router.get("/v1/totals", dependencies=[needs(Role.READ)])
+def totals(parts: PartsOf) -> TotalsView:
+    """The whole farm in numbers."""
+    found = parts.jobs.totals()
+    return TotalsView(
+        jobs=found.counts, backlog_images=found.backlog_images, rate=found.rate, workers_alive=_alive(parts)
+    )
 
 
 @router.get("/v1/autoscale")
 def autoscale(parts: PartsOf) -> Autoscale:
     """For KEDA's metrics-api trigger."""
-    totals = parts.jobs.totals()
+    found = parts.jobs.totals()
     return Autoscale(
-        backlog_images=totals.backlog_images,
-        queued_jobs=totals.counts[State.QUEUED],
-        running_jobs=totals.counts[State.RENDERING],
+        backlog_images=found.backlog_images,
+        queued_jobs=found.counts[State.QUEUED],
+        running_jobs=sum(count for state, count in found.counts.items() if state.active),
     )

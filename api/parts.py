@@ -1,24 +1,67 @@
 """What the routes work with: made once for the application, given to each route by FastAPI."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from farm.catalog import Catalog
-from farm.jobs.store import JobStore
-from farm.storage import ObjectStore
+from farm.jobs.connection import Connection
+from farm.jobs.events import Events
+from farm.jobs.keeper import Keeper
+from farm.jobs.orders import OrderBook
+from farm.jobs.queue import Queue
+from farm.jobs.store import JobStore, new_id
+from farm.jobs.submission import Desk
+from farm.jobs.webhooks import Messenger
+from farm.jobs.workers import Workers
+from farm.results import Results
+from farm.settings import Settings
+from farm.storage import ObjectStore, open_store
+from farm.uploads import ImportSettings, Intake
+from farm.worker.celery_app import CeleryTickets, make_app
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The services behind the routes."""
 
+    settings: Settings
+    connection: Connection
     catalog: Catalog
     jobs: JobStore
+    queue: Queue
+    workers: Workers
+    events: Events
+    desk: Desk
+    intake: Intake
+    results: Results
     store: ObjectStore
-    enqueue: Callable[[str], None]
+    keeper: Keeper
+    messenger: Messenger
+
+
+def make_parts(settings: Settings) -> Parts:
+    """The services for these settings; nothing is sent yet."""
+    store = open_store(settings)
+    connection = Connection(settings.redis_url, settings.lease_seconds)
+    tickets = CeleryTickets(make_app(settings), connection)
+    catalog, book, jobs, queue = Catalog(store), OrderBook(store), JobStore(connection), Queue(connection)
+    return Parts(
+        settings=settings,
+        connection=connection,
+        catalog=catalog,
+        jobs=jobs,
+        queue=queue,
+        workers=Workers(connection),
+        events=Events(connection),
+        desk=Desk(catalog, book, jobs, queue, tickets.issue),
+        intake=Intake(settings, store, catalog, ImportSettings().import_buckets),
+        results=Results(store),
+        store=store,
+        keeper=Keeper(connection, book, tickets, settings.history_days, f"api-{new_id()}"),
+        messenger=Messenger(connection, jobs, settings.webhook_private),
+    )
 
 
 def _parts(request: Request) -> Parts:

@@ -1,29 +1,49 @@
 """What goes over HTTP, as JSON."""
 
-from typing import Literal
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
+from farm.jobs.batches import PRIORITIES, Batch, Webhook
 from farm.jobs.states import Job, State
-from farm.jobs.store import Batch
 from farm.jobs.submission import MAX_MODELS
+from farm.jobs.workers import Worker
 from farm.models.inventory import Inventory
-from farm.models.package import Package, Refusal
+from farm.models.package import MAX_MODEL_BYTES, Package, Refusal
 from farm.spec import RenderSpec
 
-_MODEL_ID = r"^[0-9a-f]{64}$"
+_HASH = "^[0-9a-f]{64}$"
+_TEXT = r"^[^\x00]*$"
+"""Any text that can be stored and shown."""
+MAX_MAPPING_CHARACTERS = 16 * 2**20
+MAX_OFFERS = 1000
+MAX_OBJECTS = 100
+MAX_PROPOSALS = 1000
+MAX_PREVIEW_SAMPLES = 20
 
 
-class Problem(BaseModel):
-    """An error, as application/problem+json (RFC 9457)."""
+def _number(value: object) -> object:
+    if isinstance(value, (bool, str)):
+        raise ValueError("give a whole number")  # noqa: TRY004 - which pydantic takes for an answer
+    return value
 
-    type: Literal["about:blank"] = "about:blank"
-    title: str
-    status: int
-    detail: str
-    """A sentence that says what is wrong and what to do."""
-    code: str
-    """Stable, for programs."""
+
+WholeNumber = Annotated[int, BeforeValidator(_number)]
+"""What JSON Schema means by an integer: 7 and 7.0, neither "7" nor true."""
+type ModelId = Annotated[str, Field(pattern=_HASH)]
+type ModelPath = Annotated[str, Path(pattern=_HASH, description="A model's content hash")]
+type BackgroundPath = Annotated[str, Path(pattern=_HASH, description="A background's content hash")]
+type BatchPath = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="A batch's id")]
+type JobPath = Annotated[str, Path(pattern="^[0-9a-f]{16}-[0-9]{1,6}$", description="A job's id")]
+type WorkerPath = Annotated[str, Path(pattern="^[ -.0-~]{1,255}$", description="A worker's name")]
+Priority = Annotated[int, Field(ge=PRIORITIES.start, le=PRIORITIES.stop - 1), BeforeValidator(_number)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
 
 class ModelView(BaseModel):
@@ -49,6 +69,55 @@ class UploadAnswer(BaseModel):
     refused: list[RefusedModel]
 
 
+class UploadFile(_Request):
+    """A file to be uploaded."""
+
+    name: str = Field(min_length=1, max_length=255, pattern=_TEXT)
+    bytes: WholeNumber = Field(ge=1, le=MAX_MODEL_BYTES)
+
+
+class UploadsRequest(_Request):
+    """Files that want addresses to be uploaded to."""
+
+    files: list[UploadFile] = Field(min_length=1, max_length=MAX_OFFERS)
+
+
+class UploadOffer(BaseModel):
+    """Where to put one file."""
+
+    name: str
+    object: str = Field(description="To be named in POST /v1/models/register once the file is there")
+    url: str = Field(description="Takes the file's bytes by PUT, without a key")
+    expires: datetime
+
+
+class UploadsAnswer(BaseModel):
+    """Where to put the files, in their order."""
+
+    uploads: list[UploadOffer]
+
+
+class RegisterRequest(_Request):
+    """Objects of an S3 server to be taken in as models."""
+
+    objects: list[Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,62}/[^\x00-\x1f\x7f]{1,1024}$")]] = Field(
+        min_length=1, max_length=MAX_OBJECTS
+    )
+
+
+class ModelEntry(BaseModel):
+    """A model of the list."""
+
+    id: str
+
+
+class ModelsPage(BaseModel):
+    """A part of the models, sorted by id."""
+
+    models: list[ModelEntry]
+    next: str | None = Field(description="`after` for the next part; null: there is no more")
+
+
 class BackgroundView(BaseModel):
     """A background that the farm has taken in."""
 
@@ -57,28 +126,57 @@ class BackgroundView(BaseModel):
     height: int
 
 
-class BatchEntry(BaseModel):
+class BatchEntry(_Request):
     """A model of a batch."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    id: str = Field(pattern=_MODEL_ID)
-    name: str = Field("", max_length=200, description="A label for people; the model's hash if empty")
+    id: ModelId
+    name: str = Field("", max_length=200, pattern=_TEXT, description="A label for people; the model's hash if empty")
 
 
-class BatchRequest(BaseModel):
+class WebhookRequest(_Request):
+    """Where to tell that the batch has ended."""
+
+    url: str = Field(max_length=2000, pattern=r"^https?://[^\s/?#\x00-\x1f\x7f]+[^\s\x00-\x1f\x7f]*$")
+    secret: str = Field(min_length=16, max_length=200, pattern=_TEXT, description="Signs what is sent")
+
+
+class BatchRequest(_Request):
     """A batch to render."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field("", max_length=200)
+    name: str = Field("", max_length=200, pattern=_TEXT)
     models: list[BatchEntry] = Field(min_length=1, max_length=MAX_MODELS)
     spec: RenderSpec = RenderSpec()
     mapping: str | None = Field(
         None,
-        max_length=16 * 2**20,
+        max_length=MAX_MAPPING_CHARACTERS,
         description="CSV text of an edited mapping table; without it names are matched alone",
     )
+    priority: Priority = Field(0, description="Jobs of a higher one go first; above 0 is for operators")
+    paused: StrictBool = Field(False, description="Keep the jobs back until the batch is resumed")
+    webhook: WebhookRequest | None = None
+
+
+class PreviewRequest(_Request):
+    """The first samples of a model, to look at before a full run."""
+
+    model: ModelId
+    samples: WholeNumber = Field(4, ge=1, le=MAX_PREVIEW_SAMPLES)
+    spec: RenderSpec = Field(RenderSpec(), description="As for the full run; its `samples` does not count")
+    mapping: str | None = Field(None, max_length=MAX_MAPPING_CHARACTERS)
+
+
+class RetryRequest(_Request):
+    """Which jobs of a batch to try again."""
+
+    states: list[Literal[State.FAILED, State.QUARANTINED, State.CANCELLED]] = Field(
+        [State.FAILED, State.QUARANTINED], min_length=1, max_length=3
+    )
+
+
+class PriorityRequest(_Request):
+    """A new priority."""
+
+    priority: Priority
 
 
 class BatchView(BaseModel):
@@ -86,12 +184,43 @@ class BatchView(BaseModel):
 
     id: str
     name: str
-    created: str
+    created: datetime
     spec: RenderSpec
+    priority: int
+    paused: bool
     jobs: dict[State, int]
     images_total: int
     images_done: int
+    errors: dict[str, int] = Field(description="Failed and quarantined jobs by error code")
+    rate: float = Field(description="Images a second over the last minute")
+    eta_seconds: float | None = Field(description="Until it ends at that rate; null when that cannot be said")
     ended: bool
+    ended_at: datetime | None
+
+
+class BatchesPage(BaseModel):
+    """A part of the batches, newest first. It may be empty although there is a next one."""
+
+    batches: list[BatchView]
+    next: str | None = Field(description="`cursor` for the next part; null: there is no more")
+
+
+class RetryAnswer(BaseModel):
+    """What a retry did."""
+
+    retried: int
+    batch: BatchView
+
+
+class AttemptView(BaseModel):
+    """An attempt that ended without a result."""
+
+    number: int
+    worker: str
+    code: str
+    error: str
+    at: datetime
+    counted: bool = Field(description="Whether it counts towards quarantine: a worker that was told to stop does not")
 
 
 class JobView(BaseModel):
@@ -103,6 +232,7 @@ class JobView(BaseModel):
     name: str
     state: State
     attempt: int
+    worker: str
     samples: int
     images_total: int
     images_done: int
@@ -111,6 +241,77 @@ class JobView(BaseModel):
     error_code: str
     error: str
     warnings: list[str]
+    attempts: list[AttemptView]
+
+
+class JobsPage(BaseModel):
+    """A part of a batch's jobs, in the order of submission."""
+
+    jobs: list[JobView]
+    next: str | None = Field(description="`cursor` for the next part; null: there is no more")
+
+
+class WorkerJob(BaseModel):
+    """What a worker is at."""
+
+    id: str
+    name: str
+    images_done: int
+    images_total: int
+    state: State
+
+
+class WorkerView(BaseModel):
+    """A worker and what it does."""
+
+    name: str
+    alive: bool = Field(description="Heard of within the last 30 s")
+    seen_seconds: float = Field(description="How long ago it was heard of")
+    started: datetime
+    concurrency: int
+    renderer: str = Field(description="What it draws with; empty before its first model")
+    done: int
+    lost: int
+    blamed: int = Field(description="Attempts since its last success that other workers then finished")
+    drained: str = Field(description="Why it gets no jobs; empty: it gets some")
+    jobs: list[WorkerJob]
+
+
+class WorkersAnswer(BaseModel):
+    """Every worker that was heard of within the last day."""
+
+    workers: list[WorkerView]
+
+
+class DrainRequest(_Request):
+    """Why a worker is to get no more jobs."""
+
+    reason: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")
+
+
+class ProposalsRequest(_Request):
+    """Models whose morph names are to be mapped."""
+
+    models: list[ModelId] = Field(min_length=1, max_length=MAX_PROPOSALS)
+
+
+class CheckedTable(BaseModel):
+    """A mapping table that can be used."""
+
+    rows: int
+    mapped: int = Field(description="Rows with a target; the others reject their names")
+
+
+class Status(BaseModel):
+    """That all is well."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Status):
+    """That all that the API needs is well."""
+
+    redis: str = Field(description="Name and version of the server")
 
 
 class Autoscale(BaseModel):
@@ -119,6 +320,15 @@ class Autoscale(BaseModel):
     backlog_images: int
     queued_jobs: int
     running_jobs: int
+
+
+class TotalsView(BaseModel):
+    """The whole farm in numbers."""
+
+    jobs: dict[State, int]
+    backlog_images: int
+    rate: float = Field(description="Images a second over the last minute")
+    workers_alive: int
 
 
 def model_view(package: Package) -> ModelView:
@@ -131,20 +341,88 @@ def refused_model(refusal: Refusal) -> RefusedModel:
     return RefusedModel(name=refusal.name, code=refusal.error.code, message=str(refusal.error))
 
 
+def webhook_of(request: WebhookRequest | None) -> Webhook | None:
+    """A webhook as the farm keeps it."""
+    return Webhook(request.url, request.secret) if request else None
+
+
 def batch_view(batch: Batch) -> BatchView:
     """A batch as HTTP shows it."""
     return BatchView(
         id=batch.id,
-        name=batch.name,
-        created=batch.created,
-        spec=batch.spec,
+        name=batch.record.name,
+        created=datetime.fromisoformat(batch.record.created),
+        spec=batch.record.spec,
+        priority=batch.priority,
+        paused=batch.paused,
         jobs=batch.counts,
         images_total=batch.images_total,
         images_done=batch.images_done,
+        errors=batch.errors,
+        rate=batch.rate,
+        eta_seconds=batch.eta_seconds,
         ended=batch.ended,
+        ended_at=_moment(batch.ended_at) if batch.ended_at is not None else None,
     )
 
 
 def job_view(job: Job) -> JobView:
     """A job as HTTP shows it."""
-    return JobView.model_validate(job.to_json())
+    return JobView(
+        id=job.id,
+        batch=job.batch,
+        model=job.model,
+        name=job.name,
+        state=job.state,
+        attempt=job.attempt,
+        worker=job.worker,
+        samples=job.samples,
+        images_total=job.images_total,
+        images_done=job.images_done,
+        annotation=job.annotation,
+        render_key=job.render_key,
+        error_code=job.error_code,
+        error=job.error,
+        warnings=list(job.warnings),
+        attempts=[
+            AttemptView(
+                number=attempt.number,
+                worker=attempt.worker,
+                code=attempt.code,
+                error=attempt.error,
+                at=_moment(attempt.at),
+                counted=attempt.counted,
+            )
+            for attempt in job.attempts
+        ],
+    )
+
+
+def worker_view(worker: Worker, jobs: Mapping[str, list[Job]]) -> WorkerView:
+    """A worker as HTTP shows it; `jobs` is what every worker is at."""
+    return WorkerView(
+        name=worker.name,
+        alive=worker.alive,
+        seen_seconds=worker.seen_seconds,
+        started=_moment(worker.started),
+        concurrency=worker.concurrency,
+        renderer=worker.renderer,
+        done=worker.done,
+        lost=worker.lost,
+        blamed=worker.blamed,
+        drained=worker.drained,
+        jobs=[
+            WorkerJob(
+                id=job.id,
+                name=job.name,
+                images_done=job.images_done,
+                images_total=job.images_total,
+                state=job.state,
+            )
+            for job in jobs.get(worker.name, [])
+        ],
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(round(seconds, 3), UTC)

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """Who may use the API: entries of `farm.keys`. With neither this nor a file, anybody on this machine may."""
     api_keys_file: str = ""
     """A file with more such entries, read again when it changes."""
+    import_buckets: str = ""
+    """Further buckets, separated by commas, from which models may be registered; the farm's own always may."""
     rate_limit: float = Field(100.0, ge=0, allow_inf_nan=False)
     """Requests a second that one key, or one address without a key, may go on making; 0: as many as it likes."""
     webhook_private: bool = False

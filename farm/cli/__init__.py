@@ -10,22 +10,49 @@ from farm import __version__
 from farm.cli.console import note, stderr
 from farm.errors import FarmError
 
-_COMMANDS = {
-    "render": "farm.cli.render",
-    "up": "farm.cli.render",
-    "submit": "farm.cli.render",
-    "demo": "farm.cli.render",
-    "inspect": "farm.cli.inspect",
-    "annotate": "farm.cli.annotate",
-    "export": "farm.cli.export",
-    "mascots": "farm.cli.mascots",
-    "doctor": "farm.cli.doctor",
-    "api": "farm.cli.roles",
-    "worker": "farm.cli.roles",
-    "flower": "farm.cli.roles",
-    "probe": "farm.cli.roles",
-    "drain": "farm.cli.roles",
+_GROUPS = {
+    "For researchers, on this machine": {
+        "render": "farm.cli.render",
+        "demo": "farm.cli.render",
+        "inspect": "farm.cli.inspect",
+        "export": "farm.cli.export",
+        "mascots": "farm.cli.mascots",
+        "doctor": "farm.cli.doctor",
+        "up": "farm.cli.render",
+    },
+    "For researchers, on a farm that is up": {
+        "submit": "farm.cli.batches",
+        "preview": "farm.cli.batches",
+        "status": "farm.cli.status",
+        "watch": "farm.cli.batches",
+        "fetch": "farm.cli.batches",
+        "logs": "farm.cli.status",
+        "retry": "farm.cli.batches",
+        "cancel": "farm.cli.batches",
+        "pause": "farm.cli.batches",
+        "resume": "farm.cli.batches",
+        "models": "farm.cli.batches",
+    },
+    "For annotators": {
+        "annotate": "farm.cli.annotate",
+    },
+    "For operators": {
+        "priority": "farm.cli.batches",
+        "workers": "farm.cli.workers",
+        "drain": "farm.cli.roles",
+        "reconcile": "farm.cli.reconcile",
+        "keys": "farm.cli.keys",
+        "stress": "farm.cli.stress",
+    },
+    "For containers": {
+        "api": "farm.cli.roles",
+        "worker": "farm.cli.roles",
+        "flower": "farm.cli.roles",
+        "probe": "farm.cli.roles",
+    },
 }
+"""The module of every command, by who uses it."""
+_COMMANDS = {name: module for group in _GROUPS.values() for name, module in group.items()}
 
 
 class _Lazy(click.Group):
@@ -41,6 +68,15 @@ class _Lazy(click.Group):
         command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        room = formatter.width - 6 - max(map(len, _COMMANDS))
+        for group, names in _GROUPS.items():
+            rows = [
+                (name, command.get_short_help_str(room)) for name in names if (command := self.get_command(ctx, name))
+            ]
+            with formatter.section(group):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -87,9 +87,9 @@ def _valkey() -> str:
 
 
 def _redis(settings: Settings) -> str:
-    from farm.jobs.store import JobStore
+    from farm.jobs.connection import Connection
 
-    return JobStore(settings.redis_url).check()
+    return Connection(settings.redis_url).check()
 
 
 def _store(settings: Settings) -> str:

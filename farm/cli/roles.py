@@ -1,10 +1,10 @@
 """Commands for containers: each runs one role of the farm, with the settings of the environment."""
 
 import os
-import socket
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import click
 
@@ -12,18 +12,19 @@ from farm.errors import ServiceError
 from farm.settings import Settings
 
 
-def _node() -> str:
-    """The name of this container's worker; a pod's host name is its own."""
-    return f"worker@{socket.gethostname()}"
-
-
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--host",
+    default=lambda: Settings().api_host,
+    show_default="FARM_API_HOST, 127.0.0.1",
+    help="Address to listen on. One that others can reach asks for keys: `farm keys new`.",
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 def api(host: str, port: int) -> None:
     """Run the REST API."""
     import uvicorn
 
+    os.environ["FARM_API_HOST"] = host  # the application decides by it whether it may do without keys
     uvicorn.run("api.app:make", factory=True, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
 
 
@@ -32,8 +33,9 @@ def api(host: str, port: int) -> None:
 @click.option("--metrics-port", type=click.IntRange(1, 65535), default=9100, show_default=True)
 def worker(concurrency: int, metrics_port: int) -> None:
     """Run a worker: take jobs from the queue and render them with Blender."""
+    room = Path(tempfile.mkdtemp(prefix="farm-worker-"))
     # prometheus_client looks at this variable when it is imported: the counts of all pool processes are added up here.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="farm-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(room)
     settings = Settings()
     if settings.require_gpu:
         from farm.worker.blender import Blender
@@ -41,20 +43,35 @@ def worker(concurrency: int, metrics_port: int) -> None:
         blender = Blender(require_gpu=True)
         blender.start()  # raises when OpenGL is software: better no worker than one a hundred times too slow
         blender.stop()
-    from celery.signals import worker_ready
+    from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-    from farm.worker import metrics
+    from farm.worker import metrics, shutdown
+    from farm.worker.celery_app import node
+    from farm.worker.duty import Duty
     from farm.worker.tasks import app
+
+    shutdown.prepare(room)
+    name = node(settings)
+    duty = Duty(app, settings, name, concurrency)
 
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
         metrics.serve(metrics_port)
+        duty.start()
+
+    @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
+    def _told_to_stop(**_: object) -> None:
+        shutdown.announce(settings.shutdown_seconds)
+
+    @worker_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
+    def _ended(**_: object) -> None:
+        duty.stop()
 
     app.worker_main(
         [
             "worker",
             f"--concurrency={concurrency}",
-            f"--hostname={_node()}",
+            f"--hostname={name}",
             "--loglevel=INFO",
             "--without-mingle",
             "--without-gossip",
@@ -85,23 +102,45 @@ def probe() -> None:
 @click.option("--timeout", type=float, default=5.0, show_default=True, help="Seconds to wait for the answer.")
 def probe_worker(timeout: float) -> None:
     """0 when this container's worker answers over Redis: its loop runs and it is connected."""
-    from farm.worker.celery_app import make_app
+    from farm.worker.celery_app import make_app, node
 
-    if not make_app(Settings()).control.ping(destination=[_node()], timeout=timeout):
-        raise ServiceError(f"{_node()} does not answer.")
+    settings = Settings()
+    if not make_app(settings).control.ping(destination=[node(settings)], timeout=timeout):
+        raise ServiceError(f"{node(settings)} does not answer.")
 
 
 @click.command()
-@click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds to wait at most.")
-def drain(timeout: float) -> None:
-    """Let this container's worker finish what it has and take nothing new."""
-    from farm.worker.celery_app import QUEUE, make_app
+@click.argument("name", required=False)
+@click.option("--undo", is_flag=True, help="Give the worker NAME jobs again.")
+@click.option("--timeout", type=float, default=600.0, show_default=True, help="Without NAME: seconds to wait at most.")
+@click.option("--api", "url", default=lambda: Settings().api_url, show_default="FARM_API_URL", help="The farm's API.")
+def drain(name: str | None, undo: bool, timeout: float, url: str) -> None:
+    """Give the worker NAME, of `farm workers`, no more jobs.
 
-    control = make_app(Settings()).control
-    control.cancel_consumer(QUEUE, destination=[_node()])
+    Without NAME: this container's worker, through Redis; ends when the worker has finished what it has.
+    """
+    if name is not None:
+        from farm.cli.workers import drain_by_name
+
+        drain_by_name(url, name, undo)
+    elif undo:
+        raise click.UsageError("--undo needs the NAME of a worker; `farm workers` lists them.")
+    else:
+        _drain_own(timeout)
+
+
+def _drain_own(timeout: float) -> None:
+    from farm.jobs.connection import Connection
+    from farm.jobs.workers import Workers
+    from farm.worker.celery_app import make_app, node
+
+    settings = Settings()
+    name = node(settings)
+    Workers(Connection(settings.redis_url)).drain(name, "Its container is ending.")
+    control = make_app(settings).control
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        active = control.inspect(destination=[_node()], timeout=5.0).active() or {}
+        active = control.inspect(destination=[name], timeout=5.0).active() or {}
         if not any(active.values()):
             return
         time.sleep(1)

@@ -1,7 +1,7 @@
 """The contact sheet of a model: a few samples, each in both partitions and every style, on a chequered ground."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,39 +24,46 @@ def chosen_samples(samples: int) -> tuple[int, ...]:
     return tuple(i * samples // count for i in range(count))
 
 
-def contact_sheet(
-    look: Callable[[int, Partition], Mapping[str, NDArray[np.uint8]]],
-    samples: Sequence[int],
-    partitions: Sequence[Partition],
-    names: Sequence[str],
-) -> bytes:
-    """A PNG with a row for each sample and a column for each partition and name, a style's or a label's.
+class ContactSheet:
+    """A picture with a row for each sample and a column for each partition and name, a style's or a label's.
 
-    `look(sample, partition)` gives a picture for every name: (size, size, 4) with straight alpha, or (size, size, 3). It
-    is asked once for each, so that no more pictures than those of one shot are held.
+    Shots are put on it as they come, in any order.
     """
-    step = _CELL + _GAP
-    width = len(partitions) * len(names) * step + _GAP
-    height = _HEADER + len(samples) * step
-    sheet = Image.new("RGB", (width, height), _PAPER)
-    pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=14)
-    ground = _chequers()
-    for block, partition in enumerate(partitions):
-        lefts = {name: _GAP + (block * len(names) + column) * step for column, name in enumerate(names)}
-        for name, left in lefts.items():
+
+    def __init__(self, samples: Sequence[int], partitions: Sequence[Partition], names: Sequence[str]) -> None:
+        columns = [(partition, name) for partition in partitions for name in names]
+        self._lefts = {column: _GAP + number * (_CELL + _GAP) for number, column in enumerate(columns)}
+        self._tops = {sample: _HEADER + number * (_CELL + _GAP) for number, sample in enumerate(samples)}
+        self._names = names
+        self._ground = _chequers()
+        size = (len(columns) * (_CELL + _GAP) + _GAP, _HEADER + len(samples) * (_CELL + _GAP))
+        self._sheet = Image.new("RGB", size, _PAPER)
+        pen = ImageDraw.Draw(self._sheet)
+        font = ImageFont.load_default(size=14)
+        for (partition, name), left in self._lefts.items():
             pen.text((left + _CELL / 2, _HEADER / 2), f"{partition} / {name}", _INK, font, anchor="mm")
-        for row, sample in enumerate(samples):
-            pictures = look(sample, partition)
-            for name, left in lefts.items():
-                picture = Image.fromarray(pictures[name]).convert("RGBA")
-                picture = picture.resize((_CELL, _CELL), Image.Resampling.BOX)
-                cell = ground.copy()
-                cell.alpha_composite(picture)
-                sheet.paste(cell.convert("RGB"), (left, _HEADER + row * step))
-    with io.BytesIO() as out:
-        sheet.save(out, "PNG")
-        return out.getvalue()
+
+    def shows(self, sample: int) -> bool:
+        """Whether the sample has a row."""
+        return sample in self._tops
+
+    def put(self, sample: int, partition: Partition, pictures: Mapping[str, NDArray[np.uint8]]) -> None:
+        """Show a sample in one partition.
+
+        A picture for every name: (size, size, 4) with straight alpha, or (size, size, 3).
+        """
+        for name in self._names:
+            picture = Image.fromarray(pictures[name]).convert("RGBA")
+            picture = picture.resize((_CELL, _CELL), Image.Resampling.BOX)
+            cell = self._ground.copy()
+            cell.alpha_composite(picture)
+            self._sheet.paste(cell.convert("RGB"), (self._lefts[partition, name], self._tops[sample]))
+
+    def to_bytes(self) -> bytes:
+        """The sheet as a PNG file."""
+        with io.BytesIO() as out:
+            self._sheet.save(out, "PNG")
+            return out.getvalue()
 
 
 def _chequers() -> Image.Image:

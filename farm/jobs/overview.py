@@ -1,7 +1,9 @@
 """What an operator wants to know at a glance: how batches stand, why jobs failed, what keeps the farm from working."""
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from farm.dataset.contact_sheet import chosen_samples
 from farm.dataset.manifest import image_file, view_suffix
@@ -14,9 +16,10 @@ from farm.pipe import View
 from farm.poses import Partition
 from farm.spec import RenderSpec, StyleName
 
-
 FAILURES = frozenset((State.FAILED, State.QUARANTINED))
 """How a job ends that went wrong."""
+_REMEMBERED = 1000
+"""Examples of failures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Reason:
     count: int
     """Failed and quarantined jobs with this code."""
     example: Job | None
-    """The first of them, whose sentence says more; None when it was tried again meanwhile."""
+    """One of them, whose sentence says more; None when they were tried again meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,44 @@ class Picture:
     file: str
 
 
-def reasons(jobs: JobStore, batch: Batch) -> list[Reason]:
-    """The batch's failures by their codes, the most frequent first. Raises NotFoundError."""
-    wanted = {code for code, count in batch.errors.items() if count}
-    examples: dict[str, Job] = {}
-    for job in _failures(jobs, batch.id, 0) if wanted else ():
-        examples.setdefault(job.error_code, job)
-        if wanted <= examples.keys():
-            break
-    found = [Reason(code, batch.errors[code], examples.get(code)) for code in wanted]
-    return sorted(found, key=lambda reason: (-reason.count, reason.code))
+class Reasons:
+    """Why jobs failed. To be kept while batches are looked at again and again: it remembers the examples that it found."""
+
+    def __init__(self, jobs: JobStore) -> None:
+        self._jobs = jobs
+        self._lock = Lock()
+        self._examples: OrderedDict[tuple[str, str], str] = OrderedDict()
+        """(batch, code) to the id of a job that failed like this; a rare one stands behind thousands that did not."""
+
+    def of(self, batch: Batch) -> list[Reason]:
+        """The batch's failures by their codes, the most frequent first. Raises NotFoundError."""
+        wanted = {code for code, count in batch.errors.items() if count}
+        examples = {code: job for code in wanted if (job := self._remembered(batch.id, code))}
+        if wanted - examples.keys():
+            for job in _failures(self._jobs, batch.id, 0):
+                examples.setdefault(job.error_code, job)
+                if wanted <= examples.keys():
+                    break
+            self._remember(batch.id, examples)
+        found = [Reason(code, batch.errors[code], examples.get(code)) for code in wanted]
+        return sorted(found, key=lambda reason: (-reason.count, reason.code))
+
+    def _remembered(self, batch: str, code: str) -> Job | None:
+        """The example found before, if it still is one."""
+        with self._lock:
+            known = self._examples.get((batch, code))
+        if known is None:
+            return None
+        job = self._jobs.job(known)
+        return job if job.state in FAILURES and job.error_code == code else None
+
+    def _remember(self, batch: str, examples: Mapping[str, Job]) -> None:
+        with self._lock:
+            for code, job in examples.items():
+                self._examples[batch, code] = job.id
+                self._examples.move_to_end((batch, code))
+            while len(self._examples) > _REMEMBERED:
+                self._examples.popitem(last=False)
 
 
 def page_of_failures(jobs: JobStore, batch: str, code: str, limit: int, first: int = 0) -> Page[Job]:

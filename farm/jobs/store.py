@@ -255,7 +255,7 @@ class JobStore:
 
         Raises NotFoundError, and ConflictError unless it has ended.
         """
-        if not self._connection.run("remove", batch, *State, IMAGES_TOTAL, IMAGES_DONE):
+        if not _is_id(batch) or not self._connection.run("remove", batch, *State, IMAGES_TOTAL, IMAGES_DONE):
             self.batch(batch)
             raise ConflictError(f"Batch {batch} has not ended; cancel it first.")
 

@@ -25,6 +25,9 @@ MAX_MODELS = 10_000
 """Models in one batch."""
 _ASKING = 16
 """Questions to the store at a time."""
+_READING = 4
+"""Annotations read at a time. More threads would keep others that want the interpreter from it: whoever asks the API for a
+batch meanwhile changes threads some ten times, and may wait for all of these each time."""
 _WOKEN = 64
 """Workers woken at once by a submission; the keeper wakes the others within a second."""
 
@@ -112,7 +115,7 @@ class Desk:
                 annotation = annotate(self._catalog.inventory(entry.model).source_morphs(), table)
             return OrderedModel(model=entry.model, name=entry.name, annotation=annotation)
 
-        with ThreadPoolExecutor(_ASKING) as pool:  # each is a question to the store
+        with ThreadPoolExecutor(_READING) as pool:  # each is a question to the store
             return list(pool.map(one, entries))
 
     def cancel(self, batch: str) -> Batch:

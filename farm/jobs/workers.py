@@ -108,19 +108,21 @@ class Workers:
 
     def draws_with(self, name: str, renderer: str) -> None:
         """Note the OpenGL renderer of a worker."""
-        self._safely(lambda: self._redis.hset(_key(name), "renderer", renderer))
+        if self._known(name):
+            self._safely(lambda: self._redis.hset(_key(name), "renderer", renderer))
 
     def lost(self, name: str) -> None:
-        """An attempt of the worker broke down. A worker that has left is not brought back by it."""
+        """An attempt of the worker broke down."""
         if self._known(name):
             self._safely(lambda: self._redis.hincrby(_key(name), "lost", 1))
 
     def finished(self, name: str, job: Job) -> list[str]:
         """The worker finished `job`: it is well, and others who broke down on it are to blame. Those drained for it."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hincrby(_key(name), "done", 1)
-        pipe.hdel(_key(name), "blamed")
-        self._safely(pipe.execute)
+        if self._known(name):
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.hincrby(_key(name), "done", 1)
+            pipe.hdel(_key(name), "blamed")
+            self._safely(pipe.execute)
         culprits = {attempt.worker for attempt in job.attempts if attempt.counted} - {name}
         return [worker for worker in sorted(culprits) if self._blame(worker)]
 
@@ -142,6 +144,7 @@ class Workers:
             self.leave(name)
 
     def _known(self, name: str) -> bool:
+        """Whether it is there: what is said about a worker that has left must not bring it back."""
         return bool(self._safely(lambda: self._redis.hexists(_key(name), "started")))
 
     def _require(self, name: str) -> None:

@@ -6,7 +6,7 @@ Every outcome is written to the job's record. Nothing here knows Celery or Blend
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from farm.errors import FarmError, ModelError, NotFoundError, RenderError, ServiceError, StorageError
@@ -60,6 +60,10 @@ class Hand:
     losses: int = 0
     declined: bool = False
     """Whether a job was left to others since the last ticket."""
+    _present: Job | None = field(default=None, init=False)
+    """The job of the present attempt, as we wrote it last."""
+    _last_spec: tuple[str, RenderSpec] | None = field(default=None, init=False)
+    """A batch, and what is asked for in it."""
 
     def wake(self, told_to_stop: Callable[[], bool]) -> None:
         """A ticket came: do the next job, and more of them as long as the ticket keeps us awake."""
@@ -113,6 +117,7 @@ class Hand:
         log.info("job %s: model %s (%s), attempt %d", job.id, job.name, job.model[:12], job.attempt)
         done: Job | None = None
         broke_down = False
+        self._present = job
         self.heart.begin(job.id, job.attempt)
         try:
             warnings = self._result(job)
@@ -145,9 +150,10 @@ class Hand:
     def _tell(self, job: Job, step: Callable[[Job], Job]) -> Job:
         """Change our job. One that is gone (Redis was wiped, or its batch removed) is not ours any more."""
         try:
-            return self.jobs.change(job.id, step)
+            self._present = self.jobs.change(job.id, step, self._present)
         except NotFoundError as error:
             raise StaleAttempt(str(error)) from error
+        return self._present
 
     def _result(self, job: Job) -> tuple[str, ...]:
         found = self.renderer.find(job)
@@ -167,11 +173,16 @@ class Hand:
                 except ServiceError as error:
                     log.warning("job %s: progress is not told: %s", job.id, error)  # the heart decides, not this
 
-        try:
-            spec = self.jobs.batch(job.batch).record.spec
-        except NotFoundError as error:
-            raise StaleAttempt(str(error)) from error
-        return self.renderer.render(job, spec, images)
+        return self.renderer.render(job, self._spec(job.batch), images)
+
+    def _spec(self, batch: str) -> RenderSpec:
+        """What is asked for in the batch; it never changes, and one job after the other is of the same batch."""
+        if self._last_spec is None or self._last_spec[0] != batch:
+            try:
+                self._last_spec = batch, self.jobs.batch(batch).record.spec
+            except NotFoundError as error:
+                raise StaleAttempt(str(error)) from error
+        return self._last_spec[1]
 
     def _insist[T](self, action: Callable[[], T]) -> T:
         """`action`, tried for as long as our lease may last: Redis may be restarting, and the work is done."""

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +84,12 @@ def decode(png: bytes) -> NDArray[np.uint8]:
     """The pixels of a picture of ours as they were encoded: (size, size, 4), or (size, size, 3) over a background."""
     with Image.open(io.BytesIO(png), formats=("PNG",)) as picture:
         return np.asarray(picture)
+
+
+def label_suffixes(labels: Iterable[LabelName]) -> set[str]:
+    """The suffixes of the files that a shot has for `labels`."""
+    own = {LabelName.PARTS: PARTS_SUFFIX, LabelName.LANDMARKS: MARKS_SUFFIX}
+    return {own.get(label, ARRAYS_SUFFIX) for label in labels}
 
 
 def decode_labels(files: Mapping[str, bytes]) -> tuple[dict[LabelName, NDArray[Any]], pipe.Marks | None]:

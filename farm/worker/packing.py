@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from farm import pipe
-from farm.dataset.contact_sheet import chosen_samples, contact_sheet
+from farm.dataset.contact_sheet import ContactSheet, chosen_samples
 from farm.dataset.label_pictures import label_pictures
 from farm.dataset.manifest import (
     CONTACT_SHEET,
@@ -32,7 +31,7 @@ from farm.jobs.states import Job
 from farm.models.inventory import Inventory
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.vocabulary import all_targets
-from farm.poses import NEUTRAL, Partition, pose_vector, rotation_matrix
+from farm.poses import NEUTRAL, pose_vector, rotation_matrix
 from farm.spec import RENDERER_VERSION, RenderSpec, StyleName
 from farm.storage import ObjectStore
 from farm.worker.encoding import Encoded, decode, decode_labels
@@ -73,6 +72,7 @@ class Packer:
         self._open = ExitStack()
         for shard in (*self._shards.values(), *self._label_shards.values()):
             self._open.callback(shard.close)
+        self._sheet = ContactSheet(chosen_samples(job.samples), spec.partitions, [*spec.styles, *spec.labels])
         self._basis: dict[StyleName, bytes] = {}
         self._taken: list[_Taken] = []
         self.images = 0
@@ -122,6 +122,11 @@ class Packer:
             suffix: (self._label_shards[shot.partition].add(key + suffix, data), len(data))
             for suffix, data in encoded.labels.items()
         }
+        if self._sheet.shows(shot.sample) and shot.view.index == 0:
+            # From the files as they are stored, so that a resumed render gives the same sheet.
+            pictures = [decode(data) for data in encoded.files]
+            looks = label_pictures(*decode_labels(encoded.labels), pictures[0])
+            self._sheet.put(shot.sample, shot.partition, looks | dict(zip(self._spec.styles, pictures, strict=True)))
         self._taken.append(_Taken(tuple(images), labels))
         self.images += len(images)
 
@@ -137,29 +142,12 @@ class Packer:
             background=taken.images[0].background,
         )
 
-    def _sheet(self) -> bytes:
-        """The contact sheet, from the files as they are stored: a resumed render gives the same one."""
-        spec = self._spec
-        numbers = {
-            (shot.sample, shot.partition): number
-            for number, shot in enumerate(self._todo.shots)
-            if shot.view.index == 0
-        }
-
-        def look(sample: int, partition: Partition) -> dict[str, NDArray[np.uint8]]:
-            item = self.shot(numbers[sample, partition])
-            pictures = [decode(data) for data in item.files]
-            labels = label_pictures(*decode_labels(item.labels), pictures[0])
-            return {**dict(zip(spec.styles, pictures, strict=True)), **labels}
-
-        return contact_sheet(look, chosen_samples(self._job.samples), spec.partitions, [*spec.styles, *spec.labels])
-
     def finish(
         self, store: ObjectStore, inventory: Inventory, loaded: pipe.Loaded, warnings: tuple[str, ...]
     ) -> Manifest:
         """Upload everything but the manifest, and return the manifest."""
         job, spec = self._job, self._spec
-        store.put(result_object(job.render_key, CONTACT_SHEET), self._sheet())
+        store.put(result_object(job.render_key, CONTACT_SHEET), self._sheet.to_bytes())
         records = []
         for (style, partition), shard in self._shards.items():
             shard.close()

@@ -27,7 +27,7 @@ from farm.dataset.shards import ShardWriter, read_shard, sha256_of
 from farm.errors import FarmError, NotFoundError
 from farm.spec import RenderSpec
 from farm.storage import ObjectStore
-from farm.worker.encoding import Encoded
+from farm.worker.encoding import Encoded, label_suffixes
 from farm.worker.packing import Packer
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class Parts:
                 raise _Damaged("it belongs to another render")
             for shot, files in groupby(members, key=lambda member: int(member[0].partition("/")[0])):
                 if shot == self._packer.taken:
-                    self._packer.add(self._shot({name.partition("/")[2]: data for name, data in files}))
+                    self._packer.add(self._shot(shot, {name.partition("/")[2]: data for name, data in files}))
         except (tarfile.TarError, StopIteration, KeyError, ValueError) as error:
             raise _Damaged(f"{type(error).__name__}: {error}") from error
         finally:
@@ -151,12 +151,14 @@ class Parts:
             raise _Damaged("its bytes are not those that were stored")
         return path
 
-    def _shot(self, files: dict[str, bytes]) -> Encoded:
-        background = files.get(_BACKGROUND)
+    def _shot(self, number: int, files: dict[str, bytes]) -> Encoded:
+        background = files.pop(_BACKGROUND, None)
+        pictures = tuple(files.pop(f"{style}.png") for style in self._spec.styles)
+        labels = {name.removeprefix(_LABELS): data for name, data in files.items()}
+        if number and labels.keys() != label_suffixes(self._spec.labels):  # the first is the basis image: it has none
+            raise _Damaged(f"its shot {number} is not whole")
         return Encoded(
-            files=tuple(files[f"{style}.png"] for style in self._spec.styles),
-            labels={name.removeprefix(_LABELS): data for name, data in files.items() if name.startswith(_LABELS + ".")},
-            background=BackgroundRecord.model_validate_json(background) if background is not None else None,
+            pictures, labels, None if background is None else BackgroundRecord.model_validate_json(background)
         )
 
     def keep_up(self, loaded: pipe.Loaded) -> None:

@@ -18,7 +18,7 @@ from farm.catalog import Catalog
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, Manifest, result_object
 from farm.dataset.output import POSE_COLUMNS, read_output, unpack_result, write_gallery, write_poses
 from farm.dataset.shards import read_shard
-from farm.errors import BlenderDiedError, NotFoundError
+from farm.errors import BlenderDiedError, NotFoundError, StorageError
 from farm.jobs.states import Job, StaleAttempt
 from farm.models.package import Package
 from farm.morphs.annotation import sampled_targets
@@ -112,6 +112,7 @@ def test_a_result_holds_every_image_once_in_its_shard(rendered: tuple[Path, dict
             assert set(members) == {f for i in images for f in (i.file, i.file.replace(".png", ".json"))}
             for image in images:
                 assert hashlib.sha256(members[image.file]).hexdigest() == image.sha256
+                assert path.read_bytes()[image.offset : image.offset + image.bytes] == members[image.file]
                 with Image.open(io.BytesIO(members[image.file])) as picture:
                     assert (picture.size, picture.mode) == ((48, 48), "RGBA")
         for basis in manifest.basis:
@@ -209,7 +210,8 @@ def test_views_and_backgrounds_change_nothing_but_what_they_should(
         key = (before.style, before.partition, before.file)
         assert before.background is None
         assert after.background == choose(over, packages["momo"].id, after.sample, lambda _: (90, 60))
-        assert after.model_copy(update={"background": None, "sha256": before.sha256}) == before
+        own = {"background": None, **before.model_dump(include={"sha256", "offset", "bytes"})}
+        assert after.model_copy(update=own) == before
         with Image.open(io.BytesIO(files[0][key])) as one, Image.open(io.BytesIO(files[1][key])) as two:
             assert (one.mode, two.mode) == ("RGBA", "RGB")
             behind = ground(pixels[after.background.id], after.background, 48)
@@ -287,3 +289,15 @@ def test_an_attempt_that_is_over_stops_drawing(blender: Blender, packages: dict[
 
 def with_images(images: Callable[[int], None]) -> Reporter:
     return Reporter(images=images, stage=QUIET.stage, drawn=QUIET.drawn)
+
+
+def test_a_manifest_of_an_earlier_format_is_refused_with_a_sentence(
+    rendered: tuple[Path, dict[str, Job]], tmp_path: Path
+) -> None:
+    folder, jobs = rendered
+    current = json.loads((folder / result_object(jobs["momo"].render_key, MANIFEST)).read_bytes())
+    (tmp_path / "momo").mkdir()
+    (tmp_path / "momo" / MANIFEST).write_text(json.dumps({**current, "format": 1}))
+
+    with pytest.raises(StorageError, match="no manifest of format 2: an earlier or a later Facefarm wrote it"):
+        read_output(tmp_path)

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from farm.jobs.states import Job
-from farm.jobs.store import new_id
+from farm.jobs.states import Job, job_id
 from farm.mascots import write_mascots
 from farm.models.package import Package, read_model
 from farm.morphs.annotation import sampled_targets
@@ -60,13 +59,12 @@ def fresh_redis(redis_url: str) -> str:
     return redis_url
 
 
-def job_for(package: Package, spec: RenderSpec, batch: str = "batch") -> Job:
+def job_for(package: Package, spec: RenderSpec, batch: str = "batch", index: int = 0) -> Job:
     """A job that renders `package` with the proposals of its names."""
     annotation = package.inventory.annotation
     samples = spec.samples_of(sample_count(sampled_targets(annotation)))
     return Job(
-        id=new_id(),
-        batch=batch,
+        id=job_id(batch, index),
         model=package.id,
         name=package.name,
         annotation=annotation,

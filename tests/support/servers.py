@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from farm.errors import ServiceError
-from farm.jobs.store import JobStore
+from farm.jobs.connection import Connection
 from farm.process import die_with_parent
 from farm.stack import free_port, valkey_command
 
@@ -55,7 +55,7 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) 
 
 def _answers(url: str) -> bool:
     try:
-        JobStore(url).check()
+        Connection(url).check()
     except ServiceError:
         return False
     return True

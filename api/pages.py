@@ -1,0 +1,321 @@
+"""The operators' page: what the farm does, why jobs failed, and buttons to change it.
+
+Pages are made here, whole, and work without JavaScript: links, and forms that are posted and lead back to where they
+stand. The one script asks for the same page again when `/v1/events` tells of a change, and puts in what differs.
+
+Nothing on a page is loaded from another host, and its policy lets neither scripts nor styles in that are not files of
+`static/`: a model's name that is HTML is shown as what it is. Whether another site's page makes the browser post a form
+is asked by `auth.Gate` wherever the browser shows the key by itself.
+"""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import jinja2
+from fastapi import APIRouter, FastAPI, Form, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+
+from api import auth
+from api.auth import needs
+from api.parts import PartsOf
+from api.schemas import BatchPath, JobPath, WorkerPath
+from farm import __version__
+from farm.errors import FarmError, NotFoundError, UnauthorizedError
+from farm.jobs import overview
+from farm.jobs.batches import PRIORITIES
+from farm.jobs.listing import Standing, jobs_by_worker, page_of_batches, page_of_jobs, standing
+from farm.jobs.states import State
+from farm.keys import Role
+from farm.wording import duration, moment, number
+
+BATCHES = 25
+"""Batches on a page."""
+JOBS = 50
+"""Jobs on a page."""
+SHEETS = 24
+"""Contact sheets on a page."""
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+}
+_FOLDER = Path(__file__).parent
+_STATIC = {
+    "page.css": ("text/css; charset=utf-8", (_FOLDER / "static" / "page.css").read_bytes()),
+    "page.js": ("text/javascript; charset=utf-8", (_FOLDER / "static" / "page.js").read_bytes()),
+    "icon.svg": ("image/svg+xml", (_FOLDER / "static" / "icon.svg").read_bytes()),
+}
+_VERSION = hashlib.sha256(b"".join(body for _, body in _STATIC.values())).hexdigest()[:12]
+"""Stands in the addresses of the static files, so that browsers can keep them for good."""
+
+
+def _templates() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(duration=duration, number=number, moment=moment)
+    made.globals.update(
+        overview=overview, standing=standing, Standing=Standing, State=State, PRIORITIES=PRIORITIES,
+        static_version=_VERSION, farm_version=__version__,
+    )  # fmt: skip
+    return made
+
+
+_TEMPLATES = _templates()
+
+
+def _page(request: Request, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
+    """A page; `values` are what its template speaks of."""
+    who = request.state.principal
+    html = _TEMPLATES.get_template(template).render(
+        settings=request.app.state.parts.settings,
+        who=who,
+        may_submit=who is not None and who.may(Role.SUBMIT),
+        may_operate=who is not None and who.may(Role.OPERATE),
+        keys_configured=request.app.state.keys.configured,
+        **values,
+    )
+    return HTMLResponse(html, status, _HEADERS)
+
+
+def _own_path(address: str, otherwise: str) -> str:
+    """The path and query of `address`: a place on this server, wherever the address points."""
+    parts = urlsplit(address)
+    if not parts.path.startswith("/") or parts.path[1:2] in ("/", "\\"):  # browsers take these for another host
+        return otherwise
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def _back(request: Request, otherwise: str, element: str = "") -> Response:
+    """To the page whose form was posted, where `element` stands."""
+    path = _own_path(request.headers.get("referer", ""), otherwise)
+    return RedirectResponse(path + (f"#{element}" if element else ""), HTTPStatus.SEE_OTHER)
+
+
+def _sign_in_page(request: Request, refusal: str = "", status: int = HTTPStatus.OK, leads_to: str = "/") -> Response:
+    # The browser keeps the key back when a page of another site led here. From our own page on it shows it.
+    elsewhere = request.method == "GET" and request.headers.get("sec-fetch-site") == "cross-site"
+    return _page(request, "sign-in.html", status, refusal=refusal, leads_to=leads_to, elsewhere=elsewhere)
+
+
+class _Page(APIRoute):
+    """A route whose errors are pages, too: the sentence that the API would answer with as a problem."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def shown(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except UnauthorizedError:
+                here = request.url.path if request.method == "GET" else "/"
+                query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
+                return _sign_in_page(request, status=HTTPStatus.UNAUTHORIZED, leads_to=here + query)
+            except (FarmError, RequestValidationError) as error:
+                return await _error_page(request, error)
+
+        return shown
+
+
+async def _error_page(request: Request, error: Exception) -> Response:
+    handlers = request.app.exception_handlers
+    answer = await next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)(request, error)
+    again = request.method == "GET" and answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    return _page(request, "problem.html", answer.status_code, problem=json.loads(answer.body), again=again)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.reasons = overview.Reasons(app.state.parts.jobs)
+    yield
+
+
+router = APIRouter(include_in_schema=False, route_class=_Page, lifespan=_lifespan)
+
+type _Cursor = Annotated[str, Query(pattern="^([0-9]{1,15})?$")]
+
+
+@router.get("/", dependencies=[needs(Role.READ)])
+def home(
+    request: Request,
+    parts: PartsOf,
+    cursor: _Cursor = "",
+    state: Standing | Literal[""] = "",
+    name: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """The farm: totals, batches, workers."""
+    totals, workers = parts.jobs.totals(), parts.workers.all()
+    return _page(
+        request,
+        "home.html",
+        totals=totals,
+        trouble=overview.trouble(totals, workers),
+        page=page_of_batches(parts.jobs, BATCHES, int(cursor) if cursor else None, state or None, name),
+        state=state,
+        name=name,
+        cursor=cursor,
+        workers=workers,
+        work=jobs_by_worker(parts.jobs, parts.queue),
+    )
+
+
+@router.get("/batches/{batch_id}", dependencies=[needs(Role.READ)])
+def batch(
+    request: Request,
+    batch_id: BatchPath,
+    parts: PartsOf,
+    cursor: _Cursor = "",
+    sheets: _Cursor = "",
+    state: State | Literal[""] = "",
+    code: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """A batch: why jobs failed, its jobs, their pictures."""
+    found = parts.jobs.batch(batch_id)
+    if code:
+        page = overview.page_of_failures(parts.jobs, batch_id, code, JOBS, int(cursor or 0))
+    else:
+        wanted = frozenset((state,)) if state else frozenset[State]()
+        page = page_of_jobs(parts.jobs, batch_id, JOBS, int(cursor or 0), wanted)
+    return _page(
+        request,
+        "batch.html",
+        batch=found,
+        spec=json.dumps(found.record.spec.model_dump(mode="json"), indent=2, ensure_ascii=False),
+        reasons=request.app.state.reasons.of(found),
+        page=page,
+        done=page_of_jobs(parts.jobs, batch_id, SHEETS, int(sheets or 0), frozenset((State.DONE,))),
+        state=state,
+        code=code,
+        cursor=cursor,
+        sheets=sheets,
+    )
+
+
+@router.get("/jobs/{job_id}", dependencies=[needs(Role.READ)])
+def job(request: Request, job_id: JobPath, parts: PartsOf) -> Response:
+    """A job: its attempts, what Blender said, its pictures."""
+    found = parts.jobs.job(job_id)
+    its_batch = parts.jobs.batch(found.batch)
+    return _page(
+        request,
+        "job.html",
+        job=found,
+        batch=its_batch,
+        log=parts.jobs.log(job_id),
+        pictures=overview.some_pictures(found, its_batch.record.spec) if found.state is State.DONE else [],
+    )
+
+
+@router.post("/batches/{batch_id}/pause", dependencies=[needs(Role.SUBMIT)])
+def pause(request: Request, batch_id: BatchPath, parts: PartsOf) -> Response:
+    """As the API's route of this name; so are those below."""
+    parts.desk.set_paused(batch_id, True)
+    return _back_to_batch(request, batch_id)
+
+
+@router.post("/batches/{batch_id}/resume", dependencies=[needs(Role.SUBMIT)])
+def resume(request: Request, batch_id: BatchPath, parts: PartsOf) -> Response:
+    parts.desk.set_paused(batch_id, False)
+    return _back_to_batch(request, batch_id)
+
+
+@router.post("/batches/{batch_id}/cancel", dependencies=[needs(Role.SUBMIT)])
+def cancel(request: Request, batch_id: BatchPath, parts: PartsOf) -> Response:
+    parts.desk.cancel(batch_id)
+    return _back_to_batch(request, batch_id)
+
+
+@router.post("/batches/{batch_id}/retry", dependencies=[needs(Role.SUBMIT)])
+def retry(
+    request: Request, batch_id: BatchPath, parts: PartsOf, which: Annotated[Literal["failed", "cancelled"], Form()]
+) -> Response:
+    parts.desk.retry(batch_id, overview.FAILURES if which == "failed" else frozenset((State.CANCELLED,)))
+    return _back_to_batch(request, batch_id)
+
+
+@router.post("/batches/{batch_id}/priority", dependencies=[needs(Role.OPERATE)])
+def set_priority(request: Request, batch_id: BatchPath, parts: PartsOf, priority: Annotated[int, Form()]) -> Response:
+    parts.desk.set_priority(batch_id, priority)
+    return _back_to_batch(request, batch_id)
+
+
+def _back_to_batch(request: Request, batch_id: str) -> Response:
+    return _back(request, f"/batches/{batch_id}", f"batch-{batch_id}")
+
+
+@router.post("/jobs/{job_id}/retry", dependencies=[needs(Role.SUBMIT)])
+def retry_job(request: Request, job_id: JobPath, parts: PartsOf) -> Response:
+    parts.desk.retry_job(job_id)
+    return _back(request, f"/jobs/{job_id}", f"job-{job_id}")
+
+
+@router.post("/workers/{name}/drain", dependencies=[needs(Role.OPERATE)])
+def drain(request: Request, name: WorkerPath, parts: PartsOf) -> Response:
+    parts.workers.drain(name, f"{auth.principal(request).name} drained it on the operators' page.")
+    return _back(request, "/", "workers")
+
+
+@router.post("/workers/{name}/resume", dependencies=[needs(Role.OPERATE)])
+def resume_worker(request: Request, name: WorkerPath, parts: PartsOf) -> Response:
+    parts.workers.resume(name)
+    return _back(request, "/", "workers")
+
+
+@router.get("/sign-in")
+def sign_in_page(request: Request) -> Response:
+    """Asks for a key."""
+    if not request.app.state.keys.configured:
+        return RedirectResponse("/", HTTPStatus.SEE_OTHER)
+    return _sign_in_page(request)
+
+
+@router.post("/sign-in")
+def sign_in(
+    request: Request, key: Annotated[str, Form(max_length=200)], leads_to: Annotated[str, Form(max_length=2000)] = "/"
+) -> Response:
+    """Makes the browser show the key from now on."""
+    welcome = RedirectResponse(_own_path(leads_to, "/"), HTTPStatus.SEE_OTHER)
+    try:
+        auth.sign_in(request, welcome, key.strip())
+    except UnauthorizedError as error:
+        return _sign_in_page(request, str(error), HTTPStatus.UNAUTHORIZED, leads_to)
+    return welcome
+
+
+@router.post("/sign-out", dependencies=[needs(Role.READ)])
+def sign_out() -> Response:
+    """Makes the browser forget the key. Only a browser that shows one is heard: no other site's page can ask for it."""
+    gone = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    auth.sign_out(gone)
+    return gone
+
+
+@router.get("/static/{name}")
+def static(name: str) -> Response:
+    """The style sheet, the script and the icon; open, as the code is."""
+    if name not in _STATIC:
+        raise NotFoundError(f"There is no file '{name}'.")
+    kind, body = _STATIC[name]
+    return Response(
+        body, media_type=kind,
+        headers={"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"},
+    )  # fmt: skip

@@ -1,0 +1,31 @@
+"""The route for previews: a look at a few samples before a full run."""
+
+from fastapi import APIRouter
+
+from api.auth import needs
+from api.parts import PartsOf
+from api.schemas import BatchView, PreviewRequest, batch_view
+from farm.jobs.batches import PRIORITIES
+from farm.jobs.submission import Entry, Request
+from farm.keys import Role
+from farm.morphs.annotation import read_table
+
+router = APIRouter(prefix="/v1/previews", tags=["batches"])
+
+
+@router.post("", status_code=201, dependencies=[needs(Role.SUBMIT)])
+def create(request: PreviewRequest, parts: PartsOf) -> BatchView:
+    """Render the first samples of a model, before everything else that waits.
+
+    No sample depends on another, so these are the very pictures with which the full run of this specification begins.
+    """
+    batch, _ = parts.desk.submit(
+        Request(
+            entries=[Entry(request.model, request.model[:8])],
+            spec=request.spec.model_copy(update={"samples": request.samples}),
+            table=read_table(request.mapping) if request.mapping is not None else None,
+            name="preview",
+            priority=PRIORITIES.stop - 1,
+        )
+    )
+    return batch_view(batch)

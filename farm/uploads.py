@@ -1,0 +1,155 @@
+"""Models that come by way of an S3 server: offered places to upload to, and objects that stand there already.
+
+Bytes of thousands of models need not pass through the API one form at a time: a client asks for presigned addresses,
+puts the files there, and names the objects to be taken in. Buckets other than the farm's own are read only when
+FARM_IMPORT_BUCKETS names them, or anybody with a key could read whatever the farm's credentials open.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from farm.catalog import Catalog
+from farm.errors import ConflictError, FarmError, ModelFormatError, NotFoundError, ServiceError, SpecError
+from farm.models.package import MAX_MODEL_BYTES, SUFFIXES, Package, Refusal, receive
+from farm.settings import Settings
+from farm.storage import ObjectStore, S3Store
+
+
+class ImportSettings(BaseSettings):
+    """Field `import_buckets` is the variable FARM_IMPORT_BUCKETS."""
+
+    model_config = SettingsConfigDict(env_prefix="FARM_", extra="ignore")
+
+    import_buckets: str = ""
+    """Buckets beside the farm's own that models may be taken in from, between commas."""
+
+
+FOLDER = "uploads/"
+OFFER_SECONDS = 3600
+"""How long an offered address takes a file."""
+_NAME_BYTES = 150
+_PLACE = re.compile(r"^[0-9]+-")
+
+
+class StoreHasNoUrls(ConflictError):
+    """The store is a directory: nobody can put files there over HTTP."""
+
+    code = "store-has-no-urls"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An address that takes one file by HTTP PUT."""
+
+    name: str
+    object: str
+    """``s3://bucket/key``, for `Intake.take_in` once the file is there."""
+    url: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What became of a list of objects."""
+
+    packages: tuple[Package, ...]
+    refusals: tuple[Refusal, ...]
+    """By object; the name of a model inside a zip stands behind that of its object."""
+
+
+class Intake:
+    """Takes models in from S3. Every method raises ServiceError when the store does not answer."""
+
+    def __init__(self, settings: Settings, store: ObjectStore, catalog: Catalog, import_buckets: str = "") -> None:
+        self._settings, self._store, self._catalog = settings, store, catalog
+        address = urlsplit(settings.storage_url)
+        self._bucket = address.netloc if address.scheme == "s3" else ""
+        self._others = {name.strip() for name in import_buckets.split(",")} - {"", self._bucket}
+
+    def offer(self, names: Sequence[str]) -> list[Offer]:
+        """An address for each file name. Raises StoreHasNoUrls, and ModelFormatError for a name of no model."""
+        if not self._bucket:
+            raise StoreHasNoUrls(
+                "The farm's store is a directory and has no addresses to upload to; send the files to POST /v1/models."
+            )
+        for name in names:
+            _check_suffix(name)
+        folder = f"{FOLDER}{secrets.token_hex(8)}/"
+        expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=OFFER_SECONDS)
+        offers = []
+        for place, name in enumerate(names):
+            key = f"{folder}{place}-{_clean(name)}"
+            url = self._store.presigned_put(key, OFFER_SECONDS)
+            assert url is not None
+            offers.append(Offer(name, f"s3://{self._bucket}/{key}", url, expires))
+        return offers
+
+    def take_in(self, objects: Iterable[str]) -> TakenIn:
+        """Read the objects and keep their models; those that were uploaded to an offer are removed afterwards.
+
+        An object that cannot be used is among the refusals, and stays where it is.
+        """
+        packages: list[Package] = []
+        refusals: list[Refusal] = []
+        for name in objects:
+            try:
+                found, refused = self._take_one(name)
+            except ServiceError:
+                raise  # it says nothing about the object
+            except FarmError as error:
+                refusals.append(Refusal(name, error))
+                continue
+            packages += found
+            refusals += [Refusal(f"{name}/{refusal.name}", refusal.error) for refusal in refused]
+        return TakenIn(tuple(packages), tuple(refusals))
+
+    def _take_one(self, name: str) -> tuple[list[Package], list[Refusal]]:
+        store, own, key = self._located(name)
+        _check_suffix(key)
+        if store.size(key) > MAX_MODEL_BYTES:
+            raise ModelFormatError(f"The object is larger than the limit of {MAX_MODEL_BYTES // 2**20} MiB.")
+        # It may grow between the question and the reading.
+        data = b"".join(store.stream(key, 0, MAX_MODEL_BYTES))
+        offered = own and key.startswith(FOLDER)
+        file_name = PurePosixPath(key).name
+        packages, refusals = receive(_PLACE.sub("", file_name) if offered else file_name, data)
+        for package in packages:
+            self._catalog.add(package)
+        if offered and packages:
+            store.delete(key)
+        if not packages:
+            raise refusals[0].error
+        return packages, refusals
+
+    def _located(self, name: str) -> tuple[ObjectStore, bool, str]:
+        address = urlsplit(name)
+        bucket, key = address.netloc, name.removeprefix(f"s3://{address.netloc}/")
+        if address.scheme != "s3" or not bucket or not key or key == name:
+            raise SpecError("This is no object of an S3 server; write s3://bucket/key.")
+        if bucket == self._bucket:
+            return self._store, True, key
+        if bucket not in self._others:
+            raise NotFoundError(
+                f"The farm reads no bucket '{bucket}'; its operator can name it in FARM_IMPORT_BUCKETS."
+            )
+        return S3Store(bucket, self._settings), False, key
+
+
+def _check_suffix(name: str) -> None:
+    if PurePosixPath(name).suffix.lower() not in (*SUFFIXES, ".zip"):
+        raise ModelFormatError(f"'{name}' is no model by its name; it must end in {', '.join(SUFFIXES)} or .zip.")
+
+
+def _clean(name: str) -> str:
+    """The last part of a file name with nothing in it that a key, an address or a shell would take amiss."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    path = PurePosixPath(re.sub(r"[^\w.-]", "_", last))
+    stem = path.stem.encode("utf-8", "replace")[:_NAME_BYTES].decode("utf-8", "ignore")
+    return f"{stem}{path.suffix}"

@@ -1,0 +1,178 @@
+"""After a total loss of Redis: the same batches, done by their manifests, treated as they were."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from farm.catalog import Catalog
+from farm.dataset.manifest import MANIFEST, result_object
+from farm.jobs import states
+from farm.jobs.reconcile import Reconciled, reconcile
+from farm.jobs.states import State
+from farm.jobs.submission import Desk, Entry, Request
+from farm.models.package import Package
+from farm.spec import RenderSpec
+from farm.storage import LocalStore
+from tests.support.audit import audit
+from tests.support.fixtures import read_mascot
+from tests.support.jobs import Core, make_core
+
+
+@pytest.fixture
+def core(fresh_redis: str, tmp_path: Path) -> Iterator[Core]:
+    made = make_core(fresh_redis, tmp_path)
+    yield made
+    assert audit(made.connection) == []
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path)
+
+
+@pytest.fixture
+def desk(core: Core, store: LocalStore) -> Desk:
+    return Desk(Catalog(store), core.book, core.jobs, core.queue, lambda count: None)
+
+
+@pytest.fixture(scope="module")
+def packages(mascots: dict[str, Path]) -> list[Package]:
+    return [read_mascot(mascots, name) for name in ("momo", "nagi")]
+
+
+@pytest.fixture
+def entries(packages: list[Package], store: LocalStore) -> list[Entry]:
+    for package in packages:
+        Catalog(store).add(package)
+    return [Entry(package.id, package.name) for package in packages]
+
+
+def finish_one(core: Core, store: LocalStore) -> str:
+    """The next job, done, its manifest in the store; its id."""
+    job = core.begin()
+    store.put(result_object(job.render_key, MANIFEST), b"{}")
+    core.jobs.change(job.id, lambda j: states.finish(j, 1))
+    return job.id
+
+
+def picture(core: Core) -> dict[str, tuple[object, ...]]:
+    """All that a user sees of batches and jobs and that survives."""
+    seen: dict[str, tuple[object, ...]] = {}
+    for batch in core.jobs.batches(100):
+        seen[batch.id] = (batch.record, batch.priority, batch.paused, batch.counts, batch.images_total)
+        for job in core.jobs.jobs(batch.id):
+            seen[job.id] = (replace(job, attempt=0, worker="", attempts=(), warnings=()),)
+    return seen
+
+
+def test_batches_come_back_as_they_were(core: Core, desk: Desk, store: LocalStore, entries: list[Entry]) -> None:
+    specs = [RenderSpec(seed=seed, samples=2, size=48) for seed in range(4)]
+    first = desk.submit(Request(entries, specs[0], name="first", priority=2))[0]
+    finish_one(core, store)
+    desk.submit(Request(entries, specs[1], paused=True))
+    cancelled = desk.submit(Request(entries, specs[2]))[0]
+    desk.cancel(cancelled.id)
+    desk.set_priority(desk.submit(Request(entries, specs[3]))[0].id, -4)
+    desk.set_paused(first.id, True)
+    before = picture(core)
+    core.connection.redis.flushall()
+
+    assert reconcile(store, core.jobs) == Reconciled(known=0, rebuilt=4, done=1, queued=5, damaged=())
+
+    assert picture(core) == before
+    assert core.jobs.batch(cancelled.id).ended
+    assert reconcile(store, core.jobs) == Reconciled(known=4, rebuilt=0, done=0, queued=0, damaged=())
+    assert picture(core) == before
+
+
+def test_only_what_is_not_known_is_rebuilt(core: Core, desk: Desk, store: LocalStore, entries: list[Entry]) -> None:
+    desk.submit(Request(entries, RenderSpec(seed=1)))
+    core.connection.redis.flushall()
+    present = desk.submit(Request(entries, RenderSpec(seed=2)))[0]
+    core.begin()
+    before = core.jobs.jobs(present.id)
+
+    found = reconcile(store, core.jobs)
+
+    assert (found.known, found.rebuilt) == (1, 1)
+    assert core.jobs.jobs(present.id) == before
+
+
+def test_the_work_goes_on_after_it_and_nothing_done_is_done_again(
+    core: Core, desk: Desk, store: LocalStore, entries: list[Entry]
+) -> None:
+    desk.submit(Request(entries, RenderSpec(seed=1)))
+    done = finish_one(core, store)
+    core.connection.redis.flushall()
+
+    reconcile(store, core.jobs)
+
+    assert finish_one(core, store) != done
+    assert core.queue.take("worker@a") is None
+    assert core.jobs.totals().counts[State.DONE] == 2
+
+
+def test_jobs_of_a_cancelled_batch_that_were_asked_for_again_are_not_cancelled_again(
+    core: Core, desk: Desk, store: LocalStore, entries: list[Entry]
+) -> None:
+    batch = desk.submit(Request(entries, RenderSpec(seed=1)))[0].id
+    desk.cancel(batch)
+    desk.retry_job(f"{batch}-1")
+    core.connection.redis.flushall()
+    reconcile(store, core.jobs)
+    assert [job.state for job in core.jobs.jobs(batch)] == [State.CANCELLED, State.QUEUED]
+
+    desk.retry(batch, frozenset((State.CANCELLED,)))
+    core.connection.redis.flushall()
+    reconcile(store, core.jobs)
+    assert [job.state for job in core.jobs.jobs(batch)] == [State.QUEUED, State.QUEUED]
+
+    desk.cancel(batch)
+    core.connection.redis.flushall()
+    reconcile(store, core.jobs)
+    assert core.jobs.batch(batch).ended
+
+
+def test_what_an_older_renderer_made_is_found_under_its_own_name(
+    core: Core, desk: Desk, store: LocalStore, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = desk.submit(Request(entries, RenderSpec(seed=1)))[0].id
+    finish_one(core, store), finish_one(core, store)
+    core.connection.redis.flushall()
+    monkeypatch.setattr("farm.spec.RENDERER_VERSION", 10_000)
+
+    reconcile(store, core.jobs)
+
+    assert core.jobs.batch(batch).counts[State.DONE] == 2
+
+
+def test_a_damaged_order_is_named_and_the_others_come_back(
+    core: Core, desk: Desk, store: LocalStore, entries: list[Entry]
+) -> None:
+    whole = desk.submit(Request(entries, RenderSpec(seed=1)))[0].id
+    store.put("batches/0123/order.json", b'{"id": 1')
+    store.put("batches/4567/standing.json", b"{}")  # what is left of a batch that was forgotten
+    core.connection.redis.flushall()
+
+    found = reconcile(store, core.jobs)
+
+    assert found.damaged == ("0123",)
+    assert [batch.id for batch in core.jobs.batches(10)] == [whole]
+
+
+def test_batches_come_back_in_the_order_of_submission(
+    core: Core, desk: Desk, store: LocalStore, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = []
+    for second in (5, 3, 9, 1):
+        monkeypatch.setattr("farm.jobs.submission.utc_now", lambda s=second: f"2026-01-01T00:00:0{s}+00:00")
+        ids.append((second, desk.submit(Request(entries, RenderSpec(seed=second)))[0].id))
+    core.connection.redis.flushall()
+    looked_at: list[str] = []
+
+    reconcile(store, core.jobs, looked_at.append)
+
+    assert [batch.id for batch in reversed(core.jobs.batches(10))] == [id_ for _, id_ in sorted(ids)]
+    assert sorted(looked_at) == sorted(id_ for _, id_ in ids)
