@@ -18,7 +18,7 @@ from farm.jobs.workers import Workers
 from farm.results import Results
 from farm.settings import Settings
 from farm.storage import ObjectStore, open_store
-from farm.uploads import ImportSettings, Intake
+from farm.uploads import Intake
 from farm.worker.celery_app import CeleryTickets, make_app
 
 
@@ -56,7 +56,7 @@ def make_parts(settings: Settings) -> Parts:
         workers=Workers(connection),
         events=Events(connection),
         desk=Desk(catalog, book, jobs, queue, tickets.issue),
-        intake=Intake(settings, store, catalog, ImportSettings().import_buckets),
+        intake=Intake(settings, store, catalog, settings.import_buckets),
         results=Results(store),
         store=store,
         keeper=Keeper(connection, book, tickets, settings.history_days, f"api-{new_id()}"),

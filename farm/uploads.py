@@ -13,23 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
 from farm.catalog import Catalog
 from farm.errors import ConflictError, FarmError, ModelFormatError, NotFoundError, ServiceError, SpecError
 from farm.models.package import MAX_MODEL_BYTES, SUFFIXES, Package, Refusal, receive
 from farm.settings import Settings
 from farm.storage import ObjectStore, S3Store
-
-
-class ImportSettings(BaseSettings):
-    """Field `import_buckets` is the variable FARM_IMPORT_BUCKETS."""
-
-    model_config = SettingsConfigDict(env_prefix="FARM_", extra="ignore")
-
-    import_buckets: str = ""
-    """Buckets beside the farm's own that models may be taken in from, between commas."""
-
 
 FOLDER = "uploads/"
 OFFER_SECONDS = 3600

@@ -3,10 +3,12 @@
 No cluster is needed or touched. `tests/kubernetes` holds the value sets and promtool's tests of the alerts.
 """
 
+import asyncio
 import base64
 import copy
 import hashlib
 import io
+import json
 import os
 import shlex
 import shutil
@@ -14,16 +16,27 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import jsonschema  # type: ignore[import-untyped]
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
+import uvicorn
 import yaml
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from farm.keys import Keys, Principal, Role, entry_for
+from farm.settings import Settings
+from farm.stack import free_port
+from farm.uploads import ImportSettings
+from tests.support import servers
 
 ROOT = Path(__file__).resolve().parent.parent
 CHART = ROOT / "helm" / "facefarm"
@@ -254,7 +267,21 @@ def test_the_operators_check_refuses_an_unknown_field(
         ("worker.replicas=-1", "/worker/replicas"),
         ("worker.concurrency=two", "/worker/concurrency"),
         ("worker.gpu.enabled=maybe", "/worker/gpu/enabled"),
-        ("worker.drainSeconds=5", "/worker/drainSeconds"),
+        ("worker.drainSeconds=-1", "/worker/drainSeconds"),
+        ("worker.blenderMemoryGib=8", "worker.blenderMemoryGib"),
+        ("worker.concurrency=12", "worker.resources.limits.memory"),
+        ("worker.resources.limits.memory=16GiB", "worker: '16GiB' is no size"),
+        ("jobs.leaseSeconds=1", "/jobs/leaseSeconds"),
+        ("jobs.historyDays=0", "/jobs/historyDays"),
+        ("api.rateLimit=-1", "/api/rateLimit"),
+        ("api.flowerUrl=javascript:alert(1)", "/api/flowerUrl"),
+        ("api.ingress.trustedProxies={*}", "/api/ingress/trustedProxies/0"),
+        ("storage.importBuckets={s3://other}", "/storage/importBuckets/0"),
+        (f"api.keys.entries={{bob:wizard:{'0' * 64}}}", "/api/keys/entries/0"),
+        (f"api.keys.entries={{admin:read:{'0' * 64}}}", "/api/keys/entries/0"),
+        ("api.keys.entries={bob:read:ff_secret}", "/api/keys/entries/0"),
+        (f"api.keys.entries={{bob:read:{'0' * 64},bob:read:{'1' * 64}}}", "api.keys.entries"),
+        (f"api.keys.entries={{bob:read:{'0' * 64}}},api.keys.existingSecret=mine", "api.keys.entries"),
         ("worker.replicaCount=2", "replicaCount"),
         ("wroker.replicas=2", "wroker"),
         ("storage.url=/data", "/storage/url"),
@@ -481,7 +508,35 @@ def test_a_deleted_worker_can_finish_its_models(manifests: list[Manifest]) -> No
     *command, drain = container["lifecycle"]["preStop"]["exec"]["command"]
     shutdown = int(environment(container)["FARM_SHUTDOWN_SECONDS"]["value"])
     assert command == ["farm", "drain", "--timeout"]
-    assert pod["terminationGracePeriodSeconds"] > int(drain) + shutdown > 60
+    # Then what is drawn goes to the store.
+    assert pod["terminationGracePeriodSeconds"] >= int(drain) + shutdown + 30
+
+
+def test_blender_is_stopped_before_the_kernel_stops_the_pod(rendered: dict[str, list[Manifest]]) -> None:
+    expected = {"defaults": 5.63, "external": 5.63, "everything": 1.31, "no-gpu": 6.0}
+    for value_set, gib in expected.items():
+        pod = pod_templates(rendered[value_set])["worker"]["spec"]
+        (container,) = pod["containers"]
+        concurrency = int(container["args"][container["args"].index("--concurrency") + 1])
+        (shm,) = [volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if volume["name"] == "shm"]
+        limit = container["resources"]["limits"]["memory"]
+        assert float(environment(container)["FARM_BLENDER_MEMORY_GIB"]["value"]) == gib
+        assert concurrency * gib + int(shm.removesuffix("Gi")) < int(limit.removesuffix("Gi")), value_set
+
+
+@pytest.mark.parametrize(
+    "limit", ["16384Mi", "17179869184", "17.1798691840G", "16.0Gi", "1.7179869184e10", "16777216Ki"]
+)
+def test_a_memory_limit_may_be_written_in_any_unit(helm: Helm, limit: str) -> None:
+    manifests = render(helm, "defaults", "--set", f"worker.resources.limits.memory={limit}")
+    (container,) = pod_templates(manifests)["worker"]["spec"]["containers"]
+    assert environment(container)["FARM_BLENDER_MEMORY_GIB"]["value"] == "5.63"
+
+
+def test_without_a_memory_limit_the_farms_own_default_holds(helm: Helm) -> None:
+    manifests = render(helm, "defaults", "--set", "worker.resources.limits=null")
+    (container,) = pod_templates(manifests)["worker"]["spec"]["containers"]
+    assert "FARM_BLENDER_MEMORY_GIB" not in environment(container)
 
 
 def test_eviction_never_waits_for_ever(manifests: list[Manifest]) -> None:
@@ -533,10 +588,20 @@ def test_existing_secrets_are_used_and_none_is_made(rendered: dict[str, list[Man
         ("flower", "FARM_REDIS_URL"): redis,
         ("flower", "FARM_FLOWER_BASIC_AUTH"): ("team-flower", "auth"),
     }
+    (keys,) = [each for each in pod_templates(manifests)["api"]["spec"]["volumes"] if each["name"] == "keys"]
+    assert (keys["secret"]["secretName"], keys["secret"]["items"]) == (
+        "team-keys",
+        [{"key": "entries", "path": "keys"}],
+    )
 
 
 def test_an_existing_secret_serves_the_servers_of_the_release_too(helm: Helm) -> None:
-    options = ["redis.existingSecret=a", "redis.existingSecretPasswordKey=pw", "storage.existingSecret=b"]
+    options = [
+        "redis.existingSecret=a",
+        "redis.existingSecretPasswordKey=pw",
+        "storage.existingSecret=b",
+        "api.keys.existingSecret=c",
+    ]
     manifests = render(helm, "no-gpu", *(word for option in options for word in ("--set", option)))
     assert not [each for each in manifests if each["kind"] == "Secret"]
     used = {
@@ -677,12 +742,249 @@ def test_the_command_line_knows_every_command(rendered: dict[str, list[Manifest]
 
 
 def test_the_settings_know_every_variable(manifests: list[Manifest]) -> None:
-    settings = pytest.importorskip("farm.settings", reason="the settings are not written yet")
-    known = {f"FARM_{field.upper()}" for field in settings.Settings.model_fields}
+    fields = Settings.model_fields.keys() | ImportSettings.model_fields.keys()
     for name, container in containers(manifests):
         given = {variable for variable in environment(container) if variable.startswith("FARM_")}
         # An unknown variable would be ignored without a word.
-        assert given <= known, name
+        assert given <= {f"FARM_{field.upper()}" for field in fields}, name
+
+
+def plain_environment(manifests: list[Manifest], name: str) -> dict[str, str]:
+    """The variables of a component's container that come with their values, not out of Secrets."""
+    (container,) = pod_templates(manifests)[name]["spec"]["containers"]
+    return {variable: entry["value"] for variable, entry in environment(container).items() if "value" in entry}
+
+
+def test_the_settings_take_every_value(rendered: dict[str, list[Manifest]], monkeypatch: pytest.MonkeyPatch) -> None:
+    manifests = rendered["everything"]
+    for variable, value in (plain_environment(manifests, "worker") | plain_environment(manifests, "api")).items():
+        if variable.startswith("FARM_"):
+            monkeypatch.setenv(variable, value)
+    settings = Settings()
+    assert (settings.lease_seconds, settings.history_days, settings.job_seconds) == (60.0, 0.5, 1800.0)
+    assert (settings.rate_limit, settings.webhook_private, settings.blender_memory_gib) == (12.5, True, 1.31)
+    assert settings.flower_url == "https://flower.example.org"
+    assert settings.grafana_url == "https://grafana.example.org/d/farm"
+    assert ImportSettings().import_buckets == "characters,more-characters"
+
+
+def test_api_and_workers_agree_about_leases_and_history(manifests: list[Manifest]) -> None:
+    api, worker = plain_environment(manifests, "api"), plain_environment(manifests, "worker")
+    for variable in ("FARM_LEASE_SECONDS", "FARM_HISTORY_DAYS"):
+        assert api[variable] == worker[variable]
+
+
+def test_the_api_believes_the_ingress_and_nobody_else(
+    rendered: dict[str, list[Manifest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = "FORWARDED_ALLOW_IPS"
+    assert variable not in plain_environment(rendered["defaults"], "api")
+    monkeypatch.setenv(variable, plain_environment(rendered["everything"], "api")[variable])
+    seen: list[tuple[str, str]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope["client"][0], scope["scheme"]))
+
+    trusting = ProxyHeadersMiddleware(app, trusted_hosts=uvicorn.Config(app).forwarded_allow_ips)
+    headers = [(b"x-forwarded-for", b"203.0.113.9"), (b"x-forwarded-proto", b"https")]
+    for client in ("10.244.7.1", "fd00:10:244::7", "10.9.9.9"):
+        scope: Any = {"type": "http", "scheme": "http", "client": (client, 1), "headers": headers}
+        asyncio.run(trusting(scope, None, None))  # type: ignore[arg-type]
+    assert seen == [("203.0.113.9", "https"), ("203.0.113.9", "https"), ("10.9.9.9", "http")]
+
+
+# --- API keys
+
+
+def secret_data(manifests: list[Manifest], name: str) -> dict[str, str]:
+    data = find(manifests, "Secret", name)["data"]
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
+def test_the_first_key_may_do_everything_and_further_ones_what_their_entries_say(
+    rendered: dict[str, list[Manifest]],
+) -> None:
+    secret = secret_data(rendered["everything"], "farm-facefarm-api-keys")
+    ring = Keys(secret["keys"]).ring()
+
+    admin = ring.find(secret["admin-key"])
+
+    assert admin is not None
+    assert all(admin.may(role) for role in Role)
+    assert secret["admin-key"].startswith("ff_")
+    assert len(secret["admin-key"]) == 46
+    assert ring.principals == [
+        admin,
+        Principal("ci.bot", frozenset({Role.SUBMIT, Role.ANNOTATE})),
+        Principal("wall", frozenset({Role.READ})),
+    ]
+
+
+def test_the_api_gets_the_hashes_as_a_file_that_follows_the_secret(manifests: list[Manifest]) -> None:
+    pod = pod_templates(manifests)["api"]["spec"]
+    (container,) = pod["containers"]
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == "keys"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "keys"]
+    assert mount == {"name": "keys", "mountPath": "/etc/facefarm", "readOnly": True}
+    # Not the admin's key itself, and readable for the pod's group alone.
+    assert [item["path"] for item in volume["secret"]["items"]] == ["keys"]
+    assert volume["secret"]["defaultMode"] == 0o440
+    assert plain_environment(manifests, "api")["FARM_API_KEYS_FILE"] == "/etc/facefarm/keys"
+
+
+def test_the_api_runs_as_the_chart_starts_it_and_lets_in_who_has_a_key(
+    rendered: dict[str, list[Manifest]], fresh_redis: str, tmp_path: Path
+) -> None:
+    # GIVEN the container's command and variables, with servers and files of this machine
+    manifests = rendered["defaults"]
+    (container,) = pod_templates(manifests)["api"]["spec"]["containers"]
+    secret, file, port = secret_data(manifests, "farm-facefarm-api-keys"), tmp_path / "keys", str(free_port())
+    file.write_text(secret["keys"])
+    command = [port if word == "8000" else word for word in container["args"]]
+    given = plain_environment(manifests, "api") | {
+        "FARM_API_KEYS_FILE": str(file),
+        "FARM_REDIS_URL": fresh_redis,
+        "FARM_STORAGE_URL": f"file://{tmp_path}/store",
+    }
+    api = servers.spawn([sys.executable, "-m", "farm", *command], tmp_path / "api.log", given)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+
+            def status(path: str, key: str = "") -> int:
+                return client.get(path, headers={"X-API-Key": key} if key else {}).status_code
+
+            def ready() -> bool:
+                assert api.poll() is None, (tmp_path / "api.log").read_text()
+                try:
+                    return status(container["readinessProbe"]["httpGet"]["path"]) == 200
+                except httpx.TransportError:
+                    return False
+
+            servers.wait_until(ready, "the API's readiness")
+            # THEN what the cluster asks needs no key, and what people ask needs one
+            probes = [container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")]
+            assert [status(path) for path in [*probes, "/metrics", "/v1/autoscale"]] == [200] * 4
+            assert status("/v1/batches") == 401
+            assert status("/v1/batches", secret["admin-key"]) == 200
+            # AND a change of the Secret counts without a restart
+            file.write_text(entry_for("reader", [Role.READ], "another key"))
+            assert status("/v1/batches", secret["admin-key"]) == 401
+            assert status("/v1/batches", "another key") == 200
+    finally:
+        servers.end(api)
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("api.replicas=1", "get secret farm-facefarm-api-keys -o jsonpath='{.data.admin-key}' | base64 -d"),
+        ("api.keys.existingSecret=mine", "the Secret mine holds"),
+    ],
+)
+def test_the_notes_say_where_the_key_is(helm: Helm, option: str, told: str) -> None:
+    done = helm("install", "farm", CHART, "-n", "farm", "--dry-run=client", "--set", option)
+    assert done.returncode == 0, done.stderr
+    notes = done.stdout.partition("NOTES:")[2]
+    assert told in notes
+    assert "export FARM_API_KEY=" in notes
+    assert "farm status" in notes
+
+
+class Cluster:
+    """As much of a cluster's API as Helm asks when it looks Secrets up; no part of a real one runs without a cluster."""
+
+    def __init__(self, kinds: list[Manifest]) -> None:
+        self.secrets: dict[str, Manifest] = {}
+        groups: dict[str, dict[str, Manifest]] = {}
+        for each in kinds:
+            resource = {"name": f"{each['kind'].lower()}s", "kind": each["kind"], "namespaced": True, "verbs": ["get"]}
+            groups.setdefault(each["apiVersion"], {})[each["kind"]] = resource
+        versions = [{"groupVersion": group, "version": group.partition("/")[2]} for group in groups if "/" in group]
+        named = [
+            {"name": version["groupVersion"].partition("/")[0], "versions": [version], "preferredVersion": version}
+            for version in versions
+        ]
+        self._answers: dict[str, Any] = {
+            "/version": {"major": "1", "minor": "33", "gitVersion": "v1.33.0"},
+            "/api": {"kind": "APIVersions", "versions": ["v1"]},
+            "/apis": {"kind": "APIGroupList", "groups": named},
+        }
+        for group, resources in groups.items():
+            path = f"/apis/{group}" if "/" in group else f"/api/{group}"
+            known = list(resources.values())
+            self._answers[path] = {"kind": "APIResourceList", "groupVersion": group, "resources": known}
+
+    def answer(self, path: str) -> tuple[int, Any]:
+        """Status and body for a GET."""
+        folder, _, name = path.rpartition("/")
+        body = self.secrets.get(name) if folder == "/api/v1/namespaces/farm/secrets" else self._answers.get(path)
+        return (
+            (200, body) if body else (404, {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404})
+        )
+
+
+@pytest.fixture
+def cluster(rendered: dict[str, list[Manifest]], tmp_path: Path) -> Iterator[tuple[Cluster, Path]]:
+    """A cluster that holds the Secrets it is given, and the kubeconfig that leads to it."""
+    held = Cluster(rendered["defaults"])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = held.answer(self.path.partition("?")[0])
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing: a test's output is its failures."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+                    "users": [{"name": "u", "user": {}}],
+                    "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+                    "current-context": "x",
+                }
+            )
+        )
+        yield held, kubeconfig
+        server.shutdown()
+
+
+def test_an_upgrade_keeps_every_generated_secret(helm: Helm, cluster: tuple[Cluster, Path]) -> None:
+    held, kubeconfig = cluster
+    server = ("--dry-run=server", "--disable-openapi-validation", "--kubeconfig", str(kubeconfig))
+
+    def secrets(*options: str) -> dict[str, Manifest]:
+        made = render(helm, "defaults", *server, *options)
+        return {each["metadata"]["name"]: each for each in made if each["kind"] == "Secret"}
+
+    # GIVEN two installations, which share no secret
+    first, other = secrets(), secrets()
+    assert len(first) == 4
+    assert all(first[name]["data"] != other[name]["data"] for name in first)
+    # WHEN the first is in the cluster and is upgraded, THEN nothing changes but what the values change
+    owner = {"meta.helm.sh/release-name": "farm", "meta.helm.sh/release-namespace": "farm"}
+    held.secrets = {
+        name: {**each, "metadata": {**each["metadata"], "annotations": owner}} for name, each in first.items()
+    }
+    entry = entry_for("bob", [Role.SUBMIT], "bob's key")
+    upgraded = secrets("--set", f"api.keys.entries={{{entry}}}")
+    keys = secret_data(list(upgraded.values()), "farm-facefarm-api-keys")
+    before = secret_data(list(first.values()), "farm-facefarm-api-keys")
+    assert {name: each["data"] for name, each in upgraded.items() if not name.endswith("-api-keys")} == {
+        name: each["data"] for name, each in first.items() if not name.endswith("-api-keys")
+    }
+    assert keys == {"admin-key": before["admin-key"], "keys": f"{before['keys']}\n{entry}"}
 
 
 @pytest.fixture(scope="session")

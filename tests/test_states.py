@@ -1,54 +1,94 @@
-"""The job's state machine: every event in every state, the cap on attempts, and who may still speak for a job."""
+"""The job's state machine: every event in every state, walks through all of them, and who may still speak for a job."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from farm.errors import ConflictError
 from farm.jobs import states
-from farm.jobs.states import MAX_ATTEMPTS, Job, StaleAttempt, State
+from farm.jobs.states import (
+    INVARIANTS,
+    KEPT_ATTEMPTS,
+    MAX_ATTEMPTS,
+    MAX_WAIT_SECONDS,
+    Attempt,
+    Job,
+    StaleAttempt,
+    State,
+    broken_invariants,
+)
 
 type Event = Callable[[Job], Job]
 
-QUEUED, RENDERING, DONE, FAILED, CANCELLED = State
-
-
-def _job(state: State = QUEUED, attempt: int = 0, images_done: int = 0) -> Job:
-    if state is not QUEUED and attempt == 0:
-        attempt = 1
-    return Job(
-        id="j",
-        batch="b",
-        model="m" * 64,
-        name="狐",
-        annotation={"mouth/a": "あ"},
-        samples=20,
-        images_total=160,
-        render_key="k" * 64,
-        state=state,
-        attempt=attempt,
-        images_done=images_done,
-    )
-
+NEW = Job(
+    id="b-7",
+    model="m" * 64,
+    name="狐",
+    annotation={"mouth/a": "あ"},
+    samples=20,
+    images_total=160,
+    render_key="k" * 64,
+)
 
 EVENTS: dict[str, Event] = {
-    "claim": states.claim,
+    "claim": lambda job: states.claim(job, "worker@a"),
     "progress": lambda job: states.progress(job, job.attempt, 5),
+    "all drawn": lambda job: states.progress(job, job.attempt, 160),
     "finish": lambda job: states.finish(job, job.attempt, ()),
     "fail": lambda job: states.fail(job, job.attempt, "model-format", "bad"),
-    "give_back": lambda job: states.give_back(job, job.attempt, "blender-died", "gone"),
+    "lose": lambda job: states.lose(job, job.attempt, "blender-died", "gone", 1.0),
+    "hand back": lambda job: states.hand_back(job, job.attempt, "worker-stopped", "stops", 1.0),
     "cancel": states.cancel,
+    "retry": states.retry,
 }
 """The events, each made by the job's present attempt."""
 
+
+def _lived(*events: str) -> Job:
+    job = NEW
+    for event in events:
+        job = EVENTS[event](job)
+    return job
+
+
+LIVES: dict[State, Job] = {
+    State.QUEUED: NEW,
+    State.LEASED: _lived("claim"),
+    State.RENDERING: _lived("claim", "progress"),
+    State.UPLOADING: _lived("claim", "all drawn"),
+    State.DONE: _lived("claim", "finish"),
+    State.FAILED: _lived("claim", "fail"),
+    State.QUARANTINED: _lived("claim", "lose", "claim", "lose", "claim", "lose"),
+    State.CANCELLED: _lived("claim", "cancel"),
+}
+"""A job in each state, brought there by events."""
+
+_NO = (State.QUEUED, State.DONE, State.FAILED, State.QUARANTINED, State.CANCELLED)
+_REFUSED: dict[State, State | None] = dict.fromkeys(_NO)
+_ACTIVE = (State.LEASED, State.RENDERING, State.UPLOADING)
+
+
+def _all_active(after: State) -> dict[State, State | None]:
+    return {**_REFUSED, **dict.fromkeys(_ACTIVE, after)}
+
+
 TABLE: dict[str, dict[State, State | None]] = {
-    "claim": {QUEUED: RENDERING, RENDERING: RENDERING, DONE: None, FAILED: None, CANCELLED: None},
-    "progress": {QUEUED: None, RENDERING: RENDERING, DONE: None, FAILED: None, CANCELLED: None},
-    "finish": {QUEUED: None, RENDERING: DONE, DONE: None, FAILED: None, CANCELLED: None},
-    "fail": {QUEUED: None, RENDERING: FAILED, DONE: None, FAILED: None, CANCELLED: None},
-    "give_back": {QUEUED: None, RENDERING: QUEUED, DONE: None, FAILED: None, CANCELLED: None},
-    "cancel": {QUEUED: CANCELLED, RENDERING: CANCELLED, DONE: DONE, FAILED: FAILED, CANCELLED: CANCELLED},
+    "claim": {**dict.fromkeys(State), State.QUEUED: State.LEASED},
+    "progress": _all_active(State.RENDERING),
+    "all drawn": _all_active(State.UPLOADING),
+    "finish": {**_all_active(State.DONE), State.DONE: State.DONE},
+    "fail": _all_active(State.FAILED),
+    "lose": _all_active(State.QUEUED),
+    "hand back": _all_active(State.QUEUED),
+    "cancel": {state: state if state.ended else State.CANCELLED for state in State},
+    "retry": {
+        **{state: state for state in State},
+        **dict.fromkeys((State.FAILED, State.QUARANTINED, State.CANCELLED), State.QUEUED),
+    },
 }
 """Event and state before to the state after; None where the event is refused."""
 
@@ -56,116 +96,126 @@ TABLE: dict[str, dict[State, State | None]] = {
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("before", State)
 def test_every_event_in_every_state(event: str, before: State) -> None:
-    job, after = _job(before), TABLE[event][before]
+    job, after = LIVES[before], TABLE[event][before]
+    assert job.state is before
 
     if after is None:
-        with pytest.raises(StaleAttempt):
+        with pytest.raises(StaleAttempt, match="b-7"):
             EVENTS[event](job)
     else:
         assert EVENTS[event](job).state is after
-    assert job == _job(before)  # the old value stays as it was
+        assert broken_invariants(EVENTS[event](job)) == []
+    assert job == LIVES[before]  # the old value stays as it was
 
 
-@pytest.mark.parametrize("event", ["progress", "finish", "fail", "give_back"])
-@pytest.mark.parametrize("attempt", [0, 1, 3])
-def test_an_attempt_that_is_not_the_job_s_own_is_refused(event: str, attempt: int) -> None:
-    """GIVEN attempt 2 is rendering WHEN another attempt speaks THEN it is refused with both numbers."""
-    job = _job(RENDERING, attempt=2)
+@pytest.mark.parametrize("event", ["progress", "finish", "fail", "lose", "hand back"])
+@pytest.mark.parametrize("attempt", [-1, 0, 1, 3])
+@pytest.mark.parametrize("state", State)
+def test_an_attempt_that_is_not_the_job_s_own_is_refused(event: str, attempt: int, state: State) -> None:
+    """GIVEN attempt 2 is the job's last WHEN another attempt speaks THEN it is refused with both numbers."""
+    job = replace(LIVES[state], attempt=2)
     speak: dict[str, Event] = {
         "progress": lambda job: states.progress(job, attempt, 5),
         "finish": lambda job: states.finish(job, attempt, ()),
         "fail": lambda job: states.fail(job, attempt, "x", "x"),
-        "give_back": lambda job: states.give_back(job, attempt, "x", "x"),
+        "lose": lambda job: states.lose(job, attempt, "x", "x", 1.0),
+        "hand back": lambda job: states.hand_back(job, attempt, "x", "x", 1.0),
     }
 
-    with pytest.raises(StaleAttempt, match=rf"Attempt {attempt} of job j is over: the job is rendering, attempt 2"):
+    with pytest.raises(StaleAttempt, match=rf"Attempt {attempt} of job b-7 is over: the job is {state}, attempt 2"):
         speak[event](job)
 
 
 def test_of_two_workers_on_one_job_the_later_one_counts() -> None:
-    first = states.claim(_job())
-    second = states.claim(first)  # the first was thought lost
+    first = states.claim(NEW, "worker@a")
+    given_on = states.lose(first, 1, "worker-lost", "silent", 10.0)
+    second = states.claim(given_on, "worker@b")
 
-    assert (first.attempt, second.attempt) == (1, 2)
+    assert (first.attempt, second.attempt, second.worker) == (1, 2, "worker@b")
     with pytest.raises(StaleAttempt):
         states.finish(second, first.attempt, ())
-    assert states.finish(second, second.attempt, ()).state is DONE
+    assert states.finish(second, second.attempt, ()).state is State.DONE
 
 
-def test_a_finished_job_cannot_be_finished_again() -> None:
-    done = states.finish(states.claim(_job()), 1, ("w",))
+def test_an_attempt_may_say_twice_that_it_finished() -> None:
+    done = states.finish(states.claim(NEW, "w"), 1, ("w",))
 
+    assert states.finish(done, 1, ("w",)) == done
     with pytest.raises(StaleAttempt, match="the job is done"):
-        states.finish(done, 1, ())
+        states.finish(done, 2, ())
 
 
-@pytest.mark.parametrize("before", [DONE, FAILED, CANCELLED])
-def test_an_ended_job_is_not_claimed(before: State) -> None:
-    with pytest.raises(StaleAttempt, match=f"Job j is {before} already"):
-        states.claim(_job(before))
-
-
-def test_a_claim_counts_the_attempt_and_starts_from_nothing() -> None:
-    claimed = states.claim(_job(RENDERING, attempt=1, images_done=99))
-
-    assert (claimed.state, claimed.attempt, claimed.images_done) == (RENDERING, 2, 0)
-
-
-def test_a_worker_that_is_lost_each_time_uses_the_attempts_up() -> None:
-    job = _job()
+def test_attempts_that_break_down_are_counted_and_the_third_ends_in_quarantine() -> None:
+    job = NEW
     for number in range(1, MAX_ATTEMPTS + 1):
-        job = states.claim(job)
-        assert (job.state, job.attempt) == (RENDERING, number)
+        job = states.claim(job, f"worker@{number}")
+        job = states.lose(job, number, "blender-died", f"death {number}", 100.0 + number)
+        assert job.state is (State.QUARANTINED if number == MAX_ATTEMPTS else State.QUEUED)
+        assert (job.losses, job.error_code, job.error) == (number, "blender-died", f"death {number}")
 
-    ended = states.claim(job)
-
-    assert (ended.state, ended.attempt, ended.error_code) == (FAILED, 3, "attempts-used-up")
-    assert "lost 3 times" in ended.error
-
-
-def test_blender_that_dies_each_time_uses_the_attempts_up() -> None:
-    job = _job()
-    for number in range(1, MAX_ATTEMPTS + 1):
-        job = states.give_back(states.claim(job), number, "blender-died", f"death {number}")
-        assert job.state is (FAILED if number == MAX_ATTEMPTS else QUEUED)
-        assert (job.error_code, job.error, job.images_done) == ("blender-died", f"death {number}", 0)
-
+    assert [(a.number, a.worker, a.error, a.at) for a in job.attempts] == [
+        (number, f"worker@{number}", f"death {number}", 100.0 + number) for number in (1, 2, 3)
+    ]
     with pytest.raises(StaleAttempt):
-        states.claim(job)
+        states.claim(job, "w")
 
 
-def test_the_reason_of_an_earlier_attempt_is_kept_when_the_last_worker_is_lost() -> None:
-    job = states.give_back(states.claim(_job()), 1, "blender-died", "out of memory")
-    job = states.claim(states.claim(states.claim(job)))
+def test_a_job_that_broke_down_waits_longer_each_time() -> None:
+    first = _lived("claim", "lose")
+    second = EVENTS["lose"](EVENTS["claim"](first))
 
-    assert (job.state, job.error_code, job.error) == (FAILED, "blender-died", "out of memory")
+    assert (first.wait, second.wait) == (2.0, 4.0)
+    assert _lived("claim", "lose", "claim").wait == 0.0
 
 
-def test_a_model_at_fault_fails_at_once() -> None:
-    failed = states.fail(states.claim(_job()), 1, "no-neck-bone", "no neck")
+def test_a_job_that_is_handed_back_waits_as_long_as_it_was_told_and_no_longer_than_a_minute() -> None:
+    active = LIVES[State.RENDERING]
 
-    assert (failed.state, failed.attempt, failed.error_code, failed.error) == (FAILED, 1, "no-neck-bone", "no neck")
+    assert states.hand_back(active, 1, "paused", "x", 1.0).wait == 0.0
+    assert states.hand_back(active, 1, "service-unavailable", "x", 1.0, 8.0).wait == 8.0
+    assert states.hand_back(active, 1, "service-unavailable", "x", 1.0, 1e9).wait == MAX_WAIT_SECONDS
+
+
+def test_hand_backs_never_end_in_quarantine_and_never_make_the_job_forget_a_loss() -> None:
+    job = _lived("claim", "lose")
+    for _ in range(100):
+        job = EVENTS["hand back"](EVENTS["claim"](job))
+        assert broken_invariants(job) == []
+
+    assert (job.state, job.losses, job.attempt, len(job.attempts)) == (State.QUEUED, 1, 101, KEPT_ATTEMPTS)
+    assert job.attempts[0].number == 1
+    assert job.attempts[0].counted
+    assert [a.number for a in job.attempts[1:]] == list(range(93, 102))
+
+
+def test_a_retry_forgives_what_happened_and_remembers_it() -> None:
+    again = states.retry(LIVES[State.QUARANTINED])
+
+    assert (again.state, again.losses, again.attempt, again.error_code, again.error) == (State.QUEUED, 0, 3, "", "")
+    assert [attempt.error for attempt in again.attempts] == ["gone"] * 3
+    for number in (4, 5, 6):
+        again = states.lose(states.claim(again, "w"), number, "x", "x", 1.0)
+    assert (again.state, again.losses) == (State.QUARANTINED, MAX_ATTEMPTS)
 
 
 def test_success_forgets_the_errors_of_earlier_attempts() -> None:
-    job = states.claim(states.give_back(states.claim(_job()), 1, "blender-died", "gone"))
+    done = states.finish(_lived("claim", "lose", "claim"), 2, ("a texture is absent",))
 
-    done = states.finish(job, 2, ("a texture is absent",))
-
-    assert (done.state, done.error_code, done.error) == (DONE, "", "")
+    assert (done.state, done.error_code, done.error) == (State.DONE, "", "")
     assert (done.images_done, done.warnings) == (160, ("a texture is absent",))
 
 
-@pytest.mark.parametrize(("known", "told", "shown"), [(0, 5, 5), (5, 4, 5), (5, 5, 5), (5, 999, 160), (5, -3, 5)])
-def test_progress_only_grows_and_ends_at_the_total(known: int, told: int, shown: int) -> None:
-    assert states.progress(_job(RENDERING, 1, known), 1, told).images_done == shown
+@pytest.mark.parametrize(("told", "shown"), [(5, 5), (0, 0), (-3, 0), (159, 159), (160, 160), (999, 160)])
+def test_progress_stays_between_none_and_all(told: int, shown: int) -> None:
+    job = states.progress(LIVES[State.LEASED], 1, told)
+
+    assert job.images_done == shown
+    assert job.state is (State.UPLOADING if shown == 160 else State.RENDERING)
 
 
-def test_a_cancelled_job_refuses_its_worker() -> None:
-    cancelled = states.cancel(states.claim(_job()))
-
-    with pytest.raises(StaleAttempt, match="the job is cancelled"):
-        states.finish(cancelled, 1, ())
+def test_what_was_drawn_is_not_drawn_any_more_for_those_who_count_when_an_attempt_ends() -> None:
+    for event in ("lose", "hand back"):
+        assert EVENTS[event](LIVES[State.UPLOADING]).images_done == 0
 
 
 def test_a_stale_attempt_is_a_conflict_with_its_own_code() -> None:
@@ -173,14 +223,91 @@ def test_a_stale_attempt_is_a_conflict_with_its_own_code() -> None:
     assert StaleAttempt.code == "stale-attempt"
 
 
-def test_ended_are_exactly_done_failed_and_cancelled() -> None:
-    assert {state for state in State if state.ended} == {DONE, FAILED, CANCELLED}
+def test_each_state_is_queued_active_or_ended() -> None:
+    for state in State:
+        assert (state is State.QUEUED) + state.active + state.ended == 1
 
 
 @pytest.mark.parametrize("state", State)
 def test_a_job_survives_json(state: State) -> None:
-    import json
-
-    job = replace(_job(state), warnings=("eins", "二"), error_code="x", error="y")
+    job = replace(LIVES[state], warnings=("eins", "二"))
 
     assert Job.from_json(json.loads(json.dumps(job.to_json()))) == job
+
+
+def test_a_new_job_s_json_holds_nothing_that_goes_without_saying() -> None:
+    assert set(NEW.to_json()) == {"id", "model", "name", "annotation", "samples", "images_total", "render_key"}
+
+
+_BROKEN: dict[str, Job] = {
+    "images drawn lie between none and all": replace(NEW, images_done=161),
+    "a done job has all its images": replace(LIVES[State.DONE], images_done=3),
+    "who works on a job is known": replace(LIVES[State.LEASED], worker=""),
+    "a job that went wrong says why": replace(LIVES[State.FAILED], error=""),
+    "a queued job has attempts left": replace(LIVES[State.QUARANTINED], state=State.QUEUED),
+    "only quarantined jobs and those after them used up their attempts": replace(
+        LIVES[State.QUARANTINED],
+        attempt=4,
+        attempts=(*LIVES[State.QUARANTINED].attempts, Attempt(4, "w", "x", "x", 1.0, True)),
+    ),
+    "attempts end in their order, before the present one": replace(LIVES[State.QUARANTINED], attempt=2),
+    "only a queued job waits": replace(LIVES[State.LEASED], wait=1.0),
+    "its memory is bounded": replace(
+        NEW, attempt=99, attempts=tuple(Attempt(n, "w", "x", "x", 1.0, False) for n in range(1, KEPT_ATTEMPTS + 2))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INVARIANTS)
+def test_every_invariant_can_be_broken(name: str) -> None:
+    assert broken_invariants(_BROKEN[name]) == [name]
+
+
+def _speak(job: Job, event: str, attempt: int, images: int) -> Job:
+    """The event, made by attempt `attempt`."""
+    match event:
+        case "progress":
+            return states.progress(job, attempt, images)
+        case "finish":
+            return states.finish(job, attempt, ())
+        case "fail":
+            return states.fail(job, attempt, "x", "x")
+        case "lose":
+            return states.lose(job, attempt, "x", "x", 1.0)
+        case "hand back":
+            return states.hand_back(job, attempt, "x", "x", 1.0, float(images))
+        case _:
+            return EVENTS[event](job)
+
+
+FENCED = ("progress", "finish", "fail", "lose", "hand back")
+_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([*FENCED, "claim", "claim", "cancel", "retry"]),
+        st.sampled_from([0, 0, 0, 0, -1, 1]),
+        st.integers(-5, 200),
+    ),
+    max_size=60,
+)
+
+
+@given(_STEPS)
+@settings(max_examples=400)
+def test_on_every_walk_all_invariants_hold_and_fences_stand(steps: list[tuple[str, int, int]]) -> None:
+    """GIVEN any sequence of events, some by attempts that are over THEN only the present attempt's change the job."""
+    job, counted = NEW, 0
+    for event, off, images in steps:
+        try:
+            after = _speak(job, event, job.attempt + off, images)
+        except StaleAttempt:
+            assert event == "claim" or (event in FENCED and (off != 0 or not job.state.active))
+            continue
+        assert not (event in FENCED and off != 0)
+        assert broken_invariants(after) == []
+        assert after.attempt == job.attempt + (event == "claim")
+        assert (after.id, after.model, after.render_key) == (job.id, job.model, job.render_key)
+        counted = 0 if event == "retry" and after != job else counted + (event == "lose")
+        assert counted <= MAX_ATTEMPTS
+        assert after.state is not State.QUARANTINED or counted == MAX_ATTEMPTS
+        assert Job.from_json(json.loads(json.dumps(after.to_json()))) == after
+        job = after

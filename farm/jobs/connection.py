@@ -14,13 +14,14 @@ from farm.errors import ServiceError
 LEASE_SECONDS = 45.0
 """How long a worker may be silent before its job goes to another."""
 CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 10.0
-"""Well below the lease of a job: a worker must hear in time that Redis is silent (`farm.worker.heart`)."""
+_ANSWER_SECONDS = 10.0
+_ANSWER_SHARE = 1 / 4
+"""Of a lease, if that is less. Well below the lease of a job: a worker must hear in time that Redis is silent (`farm.worker.heart`)."""
 _NO_WRITES = ("MISCONF", "NOREPLICAS", "BUSY ")
 """What Redis says when its disk is full, its replicas are gone, or a script does not end."""
 
 
-def connect(url: str) -> "redis.Redis":
+def connect(url: str, answer_seconds: float = _ANSWER_SECONDS) -> "redis.Redis":
     """A client for `url`; nothing is sent yet.
 
     A command is never sent a second time behind our back: the first may have been carried out.
@@ -29,7 +30,7 @@ def connect(url: str) -> "redis.Redis":
         url,
         decode_responses=True,
         socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
+        socket_timeout=answer_seconds,
         health_check_interval=30,
         retry=Retry(NoBackoff(), 0),
     )
@@ -48,7 +49,7 @@ class Connection:
         self.lease_seconds = lease_seconds
         # redis-py types every answer as bytes | str, whatever decode_responses says.
         try:
-            self.redis: Any = connect(url)
+            self.redis: Any = connect(url, min(_ANSWER_SECONDS, lease_seconds * _ANSWER_SHARE))
         except ValueError as error:
             raise ServiceError(
                 f"FARM_REDIS_URL is no Redis address ({error}); it looks like redis://host:6379/0."

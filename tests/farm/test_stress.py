@@ -143,7 +143,7 @@ def test_a_farm_under_load_loses_and_repeats_nothing_though_its_workers_die(carr
     report = tmp_path / "report.json"
     run = subprocess.run(
         [
-            sys.executable, "-c", "from farm.cli.stress import stress; stress()", carried, f"--models={models}",
+            sys.executable, "-m", "farm", "stress", carried, f"--models={models}",
             "--batch=100", f"--seed={seed}", f"--failures={odds.failures}", f"--deaths={odds.deaths}", "--lease=3",
             "--known=1000", "--requests=100", f"--json={report}",
         ],

@@ -39,6 +39,12 @@ if try "$control" -- python -c 'import bpy' 2>/dev/null; then
     echo "the control image carries Blender" >&2
     exit 1
 fi
+# The API finds its pages and scripts, and refuses to let everybody in.
+try "$control" -- sh -c "FARM_API_HOST=0.0.0.0 FARM_API_KEYS=a:read:$(printf '%064d' 0) python -c 'import api.app; api.app.make()'"
+if try "$control" -- timeout 60 farm api --host 0.0.0.0; then
+    echo "the API starts without keys on every interface" >&2
+    exit 1
+fi
 # Mesa draws, so the libraries are complete; that the GPU draws is for a node with one to show.
 renderer=$(try "$worker" -- python -c 'import bpy, gpu; gpu.init(); print("renderer", gpu.platform.renderer_get())')
 grep '^renderer .*llvmpipe' <<<"$renderer"
