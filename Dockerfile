@@ -64,11 +64,9 @@ LABEL org.opencontainers.image.title="facefarm-worker" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # Without `graphics` the NVIDIA runtime mounts no OpenGL, and Blender would silently draw on the CPU.
-# REMAP_SIGTERM makes Celery take the signal of a deleted pod as its soft shutdown.
 ENV PATH=/opt/farm/bin:$PATH \
     NVIDIA_VISIBLE_DEVICES=all \
-    NVIDIA_DRIVER_CAPABILITIES=graphics,utility \
-    REMAP_SIGTERM=SIGQUIT
+    NVIDIA_DRIVER_CAPABILITIES=graphics,utility
 # What bpy links to, and Mesa for nodes without a GPU. Not pinned: a rebuild shall bring Debian's security updates.
 # hadolint ignore=DL3008
 RUN apt-get update \

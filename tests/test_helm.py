@@ -35,7 +35,6 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from farm.keys import Keys, Principal, Role, entry_for
 from farm.settings import Settings
 from farm.stack import free_port
-from farm.uploads import ImportSettings
 from tests.support import servers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -742,7 +741,7 @@ def test_the_command_line_knows_every_command(rendered: dict[str, list[Manifest]
 
 
 def test_the_settings_know_every_variable(manifests: list[Manifest]) -> None:
-    fields = Settings.model_fields.keys() | ImportSettings.model_fields.keys()
+    fields = Settings.model_fields
     for name, container in containers(manifests):
         given = {variable for variable in environment(container) if variable.startswith("FARM_")}
         # An unknown variable would be ignored without a word.
@@ -765,7 +764,7 @@ def test_the_settings_take_every_value(rendered: dict[str, list[Manifest]], monk
     assert (settings.rate_limit, settings.webhook_private, settings.blender_memory_gib) == (12.5, True, 1.31)
     assert settings.flower_url == "https://flower.example.org"
     assert settings.grafana_url == "https://grafana.example.org/d/farm"
-    assert ImportSettings().import_buckets == "characters,more-characters"
+    assert settings.import_buckets == "characters,more-characters"
 
 
 def test_api_and_workers_agree_about_leases_and_history(manifests: list[Manifest]) -> None:

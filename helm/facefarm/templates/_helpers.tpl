@@ -112,6 +112,10 @@ affinity:
 {{- default (printf "%s-flower" (include "facefarm.fullname" .)) .Values.flower.existingSecret -}}
 {{- end -}}
 
+{{- define "facefarm.keysSecret" -}}
+{{- default (printf "%s-api-keys" (include "facefarm.fullname" .)) .Values.api.keys.existingSecret -}}
+{{- end -}}
+
 {{/* The names of the keys: the user's own in an existing Secret, the chart's in its own. */}}
 {{- define "facefarm.redisPasswordKey" -}}
 {{- ternary .Values.redis.existingSecretPasswordKey "password" (not (empty .Values.redis.existingSecret)) -}}
@@ -123,15 +127,15 @@ affinity:
 {{- ternary .Values.storage.existingSecretSecretKey "secret-key" (not (empty .Values.storage.existingSecret)) -}}
 {{- end -}}
 
-{{/* A random value that survives upgrades: what the Secret in the cluster holds, else a new one, in base64.
-     Takes (list . secret key length). */}}
+{{/* A random value that survives upgrades: what the Secret in the cluster holds, else the prefix and `length` random
+     letters and digits; in base64. Takes (list . secret key prefix length). */}}
 {{- define "facefarm.generated" -}}
 {{- $root := index . 0 -}}
 {{- $old := lookup "v1" "Secret" $root.Release.Namespace (index . 1) | default dict -}}
 {{- with get (get $old "data" | default dict) (index . 2) -}}
 {{- . -}}
 {{- else -}}
-{{- randAlphaNum (index . 3 | int) | b64enc -}}
+{{- printf "%s%s" (index . 3) (randAlphaNum (index . 4 | int)) | b64enc -}}
 {{- end -}}
 {{- end -}}
 
@@ -150,6 +154,44 @@ affinity:
     secretKeyRef:
       name: {{ include "facefarm.redisSecret" . }}
       key: {{ ternary .Values.redis.existingSecretUrlKey "url" (not (empty .Values.redis.existingSecret)) }}
+{{- end -}}
+{{- end -}}
+
+{{- define "facefarm.jobsEnv" -}}
+- name: FARM_LEASE_SECONDS
+  value: {{ .Values.jobs.leaseSeconds | quote }}
+- name: FARM_HISTORY_DAYS
+  value: {{ .Values.jobs.historyDays | quote }}
+{{- end -}}
+
+{{/* GiB of a Kubernetes quantity. */}}
+{{- define "facefarm.gib" -}}
+{{- $text := toString . -}}
+{{- $number := regexFind "^[0-9.]+([eE][+-]?[0-9]+)?" $text -}}
+{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $unit := trimPrefix $number $text -}}
+{{- if or (not $number) (not (hasKey $units $unit)) -}}
+{{- fail (printf "worker: '%s' is no size that the chart can read; write it as in 16Gi" $text) -}}
+{{- end -}}
+{{- divf (mulf $number (get $units $unit)) 1073741824 -}}
+{{- end -}}
+
+{{/* GiB that one Blender process may take: below its share of the pod's memory. Empty for a pod without a limit. */}}
+{{- define "facefarm.blenderMemory" -}}
+{{- $worker := .Values.worker -}}
+{{- $limit := get ($worker.resources.limits | default dict) "memory" -}}
+{{- if not $limit -}}
+{{- $worker.blenderMemoryGib | default "" -}}
+{{- else -}}
+{{- $share := divf (subf (include "facefarm.gib" $limit) (include "facefarm.gib" $worker.shmSizeLimit)) $worker.concurrency -}}
+{{- $each := $worker.blenderMemoryGib | default (round (mulf $share 0.75) 2) -}}
+{{- if ge (float64 $each) $share -}}
+{{- fail (printf "worker.blenderMemoryGib: %d Blender processes of %v GiB and shmSizeLimit do not fit into worker.resources.limits.memory, %v" (int $worker.concurrency) $each $limit) -}}
+{{- end -}}
+{{- if lt (float64 $each) 1.0 -}}
+{{- fail (printf "worker.resources.limits.memory: %v leaves each of %d Blender processes %v GiB, and it needs 1; raise the limit or lower worker.concurrency" $limit (int $worker.concurrency) $each) -}}
+{{- end -}}
+{{- $each -}}
 {{- end -}}
 {{- end -}}
 
