@@ -26,7 +26,9 @@ class _Totals(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
-            "farm_backlog_images", "Images of queued and running jobs not drawn yet", value=self._totals.backlog_images
+            "farm_backlog_images",
+            "Images of queued and running jobs not drawn yet, without those of paused batches",
+            value=self._totals.backlog_images,
         )
         yield GaugeMetricFamily(
             "farm_images_per_second", "Images drawn a second over the last minute", value=self._totals.rate

@@ -132,6 +132,12 @@ class BlenderMemoryError(BlenderDiedError):
     code = "blender-memory"
 
 
+class BlenderStartError(FarmError):
+    """Blender does not start on this machine, or draws on the wrong device there: no job is to blame."""
+
+    code = "blender-not-starting"
+
+
 class ServiceError(FarmError):
     """A server that the farm needs (Redis, the store, the API) does not answer."""
 

@@ -54,6 +54,8 @@ def _render(source: Path, label: str, spec: RenderSpec | None = None, samples: i
                 images.append(
                     ImageRecord(
                         file=image_file(model_id, index),
+                        offset=512,
+                        bytes=1,
                         sample=index,
                         style=style,
                         partition=partition,

@@ -36,6 +36,8 @@ def doctor() -> None:
             colour, word = ("red", "FAIL") if check.needed else ("yellow", "none")
             stdout.print(f"[{colour}]{word}[/{colour}] {check.name}: ", end="")
             stdout.print(str(error), markup=False, soft_wrap=True)
+            if isinstance(error, FarmError) and error.log:
+                stdout.print(error.log, markup=False, soft_wrap=True)
             stdout.print(f"       {check.remedy}", markup=False, soft_wrap=True)
     if failed:
         sys.exit(1)

@@ -227,7 +227,9 @@ def _ask(run: _Run, rig: Rig, batches: list[str]) -> None:
     )
 
 
-def _latency(name: str, latencies: Latencies, at_most: float | None = None) -> tuple[Figure, Figure]:
+def _latency(name: str, latencies: Latencies, at_most: float | None = None) -> tuple[Figure, ...]:
+    if not latencies.seconds:
+        return ()  # one batch, and its submission was over before anybody could look
     goal = None if at_most is None else 1000 * at_most
     return (
         Figure(f"{name}: p50", 1000 * latencies.quantile(0.5), "ms"),

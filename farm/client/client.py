@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+import httpx
 from pydantic import BaseModel, ValidationError
 
 from farm.client.download import download
@@ -141,7 +142,7 @@ class FarmClient:
         response = self._transport.ask("POST", "/v1/batches", json=body, headers=headers)
         # Only a key of the caller's own can have been used before; with ours, it was a lost answer.
         replayed = bool(idempotency_key) and response.headers.get("Idempotent-Replayed") == "true"
-        return self._view(BatchView, {**response.json(), "replayed": replayed})
+        return self._view(BatchView, {**self._decoded(response), "replayed": replayed})
 
     def preview(
         self, model: str, samples: int = 4, spec: RenderSpec | None = None, mapping: str | None = None
@@ -271,7 +272,15 @@ class FarmClient:
         return self._view(BatchView, self._json("POST", f"/v1/batches/{_part(batch)}/{what}"))
 
     def _json(self, method: str, path: str, again: bool = True, **arguments: Any) -> Any:
-        return self._transport.ask(method, path, again, **arguments).json()
+        return self._decoded(self._transport.ask(method, path, again, **arguments))
+
+    def _decoded(self, response: httpx.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError as error:
+            raise ServiceError(
+                f"What answers at {self.url} is no farm's API: it sends no JSON. Set FARM_API_URL."
+            ) from error
 
     def _pages(self, path: str, cursor: str, query: dict[str, Any]) -> Iterator[Any]:
         while True:

@@ -11,6 +11,7 @@ from typing import Any, Self
 import httpx
 
 from farm.client.transport import Patience, Transport, is_passing, pause_of, refusal_of
+from farm.errors import ServiceError
 
 _SILENCE_SECONDS = 30.0
 """The API sends a heartbeat every 10 s; a connection without one is dead, however open it looks."""
@@ -115,7 +116,11 @@ class EventStream(Iterator[Event]):
             if message.id is not None:
                 self.last_id = message.id
             if message.data:
-                yield Event(message.id or "", message.kind, json.loads(message.data))
+                try:
+                    data = json.loads(message.data)
+                except ValueError as error:
+                    raise ServiceError(f"What {self._transport.url} sends are no events of a farm.") from error
+                yield Event(message.id or "", message.kind, data)
 
 
 @dataclass(slots=True)

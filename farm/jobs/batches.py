@@ -92,6 +92,6 @@ class Totals:
 
     counts: dict[State, int]
     backlog_images: int
-    """Images of queued and running jobs that are not drawn yet."""
+    """Images of jobs that have not ended and are not drawn yet; those of paused batches need no worker and do not count."""
     rate: float
     """Images a second over the last minute."""

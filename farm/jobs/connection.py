@@ -16,7 +16,7 @@ LEASE_SECONDS = 45.0
 CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 10.0
 _ANSWER_SHARE = 1 / 4
-"""Of a lease, if that is less. Well below the lease of a job: a worker must hear in time that Redis is silent (`farm.worker.heart`)."""
+"""Of a lease, if that is less: a worker must hear in time that Redis is silent (`farm.worker.heart`)."""
 _NO_WRITES = ("MISCONF", "NOREPLICAS", "BUSY ")
 """What Redis says when its disk is full, its replicas are gone, or a script does not end."""
 

@@ -1,7 +1,8 @@
 """Keeps batches and jobs in Redis.
 
     farm:batch:<id>        hash: record (JSON), priority, paused, sequence, ended, and counters: a number for each job
-                           state, open (jobs that have not ended), images_total, images_done, error:<code>
+                           state, open (jobs that have not ended), images_total, images_done, backlog_images,
+                           error:<code>
     farm:batch:<id>:jobs   hash: index to the JSON of the Job
     farm:batch:<id>:queue  list of the indexes that wait for a worker (see `farm.jobs.queue`)
     farm:batch:<id>:rate   hash: ten-second slot to images drawn in it, for the last ten minutes
@@ -9,7 +10,7 @@
     farm:batches           sorted set of batch ids by sequence, the order of submission
     farm:ended             sorted set of the ids of batches that have ended, by when
     farm:removed           set of the ids of batches that were forgotten here and whose orders are not yet
-    farm:totals            hash: the counters over all batches, and backlog_images
+    farm:totals            hash: the counters over all batches, backlog_images, and paused_images: those of paused batches
     farm:models            hash: model to the number of jobs that have not ended and need it
     farm:events            stream of changes (`farm.jobs.events`)
 
@@ -114,6 +115,7 @@ class JobStore:
                 "priority": priority,
                 "paused": int(paused),
                 "open": open_jobs,
+                "backlog_images": backlog,
                 **counts,
             }
             if record.webhook:
@@ -127,6 +129,8 @@ class JobStore:
                 if not name.startswith(_ERROR):
                     pipe.hincrby(_TOTALS, name, count)
             pipe.hincrby(_TOTALS, "backlog_images", backlog)
+            if paused:
+                pipe.hincrby(_TOTALS, "paused_images", backlog)
             for model, count in models.items():
                 pipe.hincrby(_MODELS, model, count)
             open_script(args=[batch], client=pipe)
@@ -289,7 +293,8 @@ class JobStore:
         pipe.hgetall(_TOTALS)
         pipe.hgetall("farm:rate")
         (time, _), values, slots = self._safely(pipe.execute)
-        return Totals(_counts(values), int(values.get("backlog_images", 0)), _rate(slots, float(time)))
+        backlog = int(values.get("backlog_images", 0)) - int(values.get("paused_images", 0))
+        return Totals(_counts(values), backlog, _rate(slots, float(time)))
 
 
 def _sums(jobs: Iterable[Job]) -> tuple[dict[str, int], dict[str, int], int, int]:

@@ -1,7 +1,8 @@
 """The workers: who is there, what they have done, and who is not to be given work any more.
 
     farm:workers         sorted set of names by when they were last heard of (Redis' clock)
-    farm:worker:<name>   hash: started, concurrency, renderer, done, lost, blamed, drained (the reason)
+    farm:worker:<name>   hash: started, concurrency, renderer, done, lost, blamed, well (its last success), drained (the
+                         reason)
 
 A worker is to blame when an attempt of its on a job broke down and another worker then finished that job. After
 `MAX_BLAME` of these in a row, without a success of its own in between, it is drained: it gets no more jobs, and an
@@ -119,15 +120,19 @@ class Workers:
     def finished(self, name: str, job: Job) -> list[str]:
         """The worker finished `job`: it is well, and others who broke down on it are to blame. Those drained for it."""
         if self._known(name):
+            now = self._connection.now()
             pipe = self._redis.pipeline(transaction=True)
             pipe.hincrby(_key(name), "done", 1)
+            pipe.hset(_key(name), "well", f"{now:.3f}")
             pipe.hdel(_key(name), "blamed")
             self._safely(pipe.execute)
-        culprits = {attempt.worker for attempt in job.attempts if attempt.counted} - {name}
-        return [worker for worker in sorted(culprits) if self._blame(worker)]
+        broke = {attempt.worker: attempt.at for attempt in job.attempts if attempt.counted and attempt.worker != name}
+        return [worker for worker, at in sorted(broke.items()) if self._blame(worker, at)]
 
-    def _blame(self, name: str) -> bool:
-        if not self._known(name):
+    def _blame(self, name: str, at: float) -> bool:
+        """Count a break-down of time `at`, unless the worker has done well since; whether it is drained for it."""
+        started, well = self._safely(lambda: self._redis.hmget(_key(name), "started", "well"))
+        if started is None or at < float(well or 0):
             return False
         count = int(self._safely(lambda: self._redis.hincrby(_key(name), "blamed", 1)))
         if count >= MAX_BLAME and not self.drained(name):

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from farm.errors import FarmError, ModelError, NotFoundError, RenderError, ServiceError, StorageError
+from farm.errors import BlenderStartError, FarmError, ModelError, NotFoundError, RenderError, ServiceError, StorageError
 from farm.jobs import states
 from farm.jobs.keeper import ROUND_SECONDS
 from farm.jobs.queue import Queue, Taken
 from farm.jobs.states import Job, StaleAttempt, State
 from farm.jobs.store import JobStore
-from farm.jobs.workers import Workers
+from farm.jobs.workers import MAX_BLAME, Workers
 from farm.spec import RenderSpec
 from farm.worker import metrics
 from farm.worker.heart import Heart, Limb
@@ -128,6 +128,10 @@ class Hand:
             self._give_back(job, error, 0.0)
         except (ModelError, RenderError) as error:
             self._fail(job, error)
+        except BlenderStartError as error:
+            self._give_back(job, error, _AVOID_WAIT)
+            self._stand_aside(error)
+            broke_down = True
         except (ServiceError, StorageError, OSError) as error:
             # Not the job's fault: it waits longer from time to time, and for as long as it takes.
             again = sum(1 for attempt in job.attempts if not attempt.counted)
@@ -254,6 +258,14 @@ class Hand:
         except (StaleAttempt, NotFoundError, ServiceError) as error:
             log.info("job %s: %s", job.id, error)
             return None
+
+    def _stand_aside(self, error: BlenderStartError) -> None:
+        """Where Blender does not start, time after time, no job can be done: the worker drains itself."""
+        if self.losses + 1 >= MAX_BLAME:
+            try:
+                self.workers.drain(self.worker, f"{error} ({MAX_BLAME} times in a row)")
+            except (NotFoundError, ServiceError) as silence:
+                log.warning("the worker's record is not written: %s", silence)
 
     def _rest(self) -> None:
         """A worker on which one attempt after the other breaks down slows itself, so that others get the jobs."""

@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from farm import pipe
 from farm.errors import (
     BlenderDiedError,
+    BlenderStartError,
     BlenderTimeoutError,
     FarmError,
     ModelError,
     NoNeckBoneError,
     RenderError,
-    ServiceError,
 )
 from farm.labels import ARRAYS, LabelName
 from farm.spec import CanvasName
@@ -165,7 +165,7 @@ class Blender:
             self._process = process
 
     def start(self) -> None:
-        """Have a Blender that is ready. Raises ServiceError when it cannot start or draws on the wrong device."""
+        """Have a Blender that is ready. Raises BlenderStartError when it cannot start or draws on the wrong device."""
         self._begin()
         try:
             self._greet()
@@ -283,17 +283,21 @@ class Blender:
             self._check()
             how = self._how_it_ended() if isinstance(error, pipe.Closed) else f"silent for {START_SECONDS:.0f} s"
             refusal = self._with_log(
-                ServiceError(f"Blender does not start ({how}). `farm doctor` tells which library or driver is missing.")
+                BlenderStartError(
+                    f"Blender does not start ({how}). `farm doctor` tells which library or driver is missing."
+                )
             )
             self.stop()
             raise refusal from error
         if not isinstance(message, pipe.Ready):
             self.stop()
-            raise ServiceError("Blender answered out of turn at start; the worker and blender_worker do not match.")
+            raise BlenderStartError(
+                "Blender answered out of turn at start; the worker and blender_worker do not match."
+            )
         self.renderer, self.version, self._greeted = message.renderer, message.blender, True
         if self._require_gpu and is_software(self.renderer):
             self.stop()
-            raise ServiceError(
+            raise BlenderStartError(
                 f"A GPU is required (FARM_REQUIRE_GPU=1), but OpenGL runs on '{self.renderer}'. In a container set "
                 "NVIDIA_DRIVER_CAPABILITIES=graphics,utility and give the pod a GPU; `farm doctor` shows what is seen."
             )

@@ -57,9 +57,9 @@ class Reporter:
 def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, report: Reporter) -> tuple[str, ...]:
     """Draw `job` and store the result; the warnings that the manifest records.
 
-    Raises ModelError or RenderError when the model is at fault, BlenderDiedError and ServiceError when it is not, and
-    whatever a function of `report` raises. Where that is Interrupted, and when Blender died, what is drawn is kept first:
-    the next call draws the rest, and its result is the same to the byte.
+    Raises ModelError or RenderError when the model is at fault, BlenderDiedError, BlenderStartError and ServiceError when
+    it is not, and whatever a function of `report` raises. When it is interrupted, and when Blender died, what is drawn
+    is kept first: another call, anywhere, draws the rest, and the result is the same to the byte.
     """
     with TemporaryDirectory(prefix="farm-render-") as folder, ExitStack() as stack:
         room = Path(folder)

@@ -20,7 +20,7 @@ from farm.process import die_with_parent
 from farm.settings import Settings
 from farm.spec import RenderSpec, StyleName
 from farm.storage import ObjectStore, open_store
-from farm.worker import metrics, shutdown
+from farm.worker import metrics, parts, shutdown
 from farm.worker.attempt import Hand
 from farm.worker.blender import Blender
 from farm.worker.celery_app import RENDER_TASK, make_app, node
@@ -43,9 +43,13 @@ class BlenderRenderer:
     def find(self, job: Job) -> tuple[str, ...] | None:
         """The warnings of the job's manifest if it is in the store already."""
         try:
-            return Manifest.model_validate_json(self._store.get(result_object(job.render_key, MANIFEST))).warnings
+            data = self._store.get(result_object(job.render_key, MANIFEST))
         except NotFoundError:
             return None
+        parts.discard(
+            self._store, job.render_key
+        )  # of an attempt that ended between the manifest and its own clearing up
+        return Manifest.model_validate_json(data).warnings
 
     def render(self, job: Job, spec: RenderSpec, images: Callable[[int], None]) -> tuple[str, ...]:
         """Make the job's result; its warnings."""
@@ -104,5 +108,4 @@ def _end(**_: object) -> None:
 @app.task(name=RENDER_TASK)  # type: ignore[untyped-decorator]
 def render_next() -> None:
     """Render the next job, if there is one. Every outcome is in the job's record; the task itself always ends well."""
-    if not shutdown.announced():
-        _hand().work()
+    _hand().wake(shutdown.announced)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from farm import pipe
-from farm.errors import BlenderDiedError, RenderError, ServiceError
+from farm.errors import BlenderDiedError, BlenderStartError, RenderError
 from farm.models.package import Package, read_model, to_bytes, unfold
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES
@@ -213,7 +213,7 @@ def test_a_gpu_that_is_required_and_absent_is_refused(
     if not supervisor.is_software(blender.renderer):
         pytest.skip(f"this machine draws on hardware: {blender.renderer}")
 
-    with pytest.raises(ServiceError, match="FARM_REQUIRE_GPU"):
+    with pytest.raises(BlenderStartError, match="FARM_REQUIRE_GPU"):
         Blender(require_gpu=True).start()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from farm.errors import (
     BlenderDiedError,
+    BlenderStartError,
     FarmError,
     ModelError,
     NotFoundError,
@@ -246,6 +247,24 @@ def test_services_that_are_away_make_a_job_wait_longer_each_time(
         waits.append(core.jobs.job(job.id).wait)
 
     assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_worker_whose_blender_does_not_start_drains_itself_and_no_job_is_to_blame(
+    core: Core, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = core.add(1)
+    core.workers.register(bench.hand.worker, 1)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    for _ in range(MAX_BLAME):
+        assert core.workers.drained(bench.hand.worker) == ""
+        core.wait_is_over()
+        assert bench.work(failing(BlenderStartError("Blender does not start (exit code 1).")))
+
+    assert "does not start" in core.workers.drained(bench.hand.worker)
+    after = core.jobs.job(job.id)
+    assert (after.state, after.losses, after.error_code) == (State.QUEUED, 0, "blender-not-starting")
+    core.wait_is_over()
+    assert not bench.work(at_once)
 
 
 def test_a_worker_on_which_all_breaks_down_slows_itself_and_success_makes_it_quick_again(

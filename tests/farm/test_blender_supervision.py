@@ -14,12 +14,12 @@ from farm import pipe
 from farm.errors import (
     BlenderDiedError,
     BlenderMemoryError,
+    BlenderStartError,
     BlenderTimeoutError,
     ConflictError,
     FarmError,
     ModelError,
     RenderError,
-    ServiceError,
 )
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
@@ -266,7 +266,7 @@ def test_the_log_of_an_error_is_that_of_its_model(blender: Blender, request_of_m
 def test_a_blender_that_cannot_start_says_why(blender: Blender, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
 
-    with pytest.raises(ServiceError, match=r"does not start \(exit code 1\). `farm doctor` tells") as caught:
+    with pytest.raises(BlenderStartError, match=r"does not start \(exit code 1\). `farm doctor` tells") as caught:
         blender.start()
 
     assert "Fatal Python error" in caught.value.log

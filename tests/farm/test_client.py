@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -176,6 +178,20 @@ def test_nobody_at_an_address_is_found_out_in_seconds() -> None:
 def test_what_is_no_address_is_said_at_once(url: str) -> None:
     with pytest.raises(FarmError, match="is no address of an API"):
         FarmClient(url).workers()
+
+
+def test_another_web_server_is_told_from_a_farm(tmp_path: Path) -> None:
+    (tmp_path / "v1").mkdir()
+    (tmp_path / "v1" / "workers").write_text("<html>Welcome!</html>")
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with FarmClient(f"http://127.0.0.1:{server.server_port}") as client:
+            with pytest.raises(ServiceError, match="is no farm's API"):
+                client.workers()
+            with pytest.raises(RefusedError, match="HTTP 404"):
+                client.batch("momo")
+        server.shutdown()
 
 
 def test_the_key_is_shown(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def broke_down_on(core: Core, *names: str) -> Job:
     for name in names:
         core.wait_is_over()
         begun = core.begin(name)
-        core.jobs.change(job.id, lambda j, a=begun.attempt: states.lose(j, a, "blender-died", "x", 1.0))  # type: ignore[misc]
+        core.jobs.change(job.id, lambda j, a=begun.attempt: states.lose(j, a, "blender-died", "x", core.jobs.now()))  # type: ignore[misc]
     core.wait_is_over()
     last = core.begin("worker@good")
     return core.jobs.change(job.id, lambda j: states.finish(j, last.attempt))
@@ -142,7 +142,7 @@ def test_a_worker_is_not_blamed_for_what_it_finished_itself_handed_back_or_was_f
     core.begin("worker@a")
     core.jobs.change(job.id, lambda j: states.hand_back(j, 1, "paused", "x", 1.0))
     core.begin("worker@b")
-    core.jobs.change(job.id, lambda j: states.lose(j, 2, "blender-died", "x", 1.0))
+    core.jobs.change(job.id, lambda j: states.lose(j, 2, "blender-died", "x", core.jobs.now()))
     core.wait_is_over()
     core.begin("worker@b")
 

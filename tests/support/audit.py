@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from farm.jobs.connection import Connection
@@ -88,6 +89,7 @@ class _Audit:
         codes = Counter(job.error_code for job in jobs if job.state in (State.FAILED, State.QUARANTINED))
         kept = {k.removeprefix("error:"): int(v) for k, v in standing.items() if k.startswith("error:")}
         self._same(f"errors of {batch}", kept, dict(codes))
+        self._same(f"backlog of {batch}", int(standing["backlog_images"]), _owed(jobs))
         still_open = sum(not job.state.ended for job in jobs)
         self._same(f"open of {batch}", int(standing["open"]), still_open)
         self._same(f"the end of {batch}", "ended" in standing, still_open == 0)
@@ -108,8 +110,10 @@ class _Audit:
             self._same(f"{state} of all", int(totals.get(state, 0)), states[state])
         for name in ("images_total", "images_done"):
             self._same(f"{name} of all", int(totals.get(name, 0)), sum(getattr(job, name) for job in jobs))
-        owed = sum(job.images_total - job.images_done for job in jobs if not job.state.ended)
-        self._same("backlog_images", int(totals.get("backlog_images", 0)), owed)
+        self._same("backlog_images", int(totals.get("backlog_images", 0)), _owed(jobs))
+        paused = [batch for batch, standing in self._standing.items() if standing["paused"] == "1"]
+        waiting = sum(_owed(self._jobs[batch].values()) for batch in paused)
+        self._same("paused_images", int(totals.get("paused_images", 0)), waiting)
 
     def _models(self) -> None:
         uses = Counter(job.model for jobs in self._jobs.values() for job in jobs.values() if not job.state.ended)
@@ -154,3 +158,7 @@ class _Audit:
                     self._same(f"the last event on {field} of {batch}", last["value"], self._standing[batch][field])
             if batch in lives:
                 self._same(f"the last event of {batch}", lives[batch] == "ended", "ended" in self._standing[batch])
+
+
+def _owed(jobs: Iterable[Job]) -> int:
+    return sum(job.images_total - job.images_done for job in jobs if not job.state.ended)

@@ -15,6 +15,10 @@ for name, change in pairs(effects.counts) do
 end
 if effects.backlog ~= 0 then
   redis.call('HINCRBY', 'farm:totals', 'backlog_images', effects.backlog)
+  redis.call('HINCRBY', key, 'backlog_images', effects.backlog)
+  if redis.call('HGET', key, 'paused') == '1' then
+    redis.call('HINCRBY', 'farm:totals', 'paused_images', effects.backlog)
+  end
 end
 for code, change in pairs(effects.errors) do
   if redis.call('HINCRBY', key, 'error:' .. code, change) == 0 then

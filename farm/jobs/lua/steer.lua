@@ -5,6 +5,10 @@ if redis.call('EXISTS', batch_key(batch)) == 0 then
 end
 if redis.call('HGET', batch_key(batch), field) ~= value then
   redis.call('HSET', batch_key(batch), field, value)
+  if field == 'paused' then
+    local backlog = tonumber(redis.call('HGET', batch_key(batch), 'backlog_images') or 0)
+    redis.call('HINCRBY', 'farm:totals', 'paused_images', value == '1' and backlog or -backlog)
+  end
   offer(batch)
   tell('batch', batch, cjson.encode({change = field, value = value}))
 end
