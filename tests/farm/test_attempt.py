@@ -21,6 +21,7 @@ from farm.errors import (
 )
 from farm.jobs import states
 from farm.jobs.states import Job, State
+from farm.jobs.workers import MAX_BLAME
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
 from farm.worker.attempt import Hand

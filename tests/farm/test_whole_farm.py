@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from farm.client import FarmClient, JobSummary, UploadedModel
+from farm.client import FarmClient, JobView, UploadedModel
 from farm.dataset.output import unpack_result
 from farm.models.description import Character
 from farm.models.package import read_character
@@ -57,9 +57,9 @@ def upload(farm: Farm, path: Path) -> UploadedModel:
     return upload_with(farm.client, path)
 
 
-def finish(farm: Farm, batch: str) -> list[JobSummary]:
-    servers.wait_until(lambda: farm.client.progress(batch).ended, f"batch {batch} ending", 120)
-    return farm.client.jobs(batch)
+def finish(farm: Farm, batch: str) -> list[JobView]:
+    servers.wait_until(lambda: farm.client.batch(batch).ended, f"batch {batch} ending", 120)
+    return list(farm.client.jobs(batch))
 
 
 def test_characters_go_in_and_annotated_images_come_out_of_s3(
@@ -67,7 +67,7 @@ def test_characters_go_in_and_annotated_images_come_out_of_s3(
 ) -> None:
     models = [upload(farm, path) for path in mascots.values()]
 
-    jobs = finish(farm, farm.client.submit(models, SPEC, None))
+    jobs = finish(farm, farm.client.submit(models, SPEC, None).id)
 
     assert [job.state for job in jobs] == ["done", "done"], [job.error for job in jobs]
     for job in jobs:
@@ -90,10 +90,10 @@ def test_the_same_request_twice_renders_nothing_twice(farm: Farm, mascots: dict[
 
     spec = RenderSpec(seed=2, samples=1, size=48, styles=("flat",))
     model = upload(farm, mascots["momo"])
-    (first,) = finish(farm, farm.client.submit([model], spec, None))
+    (first,) = finish(farm, farm.client.submit([model], spec, None).id)
     drawn = images_drawn()
 
-    (second,) = finish(farm, farm.client.submit([model], spec, None))
+    (second,) = finish(farm, farm.client.submit([model], spec, None).id)
 
     assert second.state == "done"
     assert images_drawn() == drawn
@@ -111,7 +111,7 @@ def test_a_model_that_fails_in_blender_does_not_stop_the_others(
     broken.write_bytes(data)
     models = [upload(farm, broken), upload(farm, mascots["momo"])]
 
-    jobs = finish(farm, farm.client.submit(models, SPEC, None))
+    jobs = finish(farm, farm.client.submit(models, SPEC, None).id)
 
     assert [job.state for job in jobs] == ["failed", "done"]
     assert jobs[0].error_code == "render-failed"
@@ -120,8 +120,8 @@ def test_a_model_that_fails_in_blender_does_not_stop_the_others(
 
 def test_a_cancelled_batch_ends_within_seconds(farm: Farm, mascots: dict[str, Path]) -> None:
     model = upload(farm, mascots["nagi"])
-    batch = farm.client.submit([model], RenderSpec(seed=3, samples=2000, size=48), None)
-    servers.wait_until(lambda: farm.client.progress(batch).images_done > 0, "the first image")
+    batch = farm.client.submit([model], RenderSpec(seed=3, samples=2000, size=48), None).id
+    servers.wait_until(lambda: farm.client.batch(batch).images_done > 0, "the first image")
 
     farm.client.cancel(batch)
 
@@ -129,7 +129,7 @@ def test_a_cancelled_batch_ends_within_seconds(farm: Farm, mascots: dict[str, Pa
     assert job.state == "cancelled"
     # The worker is free again: the next job does not wait for the 16,000 images.
     started = time.monotonic()
-    (after,) = finish(farm, farm.client.submit([model], RenderSpec(seed=4, samples=1, size=48), None))
+    (after,) = finish(farm, farm.client.submit([model], RenderSpec(seed=4, samples=1, size=48), None).id)
     assert after.state == "done"
     assert time.monotonic() - started < 30
 
@@ -138,7 +138,7 @@ def test_missing_textures_are_a_warning_in_the_result(farm: Farm, mascots: dict[
     bare = tmp_path / "bare.pmx"
     bare.write_bytes(mascots["momo"].read_bytes())
 
-    (job,) = finish(farm, farm.client.submit([upload(farm, bare)], SPEC, None))
+    (job,) = finish(farm, farm.client.submit([upload(farm, bare)], SPEC, None).id)
 
     assert job.state == "done"
     character: Character = read_character(".pmx", bare.read_bytes())
@@ -158,13 +158,13 @@ def test_a_killed_worker_process_costs_one_attempt(
         servers.worker_process(tmp_path / "worker", environment) as (worker, _),
     ):
         client = FarmClient(api.url)
-        batch = client.submit([upload_with(client, mascots["nagi"])], RenderSpec(seed=5, samples=100, size=48), None)
-        servers.wait_until(lambda: client.progress(batch).images_done > 0, "the first image")
+        batch = client.submit([upload_with(client, mascots["nagi"])], RenderSpec(seed=5, samples=100, size=48), None).id
+        servers.wait_until(lambda: client.batch(batch).images_done > 0, "the first image")
         children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
         os.kill(int(children[-1]), signal.SIGKILL)
 
         # WHEN Celery notices, THEN the job is begun again and ends well
-        servers.wait_until(lambda: client.progress(batch).ended, "the batch ending", 120)
+        servers.wait_until(lambda: client.batch(batch).ended, "the batch ending", 120)
         (job,) = client.jobs(batch)
         assert job.state == "done", job.error
         assert httpx.get(f"{api.url}/v1/jobs/{job.id}", timeout=10).json()["attempt"] == 2
