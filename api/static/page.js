@@ -3,7 +3,7 @@
 "use strict";
 
 const CALM_MS = 1000; // between two questions, at least
-const PATIENCE_MS = 10000; // some changes are told by nobody: a worker that falls silent, a rate that sinks
+const PATIENCE_MS = 5000; // some changes are told by nobody: a worker that falls silent, a rate that sinks
 const BACK_MS = 3000; // until a lost stream is asked for again
 
 const main = document.querySelector("main");
