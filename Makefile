@@ -42,6 +42,23 @@ bench: setup-test ## Speed and likeness against today's practice (minutes; QUICK
 fuzz: setup-test ## 200,000 mutated model files and archives through the readers (minutes)
 	$(PY) -m tests.fuzz --files 200000
 
+.PHONY: fuzz-api
+fuzz-api: setup-test ## 300 examples of every REST route by schemathesis (minutes)
+	FARM_TEST_API_EXAMPLES=300 $(PY) -m pytest -q tests/farm/test_api_schema.py
+
+SECONDS ?= 600
+.PHONY: chaos
+chaos: setup-test ## Disturb a whole farm at random for SECONDS (600) under SEED (0); ends with one line of counts
+	$(PY) -m tests.chaos --seconds $(SECONDS) --seed $(or $(SEED),0)
+
+.PHONY: stress
+stress: setup-test ## 100,000 models over REST, a million jobs known, workers that only pretend (minutes, 5 GB)
+	$(FARM) stress
+
+.PHONY: overhead
+overhead: setup-test ## What API, queue and S3 add to a bare drawing loop (minutes)
+	$(PY) -m benchmarks.overhead
+
 .PHONY: image-test
 image-test: ## Build both container images with buildah and try them (root, network, 8 GB, minutes)
 	tests/kubernetes/build-images.sh

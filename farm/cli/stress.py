@@ -59,7 +59,7 @@ class _Run:
     "--batch", type=click.IntRange(1, MAX_MODELS), default=MAX_MODELS, show_default=True, help="Models of a request."
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Workers of one process each."
+    "--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="Workers of one process each."
 )
 @click.option(
     "--failures",
