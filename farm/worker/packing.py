@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ from farm.worker.encoding import Encoded, decode, decode_labels
 from farm.worker.plan import Plan
 
 MATRIX_DIGITS = 9
+_UPLOADS = 8
+"""Files on their way at a time: each waits for the store's disk much longer than it takes to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +150,16 @@ class Packer:
     ) -> Manifest:
         """Upload everything but the manifest, and return the manifest."""
         job, spec = self._job, self._spec
-        store.put(result_object(job.render_key, CONTACT_SHEET), self._sheet.to_bytes())
-        records = []
-        for (style, partition), shard in self._shards.items():
-            shard.close()
-            store.put_file(result_object(job.render_key, shard.path.name), shard.path)
-            records.append(
+        self._open.close()
+        with ThreadPoolExecutor(_UPLOADS) as pool:
+            sent = [
+                pool.submit(store.put_file, result_object(job.render_key, shard.path.name), shard.path)
+                for shard in (*self._shards.values(), *self._label_shards.values())
+            ]
+            small = {basis_file(style): data for style, data in self._basis.items()}
+            small[CONTACT_SHEET] = self._sheet.to_bytes()
+            sent += [pool.submit(store.put, result_object(job.render_key, file), data) for file, data in small.items()]
+            records = [
                 ShardRecord(
                     file=shard.path.name,
                     style=style,
@@ -161,12 +168,9 @@ class Packer:
                     bytes=shard.path.stat().st_size,
                     sha256=sha256_of(shard.path),
                 )
-            )
-        label_records = []
-        for partition, shard in self._label_shards.items():
-            shard.close()
-            store.put_file(result_object(job.render_key, shard.path.name), shard.path)
-            label_records.append(
+                for (style, partition), shard in self._shards.items()
+            ]
+            label_records = [
                 LabelShardRecord(
                     file=shard.path.name,
                     partition=partition,
@@ -174,11 +178,14 @@ class Packer:
                     bytes=shard.path.stat().st_size,
                     sha256=sha256_of(shard.path),
                 )
-            )
-        basis = []
-        for style, data in self._basis.items():
-            store.put(result_object(job.render_key, basis_file(style)), data)
-            basis.append(BasisRecord(file=basis_file(style), style=style, sha256=hashlib.sha256(data).hexdigest()))
+                for partition, shard in self._label_shards.items()
+            ]
+        for each in sent:
+            each.result()
+        basis = [
+            BasisRecord(file=basis_file(style), style=style, sha256=hashlib.sha256(data).hexdigest())
+            for style, data in self._basis.items()
+        ]
         return Manifest(
             renderer=RENDERER_VERSION,
             render_key=job.render_key,
