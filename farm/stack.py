@@ -25,6 +25,7 @@ from farm.process import die_with_parent
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+_HAND_BACK_SECONDS = 15.0
 
 
 def free_port() -> int:
@@ -84,6 +85,7 @@ class EmbeddedStack:
             "FARM_RATE_LIMIT": "0",
             "FARM_WEBHOOK_PRIVATE": "1",
             "FARM_WORKER_NAME": "",
+            "FARM_SHUTDOWN_SECONDS": "0",
         }
 
     def __enter__(self) -> "EmbeddedStack":
@@ -178,8 +180,13 @@ class EmbeddedStack:
 
     def stop(self) -> None:
         """End everything that was started; safe to call again."""
-        # Workers first: they would complain about the others' end. A render in progress is not waited for, since
-        # nobody will ask for it; its Blender dies with its worker.
+        # Workers first: they would complain about the others' end. One whose batches will go on hands its jobs back with
+        # what is drawn; otherwise nobody will ask for them, and its Blenders die with it.
+        for child in self._children:
+            if child.name == "worker" and self._keep:
+                child.process.terminate()  # it alone: its pool processes hear of it from it
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.process.wait(_HAND_BACK_SECONDS)
         for child in reversed(self._children):
             end = signal.SIGKILL if child.name == "worker" else signal.SIGTERM
             with contextlib.suppress(ProcessLookupError):

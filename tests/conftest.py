@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support.fixtures import fresh_redis, mascots, redis_url, s3  # noqa: F401
+from tests.support.fixtures import fresh_redis, mascots, redis_url, s3, valkey_or_redis  # noqa: F401
 
 _ROOT = Path(__file__).parent.parent
 

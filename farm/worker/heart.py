@@ -96,10 +96,19 @@ class Heart:
                     # Without a heart every lease would run out, whatever the trouble is.
                     log.exception("a beat of the heart failed")
                 beat.since = time.monotonic()
+            else:
+                self._prolong(beat)
             if beat.verdict is not None and self._must_be_killed(beat):
                 with self._lock:  # not the next attempt's Blender
                     if self._beat is beat:
                         self._limb.interrupt(beat.verdict)
+
+    def _prolong(self, beat: _Beat) -> None:
+        """Keep the lease while an attempt that was told to end ends: it may be storing its parts or its result."""
+        try:
+            self._queue.pulse(beat.job, beat.attempt)
+        except ServiceError as error:
+            log.warning("job %s: the lease is not prolonged: %s", beat.job, error)
 
     @staticmethod
     def _must_be_killed(beat: _Beat) -> bool:

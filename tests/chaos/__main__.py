@@ -32,7 +32,7 @@ from tests.support.servers import S3Server, has_radosgw, radosgw
 SPECS = [
     RenderSpec(seed=21, samples=40, size=48),
     RenderSpec(seed=22, samples=120, size=48),
-    RenderSpec(seed=23, samples=200, size=48, styles=("flat", "ink"), labels=("segmentation",)),
+    RenderSpec(seed=23, samples=200, size=48, styles=("flat", "ink"), labels=("parts",)),
 ]
 ROUND_SECONDS = 240
 

@@ -1,7 +1,6 @@
 """The job store on real servers: Valkey, and Debian's Redis where it is installed."""
 
 import json
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -27,21 +26,9 @@ from tests.support.faults import Fault, FaultyProxy
 from tests.support.jobs import RECORD, Core, make_core, new_jobs
 
 
-@pytest.fixture(scope="module", params=["valkey", "redis"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    command = None
-    if request.param == "redis":
-        program = shutil.which("redis-server")
-        if program is None:
-            pytest.skip("redis-server is not installed: apt-get install redis-server")
-        command = [program]
-    with servers.redis_server(tmp_path_factory.mktemp(request.param), command) as url:
-        yield url
-
-
 @pytest.fixture
-def core(server: str, tmp_path: Path) -> Iterator[Core]:
-    made = make_core(server, tmp_path)
+def core(valkey_or_redis: str, tmp_path: Path) -> Iterator[Core]:
+    made = make_core(valkey_or_redis, tmp_path)
     made.connection.redis.flushall()
     yield made
     assert audit(made.connection) == []
@@ -278,11 +265,11 @@ def test_a_million_images_and_strange_texts_pass_through_lua_unharmed(core: Core
     assert core.jobs.totals().backlog_images == 0
 
 
-def test_an_answer_that_is_lost_is_asked_for_again_without_harm(core: Core, server: str) -> None:
+def test_an_answer_that_is_lost_is_asked_for_again_without_harm(core: Core, valkey_or_redis: str) -> None:
     """GIVEN a change that Redis made and whose answer was cut off WHEN it is said again THEN it changes nothing more."""
     (job,) = core.add(1)
     core.begin()
-    host, port = server.removeprefix("redis://").removesuffix("/0").split(":")
+    host, port = valkey_or_redis.removeprefix("redis://").removesuffix("/0").split(":")
     with FaultyProxy(host, int(port)) as proxy:
         far = JobStore(Connection(f"redis://127.0.0.1:{proxy.port}/0"))
         far.job(job.id)

@@ -1,7 +1,6 @@
 """Which job goes next, on real servers: Valkey, and Debian's Redis where it is installed."""
 
 import multiprocessing
-import shutil
 import threading
 import time
 from collections import Counter
@@ -31,21 +30,9 @@ from tests.support.audit import audit
 from tests.support.jobs import RECORD, Core, finish_all, finish_all_there, make_core, new_jobs
 
 
-@pytest.fixture(scope="module", params=["valkey", "redis"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    command = None
-    if request.param == "redis":
-        program = shutil.which("redis-server")
-        if program is None:
-            pytest.skip("redis-server is not installed: apt-get install redis-server")
-        command = [program]
-    with servers.redis_server(tmp_path_factory.mktemp(request.param), command) as url:
-        yield url
-
-
 @pytest.fixture
-def core(server: str, tmp_path: Path) -> Iterator[Core]:
-    made = make_core(server, tmp_path)
+def core(valkey_or_redis: str, tmp_path: Path) -> Iterator[Core]:
+    made = make_core(valkey_or_redis, tmp_path)
     made.connection.redis.flushall()
     yield made
     assert audit(made.connection) == []
@@ -276,12 +263,13 @@ def test_many_threads_do_each_job_once(core: Core) -> None:
     assert {core.jobs.job(job.id).attempt for job in jobs} == {1}
 
 
-def test_many_processes_do_each_job_once(core: Core, server: str, tmp_path: Path) -> None:
+def test_many_processes_do_each_job_once(core: Core, valkey_or_redis: str, tmp_path: Path) -> None:
     jobs = core.add(200)
     context = multiprocessing.get_context("spawn")
     done = context.SimpleQueue()
     processes = [
-        context.Process(target=finish_all_there, args=(server, tmp_path, f"worker@{n}", done)) for n in range(2)
+        context.Process(target=finish_all_there, args=(valkey_or_redis, tmp_path, f"worker@{n}", done))
+        for n in range(2)
     ]
 
     for process in processes:
@@ -522,7 +510,7 @@ class Farm(RuleBasedStateMachine):
         self.core.connection.redis.close()
 
 
-def test_whatever_workers_users_and_time_do_redis_says_what_the_pure_functions_say(server: str, tmp_path: Path) -> None:
-    machine = type("FarmHere", (Farm,), {"url": server, "folder": tmp_path})
+def test_whatever_happens_redis_says_what_the_pure_functions_say(valkey_or_redis: str, tmp_path: Path) -> None:
+    machine = type("FarmHere", (Farm,), {"url": valkey_or_redis, "folder": tmp_path})
 
     run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=50, deadline=None))

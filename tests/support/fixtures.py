@@ -1,5 +1,6 @@
 """Fixtures that several test modules share; `tests/conftest.py` makes them known."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def mascots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Valkey server for the whole run."""
     with servers.redis_server(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=["valkey", "redis"])
+def valkey_or_redis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Each of the two servers that farms run on, for a module of tests."""
+    command = None
+    if request.param == "redis":
+        program = shutil.which("redis-server")
+        if program is None:
+            pytest.skip("redis-server is not installed: apt-get install redis-server")
+        command = [program]
+    with servers.redis_server(tmp_path_factory.mktemp(request.param), command) as url:
         yield url
 
 
