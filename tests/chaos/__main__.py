@@ -123,10 +123,18 @@ class Chaos:
         self.farm.proxy.fault = Fault.OK
 
 
+def _forget_everything(farm: Farm) -> None:
+    """Results, so that they are rendered again; and earlier batches, which a lost Redis would bring back."""
+    farm.store.delete_all("batches/")
+    for batch in farm.parts.jobs.batches(100):
+        farm.parts.jobs.remove_batch(batch.id)
+    farm.store.delete_all("renders/")
+
+
 def play(chaos: Chaos, packages: list[Package], expected: Results) -> list[str]:
     """One round; what is wrong after it."""
     farm, dice = chaos.farm, chaos.dice
-    farm.store.delete_all("renders/")
+    _forget_everything(farm)
     batches = [farm.submit(packages, spec) for spec in SPECS]
     wipes = chaos.counts["wipe_redis"]
     for _ in range(dice.randint(1, 4)):
