@@ -12,20 +12,27 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import httpx
 
+from farm.dataset.output import locked
 from farm.errors import FarmError, ServiceError
 from farm.jobs.connection import Connection
 from farm.jobs.keeper import hand_back_all
+from farm.jobs.reconcile import reconcile
+from farm.jobs.store import JobStore
 from farm.process import die_with_parent
+from farm.storage import LocalStore
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _HAND_BACK_SECONDS = 15.0
+_MOST_MENDED, _MENDING_SECONDS = 10, 600.0
+"""How often parts may be started again within that time; what ends more often needs a person."""
 
 
 def free_port() -> int:
@@ -47,6 +54,7 @@ def _check_free(port: int) -> None:
 @dataclass(slots=True)
 class _Child:
     name: str
+    command: list[str]
     process: subprocess.Popen[bytes]
     log: Path
 
@@ -65,6 +73,9 @@ class EmbeddedStack:
         self._flower = flower
         self._keep = keep
         self._children: list[_Child] = []
+        self._mended: list[float] = []
+        """When parts were started again."""
+        self._lock = ExitStack()
         self._port = port or free_port()
         self._redis_port, self._metrics_port, self._flower_port = free_port(), free_port(), free_port()
         self.api_url = f"http://127.0.0.1:{self._port}"
@@ -102,7 +113,7 @@ class EmbeddedStack:
         self.stop()
 
     def _start(self) -> None:
-        self._home.mkdir(parents=True, exist_ok=True)
+        self._lock.enter_context(locked(self._home))  # two farms in one folder would ruin each other's data
         (self._home / "valkey").mkdir(exist_ok=True)
         shutil.rmtree(self._home / "tmp", ignore_errors=True)
         (self._home / "tmp").mkdir()
@@ -110,12 +121,23 @@ class EmbeddedStack:
         self._spawn("valkey", [*valkey_command(), "--port", str(self._redis_port), *self._valkey_options()])
         self._wait("valkey", self._redis_answers)
         if self._keep:
-            hand_back_all(Connection(self.environment["FARM_REDIS_URL"]))  # no worker runs yet
+            connection = Connection(self.environment["FARM_REDIS_URL"])
+            hand_back_all(connection)  # no worker runs yet
+            reconcile(LocalStore(self._home / "store"), JobStore(connection))  # its data may have been lost meanwhile
         farm = [sys.executable, "-m", "farm"]
         self._spawn("api", [*farm, "api", "--host", "127.0.0.1", "--port", str(self._port)])
         self._spawn(
             "worker",
-            [*farm, "worker", "--concurrency", str(self._workers), "--metrics-port", str(self._metrics_port)],
+            [
+                *farm,
+                "worker",
+                "--concurrency",
+                str(self._workers),
+                "--metrics-port",
+                str(self._metrics_port),
+                "--metrics-host",
+                "127.0.0.1",
+            ],
         )
         if self._flower:
             self._spawn("flower", [*farm, "flower", "--port", str(self._flower_port)])
@@ -129,11 +151,13 @@ class EmbeddedStack:
         ]  # fmt: skip
 
     def _spawn(self, name: str, command: list[str]) -> None:
-        logs = self._home / "logs"
-        logs.mkdir(exist_ok=True)
-        log = logs / f"{name}.log"
+        log = self._home / "logs" / f"{name}.log"
+        log.parent.mkdir(exist_ok=True)
+        self._children.append(_Child(name, command, self._process(command, log), log))
+
+    def _process(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
         with log.open("ab") as sink:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -144,7 +168,6 @@ class EmbeddedStack:
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
-        self._children.append(_Child(name, process, log))
 
     def _redis_answers(self) -> bool:
         try:
@@ -167,6 +190,18 @@ class EmbeddedStack:
             if time.monotonic() > deadline:
                 raise ServiceError(f"{name} does not answer after {_START_SECONDS:.0f} s; see {self._home / 'logs'}.")
             time.sleep(0.05)
+
+    def mend(self) -> list[str]:
+        """Start every part again that has ended by itself; their names. Raises ServiceError when that happens too often."""
+        now = time.monotonic()
+        self._mended = [at for at in self._mended if at > now - _MENDING_SECONDS]
+        ended = [child for child in self._children if child.process.poll() is not None]
+        if len(self._mended) + len(ended) > _MOST_MENDED:
+            self.check()
+        for child in ended:
+            child.process = self._process(child.command, child.log)
+            self._mended.append(now)
+        return [child.name for child in ended]
 
     def check(self) -> None:
         """Raise ServiceError when a part of the stack has ended by itself."""
@@ -198,8 +233,10 @@ class EmbeddedStack:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.process.pid, signal.SIGKILL)
                 child.process.wait()
+        if self._children:
+            shutil.rmtree(self._home / "tmp", ignore_errors=True)
         self._children.clear()
-        shutil.rmtree(self._home / "tmp", ignore_errors=True)
+        self._lock.close()
 
 
 def valkey_command() -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from farm.cli.console import stdout
+from farm.cli.console import note, stdout
 from farm.cli.following import Results, follow, report, stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, default_workers, models_at, spec_options
 from farm.cli.wishes import MAPPING, Wish, upload, wish, with_backgrounds
@@ -104,8 +104,10 @@ def up(home: Path, port: int, workers: int) -> None:
         stdout.print(f"API      {stack.api_url}  (documentation at /docs)")
         stdout.print(f"Flower   {stack.flower_url}")
         stdout.print(f"metrics  {stack.api_url}/metrics and {stack.metrics_url}")
+        stdout.print(f"Redis    {stack.environment['FARM_REDIS_URL']}")
         stdout.print(f"data     {home.absolute()}", markup=False, soft_wrap=True)
         stdout.print(f"submit   farm submit --api {stack.api_url} PATH... --out DIR     stop: Ctrl-C")
         while True:
-            stack.check()
+            for name in stack.mend():
+                note("restarted", "yellow", f"The embedded {name} had ended; its log is in {home.absolute() / 'logs'}.")
             time.sleep(1)

@@ -31,7 +31,13 @@ def api(host: str, port: int) -> None:
 @click.command()
 @click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Blender processes.")
 @click.option("--metrics-port", type=click.IntRange(1, 65535), default=9100, show_default=True)
-def worker(concurrency: int, metrics_port: int) -> None:
+@click.option(
+    "--metrics-host",
+    default="0.0.0.0",  # noqa: S104 - Prometheus comes from elsewhere; the network policy says from where
+    show_default=True,
+    help="Address that metrics are served on.",
+)
+def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     """Run a worker: take jobs from the queue and render them with Blender."""
     room = Path(tempfile.mkdtemp(prefix="farm-worker-"))
     # prometheus_client looks at this variable when it is imported: the counts of all pool processes are added up here.
@@ -56,7 +62,7 @@ def worker(concurrency: int, metrics_port: int) -> None:
 
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
-        metrics.serve(metrics_port)
+        metrics.serve(metrics_host, metrics_port)
         duty.start()
 
     @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]

@@ -128,7 +128,8 @@ def _failures(batch: BatchView, bad: list[JobView]) -> None:
             _say(f"         {job.id}  {job.name}  ({job.state})")
         if count > _SHOWN_JOBS:
             _say(f"         ... and {count - _SHOWN_JOBS} more")
-    _say(f"`farm logs JOB` shows what Blender said, `farm retry {batch.id}` tries them again.")
+    again = "" if any(job.state is not State.CANCELLED for job in bad) else " --cancelled"
+    _say(f"`farm logs JOB` shows what Blender said, `farm retry {batch.id}{again}` tries them again.")
 
 
 def _not_done(batch: BatchView, jobs: list[JobView]) -> None:

@@ -218,12 +218,14 @@ def lose(job: Job, attempt: int, code: str, error: str, at: float) -> Job:
     return replace(given_back, state=State.QUARANTINED, wait=0.0)
 
 
-def hand_back(job: Job, attempt: int, code: str, error: str, at: float, wait: float = 0.0) -> Job:
+def hand_back(job: Job, attempt: int, code: str, error: str, at: float, wait: float = 0.0, kept: bool = False) -> Job:
     """The worker stops, or a service is away: nobody can say anything against the job, which is queued again.
 
-    `wait` is how many seconds it is not to be handed out.
+    `wait` is how many seconds it is not to be handed out. `kept`: what is drawn stands in parts, so the images still count.
     """
-    return replace(_ended(job, attempt, code, error, at, counted=False), wait=min(wait, MAX_WAIT_SECONDS))
+    given_back = _ended(job, attempt, code, error, at, counted=False)
+    images = job.images_done if kept else 0
+    return replace(given_back, wait=min(wait, MAX_WAIT_SECONDS), images_done=images)
 
 
 def _ended(job: Job, attempt: int, code: str, error: str, at: float, counted: bool) -> Job:

@@ -125,7 +125,7 @@ class Hand:
         except StaleAttempt as error:
             self._left(job, error)
         except Interrupted as error:
-            self._give_back(job, error, 0.0)
+            self._give_back(job, error, 0.0, kept=True)
         except (ModelError, RenderError) as error:
             self._fail(job, error)
         except BlenderStartError as error:
@@ -219,10 +219,10 @@ class Hand:
         else:
             metrics.LOST.labels("stale-attempt").inc()
 
-    def _give_back(self, job: Job, error: Exception, wait: float) -> None:
+    def _give_back(self, job: Job, error: Exception, wait: float, kept: bool = False) -> None:
         code, sentence = _said(error)
         log.warning("job %s is handed back: %s: %s", job.id, code, sentence)
-        self._settle(job, lambda j, at: states.hand_back(j, job.attempt, code, sentence, at, wait))
+        self._settle(job, lambda j, at: states.hand_back(j, job.attempt, code, sentence, at, wait, kept))
         metrics.LOST.labels(code).inc()
 
     def _lose(self, job: Job, error: Exception) -> None:

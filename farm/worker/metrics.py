@@ -16,8 +16,8 @@ RENDERER = Gauge(
 )
 
 
-def serve(port: int) -> None:
-    """Answer GET /metrics on `port` with the sum over all processes that share PROMETHEUS_MULTIPROC_DIR."""
+def serve(host: str, port: int) -> None:
+    """Answer GET /metrics on `host` and `port` with the sum over all processes that share PROMETHEUS_MULTIPROC_DIR."""
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    start_http_server(port, registry=registry)
+    start_http_server(port, addr=host, registry=registry)

@@ -1,0 +1,87 @@
+"""The embedded farm as `farm up` keeps it: alone in its folder, mended when a part dies, whole after a loss of Redis."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from farm.catalog import Catalog
+from farm.client import FarmClient, ModelRef
+from farm.errors import ConflictError, ServiceError
+from farm.spec import RenderSpec
+from farm.stack import EmbeddedStack
+from farm.storage import LocalStore
+from tests.support.fixtures import read_mascot
+from tests.support.servers import wait_until
+
+pytestmark = pytest.mark.blender
+
+
+@pytest.fixture
+def home(mascots: dict[str, Path], tmp_path: Path) -> Path:
+    Catalog(LocalStore(tmp_path / "home" / "store")).add(read_mascot(mascots, "momo"))
+    return tmp_path / "home"
+
+
+def kept(home: Path) -> EmbeddedStack:
+    return EmbeddedStack(home, 1, keep=True)
+
+
+def answers(stack: EmbeddedStack) -> bool:
+    try:
+        return httpx.get(f"{stack.api_url}/readyz", timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def process_of(stack: EmbeddedStack, word: str) -> int:
+    """The stack's child whose command line has this word."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    port = stack.api_url.rpartition(":")[2].encode() if word == "api" else b""
+    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    return next(pid for pid, line in lines.items() if word.encode() in line.split(b"\0") and port in line)
+
+
+def kill_and_mend(stack: EmbeddedStack, times: int) -> None:
+    for _ in range(times):
+        os.kill(process_of(stack, "api"), signal.SIGKILL)
+        wait_until(lambda: stack.mend() != [], "the API being missed", 10)
+
+
+def test_a_second_farm_in_the_same_folder_is_refused_and_the_first_goes_on(home: Path) -> None:
+    with kept(home) as first:
+        with pytest.raises(ConflictError, match="Another farm works in"), kept(home):
+            pass
+
+        assert answers(first)
+        assert (home / "tmp").is_dir()
+    with kept(home) as again:
+        assert answers(again)
+
+
+def test_a_part_that_dies_is_started_again_and_what_dies_too_often_is_told(home: Path) -> None:
+    with kept(home) as stack:
+        os.kill(process_of(stack, "api"), signal.SIGKILL)
+        wait_until(lambda: not answers(stack), "the API being gone")
+
+        wait_until(lambda: stack.mend() == ["api"], "the API being missed", 10)
+
+        wait_until(lambda: answers(stack), "the API answering again")
+        assert stack.mend() == []
+        with pytest.raises(ServiceError, match="The embedded api ended with code -9"):
+            kill_and_mend(stack, 20)
+
+
+def test_a_farm_whose_redis_data_is_lost_has_its_batches_again_when_it_starts(home: Path) -> None:
+    with kept(home) as stack, FarmClient(stack.api_url) as client:
+        model = next(client.models())
+        batch = client.submit([ModelRef(model, "momo")], RenderSpec(samples=1, size=32), paused=True, name="night")
+    shutil.rmtree(home / "valkey")
+
+    with kept(home) as stack, FarmClient(stack.api_url) as client:
+        found = client.batch(batch.id)
+
+    assert (found.name, found.paused, found.images_total) == ("night", True, batch.images_total)
