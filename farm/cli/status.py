@@ -163,4 +163,4 @@ def logs(client: FarmClient, job: str) -> None:
         _say("Blender's last words:")
         _say(log.rstrip("\n"))
     elif not found.error:
-        _say("Nothing went wrong that Blender said anything about.")
+        _say("Blender left no log: nothing went wrong, or it ended without a word.")
