@@ -147,7 +147,7 @@ def locked(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ConflictError(f"Another farm works in {out}; wait for it, or name another folder.") from error
+            raise ConflictError(f"Another farm is writing into {out}; wait for it, or name another folder.") from error
         yield
     finally:
         os.close(descriptor)

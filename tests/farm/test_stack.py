@@ -53,7 +53,7 @@ def kill_and_mend(stack: EmbeddedStack, times: int) -> None:
 
 def test_a_second_farm_in_the_same_folder_is_refused_and_the_first_goes_on(home: Path) -> None:
     with kept(home) as first:
-        with pytest.raises(ConflictError, match="Another farm works in"), kept(home):
+        with pytest.raises(ConflictError, match="Another farm is writing into"), kept(home):
             pass
 
         assert answers(first)
