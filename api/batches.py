@@ -16,15 +16,16 @@ from api.schemas import (
     PriorityRequest,
     RetryAnswer,
     RetryRequest,
+    WebhookView,
     batch_view,
     job_view,
     webhook_of,
 )
-from farm.errors import ForbiddenError
+from farm.errors import ForbiddenError, NotFoundError
 from farm.jobs.listing import Standing, page_of_batches, page_of_jobs
 from farm.jobs.states import State
 from farm.jobs.submission import Entry, Request
-from farm.jobs.webhooks import check_webhook
+from farm.jobs.webhooks import check_webhook, deliveries
 from farm.keys import Role
 from farm.morphs.annotation import read_table
 
@@ -103,6 +104,16 @@ def batches(
 def show(batch_id: BatchPath, parts: PartsOf) -> BatchView:
     """A batch and how far it is."""
     return batch_view(parts.jobs.batch(batch_id))
+
+
+@router.get("/{batch_id}/webhook", dependencies=[needs(Role.READ)])
+def webhook(batch_id: BatchPath, parts: PartsOf) -> WebhookView:
+    """How it went to tell the batch's webhook that it has ended; 404 for a batch without one."""
+    parts.jobs.batch(batch_id)
+    (delivery,) = deliveries(parts.connection, [batch_id])
+    if delivery is None:
+        raise NotFoundError(f"Batch {batch_id} has no webhook; one is named when a batch is submitted.")
+    return WebhookView(state=delivery.state, tries=delivery.tries, last=delivery.last)
 
 
 @router.get("/{batch_id}/jobs", dependencies=[needs(Role.READ)])

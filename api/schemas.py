@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from farm.jobs.batches import PRIORITIES, Batch, Webhook
 from farm.jobs.states import Job, State
 from farm.jobs.submission import MAX_MODELS
+from farm.jobs.webhooks import DeliveryState
 from farm.jobs.workers import Worker
 from farm.models.inventory import Inventory
 from farm.models.package import MAX_MODEL_BYTES, Package, Refusal
@@ -203,6 +204,14 @@ class BatchesPage(BaseModel):
 
     batches: list[BatchView]
     next: str | None = Field(description="`cursor` for the next part; null: there is no more")
+
+
+class WebhookView(BaseModel):
+    """How it went to tell that a batch has ended."""
+
+    state: DeliveryState
+    tries: int
+    last: str = Field(description="What came of the last try; empty before the first")
 
 
 class RetryAnswer(BaseModel):

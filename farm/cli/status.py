@@ -15,6 +15,7 @@ from farm.cli.following import BAD
 from farm.cli.remote import batch_id, job_id, remote
 from farm.client import BatchView, FarmClient, JobView
 from farm.jobs.states import State
+from farm.wording import duration
 
 _BAR_WIDTH = 20
 _SHOWN_JOBS = 20
@@ -91,13 +92,7 @@ def _percent(batch: BatchView) -> int:
 
 
 def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    return "" if seconds is None else duration(seconds)
 
 
 def _say(line: str) -> None:

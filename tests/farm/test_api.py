@@ -757,3 +757,14 @@ def redis_pid(url: str) -> int:
 
     with redis.Redis.from_url(url) as client:
         return int(client.info("server")["process_id"])
+
+
+def test_a_batch_says_whether_its_webhook_was_told(api: httpx.Client, nagi: str) -> None:
+    body = {"models": [{"id": nagi}], "spec": {"samples": 1, "size": 32}, "paused": True}
+    told = {**body, "webhook": {"url": "https://receiver.example.org/", "secret": "a secret of sixteen"}}
+    silent, telling = (api.post("/v1/batches", json=each).json()["id"] for each in (body, told))
+
+    answer = api.get(f"/v1/batches/{telling}/webhook")
+
+    assert answer.json() == {"state": "pending", "tries": 0, "last": ""}
+    assert api.get(f"/v1/batches/{silent}/webhook").status_code == 404

@@ -39,6 +39,7 @@ MAY: dict[str, set[Role] | None] = {
     "GET /v1/batches": KNOWN,
     "GET /v1/batches/{batch_id}": KNOWN,
     "GET /v1/batches/{batch_id}/jobs": KNOWN,
+    "GET /v1/batches/{batch_id}/webhook": KNOWN,
     "GET /v1/batches/{batch_id}/events": KNOWN,
     "POST /v1/batches/{batch_id}/cancel": SUBMITTERS,
     "POST /v1/batches/{batch_id}/pause": SUBMITTERS,
