@@ -44,7 +44,7 @@ fuzz: setup-test ## 200,000 mutated model files and archives through the readers
 
 .PHONY: fuzz-api
 fuzz-api: setup-test ## 300 examples of every REST route by schemathesis (minutes)
-	FARM_TEST_API_EXAMPLES=300 $(PY) -m pytest -q tests/farm/test_api_schema.py
+	FARM_TEST_API_EXAMPLES=300 $(PY) -m pytest -q tests/api/test_api_schema.py
 
 SECONDS ?= 600
 .PHONY: chaos
@@ -61,7 +61,7 @@ overhead: setup-test ## What API, queue and S3 add to a bare drawing loop (minut
 
 .PHONY: image-test
 image-test: ## Build both container images with buildah and try them (root, network, 8 GB, minutes)
-	tests/kubernetes/build-images.sh
+	tests/deployment/kubernetes/build-images.sh
 
 .PHONY: lock
 lock: ## Renew the hash-locked requirements

@@ -28,6 +28,9 @@ from benchmarks.plot import plot
 from farm import pipe
 from farm.catalog import Catalog
 from farm.dataset.similarity import ssim
+from farm.drawing.blender import Blender, Drawn, is_software
+from farm.drawing.plan import plan
+from farm.drawing.render import Reporter, render
 from farm.jobs.states import Job
 from farm.labels import LabelName
 from farm.mascots import write_mascots
@@ -37,9 +40,6 @@ from farm.poses import sample_count
 from farm.spec import CanvasName, RenderSpec, render_key
 from farm.storage import LocalStore
 from farm.styles import PAPER_STYLES
-from farm.worker.blender import Blender, Drawn, is_software
-from farm.worker.plan import plan
-from farm.worker.render import Reporter, render
 
 FORMAT = 1
 console = Console(stderr=True)

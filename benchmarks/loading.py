@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from farm import pipe
+from farm.drawing.blender import Blender
 from farm.mascots import write_mascots
 from farm.models.description import Character, VertexMorph
 from farm.models.package import read_character, read_model, to_bytes, unfold
@@ -23,7 +24,6 @@ from farm.models.pmx_writer import pmx_bytes
 from farm.morphs.annotation import sampled_targets
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES
-from farm.worker.blender import Blender
 
 MORPHS = 180
 

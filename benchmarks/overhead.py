@@ -21,6 +21,8 @@ from pathlib import Path
 
 from farm.catalog import Catalog
 from farm.client import FarmClient, UploadedModel
+from farm.drawing.blender import Blender
+from farm.drawing.render import Reporter, render
 from farm.jobs.states import State
 from farm.mascots import write_mascots
 from farm.models.package import Package, read_character, read_model
@@ -28,8 +30,6 @@ from farm.models.pmx_writer import pmx_bytes
 from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.storage import LocalStore, S3Store
-from farm.worker.blender import Blender
-from farm.worker.render import Reporter, render
 from tests.chaos.farm import results_of
 from tests.support.fixtures import job_for
 from tests.support.servers import api_server, radosgw, redis_server, worker_process

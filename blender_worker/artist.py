@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.actor import Actor, Pose
-from blender_worker.anatomy import study
+from blender_worker.anatomy.study import study
 from blender_worker.camera import Camera, frame
-from blender_worker.canvas import open_canvas
-from blender_worker.geometry import Geometry
-from blender_worker.labels import LabelPass
-from blender_worker.marks import Marker
-from blender_worker.survey import survey
+from blender_worker.canvases.canvas import open_canvas
+from blender_worker.character.actor import Actor, Pose
+from blender_worker.gpu.buffers import Geometry
+from blender_worker.labels.arrays import LabelPass
+from blender_worker.labels.marks import Marker
+from blender_worker.labels.survey import survey
 from farm import pipe
 from farm.labels import ARRAYS, LabelName
 from farm.styles import STYLES

@@ -8,9 +8,10 @@ import bpy
 import gpu
 import numpy as np
 
-from blender_worker import mmd, scene, vrm
-from blender_worker.actor import Actor
+from blender_worker import scene
 from blender_worker.artist import Artist
+from blender_worker.character.actor import Actor
+from blender_worker.importers import mmd, vrm
 from farm import pipe
 from farm.errors import FarmError, RenderError
 from farm.models.package import read_character

@@ -12,13 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from farm import pipe
 from farm.dataset.label_pictures import label_pictures
+from farm.drawing.blender import Blender
 from farm.labels import LabelName
 from farm.mascots import write_mascots
 from farm.models.package import read_model, to_bytes, unfold
 from farm.morphs.annotation import sampled_targets
 from farm.poses import Partition, draw
 from farm.styles import PAPER_STYLES
-from farm.worker.blender import Blender
 
 SEED, SAMPLE = 0, 38
 CELL, BAR, TOP = 256, 26, 40

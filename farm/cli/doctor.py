@@ -73,7 +73,7 @@ def _python() -> str:
 
 
 def _blender() -> str:
-    from farm.worker.blender import Blender, is_software
+    from farm.drawing.blender import Blender, is_software
 
     blender = Blender()
     blender.start()

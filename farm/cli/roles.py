@@ -44,7 +44,7 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(room)
     settings = Settings()
     if settings.require_gpu:
-        from farm.worker.blender import Blender
+        from farm.drawing.blender import Blender
 
         blender = Blender(require_gpu=True)
         blender.start()  # raises when OpenGL is software: better no worker than one a hundred times too slow

@@ -1,9 +1,9 @@
 """Formulas over a surface's terms, said once and translated for each canvas.
 
 A formula is a tree of `Node`: numbers and named terms at its leaves, operations inside. Python's operators build it:
-``base * (0.5 + 0.6 * light)``. `glsl` writes it for our own shaders; `blender_worker.nodes` builds Blender's material
-nodes from it. A value is a number or a colour of three numbers (linear light); a number beside a colour counts for each
-of the colour's channels.
+``base * (0.5 + 0.6 * light)``. `glsl` writes it for our own shaders; `blender_worker.canvases.nodes` builds Blender's
+material nodes from it. A value is a number or a colour of three numbers (linear light); a number beside a colour counts
+for each of the colour's channels.
 """
 
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Carries the work: the Celery app and task, the supervisor of Blender processes, encoding and upload."""
+"""The worker's processes: they take jobs under leases and have `farm.drawing` do them. The only room that knows Celery."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from farm.drawing.render import Interrupted
 from farm.errors import BlenderStartError, FarmError, ModelError, NotFoundError, RenderError, ServiceError, StorageError
 from farm.jobs import states
 from farm.jobs.keeper import ROUND_SECONDS
@@ -19,7 +20,6 @@ from farm.jobs.workers import MAX_BLAME, Workers
 from farm.spec import RenderSpec
 from farm.worker import metrics
 from farm.worker.heart import Heart, Limb
-from farm.worker.render import Interrupted
 
 log = logging.getLogger(__name__)
 _REPORT_SECONDS = 0.5

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from farm.drawing.render import Interrupted
 from farm.errors import BlenderMemoryError, BlenderTimeoutError, FarmError, ServiceError
 from farm.jobs.queue import PULSE_SECONDS, Order, Queue
 from farm.jobs.states import StaleAttempt
-from farm.worker.render import Interrupted
 
 log = logging.getLogger(__name__)
 _SURE_SHARE = 2 / 3

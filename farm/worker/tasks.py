@@ -9,6 +9,9 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from prometheus_client import multiprocess
 
 from farm.dataset.manifest import MANIFEST, Manifest, result_object
+from farm.drawing import parts
+from farm.drawing.blender import Blender
+from farm.drawing.render import Reporter, render
 from farm.errors import FarmError, NotFoundError
 from farm.jobs.connection import Connection
 from farm.jobs.queue import Queue
@@ -20,12 +23,10 @@ from farm.process import die_with_parent
 from farm.settings import Settings
 from farm.spec import RenderSpec, StyleName
 from farm.storage import ObjectStore, open_store
-from farm.worker import metrics, parts, shutdown
+from farm.worker import metrics, shutdown
 from farm.worker.attempt import Hand
-from farm.worker.blender import Blender
 from farm.worker.celery_app import RENDER_TASK, make_app, node
 from farm.worker.heart import Heart
-from farm.worker.render import Reporter, render
 
 log = logging.getLogger(__name__)
 app = make_app(Settings())

@@ -18,6 +18,8 @@ import httpx
 
 from api.parts import Parts, make_parts
 from farm.catalog import Catalog
+from farm.drawing.blender import Blender
+from farm.drawing.render import Reporter, render
 from farm.errors import ServiceError
 from farm.jobs.batches import Batch
 from farm.jobs.states import Job
@@ -27,8 +29,6 @@ from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
 from farm.storage import LocalStore, ObjectStore, S3Store
-from farm.worker.blender import Blender
-from farm.worker.render import Reporter, render
 from tests.chaos.processes import descendants, gone, signal_all
 from tests.support.audit import audit
 from tests.support.faults import FaultyProxy

@@ -26,7 +26,7 @@ from farm.models.inventory import Inventory
 from farm.models.package import receive, to_bytes
 from farm.models.pmd_writer import pmd_bytes
 from farm.models.pmx_writer import Layout, pmx_bytes
-from tests.models import made_files as made
+from tests.farm.models import made_files as made
 
 SECONDS = 2.0
 MEMORY = 512 * 2**20

@@ -1,0 +1,113 @@
+"""Finds the inside of a mouth that is one piece with the face, its edge, and the lips along that.
+
+Behind the lips most faces go on as a bag that nothing shows while the mouth is shut: triangles that the face hides, that
+hang together with each other, and that the mouth targets move. Other faces have a hole there, whose rim those targets move.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from blender_worker.anatomy.figure import Figure, Floats, Indices, Mask, connected
+
+_OPENING = ("mouth/a", "mouth/o", "mouth/e", "mouth/i", "mouth/u")
+"""From the target that opens the mouth most."""
+_STIRS = 0.003
+_HIDDEN = 0.002
+"""Head heights behind the surface that is seen."""
+_BAG = 0.4
+"""Head heights; the largest bag behind a mouth."""
+_IN_THE_MIDDLE = 0.1
+_LIP = 0.025
+"""Head heights from the edge to the middle of the furthest triangle that is still lip: lips of such faces are thin."""
+_COARSE = 0.12
+"""Head heights; a triangle this large is a cheek, even when it touches the mouth."""
+_MOSTLY = 0.35
+"""Share of the largest movement by which the rim of a mouth moves at least; eyes and cheeks stir with mouths too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lips:
+    """The mouth that is one piece with a face."""
+
+    edge: Indices
+    """The vertices along the slit; none when the face has no mouth of its own."""
+    triangles: Mask
+    """(m,) the lips and the inside."""
+
+
+def opening(figure: Figure) -> Floats:
+    """(n, 3) how the widest mouth that the figure has moves each vertex; zero when it has none."""
+    return figure.move(next((target for target in _OPENING if target in figure.targets), ""))
+
+
+def find_lips(figure: Figure, face: Mask) -> Lips:
+    """The mouth in the triangles `face` (m,)."""
+    reach = figure.reach(target for target in figure.targets if target.startswith("mouth/"))
+    inside = np.zeros(len(face), bool)
+    edge = np.zeros(0, np.int64)
+    if face.any() and reach[figure.triangles[face]].max() > _STIRS:
+        inside = _bag(figure, face, reach)
+        edge = _between(figure, inside, face & ~inside) if inside.any() else _rim(figure, face, reach)
+    return Lips(edge, inside | _along(figure, face & ~inside, edge))
+
+
+def _bag(figure: Figure, face: Mask, reach: Floats) -> Mask:
+    """(m,) the triangles of `face` that it hides behind a slit."""
+    moved = figure.centres[face & (reach[figure.triangles].min(axis=1) > _STIRS)]
+    if not len(moved):
+        return np.zeros(len(face), bool)
+    low, high = moved.min(axis=0) - 0.1, moved.max(axis=0) + 0.1
+    near = np.flatnonzero(face & ((figure.centres > low) & (figure.centres < high))[:, [0, 2]].all(axis=1))
+    depth = figure.cast(figure.centres[near][:, [0, 2]], face).depth
+    hidden = near[figure.centres[near, 1] > depth + _HIDDEN]
+    result = np.zeros(len(face), bool)
+    if not len(hidden):
+        return result
+    _, place = np.unique(figure.place_keys(), return_inverse=True)
+    label = connected(place[figure.triangles[hidden]], int(place.max()) + 1)[place[figure.triangles[hidden, 0]]]
+    labels, low, high = figure.boxes(hidden, label)
+    bags = ((high - low).max(axis=1) < _BAG) & (np.abs(low[:, 0] + high[:, 0]) < _IN_THE_MIDDLE)
+    strong = reach[figure.triangles[hidden]].max(axis=1) > _MOSTLY * reach[figure.triangles[face]].max()
+    bags &= np.isin(labels, label[strong])
+    result[hidden[np.isin(label, labels[bags])]] = True
+    return result
+
+
+def _between(figure: Figure, some: Mask, others: Mask) -> Indices:
+    """The vertices of `others` at places where `some` have one too."""
+    places = figure.place_keys()
+    own = figure.vertices_of(others)
+    return own[np.isin(places[own], places[figure.vertices_of(some)])]
+
+
+def _rim(figure: Figure, face: Mask, reach: Floats) -> Indices:
+    """The vertices along a hole in `face` that the mouth targets move.
+
+    Upper and lower lip may lie on each other at rest: only what stays together with the mouth open is one vertex.
+    """
+    targets = [target for target in _OPENING if target in figure.targets][:1]
+    _, chosen, place = np.unique(figure.place_keys(*targets), return_index=True, return_inverse=True)
+    corners = place[figure.triangles[face]]
+    edges = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    edges, counts = np.unique(edges[edges[:, 0] != edges[:, 1]], axis=0, return_counts=True)
+    rim = np.unique(edges[counts == 1])
+    least = max(_STIRS, _MOSTLY * float(reach[figure.triangles[face]].max()))
+    on_rim = np.zeros(len(chosen), bool)
+    on_rim[rim[reach[chosen[rim]] > least]] = True
+    found = figure.vertices_of(face)
+    return found[on_rim[place[found]]]
+
+
+def _along(figure: Figure, face: Mask, edge: Indices) -> Mask:
+    """(m,) the triangles of `face` that touch the edge and lie close to it."""
+    lips = np.zeros(len(face), bool)
+    at_edge = np.zeros(len(figure.points), bool)
+    at_edge[edge] = True
+    touching = np.flatnonzero(face & at_edge[figure.triangles].any(axis=1))
+    corners = figure.points[figure.triangles[touching]]
+    fine = np.ptp(corners, axis=1).max(axis=1) < _COARSE
+    distance = np.linalg.norm(corners - figure.centres[touching][:, None], axis=2)
+    near = np.where(at_edge[figure.triangles[touching]], distance, np.inf).min(axis=1) < _LIP
+    lips[touching[fine & near]] = True
+    return lips

@@ -1,0 +1,46 @@
+"""What is where on a character: the part that every triangle belongs to (`pieces` has the rules) and its landmarks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_worker.anatomy.figure import Figure
+from blender_worker.anatomy.landmarks import Landmark, find_landmarks
+from blender_worker.anatomy.lips import find_lips
+from blender_worker.anatomy.pieces import Pieces
+from blender_worker.character.actor import Actor
+from farm.labels import Part
+
+__all__ = ["Anatomy", "Landmark", "study"]
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """What is where on a character."""
+
+    triangles: list[NDArray[np.uint8]]
+    """For each of the actor's runs (m,) the `farm.labels.Part` of each triangle."""
+    landmarks: dict[str, Landmark]
+    """Those of `farm.labels.LANDMARKS` that the model has, without "neck"."""
+    rules: dict[str, str]
+    """Material to the rules that decided its parts, most triangles first."""
+
+
+def study(actor: Actor, annotation: Mapping[str, str]) -> Anatomy:
+    """Find the parts and landmarks of `actor`; `annotation` maps target names to source morphs."""
+    figure = Figure(actor, annotation)
+    if not len(figure.triangles):
+        return Anatomy([np.zeros(count, np.uint8) for count in figure.lengths], {}, {})
+    pieces = Pieces(actor, figure)
+    pieces.decide()
+    parts = pieces.triangle_parts()
+    lips = find_lips(figure, (parts == Part.FACE) & pieces.decided_by("face"))
+    parts[lips.triangles] = Part.MOUTH
+    ends = np.cumsum(figure.lengths)[:-1]
+    return Anatomy(
+        triangles=np.split(parts, ends),
+        landmarks=find_landmarks(actor, figure, parts, lips),
+        rules=pieces.rules(),
+    )

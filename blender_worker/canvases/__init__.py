@@ -1,0 +1,1 @@
+"""What draws an actor: one interface (canvas), three ways behind it."""

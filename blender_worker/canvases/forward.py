@@ -1,0 +1,248 @@
+"""The forward canvas: all styles of one pose in one pass, by our own shader through Blender's gpu module.
+
+Materials are drawn in their order with premultiplied alpha, depth test and depth writing, as MikuMikuDance draws, so
+layered lashes, brows and hair come out as their creators meant. The picture is drawn larger than asked for, in linear
+light, and then filtered on the GPU to its final size: straight alpha, sRGB, RGB 0 where alpha is 0.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import gpu
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_worker.camera import Camera
+from blender_worker.canvases.filters import lookups
+from blender_worker.character.actor import Actor, Look, Pose
+from blender_worker.gpu.buffers import (
+    FRAGMENT_SOURCE,
+    LEAST_ALPHA,
+    VERTEX_SOURCE,
+    Geometry,
+    create_shader,
+    frame_buffer,
+    set_surface,
+    surface_info,
+)
+from farm.styles.expression import glsl
+from farm.styles.style import Style
+from farm.styles.surface import SphereBlend, own_colour
+
+_SURFACE_VERTEX = """
+void main() {
+    world_normal = turned_normal();
+    texture_uv = uv;
+    gl_Position = frame.view_projection * vec4(position, 1.0);
+}
+"""
+_OUTLINE_VERTEX = """
+void main() {
+    texture_uv = uv;
+    vec4 clip = frame.view_projection * vec4(position, 1.0);
+    vec2 away = (frame.view_projection * vec4(turned_normal(), 0.0)).xy;
+    float size = length(away);
+    if (size > 1e-6) {
+        clip.xy += away / size * options.z * outlines * clip.w;
+    }
+    gl_Position = clip;
+}
+"""
+_OUTLINE_FRAGMENT = """
+void main() {
+    float alpha = texture(image, texture_uv).a;
+    if (alpha < max(options.x, LEAST)) { discard; }
+    out0 = vec4(colour_alpha.rgb, 1.0) * colour_alpha.a * (options.x >= 0.0 ? 1.0 : alpha);
+}
+""".replace("LEAST", str(LEAST_ALPHA))
+_RESOLVE_VERTEX = "void main() { gl_Position = vec4(position, 0.0, 1.0); }"
+
+
+class ForwardCanvas:
+    """A `canvas.Canvas`: draws one actor."""
+
+    def __init__(self, actor: Actor, geometry: Geometry, styles: Sequence[Style], size: int, supersample: int) -> None:
+        self._actor, self._geometry, self._styles = actor, geometry, list(styles)
+        self._size, self._large = size, size * supersample
+        self._shader = _surface_shader(self._styles)
+        # The compiler leaves out what no style looks up, and setting what is not there is an error.
+        self._shaded = any("shade_ramp(" in style.glsl for style in styles)
+        self._outline_shader = _outline_shader()
+        self._resolve_shader = _resolve_shader(len(self._styles), supersample)
+        square = (self._large, self._large)
+        self._depth = gpu.types.GPUTexture(square, format="DEPTH_COMPONENT32F")
+        self._layers = [gpu.types.GPUTexture(square, format="RGBA16F") for _ in self._styles]
+        for layer in self._layers:  # as the filter looks them up
+            layer.filter_mode(True)
+            layer.extend_mode("EXTEND")
+        self._frame = gpu.types.GPUFrameBuffer(depth_slot=self._depth, color_slots=tuple(self._layers))
+        self._outlined = [i for i, style in enumerate(self._styles) if style.outline]
+        self._outline_frames = {
+            i: gpu.types.GPUFrameBuffer(depth_slot=self._depth, color_slots=(self._layers[i],)) for i in self._outlined
+        }
+        self._pictures = [gpu.types.GPUTexture((size, size), format="RGBA8") for _ in self._styles]
+        self._resolve_frame = gpu.types.GPUFrameBuffer(color_slots=tuple(self._pictures))
+        self._quad = _full_screen_quad()
+
+    def draw(self, pose: Pose, camera: Camera, light: float) -> list[NDArray[np.uint8]]:
+        """A (size, size, 4) picture for each style, top row first."""
+        batches = self._geometry.batches(pose, [(item.run.part, item.indices) for item in self._geometry.runs])
+        frame = frame_buffer(camera, pose, light)
+        gpu.state.depth_mask_set(True)
+        gpu.state.depth_test_set("LESS_EQUAL")
+        gpu.state.blend_set("ALPHA_PREMULT")
+        with self._frame.bind():
+            self._frame.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+            gpu.state.viewport_set(0, 0, self._large, self._large)
+            self._draw_surfaces(batches, pose.looks, frame)
+        for index in self._outlined:
+            with self._outline_frames[index].bind():
+                gpu.state.viewport_set(0, 0, self._large, self._large)
+                self._draw_outlines(batches, pose.looks, frame, self._styles[index].outline)
+        return self._resolve()
+
+    def _draw_surfaces(
+        self, batches: list[gpu.types.GPUBatch], looks: list[Look], frame: gpu.types.GPUUniformBuf
+    ) -> None:
+        shader = self._shader
+        shader.bind()
+        shader.uniform_block("frame", frame)
+        for item, batch in zip(self._geometry.runs, batches, strict=True):
+            look = looks[item.run.surface]
+            set_surface(shader, item, look)
+            if self._shaded:
+                shader.uniform_sampler("ramp_image", item.ramp)
+                shader.uniform_float("ramp_tint", (*look.ramp, 0.0))
+            shader.uniform_sampler("sphere_image", item.sphere)
+            shader.uniform_float("added_colour", (*look.added, 0.0))
+            shader.uniform_float("sphere_tint", (*look.sphere, 0.0))
+            shader.uniform_float("options", (item.cutoff, float(item.surface.sphere_blend), 0.0, 0.0))
+            batch.draw(shader)
+
+    def _draw_outlines(
+        self,
+        batches: list[gpu.types.GPUBatch],
+        looks: list[Look],
+        frame: gpu.types.GPUUniformBuf,
+        width: float,
+    ) -> None:
+        """The inverted hull: back faces, pushed outwards by a constant width on the screen."""
+        shader = self._outline_shader
+        shader.bind()
+        shader.uniform_block("frame", frame)
+        for item, batch in zip(self._geometry.runs, batches, strict=True):
+            look = looks[item.run.surface]
+            alpha = look.outline_colour[3] * look.colour[3]
+            if look.outline <= 0 or alpha <= 0:
+                continue
+            pixels = width * min(look.outline, 2.0) * self._size / 256
+            set_surface(shader, item, look)
+            gpu.state.face_culling_set("FRONT")
+            shader.uniform_float("colour_alpha", (*look.outline_colour[:3], alpha))
+            shader.uniform_float("options", (item.cutoff, 0.0, 2 * pixels / self._size, 0.0))
+            batch.draw(shader)
+
+    def _resolve(self) -> list[NDArray[np.uint8]]:
+        gpu.state.depth_test_set("NONE")
+        gpu.state.depth_mask_set(False)
+        gpu.state.face_culling_set("NONE")
+        gpu.state.blend_set("NONE")
+        pictures = []
+        with self._resolve_frame.bind():
+            gpu.state.viewport_set(0, 0, self._size, self._size)
+            self._resolve_shader.bind()
+            for index, layer in enumerate(self._layers):
+                self._resolve_shader.uniform_sampler(f"layer{index}", layer)
+            self._quad.draw(self._resolve_shader)
+            for index in range(len(self._styles)):
+                data = self._resolve_frame.read_color(0, 0, self._size, self._size, 4, index, "UBYTE")
+                pixels = np.frombuffer(data, np.uint8).reshape(self._size, self._size, 4)
+                pictures.append(pixels)
+        return pictures
+
+
+def _surface_shader(styles: Sequence[Style]) -> gpu.types.GPUShader:
+    info = surface_info(("VEC3", "world_normal"), ("VEC2", "texture_uv"))
+    outputs = []
+    for index, style in enumerate(styles):
+        info.fragment_out(index, "VEC4", f"out{index}")
+        outputs.append(f"    out{index} = vec4(min({style.glsl}, vec3(1.0)) * alpha, alpha);")
+    source = f"""
+vec3 shade_ramp(float place) {{ return texture(ramp_image, vec2(place, 0.5)).rgb * ramp_tint.rgb; }}
+vec3 own_colour(vec3 texel, vec3 normal) {{
+    vec3 colour = colour_alpha.rgb;
+    vec3 added = added_colour.rgb;
+    if (options.y < 0.5) {{ return {glsl(own_colour(SphereBlend.NONE))}; }}
+    vec2 place = (mat3(frame.view) * normal).xy * 0.5 + 0.5;
+    vec3 sphere = texture(sphere_image, place).rgb * sphere_tint.rgb;
+    return options.y < 1.5 ? {glsl(own_colour(SphereBlend.MULTIPLY))} : {glsl(own_colour(SphereBlend.ADD))};
+}}
+void main() {{
+    vec4 texel = texel_here();
+    float alpha = alpha_here(texel.a, {LEAST_ALPHA});
+    vec3 normal = normal_here();
+    vec3 base = own_colour(texel.rgb, normal);
+    float facing = dot(normal, vec3(0.0, -1.0, 0.0));
+    float light = frame.constants.x;
+{"\n".join(outputs)}
+}}
+"""
+    return create_shader(info, VERTEX_SOURCE + _SURFACE_VERTEX, FRAGMENT_SOURCE + source)
+
+
+def _outline_shader() -> gpu.types.GPUShader:
+    info = surface_info(("VEC2", "texture_uv"))
+    info.fragment_out(0, "VEC4", "out0")
+    return create_shader(info, VERTEX_SOURCE + _OUTLINE_VERTEX, _OUTLINE_FRAGMENT)
+
+
+def _resolve_shader(count: int, supersample: int) -> gpu.types.GPUShader:
+    info = gpu.types.GPUShaderCreateInfo()
+    info.vertex_in(0, "VEC2", "position")
+    taps = lookups(supersample)
+    body = []
+    for index in range(count):
+        info.sampler(index, "FLOAT_2D", f"layer{index}")
+        info.fragment_out(index, "VEC4", f"out{index}")
+        body.append(f"""
+    {{
+        vec4 total = vec4(0.0);
+        for (int j = 0; j < {len(taps)}; j++) {{
+            for (int i = 0; i < {len(taps)}; i++) {{
+                total += weights[i] * weights[j] * texture(layer{index}, (corner + vec2(places[i], places[j])) * texel);
+            }}
+        }}
+        out{index} = finish(total);
+    }}""")
+    source = f"""
+vec4 finish(vec4 linear) {{
+    // What rounds to no coverage at all has no colour either: RGB is 0 where alpha is 0.
+    if (linear.a < 0.5 / 255.0) {{ return vec4(0.0); }}
+    vec3 c = clamp(linear.rgb / linear.a, 0.0, 1.0);
+    vec3 low = c * 12.92;
+    vec3 high = 1.055 * pow(max(c, vec3(1e-7)), vec3(1.0 / 2.4)) - 0.055;
+    return vec4(mix(high, low, vec3(lessThanEqual(c, vec3(0.0031308)))), linear.a);
+}}
+void main() {{
+    const float weights[{len(taps)}] = {_floats(weight for _, weight in taps)};
+    const float places[{len(taps)}] = {_floats(place for place, _ in taps)};
+    vec2 drawn = vec2(textureSize(layer0, 0)), texel = 1.0 / drawn;
+    // OpenGL reads from the lowest row up: what is drawn lowest here is the picture's top.
+    vec2 corner = vec2(gl_FragCoord.x - 0.5, drawn.y / {float(supersample)} - 0.5 - gl_FragCoord.y) * {float(supersample)};
+    {"".join(body)}
+}}
+"""
+    return create_shader(info, _RESOLVE_VERTEX, source)
+
+
+def _floats(values: Iterable[float]) -> str:
+    """An array in GLSL."""
+    items = [f"{value:.9f}" for value in values]
+    return f"float[{len(items)}]({', '.join(items)})"
+
+
+def _full_screen_quad() -> gpu.types.GPUBatch:
+    form = gpu.types.GPUVertFormat()
+    form.attr_add(id="position", comp_type="F32", len=2, fetch_mode="FLOAT")
+    buffer = gpu.types.GPUVertBuf(form, 3)
+    buffer.attr_fill("position", np.array([[-1, -1], [3, -1], [-1, 3]], np.float32))
+    return gpu.types.GPUBatch(type="TRIS", buf=buffer)

@@ -1,0 +1,185 @@
+"""The actor's drawn vertices as plain meshes in a scene of their own, for Blender's engine Eevee.
+
+The actor's own objects are only posed. What is drawn is a puppet: a mesh for every run, filled with the posed vertices, so
+that all formats, morphs and overlays look as in the forward canvas. No shader is built again after the first picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_worker.camera import Camera
+from blender_worker.canvases.materials import NORMAL, PLACE, Wardrobe, set_scene
+from blender_worker.character.actor import Actor, Part, Pose
+from farm.styles.style import Style
+
+_STEP, _MOST = 5e-6, 1e-3
+"""Of the way to the camera: how far each run is moved there before the one drawn before it, and all of them at most, so
+that overlays that lie exactly on a surface are seen, as they are in MikuMikuDance. At 2e-6 some dots still show through."""
+_THICKEST = 2.0
+"""Outlines are at most so many times as thick as the style says."""
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """A mesh object that shows some of a part's drawn vertices."""
+
+    mesh: bpy.types.Mesh
+    part: int
+    vertices: NDArray[np.int32]
+    """(k,) drawn vertices of the part."""
+    share: np.float32
+    """How far it is moved, of the way to the camera."""
+
+
+@dataclass(slots=True)
+class _Hull:
+    """An outline: a sheet turned inside out."""
+
+    sheet: _Sheet
+    surface: int
+    folded: bool = True
+    """Whether all of its vertices are at one point, where nothing of it is drawn."""
+
+
+class Puppet:
+    """One actor's meshes and materials. Let go of it before the scene is emptied."""
+
+    def __init__(self, actor: Actor, styles: Sequence[Style], size: int) -> None:
+        """`size` is the picture's side in pixels."""
+        self._actor, self._styles, self._size = actor, list(styles), size
+        self.scene = _new_scene()
+        self._wardrobe = Wardrobe(actor, styles)
+        outlined = any(style.outline for style in styles)
+        self._sheets: list[_Sheet] = []
+        self._hulls: list[_Hull] = []
+        step = min(_STEP, _MOST / max(1, len(actor.runs)))
+        for number, run in enumerate(actor.runs):
+            share = np.float32(step * number)
+            material = self._wardrobe.surface(run.surface)
+            self._sheets.append(self._sheet(run.part, run.triangles, material, share))
+            if outlined and (self._wardrobe.rest[run.surface].outline > 0 or run.surface in self._wardrobe.painted):
+                material = self._wardrobe.outline(run.surface)
+                sheet = self._sheet(run.part, run.triangles[:, ::-1], material, share)
+                self._hulls.append(_Hull(sheet, run.surface))
+        self._pose: Pose | None = None
+        self._camera: Camera | None = None
+        self._normals: list[NDArray[np.float32]] = []
+        self._uvs: dict[int, NDArray[np.float32]] = {}
+
+    @property
+    def soft(self) -> bool:
+        """Whether any texture is half transparent somewhere, as it is along cut-out edges."""
+        return self._wardrobe.soft
+
+    @property
+    def half_clear(self) -> bool:
+        """Whether a whole surface is half transparent in the present pose."""
+        return self._pose is not None and self._wardrobe.half_clear(self._pose.looks)
+
+    def take(self, pose: Pose, camera: Camera) -> None:
+        """Stand in `pose` before `camera`."""
+        sheets = self._sheets + [hull.sheet for hull in self._hulls]
+        if self._pose is None or self._pose.turn != pose.turn:
+            self._normals = [_turned(part, pose.turn) for part in self._actor.parts]
+            for sheet in sheets:
+                _fill(sheet.mesh, NORMAL, self._normals[sheet.part][sheet.vertices])
+        for sheet in sheets:
+            if sheet.part in pose.uvs or sheet.part in self._uvs:
+                uvs = pose.uvs.get(sheet.part, self._actor.parts[sheet.part].uvs)
+                _fill(sheet.mesh, PLACE, uvs[sheet.vertices])
+        self._pose, self._camera, self._uvs = pose, camera, pose.uvs
+        for sheet in self._sheets:
+            self._place(sheet, pose.positions[sheet.part][sheet.vertices])
+        self._wardrobe.set_looks(pose.looks)
+
+    def wear(self, style: int, light: float) -> None:
+        """Show the style of that number, under a light of that intensity. Call `take` before."""
+        assert self._camera is not None
+        worn = self._styles[style]
+        set_scene(self.scene, light, self._wardrobe.formulas.index(worn.shown), self._camera)
+        for hull in self._hulls:
+            self._draw_outline(hull, worn.outline)
+        self.scene.view_layers[0].update()
+
+    def _place(self, sheet: _Sheet, points: NDArray[np.float32]) -> None:
+        """Put a sheet's vertices at `points`, a little towards the camera: on the picture they stay where they are."""
+        assert self._camera is not None
+        if self._camera.orthographic:
+            ways = np.asarray(self._camera.axes()[2] * self._camera.distance, np.float32)
+        else:
+            ways = self._camera.position().astype(np.float32) - points
+        _fill(sheet.mesh, "position", points + ways * sheet.share)
+        sheet.mesh.update()
+
+    def _draw_outline(self, hull: _Hull, width: float) -> None:
+        """An outline that is `width` pixels of a picture of 256 wide, times what the look says."""
+        assert self._pose is not None
+        look = self._pose.looks[hull.surface]
+        if width > 0 and look.outline > 0 and look.outline_colour[3] * look.colour[3] > 0:
+            self._place(hull.sheet, self._pushed_out(hull.sheet, width * min(look.outline, _THICKEST) * 2 / 256))
+            hull.folded = False
+        elif not hull.folded:
+            _fill(hull.sheet.mesh, "position", np.zeros((len(hull.sheet.vertices), 3), np.float32))
+            hull.sheet.mesh.update()
+            hull.folded = True
+
+    def _pushed_out(self, sheet: _Sheet, distance: float) -> NDArray[np.float32]:
+        """(k, 3) vertices moved `distance` half frames to where their normals point on the picture."""
+        assert self._pose is not None
+        assert self._camera is not None
+        camera, points = self._camera, self._pose.positions[sheet.part][sheet.vertices]
+        screen = camera.axes()[:2].astype(np.float32)
+        away = self._normals[sheet.part][sheet.vertices] @ screen.T
+        length = np.linalg.norm(away, axis=1, keepdims=True)
+        away = np.divide(away, length, out=np.zeros_like(away), where=length > 1e-6)
+        if camera.orthographic:
+            half_frame = np.full(len(points), camera.height / 2)
+        else:
+            half_frame = camera.distance_to(points) * np.tan(np.radians(camera.field_of_view) / 2)
+        ways = distance * half_frame * self._actor.parts[sheet.part].outlines[sheet.vertices]
+        return np.asarray(points + (away * ways[:, None]) @ screen, np.float32)
+
+    def _sheet(
+        self, part: int, triangles: NDArray[np.int32], material: bpy.types.Material, share: np.float32
+    ) -> _Sheet:
+        vertices, corners = np.unique(triangles, return_inverse=True)
+        mesh = bpy.data.meshes.new(material.name)
+        mesh.vertices.add(len(vertices))
+        mesh.loops.add(triangles.size)
+        mesh.loops.foreach_set("vertex_index", corners.ravel().astype(np.int32))
+        mesh.polygons.add(len(triangles))
+        mesh.polygons.foreach_set("loop_start", np.arange(0, triangles.size, 3, dtype=np.int32))
+        mesh.attributes.new(NORMAL, "FLOAT_VECTOR", "POINT")
+        mesh.attributes.new(PLACE, "FLOAT2", "POINT")
+        _fill(mesh, PLACE, self._actor.parts[part].uvs[vertices])
+        mesh.materials.append(material)
+        mesh.update(calc_edges=False)
+        self.scene.collection.objects.link(bpy.data.objects.new(material.name, mesh))
+        return _Sheet(mesh, part, vertices.astype(np.int32), share)
+
+
+def _new_scene() -> bpy.types.Scene:
+    """A scene for emission alone on a transparent ground."""
+    scene = bpy.data.scenes.new("puppet")
+    scene.render.engine = "BLENDER_EEVEE"
+    scene.render.film_transparent = True
+    scene.render.dither_intensity = 0.0  # noise against banding; pictures are to be equal from run to run
+    scene.view_settings.view_transform = "Standard"
+    scene.eevee.use_shadows = False
+    return scene
+
+
+def _fill(mesh: bpy.types.Mesh, attribute: str, values: NDArray[np.float32]) -> None:
+    """Set all of a mesh's attribute: (vertices, 2 or 3)."""
+    mesh.attributes[attribute].data.foreach_set("vector", np.ascontiguousarray(values, np.float32).ravel())
+
+
+def _turned(part: Part, turn: tuple[float, float, float, float]) -> NDArray[np.float32]:
+    """(k, 3) the normals at rest, each turned by its vertex's share of the head's rotation."""
+    axis, w = np.array(turn[:3], np.float32), np.float32(turn[3])
+    once = np.cross(axis, part.normals) + w * part.normals
+    return np.asarray(part.normals + part.turns[:, None] * 2 * np.cross(axis, once), np.float32)

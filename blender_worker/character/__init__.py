@@ -1,0 +1,1 @@
+"""A character standing ready: what its pose looks like, in numbers."""

@@ -1,0 +1,1 @@
+"""What our own shaders share: buffers, textures, the shaders' common half."""

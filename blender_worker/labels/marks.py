@@ -1,0 +1,110 @@
+"""Landmarks, boxes and the camera of one picture, as numbers."""
+
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_worker.anatomy.study import Anatomy
+from blender_worker.camera import Camera
+from blender_worker.character.actor import Actor, Pose
+from blender_worker.labels.arrays import Labels
+from farm.labels import LANDMARKS, Part
+from farm.pipe import Box, CameraLabel, Landmark, Marks
+
+_BEHIND = 0.02
+"""Share of the head's height that a visible landmark may lie behind what its pixel shows: lids and lips are round."""
+_PIXEL_DIGITS, _METRE_DIGITS, _MATRIX_DIGITS = 3, 6, 9
+_FACE = (Part.FACE, Part.EYE_LEFT, Part.EYE_RIGHT, Part.EYEBROWS, Part.MOUTH)
+
+
+class Marker:
+    """Finds the marks of one actor's pictures."""
+
+    def __init__(self, actor: Actor, anatomy: Anatomy, size: int) -> None:
+        self._actor, self._anatomy, self._size = actor, anatomy, size
+        rest = actor.pose({}, (0.0, 0.0, 0.0))
+        self._head = [
+            np.flatnonzero((part.turns > 0.5) & (points[:, 2] > actor.neck_position[2]))
+            for part, points in zip(actor.parts, rest.positions, strict=True)
+        ]
+        face = [np.zeros(len(part.vertices), bool) for part in actor.parts]
+        for run, parts in zip(actor.runs, anatomy.triangles, strict=True):
+            face[run.part][run.triangles[np.isin(parts, _FACE)]] = True
+        self._face = [np.flatnonzero(mask) for mask in face]
+
+    def mark(self, pose: Pose, camera: Camera, labels: Labels) -> Marks:
+        """The marks of a picture of `pose`; `labels` are those of the same picture."""
+        landmarks = {
+            name: (pose.positions[found.part][found.vertices] * found.weights[:, None]).sum(axis=0)
+            for name, found in self._anatomy.landmarks.items()
+        }
+        landmarks["neck"] = np.array(self._actor.neck_position, np.float32)
+        return Marks(
+            landmarks=self._landmarks(landmarks, camera, labels),
+            head_box=self._box(pose, self._head, camera),
+            face_box=self._box(pose, self._face, camera),
+            camera=self._camera(camera),
+        )
+
+    def _landmarks(
+        self, found: Mapping[str, NDArray[np.float32]], camera: Camera, labels: Labels
+    ) -> dict[str, Landmark]:
+        names = [name for name in LANDMARKS if name in found]
+        points = np.stack([found[name] for name in names]).astype(np.float64)
+        pixels = camera.project(points, self._size)
+        to_camera = camera.axes() * ((1,), (-1,), (-1,))
+        local = (points - camera.position()) @ to_camera.T * self._actor.metres_per_unit
+        behind = _BEHIND * self._actor.head_height * self._actor.metres_per_unit
+        marks = {}
+        for name, (x, y), point in zip(names, pixels.tolist(), local.tolist(), strict=True):
+            marks[name] = Landmark(
+                x=round(x, _PIXEL_DIGITS),
+                y=round(y, _PIXEL_DIGITS),
+                point=tuple(round(value, _METRE_DIGITS) for value in point),
+                visible=self._is_visible(LANDMARKS[name], x, y, point[2] - behind, labels),
+            )
+        return marks
+
+    def _is_visible(self, parts: tuple[Part, ...], x: float, y: float, nearest: float, labels: Labels) -> bool:
+        """Whether one of `parts` shows within a pixel of the point, and nothing nearer than `nearest` metres in it."""
+        column, row = int(np.floor(x)), int(np.floor(y))
+        if not (0 <= column < self._size and 0 <= row < self._size):
+            return False
+        around = np.s_[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
+        return bool((_member(parts)[labels.parts[around]] & (labels.depth[around] >= nearest)).any())
+
+    def _box(self, pose: Pose, chosen: list[NDArray[np.intp]], camera: Camera) -> Box | None:
+        points = np.concatenate([p.take(few, axis=0) for p, few in zip(pose.positions, chosen, strict=True)])
+        if not len(points):
+            return None
+        pixels = camera.project(points, self._size)
+        across = np.ascontiguousarray(pixels.T)
+        (left, top), (right, bottom) = (edge.clip(0, self._size).tolist() for edge in (across.min(1), across.max(1)))
+        if left >= right or top >= bottom:
+            return None
+        return tuple(round(value, _PIXEL_DIGITS) for value in (left, top, right, bottom))
+
+    def _camera(self, camera: Camera) -> CameraLabel:
+        metres = self._actor.metres_per_unit
+        half = self._size / 2
+        if camera.orthographic:
+            focal = self._size / (camera.height * metres)
+        else:
+            focal = half / float(np.tan(np.radians(camera.field_of_view) / 2))
+        rotation = camera.axes() * ((1,), (-1,), (-1,))
+        extrinsics = np.column_stack([rotation, -rotation @ camera.position() * metres])
+        pivot = np.array(self._actor.neck_position) * metres
+        return CameraLabel(
+            intrinsics=((round(focal, 6), 0.0, half), (0.0, round(focal, 6), half), (0.0, 0.0, 1.0)),
+            extrinsics=tuple(tuple(row) for row in np.round(extrinsics, _MATRIX_DIGITS).tolist()),
+            orthographic=camera.orthographic,
+            rotation_pivot=tuple(np.round(pivot, _MATRIX_DIGITS).tolist()),
+        )
+
+
+@cache
+def _member(parts: tuple[Part, ...]) -> NDArray[np.bool_]:
+    """For each part, whether it is one of `parts`."""
+    return np.isin(np.arange(len(Part)), parts)

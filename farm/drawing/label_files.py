@@ -1,0 +1,38 @@
+"""The labels of one picture as files: arrays, a part picture that people can look at, and numbers."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.drawing.npz import encode_npz
+from farm.drawing.png import encode_indexed
+from farm.labels import PART_COLOURS, LabelName, Part
+from farm.pipe import Marks
+
+ARRAYS_SUFFIX, PARTS_SUFFIX, MARKS_SUFFIX = ".labels.npz", ".parts.png", ".marks.json"
+_STEPS = {LabelName.DEPTH: 2.0**-16, LabelName.UV: 2.0**-15, LabelName.FLOW: 2.0**-8}
+"""Metres, texture widths, pixels: what a value is rounded to, far below what can be seen, so that it packs."""
+_PALETTE = np.array([PART_COLOURS[part] for part in Part], np.uint8)
+
+
+def label_files(arrays: Mapping[LabelName, NDArray[Any]], marks: Marks | None) -> dict[str, bytes]:
+    """Contents by file name suffix. Normals are stored as float16, all other numbers as float32."""
+    files = {}
+    pictures = {name.value: _stored(name, array) for name, array in arrays.items() if name is not LabelName.PARTS}
+    if pictures:
+        files[ARRAYS_SUFFIX] = encode_npz(pictures)
+    if LabelName.PARTS in arrays:
+        files[PARTS_SUFFIX] = encode_indexed(arrays[LabelName.PARTS].astype(np.uint8), _PALETTE)
+    if marks is not None:
+        files[MARKS_SUFFIX] = json.dumps(marks.model_dump(mode="json")).encode()
+    return files
+
+
+def _stored(name: LabelName, array: NDArray[Any]) -> NDArray[Any]:
+    if name is LabelName.NORMALS:
+        return array.astype(np.float16)
+    step = np.float32(_STEPS[name])
+    return np.round(array.astype(np.float32) / step) * step

@@ -1,0 +1,228 @@
+"""Sorts what was drawn into shards, keeps what the manifest and the contact sheet need, and uploads it all."""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from farm import pipe
+from farm.dataset.contact_sheet import ContactSheet, chosen_samples
+from farm.dataset.label_pictures import label_pictures
+from farm.dataset.manifest import (
+    CONTACT_SHEET,
+    BasisRecord,
+    ImageRecord,
+    LabelShardRecord,
+    Manifest,
+    ModelRecord,
+    ShardRecord,
+    basis_file,
+    image_file,
+    label_shard_file,
+    result_object,
+    shard_file,
+    view_suffix,
+)
+from farm.dataset.shards import ShardWriter, sha256_of
+from farm.drawing.encoding import Encoded, decode, decode_labels
+from farm.drawing.plan import Plan
+from farm.jobs.states import Job
+from farm.models.inventory import Inventory
+from farm.morphs.annotation import sampled_targets
+from farm.morphs.vocabulary import all_targets
+from farm.poses import NEUTRAL, pose_vector, rotation_matrix
+from farm.spec import RENDERER_VERSION, RenderSpec, StyleName
+from farm.storage import ObjectStore
+
+MATRIX_DIGITS = 9
+_UPLOADS = 8
+"""Files on their way at a time: each waits for the store's disk much longer than it takes to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Where the files of a shot stand."""
+
+    images: tuple[ImageRecord, ...]
+    """One a style; none for the basis image."""
+    labels: dict[str, tuple[int, int]]
+    """Offset and length in the partition's shard of labels, by suffix."""
+
+
+class Packer:
+    """Sorts the pictures into shards, keeps what the manifest needs, and uploads it all.
+
+    Shots are taken in the order of the plan. The shards are the only copy of the files: `shot` reads them back.
+    """
+
+    def __init__(self, job: Job, spec: RenderSpec, todo: Plan, room: Path) -> None:
+        self._job, self._spec, self._todo = job, spec, todo
+        self._targets = all_targets()
+        self._shards = {
+            (style, partition): ShardWriter(room / shard_file(style, partition))
+            for style in spec.styles
+            for partition in spec.partitions
+        }
+        self._label_shards = (
+            {partition: ShardWriter(room / label_shard_file(partition)) for partition in spec.partitions}
+            if spec.labels
+            else {}
+        )
+        self._open = ExitStack()
+        for shard in (*self._shards.values(), *self._label_shards.values()):
+            self._open.callback(shard.close)
+        self._sheet = ContactSheet(chosen_samples(job.samples), spec.partitions, [*spec.styles, *spec.labels])
+        self._basis: dict[StyleName, bytes] = {}
+        self._taken: list[_Taken] = []
+        self.images = 0
+        """How many images it has, without the basis images."""
+
+    @property
+    def taken(self) -> int:
+        """How many shots it has: those before this number in the plan."""
+        return len(self._taken)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._open.close()
+
+    def add(self, encoded: Encoded) -> None:
+        """Take the next shot of the plan."""
+        shot = self._todo.shots[self.taken]
+        if shot.sample == NEUTRAL.index:
+            self._basis = dict(zip(self._spec.styles, encoded.files, strict=True))
+            self._taken.append(_Taken((), {}))
+            return
+        sample = self._todo.samples[shot.sample]
+        pose = pose_vector(sample, self._targets, shot.partition)
+        matrix = np.round(rotation_matrix(shot.rotation), MATRIX_DIGITS).tolist()
+        key = image_file(self._job.model, shot.sample, view_suffix(self._spec, shot.view)).removesuffix(".png")
+        images = []
+        for style, data in zip(self._spec.styles, encoded.files, strict=True):
+            shard = self._shards[style, shot.partition]
+            record = ImageRecord(
+                file=f"{key}.png",
+                offset=shard.add(f"{key}.png", data),
+                bytes=len(data),
+                sample=sample.index,
+                style=style,
+                partition=shot.partition,
+                pose=pose,
+                rotation=tuple(tuple(row) for row in matrix),
+                light=sample.light,
+                view=shot.view,
+                background=encoded.background,
+                seed=self._spec.seed,
+                sha256=hashlib.sha256(data).hexdigest(),
+            )
+            shard.add(f"{key}.json", _label(record, self._job.model))
+            images.append(record)
+        labels = {
+            suffix: (self._label_shards[shot.partition].add(key + suffix, data), len(data))
+            for suffix, data in encoded.labels.items()
+        }
+        if self._sheet.shows(shot.sample) and shot.view.index == 0:
+            # From the files as they are stored, so that a resumed render gives the same sheet.
+            pictures = [decode(data) for data in encoded.files]
+            looks = label_pictures(*decode_labels(encoded.labels), pictures[0])
+            self._sheet.put(shot.sample, shot.partition, looks | dict(zip(self._spec.styles, pictures, strict=True)))
+        self._taken.append(_Taken(tuple(images), labels))
+        self.images += len(images)
+
+    def shot(self, number: int) -> Encoded:
+        """A shot that was taken, as it came. May be called from another thread, and not after `finish` or `close`."""
+        taken = self._taken[number]
+        if not taken.images:
+            return Encoded(tuple(self._basis.values()), {}, None)
+        partition = self._todo.shots[number].partition
+        return Encoded(
+            files=tuple(self._shards[image.style, partition].read(image.offset, image.bytes) for image in taken.images),
+            labels={suffix: self._label_shards[partition].read(*span) for suffix, span in taken.labels.items()},
+            background=taken.images[0].background,
+        )
+
+    def finish(
+        self, store: ObjectStore, inventory: Inventory, loaded: pipe.Loaded, warnings: tuple[str, ...]
+    ) -> Manifest:
+        """Upload everything but the manifest, and return the manifest."""
+        job, spec = self._job, self._spec
+        self._open.close()
+        with ThreadPoolExecutor(_UPLOADS) as pool:
+            sent = [
+                pool.submit(store.put_file, result_object(job.render_key, shard.path.name), shard.path)
+                for shard in (*self._shards.values(), *self._label_shards.values())
+            ]
+            small = {basis_file(style): data for style, data in self._basis.items()}
+            small[CONTACT_SHEET] = self._sheet.to_bytes()
+            sent += [pool.submit(store.put, result_object(job.render_key, file), data) for file, data in small.items()]
+            records = [
+                ShardRecord(
+                    file=shard.path.name,
+                    style=style,
+                    partition=partition,
+                    images=shard.members // 2,
+                    bytes=shard.path.stat().st_size,
+                    sha256=sha256_of(shard.path),
+                )
+                for (style, partition), shard in self._shards.items()
+            ]
+            label_records = [
+                LabelShardRecord(
+                    file=shard.path.name,
+                    partition=partition,
+                    files=shard.members,
+                    bytes=shard.path.stat().st_size,
+                    sha256=sha256_of(shard.path),
+                )
+                for partition, shard in self._label_shards.items()
+            ]
+        for each in sent:
+            each.result()
+        basis = [
+            BasisRecord(file=basis_file(style), style=style, sha256=hashlib.sha256(data).hexdigest())
+            for style, data in self._basis.items()
+        ]
+        return Manifest(
+            renderer=RENDERER_VERSION,
+            render_key=job.render_key,
+            model=ModelRecord(
+                id=job.model,
+                format=inventory.format,
+                title=inventory.title,
+                comment=inventory.comment,
+                licence=inventory.licence,
+            ),
+            annotation=job.annotation,
+            target_morphs=len(sampled_targets(job.annotation)),
+            spec=spec,
+            samples=job.samples,
+            survey=loaded.survey,
+            part_rules=loaded.part_rules,
+            warnings=warnings,
+            shards=tuple(records),
+            labels=tuple(label_records),
+            basis=tuple(basis),
+            images=tuple(image for taken in self._taken for image in taken.images),
+        )
+
+
+def _label(record: ImageRecord, model_id: str) -> bytes:
+    """The JSON beside a picture in its shard."""
+    return json.dumps(
+        {
+            "model": model_id,
+            "sample": record.sample,
+            "style": record.style,
+            "partition": record.partition,
+            "pose": record.pose,
+            "rotation": record.rotation,
+            "light": record.light,
+            "view": record.view.model_dump(),
+            "background": record.background and record.background.model_dump(),
+            "seed": record.seed,
+        }
+    ).encode()

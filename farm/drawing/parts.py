@@ -1,0 +1,219 @@
+"""What an attempt that breaks off leaves in the store, so that the next one draws only the rest.
+
+    renders/<render key>/parts/<first shot>-<last shot>-<sha256 of the file>.tar
+
+A part holds whole shots as they are stored: `index.json`, then for each shot, in order, `<shot>/<style>.png`, its label files
+as `<shot>/labels<suffix>`, and `<shot>/background.json` where there is one. Nobody but a worker reads parts, and they go
+when the manifest stands. A part that is damaged, or is not what its name says, is drawn again.
+"""
+
+import hashlib
+import logging
+import re
+import tarfile
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from farm import pipe
+from farm.backgrounds import BackgroundRecord
+from farm.dataset.manifest import result_object
+from farm.dataset.shards import ShardWriter, read_shard, sha256_of
+from farm.drawing.encoding import Encoded, label_suffixes
+from farm.drawing.packing import Packer
+from farm.errors import FarmError, NotFoundError
+from farm.spec import RenderSpec
+from farm.storage import ObjectStore
+
+log = logging.getLogger(__name__)
+
+PART_SECONDS = 30.0
+"""Seconds of drawing that a killed worker may cost. A job that takes no longer stores no part."""
+_MOST_PARTS = 1000
+"""Of a result; what lies beyond is drawn again."""
+_INDEX, _BACKGROUND, _LABELS = "index.json", "background.json", "labels"
+_NAME = re.compile(r"(\d{5,9})-(\d{5,9})-([0-9a-f]{64})\.tar")
+_PIXEL_BYTES = 32
+"""More than all labels of a pixel take, and what tar and PNG add."""
+
+
+class _Damaged(Exception):
+    """A part is not what it should be."""
+
+
+class _Index(BaseModel):
+    """What a part says of itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1] = 1
+    render_key: str
+    first: int
+    last: int
+    loaded: pipe.Loaded
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Part:
+    """A part by its name. In order: by the first shot, and of two with the same one, the longer before."""
+
+    first: int
+    minus_last: int
+    sha256: str
+    key: str
+
+
+def folder(render_key: str) -> str:
+    """The store's prefix of all parts of a result."""
+    return result_object(render_key, "parts/")
+
+
+def discard(store: ObjectStore, render_key: str) -> None:
+    """Remove all parts of a result. Raises ServiceError."""
+    store.delete_all(folder(render_key))
+
+
+class Parts:
+    """The parts of one result: what earlier attempts left, and what this one adds."""
+
+    def __init__(self, store: ObjectStore, render_key: str, spec: RenderSpec, packer: Packer, room: Path) -> None:
+        self._store, self._key, self._spec, self._packer, self._room = store, render_key, spec, packer, room
+        self._stored = 0
+        """Shots before this number are in parts."""
+        self._due: float | None = None
+        self._saving: Future[None] | None = None
+        self._pool = ThreadPoolExecutor(1, "parts")  # uploads one after the other, while Blender draws on
+
+    def close(self) -> None:
+        """Wait for the upload that is under way."""
+        self._pool.shutdown()
+
+    def resume(self, shots: int) -> pipe.Loaded | None:
+        """Give the packer all of the plan's `shots` that stand in parts, up to the first gap.
+
+        What Blender said of the model then; None when there was nothing. Raises ServiceError.
+        """
+        loaded = None
+        for part in sorted(self._found()):
+            if part.first > self._packer.taken:
+                break
+            if not self._packer.taken <= -part.minus_last < shots:
+                continue
+            try:
+                loaded = self._take(part, loaded)
+            except _Damaged as damage:
+                log.warning("%s is left aside and drawn again: %s", part.key, damage)
+        self._stored = self._packer.taken
+        return loaded
+
+    def _found(self) -> list[_Part]:
+        parts = []
+        for key in self._store.list(folder(self._key), limit=_MOST_PARTS):
+            if match := _NAME.fullmatch(key.removeprefix(folder(self._key))):
+                parts.append(_Part(int(match[1]), -int(match[2]), match[3], key))
+        return parts
+
+    def _take(self, part: _Part, loaded: pipe.Loaded | None) -> pipe.Loaded:
+        path = self._fetch(part)
+        try:
+            members = read_shard(path)
+            index = _Index.model_validate_json(next(members)[1])
+            if (index.render_key, index.first, index.last) != (self._key, part.first, -part.minus_last):
+                raise _Damaged("it belongs to another render")
+            for shot, files in groupby(members, key=lambda member: int(member[0].partition("/")[0])):
+                if shot == self._packer.taken:
+                    self._packer.add(self._shot(shot, {name.partition("/")[2]: data for name, data in files}))
+        except (tarfile.TarError, StopIteration, KeyError, ValueError) as error:
+            raise _Damaged(f"{type(error).__name__}: {error}") from error
+        finally:
+            path.unlink()
+        return loaded or index.loaded
+
+    def _fetch(self, part: _Part) -> Path:
+        most = (1 - part.minus_last - part.first) * self._spec.size**2 * (4 * len(self._spec.styles) + _PIXEL_BYTES)
+        path, size, digest = self._room / "found-part.tar", 0, hashlib.sha256()
+        with path.open("wb") as file:
+            try:
+                for piece in self._store.stream(part.key):
+                    size += len(piece)
+                    if size > most:
+                        raise _Damaged("it is larger than its shots can be")
+                    digest.update(piece)
+                    file.write(piece)
+            except NotFoundError as error:
+                raise _Damaged("it is gone") from error
+        if digest.hexdigest() != part.sha256:
+            raise _Damaged("its bytes are not those that were stored")
+        return path
+
+    def _shot(self, number: int, files: dict[str, bytes]) -> Encoded:
+        background = files.pop(_BACKGROUND, None)
+        pictures = tuple(files.pop(f"{style}.png") for style in self._spec.styles)
+        labels = {name.removeprefix(_LABELS): data for name, data in files.items()}
+        if number and labels.keys() != label_suffixes(self._spec.labels):  # the first is the basis image: it has none
+            raise _Damaged(f"its shot {number} is not whole")
+        return Encoded(
+            pictures, labels, None if background is None else BackgroundRecord.model_validate_json(background)
+        )
+
+    def keep_up(self, loaded: pipe.Loaded) -> None:
+        """Call it after every shot: stores a part, beside the drawing, when the last one is PART_SECONDS old."""
+        now = time.monotonic()
+        if self._due is None:
+            self._due = now + PART_SECONDS
+        if now >= self._due and (self._saving is None or self._saving.done()):
+            self._due = now + PART_SECONDS
+            self._saving = self._pool.submit(self._save, loaded, self._packer.taken)
+
+    def keep_all(self, loaded: pipe.Loaded) -> None:
+        """Store everything that the packer has, and return when it stands.
+
+        A store or a disk that refuses is logged: it costs drawing again, and there is a better reason to stop.
+        """
+        self._pool.submit(self._save, loaded, self._packer.taken).result()
+
+    def _save(self, loaded: pipe.Loaded, end: int) -> None:
+        """Store the shots before `end` that no part holds yet. Only ever runs in the one thread of the pool."""
+        if end <= self._stored:
+            return
+        path = self._room / "part.tar"
+        try:
+            self._write(path, loaded, end)
+            name = f"{self._stored:05d}-{end - 1:05d}-{sha256_of(path)}.tar"
+            self._store.put_file(folder(self._key) + name, path)
+            self._stored = end
+        except (FarmError, OSError) as error:
+            log.warning("a part of %s is not stored, and would be drawn again: %s", self._key, error)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _write(self, path: Path, loaded: pipe.Loaded, end: int) -> None:
+        index = _Index(
+            render_key=self._key,
+            first=self._stored,
+            last=end - 1,
+            loaded=loaded.model_copy(update={"seconds": 0.0}),  # no clock: equal shots, equal parts
+        )
+        with ShardWriter(path) as tar:
+            tar.add(_INDEX, index.model_dump_json().encode())
+            for number in range(self._stored, end):
+                shot = self._packer.shot(number)
+                for style, data in zip(self._spec.styles, shot.files, strict=True):
+                    tar.add(f"{number:05d}/{style}.png", data)
+                for suffix, data in shot.labels.items():
+                    tar.add(f"{number:05d}/{_LABELS}{suffix}", data)
+                if shot.background is not None:
+                    tar.add(f"{number:05d}/{_BACKGROUND}", shot.background.model_dump_json().encode())
+
+    def clear(self) -> None:
+        """Remove all parts, once the manifest stands. A store that refuses is logged: the result is whole without."""
+        self.close()
+        try:
+            discard(self._store, self._key)
+        except FarmError as error:
+            log.warning("the parts of %s are still there: %s", self._key, error)

@@ -1,0 +1,130 @@
+"""Renders one model: from its package and a specification to a stored result.
+
+Nothing here knows of queues: it takes a job's content, draws, packs and uploads, and reports progress through a
+function. The manifest goes up last, so a crash at any point leaves either a whole result or none. What was drawn before a
+crash or an interruption stands in parts, and is not drawn again.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from farm import pipe
+from farm.catalog import Catalog
+from farm.dataset.manifest import MANIFEST, result_object
+from farm.dataset.usability import reasons_against
+from farm.drawing.blender import Blender
+from farm.drawing.encoding import encoded
+from farm.drawing.grounds import Grounds
+from farm.drawing.packing import Packer
+from farm.drawing.parts import Parts
+from farm.drawing.plan import Plan, plan
+from farm.errors import BlenderDiedError, FarmError, UnusableModelError
+from farm.jobs.states import Job
+from farm.models.package import unfold
+from farm.poses import NEUTRAL, Partition
+from farm.spec import RenderSpec, StyleName
+from farm.storage import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+class Interrupted(FarmError):
+    """The work is to stop here, and what is drawn is to be kept: a `Reporter` or `Blender.interrupt` brings it."""
+
+    def __init__(self, sentence: str, code: str = "interrupted") -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """How the renderer tells the outside what happens; every function may raise to stop the work."""
+
+    images: Callable[[int], None]
+    """Called with the number of images drawn so far."""
+    stage: Callable[[str, float], None]
+    """Called with the name of a stage and the seconds that it took."""
+    drawn: Callable[[StyleName, Partition], None]
+    """Called for every image."""
+
+
+def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, report: Reporter) -> tuple[str, ...]:
+    """Draw `job` and store the result; the warnings that the manifest records.
+
+    Raises ModelError or RenderError when the model is at fault, BlenderDiedError, BlenderStartError and ServiceError when
+    it is not, and whatever a function of `report` raises. When it is interrupted, and when Blender died, what is drawn
+    is kept first: another call, anywhere, draws the rest, and the result is the same to the byte.
+    """
+    with TemporaryDirectory(prefix="farm-render-") as folder, ExitStack() as stack:
+        room = Path(folder)
+        catalog = Catalog(store)
+        inventory = catalog.inventory(job.model)
+        todo = plan(job, spec, inventory.rules)
+        packer = stack.enter_context(closing(Packer(job, spec, todo, room)))
+        parts = stack.enter_context(closing(Parts(store, job.render_key, spec, packer, room)))
+        kept = parts.resume(len(todo.shots))
+        answers = [] if kept is None else [kept]
+        rest = todo.shots[packer.taken :]
+        if packer.images:
+            log.info("%s: %d of %d shots were drawn before", job.render_key, packer.taken, len(todo.shots))
+            report.images(packer.images)
+
+        def loaded(message: pipe.Loaded) -> None:
+            report.stage("load", message.seconds)
+            reasons = reasons_against(message.survey)
+            if reasons and not spec.keep_unusable:
+                raise UnusableModelError(" ".join(reasons) + " To render it all the same, ask for keep_unusable.")
+            answers.append(message)
+
+        if rest:
+            started = time.perf_counter()
+            files = unfold(catalog.package(job.model), room / "package")
+            report.stage("fetch", time.perf_counter() - started)
+            request = _request(job, spec, replace(todo, shots=rest), *files)
+            grounds = Grounds(spec, job.model, catalog, room / "backgrounds")
+            try:
+                with ThreadPoolExecutor(2) as pool, closing(blender.draw(request, loaded)) as stream:
+                    for shot, (item, seconds) in zip(rest, encoded(stream, pool, rest, spec, grounds), strict=True):
+                        for stage, value in seconds.items():
+                            report.stage(stage, value)
+                        packer.add(item)
+                        parts.keep_up(answers[0])
+                        if shot.sample != NEUTRAL.index:
+                            for style in spec.styles:
+                                report.drawn(style, shot.partition)
+                            report.images(packer.images)
+            except (Interrupted, BlenderDiedError):
+                if answers:
+                    parts.keep_all(answers[0])
+                raise
+        started = time.perf_counter()
+        first = answers[0]
+        warnings = (*inventory.warnings, *first.warnings, *reasons_against(first.survey))
+        manifest = packer.finish(store, inventory, first, warnings)
+        if not store.put_new(result_object(job.render_key, MANIFEST), manifest.to_bytes()):
+            log.info("%s: another attempt stored the same result before", job.render_key)
+        report.stage("upload", time.perf_counter() - started)
+        parts.clear()
+        return warnings
+
+
+def _request(job: Job, spec: RenderSpec, todo: Plan, character: Path, textures: Mapping[int, Path]) -> pipe.Render:
+    return pipe.Render(
+        character=str(character),
+        textures={index: str(path) for index, path in textures.items()},
+        morphs=todo.morphs,
+        annotation=job.annotation,
+        canvas=spec.canvas,
+        camera=spec.camera,
+        styles=list(spec.styles),
+        labels=list(spec.labels),
+        size=spec.size,
+        supersample=spec.supersample,
+        shots=todo.shots,
+    )

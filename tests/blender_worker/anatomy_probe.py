@@ -1,0 +1,162 @@
+"""Runs inside a Blender process of its own: studies models and writes what it finds to a .json file.
+
+usage: python -m tests.blender_worker.anatomy_probe OUT.json JOBS
+JOBS is a JSON list of {"model": path, "mangled": name, "targets": [name]}.
+
+"mangled" names one of the functions below, which spoil a character before it is built; "" leaves it alone.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from blender_worker import scene
+from blender_worker.anatomy.study import Anatomy, study
+from blender_worker.character.actor import Actor
+from blender_worker.importers import mmd, vrm
+from farm.labels import Part
+from farm.models.description import Character
+from farm.models.package import read_character, read_model
+
+
+def no_triangles(made: Character) -> Character:
+    """Vertices and nothing between them."""
+    materials = tuple(replace(m, first_triangle=0, triangle_count=0) for m in made.materials)
+    return replace(made, triangles=made.triangles[:0], materials=materials)
+
+
+def no_numbers(made: Character) -> Character:
+    """NaN and infinity for every other vertex."""
+    positions = made.positions.copy()
+    positions[::2], positions[1::8] = np.nan, np.inf
+    return replace(made, positions=positions)
+
+
+def one_point(made: Character) -> Character:
+    """All vertices in one place."""
+    return replace(made, positions=np.zeros_like(made.positions))
+
+
+def in_splinters(made: Character) -> Character:
+    """No triangle shares a vertex's place with another, so that each is a piece of its own."""
+    corners = made.triangles.ravel()
+    spread = np.repeat(np.arange(len(made.triangles), dtype=np.float32) * np.float32(1e-5), 3)[:, None]
+    rows = {
+        name: np.ascontiguousarray(getattr(made, name)[corners])
+        for name in ("positions", "normals", "uvs", "bone_indices", "bone_weights", "edge_scales")
+    }
+    rows["positions"] = rows["positions"] + spread
+    triangles = np.arange(len(corners), dtype=made.triangles.dtype).reshape(-1, 3)
+    return replace(made, triangles=triangles, morphs=(), **rows)
+
+
+def no_head(made: Character) -> Character:
+    """The head's and the eyes' bones have names that mean nothing."""
+    plain = [replace(b, name=f"b{n}", name_en="") if b.name != "首" else b for n, b in enumerate(made.bones)]
+    return replace(made, bones=tuple(plain))
+
+
+def no_names(made: Character) -> Character:
+    """Materials whose names mean nothing."""
+    return replace(made, materials=tuple(replace(m, name=f"材質{n}", name_en="") for n, m in enumerate(made.materials)))
+
+
+def nothing_known(made: Character) -> Character:
+    """Neither names nor morphs."""
+    return replace(no_names(made), morphs=())
+
+
+def one_material(made: Character) -> Character:
+    """Everything in one material without a meaning."""
+    count = len(made.triangles)
+    whole = replace(made.materials[0], name="all", name_en="", first_triangle=0, triangle_count=count)
+    return replace(made, materials=(whole,))
+
+
+MANGLES: dict[str, Callable[[Character], Character]] = {
+    made.__name__: made
+    for made in (no_triangles, no_numbers, one_point, in_splinters, no_head, no_names, nothing_known, one_material)
+}
+
+
+def build(model: Path, mangled: str) -> tuple[Actor, dict[str, str]]:
+    """The actor in an empty scene, and its annotation."""
+    scene.clear()
+    package = read_model(model)
+    annotation = package.inventory.annotation
+    if package.suffix == ".vrm":
+        return vrm.build(model, sorted(set(annotation.values()))), annotation
+    character = read_character(package.suffix, package.data)
+    if mangled:
+        character = MANGLES[mangled](character)
+        names = {morph.name for morph in character.morphs}
+        annotation = {target: source for target, source in annotation.items() if source in names}
+    return mmd.build(character, {}, sorted(set(annotation.values()))), annotation
+
+
+def described(actor: Actor, anatomy: Anatomy) -> dict[str, dict[str, object]]:
+    """By part: its triangles, and the box and mean of their middles in head heights from the neck."""
+    rest = actor.pose({}, (0.0, 0.0, 0.0)).positions
+    middles = [rest[run.part][run.triangles].mean(axis=1) for run in actor.runs]
+    found = {}
+    for part in Part:
+        own = [one[kinds == part] for one, kinds in zip(middles, anatomy.triangles, strict=True)]
+        points = (np.concatenate([np.zeros((0, 3)), *own]) - actor.neck_position) / actor.head_height
+        if len(points):
+            box = [points.min(axis=0).tolist(), points.max(axis=0).tolist()]
+            found[part.name] = {"triangles": len(points), "mean": points.mean(axis=0).tolist(), "box": box}
+    return found
+
+
+def marks(actor: Actor, anatomy: Anatomy, weights: dict[str, float], turn: float) -> dict[str, list[float]]:
+    """Where the landmarks are in a pose, in head heights from the neck."""
+    positions = actor.pose(weights, (0.0, 0.0, turn)).positions
+    return {
+        name: (
+            ((positions[mark.part][mark.vertices] * mark.weights[:, None]).sum(axis=0) - actor.neck_position)
+            / actor.head_height
+        ).tolist()
+        for name, mark in anatomy.landmarks.items()
+    }
+
+
+def main(out: Path, jobs: list[dict[str, object]]) -> None:
+    """Write a list with what is found in each job's model."""
+    scene.start()
+    results = []
+    for job in jobs:
+        actor, annotation = build(Path(job["model"]), job["mangled"])
+        study(actor, annotation)
+        started = time.perf_counter()
+        anatomy = study(actor, annotation)
+        seconds = time.perf_counter() - started
+        results.append(
+            {
+                "seconds": seconds,
+                "matches": [len(a) == len(b.triangles) for a, b in zip(anatomy.triangles, actor.runs, strict=True)],
+                "rules": anatomy.rules,
+                "parts": described(actor, anatomy),
+                "turns": {
+                    name: float(actor.parts[mark.part].turns[mark.vertices].min())
+                    for name, mark in anatomy.landmarks.items()
+                },
+                "sums": {name: float(mark.weights.sum()) for name, mark in anatomy.landmarks.items()},
+                "rest": marks(actor, anatomy, {}, 0.0),
+                "turned": marks(actor, anatomy, {}, 20.0),
+                "posed": {
+                    target: marks(actor, anatomy, {annotation[target]: 1.0}, 0.0)
+                    for target in annotation
+                    if target in job["targets"]
+                },
+            }
+        )
+    out.write_text(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), json.loads(sys.argv[2]))

@@ -1,0 +1,131 @@
+"""Models that read well and are made to hurt: each gives a picture or a sentence, in seconds, and Blender goes on."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from farm import pipe
+from farm.drawing.blender import Blender
+from farm.errors import ModelError, RenderError
+from farm.models.description import Character, GroupMorph, Panel, VertexMorph
+from farm.models.package import read_character, read_model, to_bytes, unfold
+from farm.models.pmx_writer import pmx_bytes
+from farm.morphs.annotation import sampled_targets
+from farm.poses import Partition
+
+pytestmark = pytest.mark.blender
+
+
+def nested_groups(made: Character) -> Character:
+    """あ as the top of six thousand groups, each inside the next."""
+    first = len(made.morphs)
+    groups = [
+        GroupMorph(
+            "あ" if n == 5999 else f"g{n}", "", Panel.MOUTH, np.int32([first + n - 1 if n else 0]), np.float32([1])
+        )
+        for n in range(6000)
+    ]
+    return replace(made, morphs=(*(replace(m, name=f"old {m.name}") for m in made.morphs), *groups))
+
+
+def wide_groups(made: Character) -> Character:
+    """Every target as a group that names one large morph thousands of times."""
+    everything = np.arange(len(made.positions), dtype=np.int32)
+    large = VertexMorph("large", "", Panel.OTHER, everything, np.full((len(everything), 3), 1e-6, np.float32))
+    index, times = len(made.morphs), 9999
+    names = [m.name for m in made.morphs]
+    groups = [
+        GroupMorph(name, "", m.panel, np.full(times, index, np.int32), np.ones(times, np.float32))
+        for name, m in zip(names, made.morphs, strict=True)
+    ]
+    hidden = tuple(replace(m, name=f"old {m.name}") for m in made.morphs)
+    return replace(made, morphs=(*hidden, large, *groups))
+
+
+def doubling_groups(made: Character) -> Character:
+    """Groups that each name the one before twice: two to the power of sixty morphs."""
+    first = len(made.morphs)
+    groups = [
+        GroupMorph(
+            "あ" if n == 59 else f"g{n}", "", Panel.MOUTH, np.int32([first + n - 1 if n else 0] * 2), np.float32([1, 1])
+        )
+        for n in range(60)
+    ]
+    return replace(made, morphs=(*(replace(m, name=f"old {m.name}") for m in made.morphs), *groups))
+
+
+def absurd_neck(made: Character) -> Character:
+    bones = tuple(replace(b, position=(1e30, 1e30, 1e30)) if b.name == "首" else b for b in made.bones)
+    return replace(made, bones=bones)
+
+
+def circular_bones(made: Character) -> Character:
+    names = [bone.name for bone in made.bones]
+    return replace(made, bones=tuple(replace(b, parent=names.index("頭")) for b in made.bones))
+
+
+def no_head_bone(made: Character) -> Character:
+    return replace(made, bones=tuple(replace(b, name="foo") if b.name == "頭" else b for b in made.bones))
+
+
+@pytest.fixture(scope="module")
+def blender() -> object:
+    process = Blender()
+    yield process
+    process.stop()
+
+
+def draw(blender: Blender, content: Character, folder: Path) -> pipe.Survey:
+    folder.mkdir()
+    path = folder / "hostile.pmx"
+    path.write_bytes(pmx_bytes(content))
+    package = read_model(path)
+    character, _ = unfold(to_bytes(package), folder / "package")
+    annotation = package.inventory.annotation
+    request = pipe.Render(
+        character=str(character),
+        textures={},
+        morphs=sorted({annotation[target.name] for target in sampled_targets(annotation)}),
+        styles=["flat"],
+        size=64,
+        supersample=1,
+        shots=[pipe.Shot(sample=0, partition=Partition.FRONTAL, weights={}, rotation=(0, 0, 0), light=0.6)],
+    )
+    loaded: list[pipe.Loaded] = []
+    assert len(list(blender.draw(request, loaded.append))) == 1
+    return loaded[0].survey
+
+
+@pytest.mark.parametrize("spoil", [nested_groups, wide_groups, doubling_groups, absurd_neck, circular_bones])
+def test_it_ends_in_seconds_and_blender_goes_on(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path, spoil: Callable[[Character], Character]
+) -> None:
+    made = read_character(".pmx", mascots["momo"].read_bytes())
+    blender.start()
+    pid = blender._process.pid if blender._process else 0
+    started = time.monotonic()
+
+    try:
+        draw(blender, spoil(made), tmp_path / "a")
+    except (ModelError, RenderError) as error:
+        assert len(str(error)) > 20
+
+    assert time.monotonic() - started < 20
+    assert draw(blender, made, tmp_path / "b").coverage > 0.05
+    assert blender._process is not None
+    assert blender._process.pid == pid, "the same Blender draws the next model"
+
+
+def test_a_model_without_a_head_bone_is_framed_by_what_turns(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    made = read_character(".pmx", mascots["momo"].read_bytes())
+
+    with_head = draw(blender, made, tmp_path / "a")
+    without = draw(blender, no_head_bone(made), tmp_path / "b")
+
+    assert without.head_box == pytest.approx(with_head.head_box, abs=0.04)

@@ -1,0 +1,169 @@
+"""The heart alone: what it decides, when Redis answers, when it does not, and when something breaks."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from farm.drawing.render import Interrupted
+from farm.errors import BlenderTimeoutError, FarmError
+from farm.jobs.connection import Connection
+from farm.jobs.queue import Queue
+from farm.jobs.states import StaleAttempt
+from farm.worker.heart import Heart
+from tests.support import servers
+from tests.support.jobs import Core, make_core
+
+
+class Limb:
+    """`farm.worker.heart.Limb` that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.memory: Callable[[], int] = lambda: 0
+        self.told: list[FarmError] = []
+
+    def resident(self) -> int:
+        return self.memory()
+
+    def interrupt(self, error: FarmError) -> None:
+        self.told.append(error)
+
+
+@pytest.fixture
+def core(fresh_redis: str, tmp_path: Path) -> Core:
+    return make_core(fresh_redis, tmp_path)
+
+
+@pytest.fixture
+def limb() -> Limb:
+    return Limb()
+
+
+@pytest.fixture
+def heart(core: Core, limb: Limb) -> Iterator[Heart]:
+    made = Heart(core.queue, limb, lambda: False, 60.0, 2**30)
+    made.start()
+    yield made
+    made.stop()
+
+
+def verdict(heart: Heart, seconds: float = 5.0) -> FarmError:
+    """What the attempt hears, sooner or later."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            heart.check()
+        except FarmError as error:
+            return error
+        time.sleep(0.02)
+    raise AssertionError("the heart says nothing")
+
+
+def test_it_prolongs_the_lease_every_second(core: Core, heart: Heart) -> None:
+    job = core.begin() if core.add(1) else None
+    assert job is not None
+    core.silence(job.id)
+    heart.begin(job.id, job.attempt)
+
+    servers.wait_until(lambda: core.queue.overdue(1) == [], "the lease being prolonged", 3)
+    heart.check()
+
+
+def test_it_lets_a_lease_go_when_the_attempt_is_over(core: Core, heart: Heart, limb: Limb) -> None:
+    core.add(1)
+    job = core.begin()
+    heart.begin(job.id, job.attempt)
+    heart.end()
+    core.silence(job.id)
+
+    time.sleep(2.2)
+
+    assert core.queue.overdue(1) == [job.id]
+    heart.check()
+    assert limb.told == []
+
+
+def test_what_was_said_to_one_attempt_is_not_said_to_the_next(core: Core, heart: Heart) -> None:
+    core.add(1)
+    job = core.begin()
+    heart.begin(job.id, 99)
+    assert isinstance(verdict(heart), StaleAttempt)
+
+    heart.begin(job.id, job.attempt)
+
+    heart.check()
+
+
+def test_who_does_not_listen_is_killed_after_three_seconds_with_the_same_reason(
+    core: Core, heart: Heart, limb: Limb
+) -> None:
+    heart.begin("batch-0", 1)
+    reason = verdict(heart)
+    said = time.monotonic()
+
+    servers.wait_until(lambda: bool(limb.told), "the interruption", 6)
+
+    assert time.monotonic() - said > 2
+    assert limb.told[0] is reason
+
+
+def test_over_the_wall_limit_it_kills_at_once(core: Core, limb: Limb) -> None:
+    core.add(1)
+    job = core.begin()
+    heart = Heart(core.queue, limb, lambda: False, 1.2, 2**30)
+    heart.start()
+    heart.begin(job.id, job.attempt)
+
+    servers.wait_until(lambda: bool(limb.told), "the interruption", 4)
+
+    heart.stop()
+    assert isinstance(limb.told[0], BlenderTimeoutError)
+
+
+@pytest.mark.parametrize("how", ["refuses", "hangs"])
+def test_before_an_unheard_lease_runs_out_the_attempt_must_end(tmp_path: Path, limb: Limb, how: str) -> None:
+    """GIVEN a lease of 6 s WHEN Redis goes away THEN the attempt is told so after 4 s, not before."""
+    import os
+    import signal
+
+    with servers.redis_server(tmp_path / "valkey") as url:
+        connection = Connection(url, 6.0)
+        heart = Heart(Queue(connection), limb, lambda: False, 60.0, 2**30)
+        core = make_core(url, tmp_path / "orders")
+        core.add(1)
+        job = core.begin()
+        heart.start()
+        heart.begin(job.id, job.attempt)
+        time.sleep(1.2)
+        process = connection.redis.info("server")["process_id"]
+        os.kill(process, signal.SIGKILL if how == "refuses" else signal.SIGSTOP)
+        begun = time.monotonic()
+
+        told = verdict(heart, 20)
+
+        assert isinstance(told, Interrupted)
+        assert told.code == "lease-unsure"
+        assert 2.5 < time.monotonic() - begun < (6 if how == "refuses" else 16)
+        if how == "hangs":
+            os.kill(process, signal.SIGCONT)
+        heart.stop()
+
+
+def test_trouble_of_its_own_does_not_stop_it(core: Core, heart: Heart, limb: Limb) -> None:
+    core.add(1)
+    job = core.begin()
+    broken = threading.Event()
+
+    def breaks() -> int:
+        broken.set()
+        raise OSError("/proc is not there")
+
+    limb.memory = breaks
+    heart.begin(job.id, job.attempt)
+    assert broken.wait(4)
+    core.silence(job.id)
+
+    servers.wait_until(lambda: core.queue.overdue(1) == [], "the lease being prolonged", 4)
+    heart.check()
