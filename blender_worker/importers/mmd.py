@@ -24,14 +24,12 @@ from farm.models.description import (
     BoneMorph,
     Character,
     GroupMorph,
-    Material,
-    MaterialFlag,
     MaterialMorph,
     MaterialOffset,
-    SphereMode,
     UVMorph,
     VertexMorph,
 )
+from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.models.skeleton import locate_neck_and_head
 from farm.morphs.names import normalise
 from farm.styles.surface import SphereBlend
@@ -428,7 +426,7 @@ class _MmdPaint:
     and of the toon ramp (3).
     """
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: MmdMaterial) -> None:
         edge = material.edge_size if material.flags & MaterialFlag.EDGE else 0.0
         numbers = (*material.diffuse, *material.ambient, *material.edge_colour, edge, 1, 1, 1, 1, 0, 0, 0, *(1,) * 6)
         self.values = np.array(numbers, np.float32)
@@ -462,7 +460,7 @@ class _MmdPaint:
         )
 
 
-def _surface(material: Material, loaded: dict[int, Texture]) -> Surface:
+def _surface(material: MmdMaterial, loaded: dict[int, Texture]) -> Surface:
     sphere = loaded.get(material.sphere) if material.sphere is not None else None
     # A sphere map in sub-texture mode is looked up by coordinates of its own, which hardly any character has.
     drawn = sphere is not None and material.sphere_mode in (SphereMode.MULTIPLY, SphereMode.ADD)
@@ -478,7 +476,7 @@ def _surface(material: Material, loaded: dict[int, Texture]) -> Surface:
     )
 
 
-def _triangles(character: Character, material: Material) -> NDArray[np.int32]:
+def _triangles(character: Character, material: MmdMaterial) -> NDArray[np.int32]:
     rows = slice(material.first_triangle, material.first_triangle + material.triangle_count)
     return np.ascontiguousarray(character.triangles[rows, ::-1])
 

@@ -11,7 +11,8 @@ from farm.mascots.face import BrowShape, Eye, EyeShape, Mouth, MouthShape, Skull
 from farm.mascots.hair import Lock
 from farm.mascots.paint import Colour
 from farm.mascots.sculpt import Array, Finished, Mesh, Part, mirrored, sheet, unit
-from farm.models.description import Character, GroupMorph, Material, MaterialFlag, Morph, SphereMode, VertexMorph
+from farm.models.description import Character, GroupMorph, Morph, VertexMorph
+from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.morphs.panels import Panel
 
 COMMENT = "Facefarm mascot, CC0 1.0: made by code"
@@ -68,7 +69,7 @@ def _morphs(wishes: Sequence[Wish], mesh: Finished) -> tuple[Morph, ...]:
     return tuple(result)
 
 
-def _materials(surfaces: Sequence[Surface], mesh: Finished) -> tuple[Material, ...]:
+def _materials(surfaces: Sequence[Surface], mesh: Finished) -> tuple[MmdMaterial, ...]:
     result = []
     for surface in surfaces:
         first, count = mesh.runs[surface.name_en]
@@ -81,7 +82,7 @@ def _materials(surfaces: Sequence[Surface], mesh: Finished) -> tuple[Material, .
             )
         r, g, b = surface.edge or (0, 0, 0)
         result.append(
-            Material(
+            MmdMaterial(
                 surface.name,
                 surface.name_en,
                 diffuse=(1.0, 1.0, 1.0, 1.0),

@@ -1,41 +1,41 @@
-"""One description for every MikuMikuDance character, whatever file it came from.
+"""One description for every character, whatever file it came from.
 
-Arrays are in the file's own axes and units: left-handed, Y up, the character looks along -Z, +X is the character's
-left, one unit is about 8 cm. `blender_worker` turns them into Blender's axes. Source: PMX 2.0/2.1 specification.
+Arrays are in the file's own axes and units; `Character.axes` leads from there to the world's. What a file spreads over
+meshes and nodes stands here as one heap of vertices, each where the file's rest pose puts it.
+Sources: PMX 2.0/2.1 specification; glTF 2.0; VRM 0.0 and VRMC_vrm-1.0.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag
+from enum import IntFlag, StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.models.materials import Material, MmdMaterial
+from farm.morphs.expressions import Rule
 from farm.morphs.panels import Panel
 
 type Floats = NDArray[np.float32]
 type Ints = NDArray[np.int32]
 
 
-class SphereMode(IntEnum):
-    """How a sphere map is combined with the surface colour."""
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """A file's axes and unit. The world's: x is the character's left, y its back, z up; right-handed, as in Blender."""
 
-    OFF = 0
-    MULTIPLY = 1
-    ADD = 2
-    SUB_TEXTURE = 3
+    to_world: tuple[tuple[float, float, float], ...]
+    """(3, 3) for column vectors: a rotation, or a rotation and a mirror."""
+    metres: float
+    """Length of the file's unit."""
 
 
-class MaterialFlag(IntFlag):
-    """Drawing flags of a material (PMX 2.1)."""
-
-    DOUBLE_SIDED = 0x01
-    GROUND_SHADOW = 0x02
-    CASTS_SHADOW = 0x04
-    TAKES_SHADOW = 0x08
-    EDGE = 0x10
-    VERTEX_COLOUR = 0x20
-    POINTS = 0x40
-    LINES = 0x80
+MMD = Axes(((1, 0, 0), (0, 0, 1), (0, 1, 0)), 0.08)
+"""Left-handed, Y up, the character looks along -Z. A person of 1.6 m is 20 units high."""
+VRM_0 = Axes(((-1, 0, 0), (0, 0, 1), (0, 1, 0)), 1.0)
+"""glTF's, and the character looks along -Z."""
+VRM_1 = Axes(((1, 0, 0), (0, 0, -1), (0, 1, 0)), 1.0)
+"""glTF's, and the character looks along +Z."""
 
 
 class BoneFlag(IntFlag):
@@ -54,33 +54,6 @@ class BoneFlag(IntFlag):
     LOCAL_AXES = 0x0800
     AFTER_PHYSICS = 0x1000
     EXTERNAL_PARENT = 0x2000
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """One material; it colours a run of consecutive triangles."""
-
-    name: str
-    name_en: str
-    diffuse: tuple[float, float, float, float]
-    """RGBA in [0, 1], as shown on screen (sRGB)."""
-    specular: tuple[float, float, float]
-    shininess: float
-    ambient: tuple[float, float, float]
-    flags: MaterialFlag
-    edge_colour: tuple[float, float, float, float]
-    edge_size: float
-    texture: int | None
-    """Index into `Character.textures`, or None."""
-    sphere: int | None
-    sphere_mode: SphereMode
-    toon: int | None
-    """Index into `Character.textures` when the toon ramp is the model's own."""
-    shared_toon: int | None
-    """0 to 9 for MikuMikuDance's own ramps toon01.bmp to toon10.bmp."""
-    first_triangle: int
-    triangle_count: int
-    memo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +170,67 @@ class OtherMorph:
     kind = "impulse"
 
 
-type Morph = VertexMorph | UVMorph | BoneMorph | MaterialMorph | GroupMorph | OtherMorph
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A morph target of one node's mesh: `offsets` (n, 3) at weight 1, added to `vertices` (n,). Source: glTF 2.0."""
+
+    name: str
+    """As the mesh's extras call it; may be empty."""
+    node: int
+    """Index of the glTF node whose mesh it moves."""
+    number: int
+    """Index among the mesh's targets."""
+    vertices: Ints
+    offsets: Floats
+
+
+class Tint(StrEnum):
+    """Which of a material's colours an expression changes."""
+
+    COLOUR = "color"
+    EMISSION = "emissionColor"
+    SHADE = "shadeColor"
+    RIM = "rimColor"
+    MATCAP = "matcapColor"
+    OUTLINE = "outlineColor"
+
+
+@dataclass(frozen=True, slots=True)
+class ColourBind:
+    """Takes one colour of a material to `colour` (linear light, alpha) at weight 1."""
+
+    material: int
+    tint: Tint
+    colour: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TransformBind:
+    """Takes the scale and offset of a material's textures to these at weight 1 (v counted from the top)."""
+
+    material: int
+    scale: tuple[float, float]
+    offset: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A VRM expression (1.0) or blend-shape group (0.x), or a morph target by its name in a file without expressions."""
+
+    name: str
+    """The preset's name in VRM 1.0's or 0.x' own spelling, such as "aa" or "blink_l", or the creator's own name."""
+    targets: tuple[tuple[int, float], ...]
+    """Index into `Character.targets`, and its weight when the expression's is 1."""
+    colours: tuple[ColourBind, ...] = ()
+    transforms: tuple[TransformBind, ...] = ()
+    rule: Rule = field(default_factory=Rule)
+    kind: str = "expression"
+    """"expression" or "shape key"."""
+    name_en = ""
+    panel = None
+
+
+type Morph = Expression | VertexMorph | UVMorph | BoneMorph | MaterialMorph | GroupMorph | OtherMorph
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,17 +250,40 @@ class Character:
     uvs: Floats
     """(n, 2), v counted from the top of the picture."""
     bone_indices: Ints
-    """(n, 4); -1 where there is no bone."""
+    """(n, k), k at least 4; -1 where there is no bone."""
     bone_weights: Floats
-    """(n, 4); each row sums to 1 unless the file says otherwise. SDEF is kept as its linear weights."""
+    """(n, k); each row sums to 1 unless the file says otherwise. SDEF is kept as its linear weights."""
     edge_scales: Floats
     """(n,) factor on the material's outline width."""
     triangles: Ints
-    """(m, 3), clockwise seen from outside in the file's left-handed axes."""
+    """(m, 3); seen from outside clockwise in left-handed axes, counter-clockwise in right-handed ones."""
     textures: tuple[str, ...]
-    """Paths as the file writes them."""
+    """Paths as the file writes them; names for those that are inside the file (`embedded`)."""
     materials: tuple[Material, ...]
     bones: tuple[Bone, ...]
     morphs: tuple[Morph, ...]
     warnings: tuple[str, ...] = field(default=())
     """What the reader had to mend or ignore, a sentence each."""
+    axes: Axes = MMD
+    licence: Mapping[str, str] = field(default_factory=dict)
+    """What the file's meta data say about it, as text."""
+    meshes: int = 1
+    """How many the file has."""
+    more_uvs: Floats | None = None
+    """(layers, n, 4) texture coordinates beyond the first, v from the top; None without."""
+    colours: Floats | None = None
+    """(n, 4) colours of the vertices, linear light; None where all are white."""
+    bound: Floats | None = None
+    """(n, k, 3) where each of a vertex's bones alone would put it at rest; None where they all agree with `positions`, as
+    they do when the rest pose is the pose that the skin was bound in. `positions` are the weighted means of these."""
+    humanoid: Mapping[str, int] = field(default_factory=dict)
+    """VRM: the bone behind each humanoid bone's name ("neck", "head", "leftEye", "jaw", ...)."""
+    targets: tuple[Target, ...] = ()
+    """glTF: the morph targets that expressions drive."""
+    embedded: Mapping[int, bytes] = field(default_factory=dict)
+    """Texture index to the bytes of a picture that stands in the file itself."""
+
+    @property
+    def mmd_materials(self) -> tuple[MmdMaterial, ...]:
+        """The materials of a PMX or PMD file."""
+        return tuple(material for material in self.materials if isinstance(material, MmdMaterial))

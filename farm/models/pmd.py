@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError, ModelTruncatedError
 from farm.models.binary import Cursor, finite
-from farm.models.description import Bone, BoneFlag, Character, Material, MaterialFlag, SphereMode, VertexMorph
+from farm.models.description import Bone, BoneFlag, Character, VertexMorph
+from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.morphs.panels import Panel
 
 _VERTEX = np.dtype(
@@ -183,7 +184,7 @@ def _bone(record: np.void, name_en: str, count: int) -> Bone:
 
 def _materials(
     records: NDArray[np.void], triangle_count: int, toons: list[str], textures: list[str]
-) -> tuple[Material, ...]:
+) -> tuple[MmdMaterial, ...]:
     """The materials; their texture paths ("base*sphere", either part optional) are collected in `textures`."""
 
     def texture(path: str) -> int | None:
@@ -193,7 +194,7 @@ def _materials(
             textures.append(path)
         return textures.index(path)
 
-    materials: list[Material] = []
+    materials: list[MmdMaterial] = []
     first = 0
     for number, record in enumerate(records):
         base, sphere, mode = "", "", SphereMode.OFF
@@ -216,7 +217,7 @@ def _materials(
         triangles = min(int(record["corners"]) // 3, triangle_count - first)
         specular, ambient = finite(record["specular"]).tolist(), finite(record["ambient"]).tolist()
         materials.append(
-            Material(
+            MmdMaterial(
                 name=f"材質{number + 1}",
                 name_en="",
                 diffuse=(diffuse[0], diffuse[1], diffuse[2], diffuse[3]),

@@ -4,7 +4,8 @@ import struct
 
 import numpy as np
 
-from farm.models.description import Character, Material, MaterialFlag, SphereMode, VertexMorph
+from farm.models.description import Character, VertexMorph
+from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.morphs.panels import Panel
 
 _NOTHING = 0xFFFF
@@ -25,8 +26,8 @@ def pmd_bytes(character: Character) -> bytes:
     parts = [b"Pmd", struct.pack("<f", 1.0), _text(character.name, 20), _text(character.comment, 256)]
     parts += [struct.pack("<i", len(character.positions)), _vertices(character)]
     parts += [struct.pack("<i", character.triangles.size), character.triangles.astype("<u2").tobytes()]
-    parts.append(struct.pack("<i", len(character.materials)))
-    parts += [_material(character, material) for material in character.materials]
+    parts.append(struct.pack("<i", len(character.mmd_materials)))
+    parts += [_material(character, material) for material in character.mmd_materials]
     parts.append(struct.pack("<H", len(character.bones)))
     for bone in character.bones:
         parent = _NOTHING if bone.parent is None else bone.parent
@@ -62,7 +63,7 @@ def _vertices(character: Character) -> bytes:
     return record.tobytes()
 
 
-def _material(character: Character, material: Material) -> bytes:
+def _material(character: Character, material: MmdMaterial) -> bytes:
     base = character.textures[material.texture] if material.texture is not None else ""
     sphere = character.textures[material.sphere] if material.sphere is not None else ""
     path = f"{base}*{sphere}" if base and sphere and material.sphere_mode is not SphereMode.OFF else base or sphere

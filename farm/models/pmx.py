@@ -18,16 +18,14 @@ from farm.models.description import (
     GroupMorph,
     Inheritance,
     Ints,
-    Material,
-    MaterialFlag,
     MaterialMorph,
     MaterialOffset,
     Morph,
     OtherMorph,
-    SphereMode,
     UVMorph,
     VertexMorph,
 )
+from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.morphs.panels import Panel
 
 _SMALLEST_VERTEX = 12 + 12 + 8 + 1 + 1 + 4
@@ -191,11 +189,11 @@ def _read_triangles(r: _Reader, vertex_count: int) -> Ints:
     return triangles
 
 
-def _read_materials(r: _Reader, texture_count: int, triangle_count: int) -> tuple[Material, ...]:
+def _read_materials(r: _Reader, texture_count: int, triangle_count: int) -> tuple[MmdMaterial, ...]:
     def texture(index: int | None) -> int | None:
         return index if index is not None and index < texture_count else None
 
-    materials: list[Material] = []
+    materials: list[MmdMaterial] = []
     first = 0
     for _ in range(r.count("materials", _SMALLEST_MATERIAL)):
         name, name_en = r.text(), r.text()
@@ -210,7 +208,7 @@ def _read_materials(r: _Reader, texture_count: int, triangle_count: int) -> tupl
         corners = r.integer("i")
         triangles = min(max(corners // 3, 0), triangle_count - first)
         materials.append(
-            Material(
+            MmdMaterial(
                 name=name,
                 name_en=name_en,
                 diffuse=(values[0], values[1], values[2], values[3]),

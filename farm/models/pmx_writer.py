@@ -14,14 +14,15 @@ from farm.models.description import (
     BoneFlag,
     BoneMorph,
     Character,
+    Expression,
     GroupMorph,
-    Material,
     MaterialMorph,
     Morph,
     OtherMorph,
     UVMorph,
     VertexMorph,
 )
+from farm.models.materials import MmdMaterial
 
 _MORPH_KIND = {"group": 0, "vertex": 1, "bone": 2, "uv": 3, "material": 8, "flip": 9, "impulse": 10}
 
@@ -95,8 +96,8 @@ def pmx_bytes(character: Character, layout: Layout | None = None) -> bytes:
     w.pack("i", len(character.textures))
     for path in character.textures:
         w.text(path)
-    w.pack("i", len(character.materials))
-    for material in character.materials:
+    w.pack("i", len(character.mmd_materials))
+    for material in character.mmd_materials:
         _write_material(w, material)
     w.pack("i", len(character.bones))
     for bone in character.bones:
@@ -142,7 +143,7 @@ def _write_vertices(w: _Writer, character: Character) -> None:
     w.parts.append(record.tobytes())
 
 
-def _write_material(w: _Writer, material: Material) -> None:
+def _write_material(w: _Writer, material: MmdMaterial) -> None:
     w.text(material.name)
     w.text(material.name_en)
     w.pack("4f", *material.diffuse)
@@ -188,6 +189,8 @@ def _write_bone(w: _Writer, bone: Bone) -> None:
 
 
 def _write_morph(w: _Writer, morph: Morph) -> None:
+    if isinstance(morph, Expression):
+        raise TypeError(f"a PMX file has no expressions, and '{morph.name}' is one")
     layout = w.layout
     w.text(morph.name)
     w.text(morph.name_en)

@@ -11,7 +11,8 @@ from PIL import Image
 from farm import pipe
 from farm.dataset.similarity import ssim
 from farm.drawing.blender import Blender
-from farm.models.description import Character, Material, MaterialFlag, MaterialMorph, MaterialOffset, SphereMode
+from farm.models.description import Character, MaterialMorph, MaterialOffset
+from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.models.package import read_model, to_bytes, unfold
 from farm.models.pmx_writer import pmx_bytes
 from farm.morphs.panels import Panel
@@ -148,7 +149,7 @@ def ball_shop() -> Character:
     )
 
 
-def ball_material(number: int, triangles: int) -> Material:
+def ball_material(number: int, triangles: int) -> MmdMaterial:
     plain = dataclasses.replace(
         material(f"玉{number}", first=number * triangles, triangles=triangles),
         diffuse=(0.6, 0.6, 0.6, 1.0),

@@ -15,12 +15,12 @@ from farm.models.description import (
     Character,
     GroupMorph,
     Inheritance,
-    MaterialFlag,
     MaterialMorph,
     MaterialOffset,
     UVMorph,
     VertexMorph,
 )
+from farm.models.materials import MaterialFlag
 from farm.models.pmd_writer import pmd_bytes
 from farm.models.pmx_writer import Layout, pmx_bytes
 from farm.morphs.panels import Panel

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from farm import pipe
+from farm.drawing import blender as supervisor
 from farm.drawing.blender import Blender
 from farm.errors import BlenderDiedError, BlenderStartError, RenderError
 from farm.models.package import Package, read_model, to_bytes, unfold
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES
-from farm.drawing import blender as supervisor
 from tests.support.fixtures import alpha_box
 
 pytestmark = pytest.mark.blender

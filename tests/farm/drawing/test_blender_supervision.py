@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from farm import pipe
+from farm.drawing import blender as supervisor
 from farm.drawing.blender import Blender
 from farm.errors import (
     BlenderDiedError,
@@ -24,7 +25,6 @@ from farm.errors import (
 )
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
-from farm.drawing import blender as supervisor
 
 pytestmark = pytest.mark.blender
 MANY = 3000

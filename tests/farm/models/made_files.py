@@ -14,22 +14,20 @@ from farm.models.description import (
     Character,
     GroupMorph,
     Inheritance,
-    Material,
-    MaterialFlag,
     MaterialMorph,
     MaterialOffset,
     OtherMorph,
-    SphereMode,
     UVMorph,
     VertexMorph,
 )
+from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.morphs.panels import Panel
 
 type Json = dict[str, Any]
 
 
-def material(name: str = "顔", *, triangles: int = 1, first: int = 0, texture: int | None = None) -> Material:
-    return Material(
+def material(name: str = "顔", *, triangles: int = 1, first: int = 0, texture: int | None = None) -> MmdMaterial:
+    return MmdMaterial(
         name=name,
         name_en="face",
         diffuse=(0.5, 0.25, 0.75, 1.0),

@@ -19,16 +19,14 @@ from farm.models.description import (
     Character,
     GroupMorph,
     Inheritance,
-    Material,
-    MaterialFlag,
     MaterialMorph,
     MaterialOffset,
     Morph,
     OtherMorph,
-    SphereMode,
     UVMorph,
     VertexMorph,
 )
+from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.models.pmx import read_pmx
 from farm.models.pmx_writer import Layout, pmx_bytes
 from farm.morphs.panels import Panel
@@ -77,9 +75,9 @@ def _bones(draw: st.DrawFn, count: int) -> Bone:
 
 
 @st.composite
-def _materials(draw: st.DrawFn, first: int, triangles: int, textures: int) -> Material:
+def _materials(draw: st.DrawFn, first: int, triangles: int, textures: int) -> MmdMaterial:
     shared = draw(st.none() | st.integers(0, 9))
-    return Material(
+    return MmdMaterial(
         name=draw(_TEXTS),
         name_en=draw(_TEXTS),
         diffuse=draw(_tuples(4)),
