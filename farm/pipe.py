@@ -46,8 +46,8 @@ class Shot(_Message):
     sample: int
     """Index of the sample; -1 is the basis image."""
     partition: Partition
-    weights: dict[str, float]
-    """Source morph to weight in [0, 1]."""
+    weights: dict[int, float]
+    """Source morph, by its index in the file, to weight in [0, 1]."""
     rotation: tuple[float, float, float]
     light: float
     view: View = View()
@@ -62,10 +62,10 @@ class Render(_Message):
     character: str
     """Path of the character file; its suffix tells the format."""
     textures: dict[int, str]
-    morphs: list[str]
-    """Source morphs that the shots use."""
-    annotation: dict[str, str] = {}
-    """Target name to source morph: what is known about the morphs, for the labels."""
+    morphs: list[int]
+    """Indices of the source morphs that the shots use."""
+    annotation: dict[str, int] = {}
+    """Target name to the index of the source morph that plays it: what is known about the morphs, for the labels."""
     canvas: CanvasName = CanvasName.FORWARD
     camera: CameraSpec = CameraSpec()
     styles: list[StyleName]
