@@ -10,6 +10,7 @@ from blender_worker.anatomy.study import study
 from blender_worker.camera import Camera, frame
 from blender_worker.canvases.canvas import open_canvas
 from blender_worker.character.actor import Actor, Pose
+from blender_worker.character.morphs import Vector
 from blender_worker.gpu.buffers import Geometry
 from blender_worker.labels.arrays import LabelPass
 from blender_worker.labels.marks import Marker
@@ -18,7 +19,6 @@ from farm import pipe
 from farm.labels import ARRAYS, LabelName
 from farm.styles import STYLES
 
-_FRONT = (0.0, 0.0, 0.0)
 _POSES = 2
 """Poses that are kept: a sample's two partitions, which all its views and the label flow use."""
 
@@ -41,24 +41,23 @@ class Artist:
 
     def __init__(self, actor: Actor, request: pipe.Render) -> None:
         self._actor, self._request = actor, request
-        rest = actor.pose({}, _FRONT)
-        self._camera = frame(request.camera, actor.neck_position, actor.head_height, np.concatenate(rest.positions))
+        self._camera = frame(request.camera, actor.neck_position, actor.head_height, actor.rest.positions)
         styles = [STYLES[name] for name in request.styles]
         geometry = Geometry(actor, self._camera, request.size * request.supersample)
         self._canvas = open_canvas(request.canvas, actor, geometry, styles, request.size, request.supersample)
-        self.survey = survey(actor, self._camera, LabelPass(actor, geometry, request.size))
+        self._labels = LabelPass(actor, geometry, request.size)
+        self.survey = survey(actor, self._camera, self._labels)
         """What the neutral picture shows."""
         self.part_rules: dict[str, str] = {}
         """How each material's part was decided, when labels are asked for."""
-        self._labels: LabelPass | None = None
         self._marker: Marker | None = None
         if request.labels:
             anatomy = study(actor, request.annotation)
             self.part_rules = anatomy.rules
-            self._labels = LabelPass(actor, geometry, request.size, anatomy.triangles)
+            self._labels.set_parts(anatomy.triangles)
             if LabelName.LANDMARKS in request.labels:
                 self._marker = Marker(actor, anatomy, request.size)
-        self._poses: dict[str, Pose] = {}
+        self._poses: dict[tuple[tuple[tuple[int, float], ...], Vector], Pose] = {}
 
     def draw(self, shot: pipe.Shot) -> Drawing:
         """Draw one shot."""
@@ -75,14 +74,14 @@ class Artist:
         return Drawing(pictures, arrays, marks, seconds)
 
     def _label(self, pose: Pose, other: Pose, camera: Camera) -> tuple[list[NDArray[np.generic]], pipe.Marks | None]:
-        if self._labels is None:
+        if not self._request.labels:
             return [], None
         labels = self._labels.draw(pose, other, camera)
         arrays = [getattr(labels, name.value) for name in ARRAYS if name in self._request.labels]
         return arrays, self._marker.mark(pose, camera, labels) if self._marker else None
 
-    def _pose(self, weights: dict[str, float], rotation: tuple[float, float, float]) -> Pose:
-        key = repr((sorted(weights.items()), rotation))
+    def _pose(self, weights: dict[int, float], rotation: Vector) -> Pose:
+        key = tuple(sorted(weights.items())), rotation
         if key not in self._poses:
             while len(self._poses) >= _POSES:
                 del self._poses[next(iter(self._poses))]

@@ -4,7 +4,6 @@ Framing measured on 83 characters: the head fills 48 % of the frame's height, th
 above the neck. Source: the released images of AnimeCeleb. Lengths are those of the model's file.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,27 +13,12 @@ from farm.spec import CameraSpec, Framing
 
 HEAD_SHARE = 0.48
 CENTRE_ABOVE_NECK = 0.3
-HEAD_WEIGHT = 0.5
-"""A vertex belongs to the head when the head bone has more than this share of it."""
-_HEAD_PERCENTILE = 99
-"""The head ends where all but this share of its vertices lie lower: a hair or a halo does not count."""
 _BUST_HEAD_SHARE = 0.3
 _BUST_CENTRE = 0.1
 """Frame heights from the neck up to the centre of a bust."""
 _BODY_MARGIN = 1.08
 _ORTHOGRAPHIC_ANGLE = 20.0
 """Degrees; a parallel camera stands as far away as one with this field of view would."""
-
-
-def head_height(choices: Iterable[NDArray[np.float32]], fallback: float) -> float:
-    """The height of the head over the neck bone, from heights over the neck of the head's vertices.
-
-    The first of `choices` that gives a positive height counts, `fallback` if none does.
-    """
-    for heights in choices:
-        if len(heights) and (top := float(np.percentile(heights, _HEAD_PERCENTILE))) > 0:
-            return top
-    return fallback
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from blender_worker import scene
 from blender_worker.artist import Artist
 from blender_worker.character.actor import Actor
-from blender_worker.importers import mmd, vrm
+from blender_worker.importers.build import build
 from farm import pipe
 from farm.errors import FarmError, RenderError
 from farm.models.package import read_character
@@ -33,10 +33,8 @@ def serve(commands: int, answers: int) -> None:
 
 def _load(command: pipe.Render) -> Actor:
     path = Path(command.character)
-    if path.suffix == ".vrm":
-        return vrm.build(path, command.morphs)
-    textures = {index: Path(texture) for index, texture in command.textures.items()}
-    return mmd.build(read_character(path.suffix, path.read_bytes()), textures, command.morphs)
+    textures = {index: Path(texture).read_bytes() for index, texture in command.textures.items()}
+    return build(read_character(path.suffix, path.read_bytes()), textures, command.morphs)
 
 
 def _render(command: pipe.Render, answers: int) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.anatomy.figure import CLOSE, Figure, Floats, Hits, Indices, Mask
+from blender_worker.anatomy.figure import CLOSE, Figure
 from blender_worker.anatomy.lips import Lips, opening
 from blender_worker.anatomy.part_names import Hint, hint_of
+from blender_worker.anatomy.rays import Floats, Hits, Indices, Mask
 from blender_worker.character.actor import Actor
 from farm.labels import Part
 
@@ -39,12 +40,10 @@ _IN_FRONT = (Part.BACKGROUND, Part.HAIR, Part.ACCESSORIES)
 
 @dataclass(frozen=True, slots=True)
 class Landmark:
-    """A point that moves with vertices of one part: their weighted mean position, in any pose."""
+    """A point that moves with some vertices: their weighted mean position, in any pose."""
 
-    part: int
-    """Index in `Actor.parts`."""
     vertices: NDArray[np.int32]
-    """(n,) drawn vertices of that part."""
+    """(n,)"""
     weights: NDArray[np.float32]
     """(n,) with the sum 1."""
 
@@ -85,15 +84,12 @@ class _Finder:
         return found[figure.visible(found, self._solid)]
 
     def _at(self, vertex: int) -> Landmark:
-        part = int(np.searchsorted(self._figure.first, vertex, side="right")) - 1
-        return Landmark(part, np.array([vertex - self._figure.first[part]], np.int32), np.ones(1, np.float32))
+        return Landmark(np.array([vertex], np.int32), np.ones(1, np.float32))
 
     def _inside(self, triangle: int, weights: Floats) -> Landmark:
         corners = self._figure.triangles[triangle]
-        part = int(np.searchsorted(self._figure.first, corners[0], side="right")) - 1
         weights = weights.clip(0, None)
-        share = (weights / weights.sum()).astype(np.float32)
-        return Landmark(part, (corners - self._figure.first[part]).astype(np.int32), share)
+        return Landmark(corners.astype(np.int32), (weights / weights.sum()).astype(np.float32))
 
     # Eyes
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blender_worker.anatomy.figure import Figure, Floats, Indices, Mask, connected
+from blender_worker.anatomy.figure import Figure, connected
+from blender_worker.anatomy.rays import Floats, Indices, Mask
 
 _OPENING = ("mouth/a", "mouth/o", "mouth/e", "mouth/i", "mouth/u")
 """From the target that opens the mouth most."""

@@ -23,8 +23,9 @@ mouth that is one piece with the face are mouth (`lips`).
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.anatomy.figure import Figure, Floats, Mask
+from blender_worker.anatomy.figure import Figure
 from blender_worker.anatomy.part_names import Hint, hint_of
+from blender_worker.anatomy.rays import Floats, Mask
 from blender_worker.character.actor import Actor, BoneInfo
 from farm.labels import Part
 

@@ -28,8 +28,8 @@ class Anatomy:
     """Material to the rules that decided its parts, most triangles first."""
 
 
-def study(actor: Actor, annotation: Mapping[str, str]) -> Anatomy:
-    """Find the parts and landmarks of `actor`; `annotation` maps target names to source morphs."""
+def study(actor: Actor, annotation: Mapping[str, int]) -> Anatomy:
+    """Find the parts and landmarks of `actor`; `annotation` maps target names to indices of source morphs."""
     figure = Figure(actor, annotation)
     if not len(figure.triangles):
         return Anatomy([np.zeros(count, np.uint8) for count in figure.lengths], {}, {})

@@ -6,6 +6,7 @@ light, and then filtered on the GPU to its final size: straight alpha, sRGB, RGB
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import gpu
 import numpy as np
@@ -13,14 +14,16 @@ from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
 from blender_worker.canvases.filters import lookups
-from blender_worker.character.actor import Actor, Look, Pose
-from blender_worker.gpu.buffers import (
+from blender_worker.character.actor import Actor, Pose
+from blender_worker.character.surface import Look
+from blender_worker.gpu.buffers import Geometry
+from blender_worker.gpu.frames import frame, whole_frame
+from blender_worker.gpu.shading import (
     FRAGMENT_SOURCE,
     LEAST_ALPHA,
     VERTEX_SOURCE,
-    Geometry,
     create_shader,
-    frame_buffer,
+    frame_values,
     set_surface,
     surface_info,
 )
@@ -63,49 +66,39 @@ class ForwardCanvas:
     def __init__(self, actor: Actor, geometry: Geometry, styles: Sequence[Style], size: int, supersample: int) -> None:
         self._actor, self._geometry, self._styles = actor, geometry, list(styles)
         self._size, self._large = size, size * supersample
-        self._shader = _surface_shader(self._styles)
+        formulas = tuple(style.glsl for style in styles)
+        self._shader = _surface_shader(formulas)
         # The compiler leaves out what no style looks up, and setting what is not there is an error.
-        self._shaded = any("shade_ramp(" in style.glsl for style in styles)
+        self._shaded = any("shade_ramp(" in formula for formula in formulas)
         self._outline_shader = _outline_shader()
-        self._resolve_shader = _resolve_shader(len(self._styles), supersample)
-        square = (self._large, self._large)
-        self._depth = gpu.types.GPUTexture(square, format="DEPTH_COMPONENT32F")
-        self._layers = [gpu.types.GPUTexture(square, format="RGBA16F") for _ in self._styles]
-        for layer in self._layers:  # as the filter looks them up
-            layer.filter_mode(True)
-            layer.extend_mode("EXTEND")
-        self._frame = gpu.types.GPUFrameBuffer(depth_slot=self._depth, color_slots=tuple(self._layers))
-        self._outlined = [i for i, style in enumerate(self._styles) if style.outline]
-        self._outline_frames = {
-            i: gpu.types.GPUFrameBuffer(depth_slot=self._depth, color_slots=(self._layers[i],)) for i in self._outlined
-        }
-        self._pictures = [gpu.types.GPUTexture((size, size), format="RGBA8") for _ in self._styles]
-        self._resolve_frame = gpu.types.GPUFrameBuffer(color_slots=tuple(self._pictures))
-        self._quad = _full_screen_quad()
+        self._resolve_shader = _resolve_shader(len(styles), supersample)
+        self._drawn = frame("drawn", self._large, ("RGBA16F",) * len(styles))
+        self._outlined = [i for i, style in enumerate(styles) if style.outline]
+        self._pictures = frame("pictures", size, ("RGBA8",) * len(styles), depth=False)
 
     def draw(self, pose: Pose, camera: Camera, light: float) -> list[NDArray[np.uint8]]:
         """A (size, size, 4) picture for each style, top row first."""
-        batches = self._geometry.batches(pose, [(item.run.part, item.indices) for item in self._geometry.runs])
-        frame = frame_buffer(camera, pose, light)
+        batches = self._geometry.batches(pose, [item.indices for item in self._geometry.runs])
+        values = frame_values(camera, pose, light)
         gpu.state.depth_mask_set(True)
         gpu.state.depth_test_set("LESS_EQUAL")
         gpu.state.blend_set("ALPHA_PREMULT")
-        with self._frame.bind():
-            self._frame.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+        with self._drawn.buffer.bind():
+            self._drawn.buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
             gpu.state.viewport_set(0, 0, self._large, self._large)
-            self._draw_surfaces(batches, pose.looks, frame)
+            self._draw_surfaces(batches, pose.looks, values)
         for index in self._outlined:
-            with self._outline_frames[index].bind():
+            with self._drawn.alone(index).bind():
                 gpu.state.viewport_set(0, 0, self._large, self._large)
-                self._draw_outlines(batches, pose.looks, frame, self._styles[index].outline)
+                self._draw_outlines(batches, pose.looks, values, self._styles[index].outline)
         return self._resolve()
 
     def _draw_surfaces(
-        self, batches: list[gpu.types.GPUBatch], looks: list[Look], frame: gpu.types.GPUUniformBuf
+        self, batches: list[gpu.types.GPUBatch], looks: list[Look], values: gpu.types.GPUUniformBuf
     ) -> None:
         shader = self._shader
         shader.bind()
-        shader.uniform_block("frame", frame)
+        shader.uniform_block("frame", values)
         for item, batch in zip(self._geometry.runs, batches, strict=True):
             look = looks[item.run.surface]
             set_surface(shader, item, look)
@@ -122,13 +115,13 @@ class ForwardCanvas:
         self,
         batches: list[gpu.types.GPUBatch],
         looks: list[Look],
-        frame: gpu.types.GPUUniformBuf,
+        values: gpu.types.GPUUniformBuf,
         width: float,
     ) -> None:
         """The inverted hull: back faces, pushed outwards by a constant width on the screen."""
         shader = self._outline_shader
         shader.bind()
-        shader.uniform_block("frame", frame)
+        shader.uniform_block("frame", values)
         for item, batch in zip(self._geometry.runs, batches, strict=True):
             look = looks[item.run.surface]
             alpha = look.outline_colour[3] * look.colour[3]
@@ -147,25 +140,27 @@ class ForwardCanvas:
         gpu.state.face_culling_set("NONE")
         gpu.state.blend_set("NONE")
         pictures = []
-        with self._resolve_frame.bind():
+        with self._pictures.buffer.bind():
             gpu.state.viewport_set(0, 0, self._size, self._size)
             self._resolve_shader.bind()
-            for index, layer in enumerate(self._layers):
+            for index, layer in enumerate(self._drawn.layers):
                 self._resolve_shader.uniform_sampler(f"layer{index}", layer)
-            self._quad.draw(self._resolve_shader)
+            whole_frame().draw(self._resolve_shader)
             for index in range(len(self._styles)):
-                data = self._resolve_frame.read_color(0, 0, self._size, self._size, 4, index, "UBYTE")
+                data = self._pictures.buffer.read_color(0, 0, self._size, self._size, 4, index, "UBYTE")
                 pixels = np.frombuffer(data, np.uint8).reshape(self._size, self._size, 4)
                 pictures.append(pixels)
         return pictures
 
 
-def _surface_shader(styles: Sequence[Style]) -> gpu.types.GPUShader:
+@cache
+def _surface_shader(formulas: tuple[str, ...]) -> gpu.types.GPUShader:
+    """Shows what each of the styles' formulas gives, in a layer of its own."""
     info = surface_info(("VEC3", "world_normal"), ("VEC2", "texture_uv"))
     outputs = []
-    for index, style in enumerate(styles):
+    for index, formula in enumerate(formulas):
         info.fragment_out(index, "VEC4", f"out{index}")
-        outputs.append(f"    out{index} = vec4(min({style.glsl}, vec3(1.0)) * alpha, alpha);")
+        outputs.append(f"    out{index} = vec4(min({formula}, vec3(1.0)) * alpha, alpha);")
     source = f"""
 vec3 shade_ramp(float place) {{ return texture(ramp_image, vec2(place, 0.5)).rgb * ramp_tint.rgb; }}
 vec3 own_colour(vec3 texel, vec3 normal) {{
@@ -189,12 +184,14 @@ void main() {{
     return create_shader(info, VERTEX_SOURCE + _SURFACE_VERTEX, FRAGMENT_SOURCE + source)
 
 
+@cache
 def _outline_shader() -> gpu.types.GPUShader:
     info = surface_info(("VEC2", "texture_uv"))
     info.fragment_out(0, "VEC4", "out0")
     return create_shader(info, VERTEX_SOURCE + _OUTLINE_VERTEX, _OUTLINE_FRAGMENT)
 
 
+@cache
 def _resolve_shader(count: int, supersample: int) -> gpu.types.GPUShader:
     info = gpu.types.GPUShaderCreateInfo()
     info.vertex_in(0, "VEC2", "position")
@@ -238,11 +235,3 @@ def _floats(values: Iterable[float]) -> str:
     """An array in GLSL."""
     items = [f"{value:.9f}" for value in values]
     return f"float[{len(items)}]({', '.join(items)})"
-
-
-def _full_screen_quad() -> gpu.types.GPUBatch:
-    form = gpu.types.GPUVertFormat()
-    form.attr_add(id="position", comp_type="F32", len=2, fetch_mode="FLOAT")
-    buffer = gpu.types.GPUVertBuf(form, 3)
-    buffer.attr_fill("position", np.array([[-1, -1], [3, -1], [-1, 3]], np.float32))
-    return gpu.types.GPUBatch(type="TRIS", buf=buffer)

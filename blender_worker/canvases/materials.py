@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
 from blender_worker.canvases.nodes import NodeWriter, Value, ramp_image
-from blender_worker.character.actor import Actor, Look, Surface
-from blender_worker.character.morphs import Morph, PaintEffect
+from blender_worker.character.actor import Actor
+from blender_worker.character.morphs import PaintEffect
 from blender_worker.character.ramps import Ramp
+from blender_worker.character.surface import Look, Surface
 from blender_worker.character.textures import Texture, linear_of, srgb_of
 from farm.styles.expression import minimum
 from farm.styles.style import BASE, FACING, LIGHT, Style
@@ -45,7 +46,7 @@ class Wardrobe:
         """What the styles show, each once; `set_scene` chooses by the index in here."""
         self.soft = False
         """Whether any texture that has been used lets something of what lies behind through."""
-        self.rest = [surface.paint.look(surface.paint.values) for surface in actor.surfaces]
+        self.rest = actor.rest.looks
         """The surfaces' looks when no morph acts."""
         self.painted = _painted(actor)
         """The surfaces whose look a morph may change."""
@@ -257,15 +258,8 @@ def _at_least(writer: NodeWriter, value: Value, limit: float) -> bpy.types.NodeS
 
 def _painted(actor: Actor) -> set[int]:
     """The surfaces that any morph paints."""
-
-    def of(morph: Morph) -> set[int]:
-        found = {effect.surface for effect, _ in morph.effects if isinstance(effect, PaintEffect)}
-        for flip in morph.flips:
-            for choice, _ in flip.choices:
-                found |= of(choice)
-        return found
-
-    return set().union(*(of(morph) for morph in actor.morphs.values()))
+    effects = (effect for morph in actor.morphs.values() for effect in morph.every())
+    return {effect.surface for effect in effects if isinstance(effect, PaintEffect)}
 
 
 def _image(name: str, pixels: NDArray[np.uint8]) -> bpy.types.Image:

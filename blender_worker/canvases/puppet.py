@@ -1,7 +1,7 @@
-"""The actor's drawn vertices as plain meshes in a scene of their own, for Blender's engine Eevee.
+"""The actor's vertices as plain meshes in a scene of their own, for Blender's engine Eevee.
 
-The actor's own objects are only posed. What is drawn is a puppet: a mesh for every run, filled with the posed vertices, so
-that all formats, morphs and overlays look as in the forward canvas. No shader is built again after the first picture.
+A mesh for every run is filled with the posed vertices, so that all formats, morphs and overlays look as in the forward
+canvas. No shader is built again after the first picture.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
 from blender_worker.canvases.materials import NORMAL, PLACE, Wardrobe, set_scene
-from blender_worker.character.actor import Actor, Part, Pose
+from blender_worker.character.actor import Actor, Pose, Vertices
+from blender_worker.character.turns import Turn
 from farm.styles.style import Style
 
 _STEP, _MOST = 5e-6, 1e-3
@@ -25,12 +26,11 @@ _THICKEST = 2.0
 
 @dataclass(slots=True)
 class _Sheet:
-    """A mesh object that shows some of a part's drawn vertices."""
+    """A mesh object that shows some of the vertices."""
 
     mesh: bpy.types.Mesh
-    part: int
     vertices: NDArray[np.int32]
-    """(k,) drawn vertices of the part."""
+    """(k,)"""
     share: np.float32
     """How far it is moved, of the way to the camera."""
 
@@ -60,15 +60,14 @@ class Puppet:
         for number, run in enumerate(actor.runs):
             share = np.float32(step * number)
             material = self._wardrobe.surface(run.surface)
-            self._sheets.append(self._sheet(run.part, run.triangles, material, share))
+            self._sheets.append(self._sheet(run.triangles, material, share))
             if outlined and (self._wardrobe.rest[run.surface].outline > 0 or run.surface in self._wardrobe.painted):
                 material = self._wardrobe.outline(run.surface)
-                sheet = self._sheet(run.part, run.triangles[:, ::-1], material, share)
+                sheet = self._sheet(run.triangles[:, ::-1], material, share)
                 self._hulls.append(_Hull(sheet, run.surface))
         self._pose: Pose | None = None
         self._camera: Camera | None = None
-        self._normals: list[NDArray[np.float32]] = []
-        self._uvs: dict[int, NDArray[np.float32]] = {}
+        self._normals = actor.vertices.normals
 
     @property
     def soft(self) -> bool:
@@ -84,16 +83,16 @@ class Puppet:
         """Stand in `pose` before `camera`."""
         sheets = self._sheets + [hull.sheet for hull in self._hulls]
         if self._pose is None or self._pose.turn != pose.turn:
-            self._normals = [_turned(part, pose.turn) for part in self._actor.parts]
+            self._normals = _turned(self._actor.vertices, pose.turn)
             for sheet in sheets:
-                _fill(sheet.mesh, NORMAL, self._normals[sheet.part][sheet.vertices])
-        for sheet in sheets:
-            if sheet.part in pose.uvs or sheet.part in self._uvs:
-                uvs = pose.uvs.get(sheet.part, self._actor.parts[sheet.part].uvs)
+                _fill(sheet.mesh, NORMAL, self._normals[sheet.vertices])
+        if pose.uvs is not None or (self._pose is not None and self._pose.uvs is not None):
+            uvs = self._actor.vertices.uvs if pose.uvs is None else pose.uvs
+            for sheet in sheets:
                 _fill(sheet.mesh, PLACE, uvs[sheet.vertices])
-        self._pose, self._camera, self._uvs = pose, camera, pose.uvs
+        self._pose, self._camera = pose, camera
         for sheet in self._sheets:
-            self._place(sheet, pose.positions[sheet.part][sheet.vertices])
+            self._place(sheet, pose.positions[sheet.vertices])
         self._wardrobe.set_looks(pose.looks)
 
     def wear(self, style: int, light: float) -> None:
@@ -131,21 +130,19 @@ class Puppet:
         """(k, 3) vertices moved `distance` half frames to where their normals point on the picture."""
         assert self._pose is not None
         assert self._camera is not None
-        camera, points = self._camera, self._pose.positions[sheet.part][sheet.vertices]
+        camera, points = self._camera, self._pose.positions[sheet.vertices]
         screen = camera.axes()[:2].astype(np.float32)
-        away = self._normals[sheet.part][sheet.vertices] @ screen.T
+        away = self._normals[sheet.vertices] @ screen.T
         length = np.linalg.norm(away, axis=1, keepdims=True)
         away = np.divide(away, length, out=np.zeros_like(away), where=length > 1e-6)
         if camera.orthographic:
             half_frame = np.full(len(points), camera.height / 2)
         else:
             half_frame = camera.distance_to(points) * np.tan(np.radians(camera.field_of_view) / 2)
-        ways = distance * half_frame * self._actor.parts[sheet.part].outlines[sheet.vertices]
+        ways = distance * half_frame * self._actor.vertices.outlines[sheet.vertices]
         return np.asarray(points + (away * ways[:, None]) @ screen, np.float32)
 
-    def _sheet(
-        self, part: int, triangles: NDArray[np.int32], material: bpy.types.Material, share: np.float32
-    ) -> _Sheet:
+    def _sheet(self, triangles: NDArray[np.int32], material: bpy.types.Material, share: np.float32) -> _Sheet:
         vertices, corners = np.unique(triangles, return_inverse=True)
         mesh = bpy.data.meshes.new(material.name)
         mesh.vertices.add(len(vertices))
@@ -155,11 +152,11 @@ class Puppet:
         mesh.polygons.foreach_set("loop_start", np.arange(0, triangles.size, 3, dtype=np.int32))
         mesh.attributes.new(NORMAL, "FLOAT_VECTOR", "POINT")
         mesh.attributes.new(PLACE, "FLOAT2", "POINT")
-        _fill(mesh, PLACE, self._actor.parts[part].uvs[vertices])
+        _fill(mesh, PLACE, self._actor.vertices.uvs[vertices])
         mesh.materials.append(material)
         mesh.update(calc_edges=False)
         self.scene.collection.objects.link(bpy.data.objects.new(material.name, mesh))
-        return _Sheet(mesh, part, vertices.astype(np.int32), share)
+        return _Sheet(mesh, vertices.astype(np.int32), share)
 
 
 def _new_scene() -> bpy.types.Scene:
@@ -178,8 +175,8 @@ def _fill(mesh: bpy.types.Mesh, attribute: str, values: NDArray[np.float32]) -> 
     mesh.attributes[attribute].data.foreach_set("vector", np.ascontiguousarray(values, np.float32).ravel())
 
 
-def _turned(part: Part, turn: tuple[float, float, float, float]) -> NDArray[np.float32]:
-    """(k, 3) the normals at rest, each turned by its vertex's share of the head's rotation."""
+def _turned(vertices: Vertices, turn: Turn) -> NDArray[np.float32]:
+    """(n, 3) the normals at rest, each turned by its vertex's share of the head's rotation."""
     axis, w = np.array(turn[:3], np.float32), np.float32(turn[3])
-    once = np.cross(axis, part.normals) + w * part.normals
-    return np.asarray(part.normals + part.turns[:, None] * 2 * np.cross(axis, once), np.float32)
+    once = np.cross(axis, vertices.normals) + w * vertices.normals
+    return np.asarray(vertices.normals + vertices.turns[:, None] * 2 * np.cross(axis, once), np.float32)

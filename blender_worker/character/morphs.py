@@ -7,34 +7,36 @@ A morph is a list of effects and of flips. Effects are linear in the weight (bon
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-import bpy
 import numpy as np
-from mathutils import Quaternion, Vector
 from numpy.typing import NDArray
+
+from blender_worker.character.turns import NO_TURN, Turn, after, share_of
+
+type Vector = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class KeyEffect:
-    """Drives a shape key; `factor` is its value at weight 1."""
+class ShapeEffect:
+    """Moves vertices: `offsets` (n, 3) in world axes at weight 1, added to `vertices` (n,), each of which stands once."""
 
-    key: bpy.types.ShapeKey
-    factor: float
+    vertices: NDArray[np.int32]
+    offsets: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class BoneEffect:
     """Moves and turns a bone, in world axes."""
 
-    bone: str
-    translation: Vector
-    rotation: Quaternion
+    bone: int
+    """Index among the file's bones."""
+    move: Vector
+    turn: Turn
 
 
 @dataclass(frozen=True, slots=True)
 class UVEffect:
-    """Moves texture coordinates: `offsets` (n, 2) at weight 1, added to the drawn vertices `vertices` of a part."""
+    """Moves texture coordinates: `offsets` (n, 2) at weight 1, added to `vertices` (n,), each of which stands once."""
 
-    part: int
     vertices: NDArray[np.int32]
     offsets: NDArray[np.float32]
 
@@ -48,7 +50,7 @@ class PaintEffect:
     plus: NDArray[np.float32]
 
 
-type Effect = KeyEffect | BoneEffect | UVEffect | PaintEffect
+type Effect = ShapeEffect | BoneEffect | UVEffect | PaintEffect
 
 
 @dataclass(slots=True)
@@ -65,6 +67,14 @@ class Morph:
             yield effect, weight * share
         for flip in self.flips:
             yield from flip.at(weight)
+
+    def every(self) -> Iterator[Effect]:
+        """All effects that show at any weight."""
+        for effect, _ in self.effects:
+            yield effect
+        for flip in self.flips:
+            for choice, _ in flip.choices:
+                yield from choice.every()
 
 
 @dataclass(slots=True)
@@ -86,32 +96,24 @@ class Flip:
 class Combined:
     """All effects of a pose, added up by what they act on."""
 
-    keys: dict[str, tuple[bpy.types.ShapeKey, float]]
-    bones: dict[str, tuple[Vector, Quaternion]]
+    shapes: list[tuple[ShapeEffect, float]]
+    bones: dict[int, tuple[Vector, Turn]]
     uvs: list[tuple[UVEffect, float]]
     paints: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]]
     """Surface to (factors, summands)."""
 
 
-def share_of(turn: Quaternion, share: float) -> Quaternion:
-    """`share` of a rotation, about the same axis the short way round; any share, negative ones too."""
-    if turn.w < 0:
-        turn = -turn
-    return Quaternion(turn.axis, turn.angle * share)
-
-
 def combine(effects: Iterable[tuple[Effect, float]]) -> Combined:
     """Add up `effects`; several on one thing work together, whatever their order."""
-    total = Combined({}, {}, [], {})
+    total = Combined([], {}, [], {})
     for effect, strength in effects:
         match effect:
-            case KeyEffect(key=key, factor=factor):
-                name = f"{key.id_data.name}/{key.name}"
-                total.keys[name] = (key, total.keys.get(name, (key, 0.0))[1] + strength * factor)
-            case BoneEffect(bone=bone, translation=translation, rotation=rotation):
-                moved, turned = total.bones.get(bone, (Vector(), Quaternion()))
-                turned = share_of(rotation, strength) @ turned
-                total.bones[bone] = (moved + translation * strength, turned)
+            case ShapeEffect():
+                total.shapes.append((effect, strength))
+            case BoneEffect(bone=bone, move=(x, y, z), turn=turn):
+                (own_x, own_y, own_z), turned = total.bones.get(bone, ((0.0, 0.0, 0.0), NO_TURN))
+                moved = (own_x + x * strength, own_y + y * strength, own_z + z * strength)
+                total.bones[bone] = moved, after(share_of(turn, strength), turned)
             case UVEffect():
                 total.uvs.append((effect, strength))
             case PaintEffect(surface=surface, times=times, plus=plus):

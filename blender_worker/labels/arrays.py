@@ -5,6 +5,7 @@ What an eye would call the surface counts: where alpha is under a half, what lie
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import gpu
@@ -13,13 +14,13 @@ from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
 from blender_worker.character.actor import Actor, Pose
-from blender_worker.gpu.buffers import (
+from blender_worker.gpu.buffers import DrawRun, Geometry
+from blender_worker.gpu.frames import frame
+from blender_worker.gpu.shading import (
     FRAGMENT_SOURCE,
     VERTEX_SOURCE,
-    DrawRun,
-    Geometry,
     create_shader,
-    frame_buffer,
+    frame_values,
     set_surface,
     surface_info,
 )
@@ -80,39 +81,30 @@ class Labels:
 
 
 class LabelPass:
-    """Draws the labels of one actor. Let go of it before the scene is emptied."""
+    """Draws the labels of one actor."""
 
-    def __init__(
-        self, actor: Actor, geometry: Geometry, size: int, parts: Sequence[NDArray[np.uint8]] | None = None
-    ) -> None:
-        """`parts` has the part of each triangle of each of the actor's runs; without it everything is part 1."""
+    def __init__(self, actor: Actor, geometry: Geometry, size: int) -> None:
         self._actor, self._geometry, self._size = actor, geometry, size
-        self._pieces = _pieces(geometry.runs, parts)
-        info = surface_info(
-            ("VEC3", "world_normal"), ("VEC2", "texture_uv"), ("VEC4", "there"), ("FLOAT", "depth"), other=True
-        )
-        for slot, (name, (kind, _)) in enumerate(_LAYERS.items()):
-            info.fragment_out(slot, kind, f"out_{name}")
-        self._shader = create_shader(info, VERTEX_SOURCE + _VERTEX, FRAGMENT_SOURCE + _FRAGMENT)
-        square = (size, size)
-        self._layers = [gpu.types.GPUTexture(square, format=form) for _, form in _LAYERS.values()]
-        self._depth = gpu.types.GPUTexture(square, format="DEPTH_COMPONENT32F")
-        self._frame = gpu.types.GPUFrameBuffer(depth_slot=self._depth, color_slots=tuple(self._layers))
+        self._pieces = [(item, item.indices, 1) for item in geometry.runs]
+        self._frame = frame("labels", size, tuple(form for _, form in _LAYERS.values()))
+
+    def set_parts(self, parts: Sequence[NDArray[np.uint8]]) -> None:
+        """Say which part each triangle of each of the actor's runs is; before that, everything is part 1."""
+        self._pieces = _pieces(self._geometry.runs, parts)
 
     def draw(self, pose: Pose, other: Pose, camera: Camera, least_alpha: float = _SOLID) -> Labels:
         """The labels of the actor in `pose`; `other` is the pose that the flow leads to, seen by the same camera."""
-        batches = self._geometry.batches(pose, [(item.run.part, indices) for item, indices, _ in self._pieces], other)
-        constants = (0.0, least_alpha, float(self._size), self._actor.metres_per_unit)
-        frame = frame_buffer(camera, pose, *constants)  # has to live until all is drawn
-        shader = self._shader
+        batches = self._geometry.batches(pose, [indices for _, indices, _ in self._pieces], other)
+        values = frame_values(camera, pose, 0.0, least_alpha, float(self._size), self._actor.metres_per_unit)
+        shader = _shader()
         gpu.state.depth_mask_set(True)
         gpu.state.depth_test_set("LESS_EQUAL")
         gpu.state.blend_set("NONE")
-        with self._frame.bind():
-            self._frame.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+        with self._frame.buffer.bind():
+            self._frame.buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
             gpu.state.viewport_set(0, 0, self._size, self._size)
             shader.bind()
-            shader.uniform_block("frame", frame)
+            shader.uniform_block("frame", values)
             for (item, _, part), batch in zip(self._pieces, batches, strict=True):
                 set_surface(shader, item, pose.looks[item.run.surface])
                 shader.uniform_float("options", (item.cutoff, 0.0, 0.0, float(part)))
@@ -123,16 +115,24 @@ class LabelPass:
         return Labels(**arrays)
 
     def _read(self, slot: int, array: Array) -> NDArray[Any]:
-        data = self._frame.read_color(0, 0, self._size, self._size, array.channels or 1, slot, "FLOAT")
+        data = self._frame.buffer.read_color(0, 0, self._size, self._size, array.channels or 1, slot, "FLOAT")
         return np.frombuffer(data, np.float32).reshape(array.shape(self._size))[::-1].astype(array.dtype)
 
 
+@cache
+def _shader() -> gpu.types.GPUShader:
+    info = surface_info(
+        ("VEC3", "world_normal"), ("VEC2", "texture_uv"), ("VEC4", "there"), ("FLOAT", "depth"), other=True
+    )
+    for slot, (name, (kind, _)) in enumerate(_LAYERS.items()):
+        info.fragment_out(slot, kind, f"out_{name}")
+    return create_shader(info, VERTEX_SOURCE + _VERTEX, FRAGMENT_SOURCE + _FRAGMENT)
+
+
 def _pieces(
-    runs: Sequence[DrawRun], parts: Sequence[NDArray[np.uint8]] | None
+    runs: Sequence[DrawRun], parts: Sequence[NDArray[np.uint8]]
 ) -> list[tuple[DrawRun, gpu.types.GPUIndexBuf, int]]:
     """The runs, each taken apart into the triangles of one part."""
-    if parts is None:
-        return [(item, item.indices, 1) for item in runs]
     found = []
     for item, of_triangle in zip(runs, parts, strict=True):
         for part in np.unique(of_triangle).tolist():

@@ -24,20 +24,17 @@ class Marker:
 
     def __init__(self, actor: Actor, anatomy: Anatomy, size: int) -> None:
         self._actor, self._anatomy, self._size = actor, anatomy, size
-        rest = actor.pose({}, (0.0, 0.0, 0.0))
-        self._head = [
-            np.flatnonzero((part.turns > 0.5) & (points[:, 2] > actor.neck_position[2]))
-            for part, points in zip(actor.parts, rest.positions, strict=True)
-        ]
-        face = [np.zeros(len(part.vertices), bool) for part in actor.parts]
+        above = actor.rest.positions[:, 2] > actor.neck_position[2]
+        self._head = np.flatnonzero((actor.vertices.turns > 0.5) & above)
+        face = np.zeros(len(above), bool)
         for run, parts in zip(actor.runs, anatomy.triangles, strict=True):
-            face[run.part][run.triangles[np.isin(parts, _FACE)]] = True
-        self._face = [np.flatnonzero(mask) for mask in face]
+            face[run.triangles[np.isin(parts, _FACE)]] = True
+        self._face = np.flatnonzero(face)
 
     def mark(self, pose: Pose, camera: Camera, labels: Labels) -> Marks:
         """The marks of a picture of `pose`; `labels` are those of the same picture."""
         landmarks = {
-            name: (pose.positions[found.part][found.vertices] * found.weights[:, None]).sum(axis=0)
+            name: (pose.positions[found.vertices] * found.weights[:, None]).sum(axis=0)
             for name, found in self._anatomy.landmarks.items()
         }
         landmarks["neck"] = np.array(self._actor.neck_position, np.float32)
@@ -75,8 +72,8 @@ class Marker:
         around = np.s_[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
         return bool((_member(parts)[labels.parts[around]] & (labels.depth[around] >= nearest)).any())
 
-    def _box(self, pose: Pose, chosen: list[NDArray[np.intp]], camera: Camera) -> Box | None:
-        points = np.concatenate([p.take(few, axis=0) for p, few in zip(pose.positions, chosen, strict=True)])
+    def _box(self, pose: Pose, chosen: NDArray[np.intp], camera: Camera) -> Box | None:
+        points = pose.positions.take(chosen, axis=0)
         if not len(points):
             return None
         pixels = camera.project(points, self._size)

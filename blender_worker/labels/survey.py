@@ -4,11 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
-from blender_worker.character.actor import Actor, Pose
+from blender_worker.character.actor import FRONT, Actor
 from blender_worker.labels.arrays import LabelPass
 from farm.pipe import Survey
 
-_FRONT = (0.0, 0.0, 0.0)
+_ON_HEAD = 0.5
+"""Share of the neck's rotation from which a vertex is one of the head's."""
 _MOVED = 1e-3
 """Share of the head's height by which a morph must move a vertex to make it one of the face's."""
 _SEEN_THROUGH = 0.75
@@ -22,12 +23,10 @@ def survey(actor: Actor, camera: Camera, labels: LabelPass) -> Survey:
 
     The face is the set of vertices that the annotated morphs move on the head; without such morphs it is unknown.
     """
-    rest = actor.pose({}, _FRONT)
-    seen_neutral = labels.draw(rest, rest, camera, _SEEN_THROUGH)
+    seen_neutral = labels.draw(actor.rest, actor.rest, camera, _SEEN_THROUGH)
     depth = seen_neutral.depth / actor.metres_per_unit
-    head = [part.turns > 0.5 for part in actor.parts]
-    face = _face(actor, rest, head)
-    points, turning = np.concatenate(rest.positions), np.concatenate(head)
+    points, turning = actor.rest.positions, actor.vertices.turns > _ON_HEAD
+    face = _moved(actor) & turning
     size = len(depth)
     screen = camera.project(points, size)
     inside = ((screen >= 0) & (screen < size)).all(axis=1)
@@ -43,8 +42,7 @@ def survey(actor: Actor, camera: Camera, labels: LabelPass) -> Survey:
         # A depth of 0 is a pixel where only the edge of something is: nothing hides what is there.
         shown = (own <= surface + _CLOSE * actor.head_height) | (surface == 0)
         visible = float(shown.sum() / face.sum())
-        normals = np.concatenate([part.normals for part in actor.parts])
-        facing = float(-normals[face, 1].mean())
+        facing = float(-actor.vertices.normals[face, 1].mean())
     return Survey(
         coverage=float((seen_neutral.parts > 0).mean()),
         head_box=(float(left), float(top), float(right), float(bottom)),
@@ -56,11 +54,10 @@ def survey(actor: Actor, camera: Camera, labels: LabelPass) -> Survey:
     )
 
 
-def _face(actor: Actor, rest: Pose, head: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    """(all vertices,) whether an annotated morph moves the vertex, on the head."""
-    moved = [np.zeros(len(mask), bool) for mask in head]
-    for name in actor.morphs:
-        for number, positions in enumerate(actor.pose({name: 1.0}, _FRONT).positions):
-            distance = np.abs(positions - rest.positions[number]).max(axis=1)
-            moved[number] |= distance > _MOVED * actor.head_height
-    return np.concatenate([one & other for one, other in zip(moved, head, strict=True)])
+def _moved(actor: Actor) -> NDArray[np.bool_]:
+    """(n,) whether an annotated morph moves the vertex."""
+    moved = np.zeros(len(actor.rest.positions), bool)
+    for index in actor.morphs:
+        distance = np.abs(actor.pose({index: 1.0}, FRONT).positions - actor.rest.positions).max(axis=1)
+        moved |= distance > _MOVED * actor.head_height
+    return moved

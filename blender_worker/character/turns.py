@@ -1,0 +1,59 @@
+"""Rotations as unit quaternions x, y, z, w: four plain numbers, since a pose has few of them."""
+
+from math import acos, cos, sin, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Turn = tuple[float, float, float, float]
+NO_TURN: Turn = (0.0, 0.0, 0.0, 1.0)
+_TINY = 1e-6
+
+
+def unit(x: float, y: float, z: float, w: float) -> Turn:
+    """The rotation of a quaternion of any length; none for one without a length."""
+    length = sqrt(x * x + y * y + z * z + w * w)
+    return (x / length, y / length, z / length, w / length) if length > _TINY else NO_TURN
+
+
+def after(second: Turn, first: Turn) -> Turn:
+    """First the one, then the other."""
+    (ax, ay, az, aw), (bx, by, bz, bw) = second, first
+    return (
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+        aw * bw - ax * bx - ay * by - az * bz,
+    )
+
+
+def share_of(turn: Turn, share: float) -> Turn:
+    """`share` of a rotation, about the same axis the short way round; any share, negative ones too."""
+    x, y, z, w = turn if turn[3] >= 0 else (-turn[0], -turn[1], -turn[2], -turn[3])
+    length = sqrt(x * x + y * y + z * z)
+    if length < _TINY:
+        return NO_TURN
+    half = acos(min(1.0, w)) * share
+    along = sin(half) / length
+    return (x * along, y * along, z * along, cos(half))
+
+
+def matrix_of(turn: Turn) -> NDArray[np.float64]:
+    """(3, 3) for column vectors."""
+    x, y, z, w = turn
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def turn_of(matrix: NDArray[np.float64]) -> Turn:
+    """The rotation of a (3, 3) matrix that turns by less than half a circle."""
+    w = sqrt(max(0.0, 1 + float(np.trace(matrix)))) / 2
+    if w < _TINY:
+        raise ValueError("a turn by half a circle has no one axis here")
+    away = (matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1])
+    return unit(*(float(value) / (4 * w) for value in away), w)

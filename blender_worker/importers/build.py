@@ -1,0 +1,108 @@
+"""Builds an actor from a character, whatever its format.
+
+`rig` says what can move, `morphs` takes source morphs apart, `mmd_surfaces` and `gltf_surfaces` know how their formats'
+materials are drawn.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_worker.character.actor import Actor, BoneInfo, Run, Vertices
+from blender_worker.character.head import HEAD_WEIGHT, head_height
+from blender_worker.character.surface import Surface
+from blender_worker.importers import gltf_surfaces, mmd_surfaces
+from blender_worker.importers.morphs import take_apart
+from blender_worker.importers.pictures import Pictures
+from blender_worker.importers.rig import Rig
+from farm.models.description import Character
+from farm.models.materials import GltfMaterial, Material
+from farm.models.skeleton import locate_neck_and_head
+
+_ORDINARY_HEAD = 0.25
+"""Metres; for a model of which nothing is above its neck."""
+
+
+def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[int]) -> Actor:
+    """The actor of `character`.
+
+    `textures` maps texture indices to the bytes of files beside the model; `wanted` are the indices of the source morphs
+    that will be used. Raises NoNeckBoneError. What could not be honoured is in the actor's warnings.
+    """
+    neck, head, _ = locate_neck_and_head(character.bones)
+    world = np.array(character.axes.to_world, np.float32)
+    positions = character.positions @ world.T
+    warnings: list[str] = []
+    rig = Rig(character, neck, world)
+    uvs = _uvs(character)
+    morphs = take_apart(character, wanted, world, uvs, warnings)
+    skeleton, skin = rig.bind(morphs.values(), positions)
+    heads = [_vector(world @ np.array(bone.position)) for bone in character.bones]
+    pictures = Pictures(character, textures, warnings)
+    return Actor(
+        vertices=Vertices(
+            positions=positions,
+            normals=character.normals @ world.T,
+            uvs=np.ascontiguousarray(uvs * np.float32([1, -1]) + np.float32([0, 1])),
+            turns=rig.turns,
+            outlines=character.edge_scales,
+            bones=rig.owners,
+        ),
+        surfaces=[_surface(material, pictures) for material in character.materials],
+        runs=[
+            Run(index, _triangles(character, material, world))
+            for index, material in enumerate(character.materials)
+            if material.triangle_count
+        ],
+        morphs=morphs,
+        skeleton=skeleton,
+        skin=skin,
+        neck_position=heads[neck],
+        head_height=_head_height(character, head, neck, rig.turns, positions[:, 2] - np.float32(heads[neck][2])),
+        metres_per_unit=character.axes.metres,
+        bones=[
+            BoneInfo(bone.name, -1 if bone.parent is None else bone.parent, at, role)
+            for bone, at, role in zip(character.bones, heads, rig.roles(head), strict=True)
+        ],
+        warnings=warnings,
+    )
+
+
+def _vector(values: NDArray[np.floating]) -> tuple[float, float, float]:
+    x, y, z = values.tolist()
+    return x, y, z
+
+
+def _surface(material: Material, pictures: Pictures) -> Surface:
+    if isinstance(material, GltfMaterial):
+        return gltf_surfaces.surface_of(material, pictures)
+    return mmd_surfaces.surface_of(material, pictures)
+
+
+def _uvs(character: Character) -> NDArray[np.float32]:
+    """(n, 2) the coordinates at which each vertex' base texture is looked up at rest, v from the top."""
+    uvs = character.uvs.copy()
+    for material in character.materials:
+        if isinstance(material, GltfMaterial) and material.base is not None:
+            vertices = gltf_surfaces.vertices_of(character, material)
+            uvs[vertices] = gltf_surfaces.looked_up(character, material.base, vertices)
+    return uvs
+
+
+def _triangles(character: Character, material: Material, world: NDArray[np.float32]) -> NDArray[np.int32]:
+    """A material's triangles, turned over where the axes change hands or the file's are left-handed."""
+    rows = slice(material.first_triangle, material.first_triangle + material.triangle_count)
+    triangles = character.triangles[rows]
+    return np.ascontiguousarray(triangles[:, ::-1] if np.linalg.det(world) < 0 else triangles)
+
+
+def _head_height(
+    character: Character, head: int, neck: int, turns: NDArray[np.float32], heights: NDArray[np.float32]
+) -> float:
+    """The height of the head over the neck bone; of an empty model, something to go on with."""
+    weight = np.where(character.bone_indices == head, character.bone_weights, 0).sum(axis=1)
+    # Without a head bone the neck stands in for it, and a few vertices of the neck are no head.
+    by_head = [weight > HEAD_WEIGHT] if head != neck else []
+    choices = (heights[chosen] for chosen in (*by_head, turns > HEAD_WEIGHT, heights > 0))
+    return head_height(choices, _ORDINARY_HEAD / character.axes.metres)

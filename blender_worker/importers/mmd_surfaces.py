@@ -1,0 +1,70 @@
+"""How the materials of PMX and PMD are drawn. Source: PMX 2.1, and what MikuMikuDance shows under its default light."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_worker.character.ramps import from_toon, two_tone
+from blender_worker.character.surface import Look, Surface
+from blender_worker.character.textures import linear_of
+from blender_worker.importers.pictures import Pictures
+from farm.models.description import MaterialOffset
+from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
+from farm.styles.surface import SphereBlend
+
+
+class MmdPaint:
+    """A material's numbers.
+
+    Diffuse (4), ambient (3), edge colour (4), edge size (1), texture tint (4) and summand (3), tints of the sphere map (3)
+    and of the toon ramp (3).
+    """
+
+    def __init__(self, material: MmdMaterial) -> None:
+        edge = material.edge_size if material.flags & MaterialFlag.EDGE else 0.0
+        numbers = (*material.diffuse, *material.ambient, *material.edge_colour, edge, 1, 1, 1, 1, 0, 0, 0, *(1,) * 6)
+        self.values = np.array(numbers, np.float32)
+
+    @staticmethod
+    def change(entry: MaterialOffset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The factors and summands of a material morph's entry."""
+        numbers = (*entry.diffuse, *entry.ambient, *entry.edge_colour, entry.edge_size)
+        if entry.adds:
+            tints = (*entry.texture_tint[:3], *entry.sphere_tint[:3], *entry.toon_tint[:3])
+            plus = np.array((*numbers, 0, 0, 0, 0, *tints), np.float32)
+            return np.ones_like(plus), plus
+        tints = (*entry.texture_tint, 1, 1, 1, *entry.sphere_tint[:3], *entry.toon_tint[:3])
+        times = np.array((*numbers, *tints), np.float32)
+        return times, np.zeros_like(times)
+
+    def look(self, values: NDArray[np.float32]) -> Look:
+        """The colour that MikuMikuDance shows under its default light: diffuse times 0.6 plus ambient, at most 1."""
+        values = values.clip(0, None)
+        rgb = (values[:3] * 0.6 + values[4:7]) * values[12:15]
+        red, green, blue = linear_of(rgb.clip(0, 1)).tolist()
+        edge = linear_of(values[7:10].clip(0, 1)).tolist()
+        added, sphere, ramp = (linear_of(values[i : i + 3].clip(0, 1)).tolist() for i in (16, 19, 22))
+        return Look(
+            colour=(red, green, blue, min(1.0, float(values[3] * values[15]))),
+            added=(added[0], added[1], added[2]),
+            outline=float(values[11]),
+            outline_colour=(edge[0], edge[1], edge[2], min(1.0, float(values[10]))),
+            sphere=(sphere[0], sphere[1], sphere[2]),
+            ramp=(ramp[0], ramp[1], ramp[2]),
+        )
+
+
+def surface_of(material: MmdMaterial, pictures: Pictures) -> Surface:
+    """The surface of `material`."""
+    # A sphere map in sub-texture mode is looked up by coordinates of its own, which hardly any character has.
+    drawn = material.sphere_mode in (SphereMode.MULTIPLY, SphereMode.ADD)
+    sphere = pictures.texture(material.sphere) if drawn else None
+    toon = pictures.texture(material.toon)
+    return Surface(
+        name=material.name,
+        paint=MmdPaint(material),
+        texture=pictures.texture(material.texture),
+        double_sided=bool(material.flags & MaterialFlag.DOUBLE_SIDED),
+        ramp=from_toon(toon) if toon is not None else two_tone(),
+        sphere=sphere,
+        sphere_blend=SphereBlend(material.sphere_mode) if sphere is not None else SphereBlend.NONE,
+    )
