@@ -9,7 +9,7 @@ def start() -> None:
 
 
 def clear() -> None:
-    """Remove everything that a model brought. (Loading an empty file instead would also unload the VRM add-on.)"""
+    """Remove everything that a model brought. (Loading an empty file instead costs more.)"""
     data = bpy.data
     data.batch_remove([scene for scene in data.scenes if scene != bpy.context.scene])
     for blocks in (

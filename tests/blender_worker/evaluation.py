@@ -1,19 +1,18 @@
-"""Has Blender evaluate poses in a process of its own."""
+"""Poses models as a worker does, and says where everything is."""
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-FRONT = (0.0, 0.0, 0.0)
+from blender_worker.character.actor import FRONT, Actor
+from blender_worker.importers.build import build
+from farm.models.package import read_character
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A pose to evaluate."""
+    """A pose to evaluate; of several morphs with one name the first is meant."""
 
     weights: dict[str, float]
     rotation: tuple[float, float, float] = FRONT
@@ -21,36 +20,28 @@ class Asked:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What Blender evaluated for one model."""
+    """What came of it for one model, a list entry for each pose."""
 
+    actor: Actor
     positions: list[np.ndarray]
     uvs: list[np.ndarray]
     colours: list[np.ndarray]
+    """(surfaces, 4)"""
     outlines: list[np.ndarray]
-    neck: np.ndarray
-    head_height: float
+    """(surfaces, 5): colour and width."""
 
 
-def evaluate(folder: Path, *models: tuple[Path, list[Asked]]) -> list[Evaluated]:
-    """Evaluate every model's poses, one after another in one Blender."""
-    jobs = [
-        {"model": str(model), "poses": [{"weights": p.weights, "rotation": p.rotation} for p in poses]}
-        for model, poses in models
-    ]
-    out = folder / "evaluated.npz"
-    command = [sys.executable, "-m", "tests.blender_worker.probe", str(out), json.dumps(jobs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
-    assert done.returncode == 0, done.stderr[-3000:]
-    with np.load(out) as archive:
-        found = dict(archive)
-    return [
-        Evaluated(
-            *(
-                [found[f"{number}_{kind}_{i}"] for i in range(len(poses))]
-                for kind in ("positions", "uvs", "colours", "outlines")
-            ),
-            neck=found[f"{number}_neck"],
-            head_height=float(found[f"{number}_head_height"]),
-        )
-        for number, (_, poses) in enumerate(models)
-    ]
+def evaluate(model: Path, asked: list[Asked]) -> Evaluated:
+    """Evaluate the poses of one model, without textures."""
+    character = read_character(model.suffix, model.read_bytes())
+    names = [morph.name for morph in character.morphs]
+    index_of = {name: names.index(name) for pose in asked for name in pose.weights}
+    actor = build(character, {}, sorted(index_of.values()))
+    poses = [actor.pose({index_of[n]: w for n, w in pose.weights.items()}, pose.rotation) for pose in asked]
+    return Evaluated(
+        actor=actor,
+        positions=[pose.positions for pose in poses],
+        uvs=[actor.vertices.uvs if pose.uvs is None else pose.uvs for pose in poses],
+        colours=[np.array([look.colour for look in pose.looks]) for pose in poses],
+        outlines=[np.array([(*look.outline_colour, look.outline) for look in pose.looks]) for pose in poses],
+    )

@@ -1,8 +1,5 @@
 """Parts and landmarks: found on every character, in their places, and moving as the morphs say."""
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,7 @@ import pytest
 from blender_worker.anatomy.part_names import Hint, hint_of
 from farm.labels import LANDMARKS
 from farm.morphs.vocabulary import POSE_ENTRIES, target_morphs
-
-pytestmark = pytest.mark.blender
+from tests.blender_worker.studied import studied
 
 SEEN_TARGETS = [target.name for target in target_morphs()]
 EYES_AND_MOUTH = {name for name in LANDMARKS if name.startswith(("eye_", "iris_", "mouth_"))}
@@ -24,7 +20,7 @@ HEAD_PARTS = {"HAIR", "FACE", "EYE_LEFT", "EYE_RIGHT", "EYEBROWS", "MOUTH", "BOD
 
 @dataclass(frozen=True)
 class Studied:
-    """What `anatomy_probe` found on one model; places are in head heights from the neck."""
+    """What `studied` found on one model; places are in head heights from the neck."""
 
     found: dict[str, Any]
 
@@ -50,21 +46,15 @@ class Studied:
         return float(width), float((self.at("mouth_top", target) - self.at("mouth_bottom", target))[2])
 
 
-def study(folder: Path, *models: tuple[Path, str], targets: list[str] = SEEN_TARGETS) -> list[Studied]:
-    """Study (model, how it is mangled) one after another in one Blender."""
-    jobs = [{"model": str(model), "mangled": mangled, "targets": targets} for model, mangled in models]
-    out = folder / "studied.json"
-    command = [sys.executable, "-m", "tests.blender_worker.anatomy_probe", str(out), json.dumps(jobs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=250)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [Studied(found) for found in json.loads(out.read_text())]
+def study(*models: tuple[Path, str], targets: list[str] = SEEN_TARGETS) -> list[Studied]:
+    """Study (model, how it is mangled)."""
+    return [Studied(studied(model, mangled, targets)) for model, mangled in models]
 
 
 @pytest.fixture(scope="module")
-def own(mascots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Studied]:
+def own(mascots: dict[str, Path]) -> dict[str, Studied]:
     """The project's own characters."""
-    folder = tmp_path_factory.mktemp("own")
-    return dict(zip(mascots, study(folder, *((path, "") for path in mascots.values())), strict=True))
+    return dict(zip(mascots, study(*((path, "") for path in mascots.values())), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +76,9 @@ REAL = {
 
 
 @pytest.fixture(scope="module")
-def real(real_models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Studied]:
+def real(real_models: Path) -> dict[str, Studied]:
     """Other people's characters."""
-    folder = tmp_path_factory.mktemp("real")
-    return dict(zip(REAL, study(folder, *((real_models / path, "") for path in REAL.values())), strict=True))
+    return dict(zip(REAL, study(*((real_models / path, "") for path in REAL.values())), strict=True))
 
 
 def is_a_face(one: Studied) -> None:
@@ -142,7 +131,7 @@ def test_every_run_has_its_triangles_and_a_model_is_studied_fast(
     for name, one in (own | real).items():
         assert all(one.found["matches"]), name
         assert "BACKGROUND" not in one.parts, name
-        assert one.found["seconds"] < 3, name  # a sixth of that on an idle machine, most of it Blender's poses
+        assert one.found["seconds"] < 3, name
 
 
 @pytest.mark.parametrize("name", ["nagi", "momo"])
@@ -312,10 +301,9 @@ MANGLED = [
 
 
 @pytest.fixture(scope="module")
-def mangled(mascots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Studied]:
+def mangled(mascots: dict[str, Path]) -> dict[str, Studied]:
     """Nagi, spoiled in several ways."""
-    folder = tmp_path_factory.mktemp("mangled")
-    return dict(zip(MANGLED, study(folder, *((mascots["nagi"], how) for how in MANGLED), targets=[]), strict=True))
+    return dict(zip(MANGLED, study(*((mascots["nagi"], how) for how in MANGLED), targets=[]), strict=True))
 
 
 @pytest.mark.parametrize("how", MANGLED)

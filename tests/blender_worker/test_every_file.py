@@ -1,5 +1,5 @@
-"""Every morph type, weight type, index size and encoding: made by the project's own writers, evaluated by Blender,
-checked against numpy."""
+"""Every morph type, weight type, index size and encoding: made by the project's own writers,
+posed as a worker poses it, checked against formulas of the formats."""
 
 import itertools
 from dataclasses import replace
@@ -28,7 +28,6 @@ from farm.poses import rotation_matrix
 from tests.blender_worker.evaluation import Asked, evaluate
 from tests.farm.models.made_files import material
 
-pytestmark = pytest.mark.blender
 COUNT = 60
 TURN = (11.0, -17.0, 6.0)
 NECK_AT = np.array([0.25, 10.0, -0.5])
@@ -165,7 +164,7 @@ def test_every_weight_type_index_size_and_encoding_stands_the_same(tmp_path: Pat
         path.write_bytes(pmx_bytes(content, layout))
         files.append((path, [asked]))
 
-    found = evaluate(tmp_path, *files)
+    found = [evaluate(*file) for file in files]
 
     for layout, evaluated in zip(layouts, found, strict=True):
         content = single_bone(made) if layout.deform == 0 else made
@@ -191,7 +190,7 @@ def test_every_morph_does_what_numpy_says(tmp_path: Path) -> None:
         Asked({"替え": 0.9}),
     ]
 
-    (found,) = evaluate(tmp_path, (path, asked))
+    found = evaluate(path, asked)
 
     def check(number: int, offsets: np.ndarray, eye: float = 0.0, turn: tuple[float, float, float] = (0, 0, 0)) -> None:
         expected = skinned(made, offsets, eye, turn)
@@ -234,7 +233,7 @@ def test_a_pmd_stands_and_morphs_like_the_pmx_it_was_made_from(tmp_path: Path) -
     path = tmp_path / "cloud.pmd"
     path.write_bytes(pmd_bytes(made))
 
-    (found,) = evaluate(tmp_path, (path, [Asked({}), Asked({"頂点": 0.5, "頂点2": 1.0}, TURN)]))
+    found = evaluate(path, [Asked({}), Asked({"頂点": 0.5, "頂点2": 1.0}, TURN)])
 
     np.testing.assert_allclose(found.positions[0], to_blender(made.positions), atol=1e-5)
     expected = skinned(made, offsets_of(made, 頂点=0.5, 頂点2=1.0), 0.0, TURN)

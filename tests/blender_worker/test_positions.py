@@ -3,14 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from farm.models.description import GroupMorph, VertexMorph
 from farm.models.package import read_character
 from farm.poses import rotation_matrix
 from tests.blender_worker.evaluation import Asked, evaluate
-
-pytestmark = pytest.mark.blender
 
 
 def test_gene_light_stands_and_poses_as_the_independent_importer_says(
@@ -22,11 +19,11 @@ def test_gene_light_stands_and_poses_as_the_independent_importer_says(
 
     turn = tuple(expected["rotation_deg"].tolist())
     model = real_models / "gene" / "Gene_light.pmx"
-    (found,) = evaluate(tmp_path, (model, [Asked({}), Asked(weights, turn)]))
+    found = evaluate(model, [Asked({}), Asked(weights, turn)])
 
     np.testing.assert_allclose(found.positions[0], expected["base"], atol=1e-4)
     np.testing.assert_allclose(found.positions[1], expected["posed"], atol=1e-3)
-    np.testing.assert_allclose(found.neck, expected["neck_head"], atol=1e-4)
+    np.testing.assert_allclose(found.actor.neck_position, expected["neck_head"], atol=1e-4)
 
 
 def test_a_mascot_poses_as_numpy_says(mascots: dict[str, Path], tmp_path: Path) -> None:
@@ -35,7 +32,7 @@ def test_a_mascot_poses_as_numpy_says(mascots: dict[str, Path], tmp_path: Path) 
     weights, rotation = {"あ": 0.75, "まばたき": 0.5, "怒り": 0.25}, (12.0, -7.0, 18.0)
 
     # WHEN Blender evaluates her
-    (found,) = evaluate(tmp_path, (mascots["nagi"], [Asked(weights, rotation)]))
+    found = evaluate(mascots["nagi"], [Asked(weights, rotation)])
 
     # THEN the positions are: morphs added up, then the neck's rotation by the weights of the bones below it
     names = [morph.name for morph in character.morphs]
@@ -69,14 +66,14 @@ def test_a_mascot_poses_as_numpy_says(mascots: dict[str, Path], tmp_path: Path) 
 
 def test_a_vrm_blinks_and_turns_its_head(real_models: Path, tmp_path: Path) -> None:
     model = real_models / "vrm_godette" / "Godette_vrm_v4.vrm"
-    (found,) = evaluate(tmp_path, (model, [Asked({}), Asked({"blink_l": 1.0}), Asked({}, (0.0, 0.0, 20.0))]))
+    found = evaluate(model, [Asked({}), Asked({"blink_l": 1.0}), Asked({}, (0.0, 0.0, 20.0))])
 
     rest, winking, turned = found.positions
     moved = np.abs(winking - rest).sum(axis=1)
     assert moved.max() > 0.005
     middle = float((rest[:, 0] * moved).sum() / moved.sum())
     assert middle > 0.03, "the character's left eye is at positive x, as it looks along -y"
-    assert (rest[:, 2] > found.neck[2]).any()
+    assert (rest[:, 2] > found.actor.neck_position[2]).any()
     far = np.abs(turned - rest).max(axis=1) > 1e-3
-    assert rest[far][:, 2].min() > found.neck[2] - 0.15, "only what is above the neck turns"
+    assert rest[far][:, 2].min() > found.actor.neck_position[2] - 0.15, "only what is above the neck turns"
     assert far.mean() > 0.2

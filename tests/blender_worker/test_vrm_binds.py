@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from tests.blender_worker.evaluation import Asked, evaluate
-
-pytestmark = pytest.mark.blender
 
 
 def parts_of(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -38,7 +35,7 @@ def test_vrm_0_material_values_change_colour_and_texture_transform(real_models: 
     path = tmp_path / "npc.vrm"
     path.write_bytes(glb(content, rest))
 
-    (found,) = evaluate(tmp_path, (path, [Asked({}), Asked({"a": 0.5}), Asked({"a": 1.0})]))
+    found = evaluate(path, [Asked({}), Asked({"a": 0.5}), Asked({"a": 1.0})])
 
     before, half, full = found.colours
     changed = np.abs(full - before).max(axis=1) > 1e-3
@@ -66,7 +63,7 @@ def test_vrm_1_binds_change_colour_and_texture_transform(real_models: Path, tmp_
     path = tmp_path / "mtoon.vrm"
     path.write_bytes(glb(content, rest))
 
-    (found,) = evaluate(tmp_path, (path, [Asked({}), Asked({"aa": 1.0})]))
+    found = evaluate(path, [Asked({}), Asked({"aa": 1.0})])
 
     np.testing.assert_allclose(found.colours[1][0], [0.0, 0.5, 1.0, 0.25], atol=1e-5)
     before, after = found.uvs
@@ -87,5 +84,5 @@ def test_a_vrm_without_expressions_offers_its_shape_keys(real_models: Path, tmp_
     assert morphs["blink_left"].kind == "shape key"
     assert morphs["ah"].kind == "shape key"
 
-    (found,) = evaluate(tmp_path, (path, [Asked({"blink_left": 0.0}), Asked({"blink_left": 1.0})]))
+    found = evaluate(path, [Asked({"blink_left": 0.0}), Asked({"blink_left": 1.0})])
     assert np.abs(found.positions[1] - found.positions[0]).max() > 0.005

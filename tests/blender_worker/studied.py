@@ -1,24 +1,16 @@
-"""Runs inside a Blender process of its own: studies models and writes what it finds to a .json file.
+"""Studies models as a worker does, spoiled in ways of which `MANGLES` has one a function, and says what was found."""
 
-usage: python -m tests.blender_worker.anatomy_probe OUT.json JOBS
-JOBS is a JSON list of {"model": path, "mangled": name, "targets": [name]}.
-
-"mangled" names one of the functions below, which spoil a character before it is built; "" leaves it alone.
-"""
-
-import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from blender_worker import scene
 from blender_worker.anatomy.study import Anatomy, study
 from blender_worker.character.actor import Actor
-from blender_worker.importers import mmd, vrm
+from blender_worker.importers.build import build
 from farm.labels import Part
 from farm.models.description import Character
 from farm.models.package import read_character, read_model
@@ -84,25 +76,23 @@ MANGLES: dict[str, Callable[[Character], Character]] = {
 }
 
 
-def build(model: Path, mangled: str) -> tuple[Actor, dict[str, str]]:
-    """The actor in an empty scene, and its annotation."""
-    scene.clear()
+def built(model: Path, mangled: str) -> tuple[Actor, dict[str, int]]:
+    """The actor, and its annotation by the morphs' indices."""
     package = read_model(model)
-    annotation = package.inventory.annotation
-    if package.suffix == ".vrm":
-        return vrm.build(model, sorted(set(annotation.values()))), annotation
     character = read_character(package.suffix, package.data)
     if mangled:
         character = MANGLES[mangled](character)
-        names = {morph.name for morph in character.morphs}
-        annotation = {target: source for target, source in annotation.items() if source in names}
-    return mmd.build(character, {}, sorted(set(annotation.values()))), annotation
+    annotation = {
+        target: ref.index
+        for target, ref in package.inventory.annotation.items()
+        if ref.index < len(character.morphs) and character.morphs[ref.index].name == ref.name
+    }
+    return build(character, {}, sorted(set(annotation.values()))), annotation
 
 
 def described(actor: Actor, anatomy: Anatomy) -> dict[str, dict[str, object]]:
     """By part: its triangles, and the box and mean of their middles in head heights from the neck."""
-    rest = actor.pose({}, (0.0, 0.0, 0.0)).positions
-    middles = [rest[run.part][run.triangles].mean(axis=1) for run in actor.runs]
+    middles = [actor.rest.positions[run.triangles].mean(axis=1) for run in actor.runs]
     found = {}
     for part in Part:
         own = [one[kinds == part] for one, kinds in zip(middles, anatomy.triangles, strict=True)]
@@ -113,50 +103,32 @@ def described(actor: Actor, anatomy: Anatomy) -> dict[str, dict[str, object]]:
     return found
 
 
-def marks(actor: Actor, anatomy: Anatomy, weights: dict[str, float], turn: float) -> dict[str, list[float]]:
+def marks(actor: Actor, anatomy: Anatomy, weights: dict[int, float], turn: float) -> dict[str, list[float]]:
     """Where the landmarks are in a pose, in head heights from the neck."""
     positions = actor.pose(weights, (0.0, 0.0, turn)).positions
     return {
         name: (
-            ((positions[mark.part][mark.vertices] * mark.weights[:, None]).sum(axis=0) - actor.neck_position)
-            / actor.head_height
+            ((positions[mark.vertices] * mark.weights[:, None]).sum(axis=0) - actor.neck_position) / actor.head_height
         ).tolist()
         for name, mark in anatomy.landmarks.items()
     }
 
 
-def main(out: Path, jobs: list[dict[str, object]]) -> None:
-    """Write a list with what is found in each job's model."""
-    scene.start()
-    results = []
-    for job in jobs:
-        actor, annotation = build(Path(job["model"]), job["mangled"])
-        study(actor, annotation)
-        started = time.perf_counter()
-        anatomy = study(actor, annotation)
-        seconds = time.perf_counter() - started
-        results.append(
-            {
-                "seconds": seconds,
-                "matches": [len(a) == len(b.triangles) for a, b in zip(anatomy.triangles, actor.runs, strict=True)],
-                "rules": anatomy.rules,
-                "parts": described(actor, anatomy),
-                "turns": {
-                    name: float(actor.parts[mark.part].turns[mark.vertices].min())
-                    for name, mark in anatomy.landmarks.items()
-                },
-                "sums": {name: float(mark.weights.sum()) for name, mark in anatomy.landmarks.items()},
-                "rest": marks(actor, anatomy, {}, 0.0),
-                "turned": marks(actor, anatomy, {}, 20.0),
-                "posed": {
-                    target: marks(actor, anatomy, {annotation[target]: 1.0}, 0.0)
-                    for target in annotation
-                    if target in job["targets"]
-                },
-            }
-        )
-    out.write_text(json.dumps(results))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), json.loads(sys.argv[2]))
+def studied(model: Path, mangled: str, targets: list[str]) -> dict[str, Any]:
+    """What is found in one model; "mangled" names one of `MANGLES`, or is empty."""
+    actor, annotation = built(model, mangled)
+    started = time.process_time()
+    anatomy = study(actor, annotation)
+    return {
+        "seconds": time.process_time() - started,
+        "matches": [len(a) == len(b.triangles) for a, b in zip(anatomy.triangles, actor.runs, strict=True)],
+        "rules": anatomy.rules,
+        "parts": described(actor, anatomy),
+        "turns": {name: float(actor.vertices.turns[mark.vertices].min()) for name, mark in anatomy.landmarks.items()},
+        "sums": {name: float(mark.weights.sum()) for name, mark in anatomy.landmarks.items()},
+        "rest": marks(actor, anatomy, {}, 0.0),
+        "turned": marks(actor, anatomy, {}, 20.0),
+        "posed": {
+            target: marks(actor, anatomy, {annotation[target]: 1.0}, 0.0) for target in annotation if target in targets
+        },
+    }
