@@ -1,0 +1,30 @@
+"""What is on the graphics card outlives a character, or goes with it, and never shows in the next one's pictures."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.blender_worker.gpu.loads import CHARACTERS
+
+pytestmark = pytest.mark.blender
+LOADS = 1000
+"""With shaders compiled anew for each character, one load in a hundred drew with dead uniforms."""
+
+
+def seen(count: int, first: int) -> list[tuple[int, str]]:
+    command = [sys.executable, "-m", "tests.blender_worker.gpu.loads", str(count), str(first)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = (line.split() for line in done.stdout.splitlines() if line[:1].isdigit())
+    return [(int(number), digest) for number, digest in lines]
+
+
+@pytest.mark.timeout(1600)
+def test_a_thousand_loads_in_one_process_see_what_a_fresh_process_sees() -> None:
+    fresh = dict(seen(1, number)[0] for number in range(CHARACTERS))
+    assert len(set(fresh.values())) == CHARACTERS
+    found = seen(LOADS, 0)
+    assert len(found) == LOADS
+    wrong = [place for place, (number, digest) in enumerate(found) if digest != fresh[number]]
+    assert wrong == []
