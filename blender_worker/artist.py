@@ -19,6 +19,8 @@ from farm import pipe
 from farm.labels import ARRAYS, LabelName
 from farm.styles import STYLES
 
+_FEW_VIEWS = 16
+"""Up to so many, what none of them sees is not drawn at all."""
 _POSES = 2
 """Poses that are kept: a sample's two partitions, which all its views and the label flow use."""
 
@@ -43,7 +45,9 @@ class Artist:
         self._actor, self._request = actor, request
         self._camera = frame(request.camera, actor.neck_position, actor.head_height, actor.rest.positions)
         styles = [STYLES[name] for name in request.styles]
-        geometry = Geometry(actor, self._camera, request.size * request.supersample)
+        views = {self._camera, *(self._seen_from(shot) for shot in request.shots)}
+        large = request.size * request.supersample
+        geometry = Geometry(actor, self._camera, large, views if len(views) <= _FEW_VIEWS else None)
         self._canvas = open_canvas(request.canvas, actor, geometry, styles, request.size, request.supersample)
         self._labels = LabelPass(actor, geometry, request.size)
         self.survey = survey(actor, self._camera, self._labels)
@@ -65,13 +69,16 @@ class Artist:
         pose = self._pose(shot.weights, shot.rotation)
         other = pose if shot.other_rotation is None else self._pose(shot.weights, shot.other_rotation)
         clock.append(time.perf_counter())
-        camera = self._camera.seen_from(shot.view.yaw, shot.view.elevation)
+        camera = self._seen_from(shot)
         pictures = self._canvas.draw(pose, camera, shot.light)
         clock.append(time.perf_counter())
         arrays, marks = self._label(pose, other, camera)
         clock.append(time.perf_counter())
         seconds = dict(zip(("evaluate", "draw", "label"), np.diff(clock).tolist(), strict=True))
         return Drawing(pictures, arrays, marks, seconds)
+
+    def _seen_from(self, shot: pipe.Shot) -> Camera:
+        return self._camera.seen_from(shot.view.yaw, shot.view.elevation)
 
     def _label(self, pose: Pose, other: Pose, camera: Camera) -> tuple[list[NDArray[np.generic]], pipe.Marks | None]:
         if not self._request.labels:

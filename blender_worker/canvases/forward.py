@@ -65,33 +65,39 @@ class ForwardCanvas:
 
     def __init__(self, actor: Actor, geometry: Geometry, styles: Sequence[Style], size: int, supersample: int) -> None:
         self._actor, self._geometry, self._styles = actor, geometry, list(styles)
-        self._size, self._large = size, size * supersample
-        formulas = tuple(style.glsl for style in styles)
+        self._size, self._large, self._supersample = size, size * supersample, supersample
+        formulas, self._layers = _shared_layers(styles)
         self._shader = _surface_shader(formulas)
         # The compiler leaves out what no style looks up, and setting what is not there is an error.
         self._shaded = any("shade_ramp(" in formula for formula in formulas)
         self._outline_shader = _outline_shader()
-        self._resolve_shader = _resolve_shader(len(styles), supersample)
-        self._drawn = frame("drawn", self._large, ("RGBA16F",) * len(styles))
-        self._outlined = [i for i, style in enumerate(styles) if style.outline]
-        self._pictures = frame("pictures", size, ("RGBA8",) * len(styles), depth=False)
+        self._drawn = frame("drawn", self._large, ("RGBA16F",) * len(formulas))
 
     def draw(self, pose: Pose, camera: Camera, light: float) -> list[NDArray[np.uint8]]:
         """A (size, size, 4) picture for each style, top row first."""
         batches = self._geometry.batches(pose, [item.indices for item in self._geometry.runs])
         values = frame_values(camera, pose, light)
-        gpu.state.depth_mask_set(True)
-        gpu.state.depth_test_set("LESS_EQUAL")
-        gpu.state.blend_set("ALPHA_PREMULT")
+        self._begin()
         with self._drawn.buffer.bind():
             self._drawn.buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
             gpu.state.viewport_set(0, 0, self._large, self._large)
             self._draw_surfaces(batches, pose.looks, values)
-        for index in self._outlined:
-            with self._drawn.alone(index).bind():
-                gpu.state.viewport_set(0, 0, self._large, self._large)
-                self._draw_outlines(batches, pose.looks, values, self._styles[index].outline)
-        return self._resolve()
+        plain = [number for number, style in enumerate(self._styles) if not style.outline]
+        pictures = dict(zip(plain, self._resolve(plain), strict=True))
+        for number, style in enumerate(self._styles):
+            if style.outline:
+                self._begin()
+                with self._drawn.alone(self._layers[number]).bind():
+                    gpu.state.viewport_set(0, 0, self._large, self._large)
+                    self._draw_outlines(batches, pose.looks, values, style.outline)
+                (pictures[number],) = self._resolve([number])
+        return [pictures[number] for number in range(len(self._styles))]
+
+    @staticmethod
+    def _begin() -> None:
+        gpu.state.depth_mask_set(True)
+        gpu.state.depth_test_set("LESS_EQUAL")
+        gpu.state.blend_set("ALPHA_PREMULT")
 
     def _draw_surfaces(
         self, batches: list[gpu.types.GPUBatch], looks: list[Look], values: gpu.types.GPUUniformBuf
@@ -134,23 +140,47 @@ class ForwardCanvas:
             shader.uniform_float("options", (item.cutoff, 0.0, 2 * pixels / self._size, 0.0))
             batch.draw(shader)
 
-    def _resolve(self) -> list[NDArray[np.uint8]]:
+    def _resolve(self, styles: Sequence[int]) -> list[NDArray[np.uint8]]:
+        """The pictures of these styles, from their layers as they are now."""
+        if not styles:
+            return []
         gpu.state.depth_test_set("NONE")
         gpu.state.depth_mask_set(False)
         gpu.state.face_culling_set("NONE")
         gpu.state.blend_set("NONE")
+        target = frame("pictures", self._size, ("RGBA8",) * len(styles), depth=False).buffer
         pictures = []
-        with self._pictures.buffer.bind():
+        with target.bind():
             gpu.state.viewport_set(0, 0, self._size, self._size)
-            self._resolve_shader.bind()
-            for index, layer in enumerate(self._drawn.layers):
-                self._resolve_shader.uniform_sampler(f"layer{index}", layer)
-            whole_frame().draw(self._resolve_shader)
-            for index in range(len(self._styles)):
-                data = self._pictures.buffer.read_color(0, 0, self._size, self._size, 4, index, "UBYTE")
-                pixels = np.frombuffer(data, np.uint8).reshape(self._size, self._size, 4)
-                pictures.append(pixels)
+            shader = _resolve_shader(len(styles), self._supersample)
+            shader.bind()
+            for place, number in enumerate(styles):
+                shader.uniform_sampler(f"layer{place}", self._drawn.layers[self._layers[number]])
+            whole_frame().draw(shader)
+            for place in range(len(styles)):
+                data = target.read_color(0, 0, self._size, self._size, 4, place, "UBYTE")
+                pictures.append(np.frombuffer(data, np.uint8).reshape(self._size, self._size, 4))
         return pictures
+
+
+def _shared_layers(styles: Sequence[Style]) -> tuple[tuple[str, ...], list[int]]:
+    """The formulas that are drawn, and for each style which of them it shows.
+
+    An outline is drawn over a layer when the styles without one have been read from it, so one outlined style can share.
+    """
+    formulas: list[str] = []
+    layers, outlined = [], set()
+    for style in styles:
+        fitting = [place for place, formula in enumerate(formulas) if formula == style.glsl]
+        if style.outline:
+            fitting = [place for place in fitting if place not in outlined]
+        if not fitting:
+            formulas.append(style.glsl)
+            fitting = [len(formulas) - 1]
+        layers.append(fitting[0])
+        if style.outline:
+            outlined.add(fitting[0])
+    return tuple(formulas), layers
 
 
 @cache

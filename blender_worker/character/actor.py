@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.character.morphs import Combined, Morph, Vector, combine
+from blender_worker.character.morphs import Combined, Morph, ShapeEffect, Vector, combine
 from blender_worker.character.skeleton import Skeleton, Skin
 from blender_worker.character.surface import Look, Surface
 from blender_worker.character.turns import NO_TURN, Turn, turn_of
@@ -100,6 +100,16 @@ class Actor:
     def rest(self) -> Pose:
         """The neutral pose."""
         return self.pose({}, FRONT)
+
+    @cached_property
+    def movable(self) -> NDArray[np.bool_]:
+        """(n,) whether a pose can put the vertex anywhere else than at rest."""
+        moved = self.skin.held.copy()
+        for morph in self.morphs.values():
+            for effect in morph.every():
+                if isinstance(effect, ShapeEffect):
+                    moved[effect.vertices] = True
+        return moved
 
     def pose(self, weights: Mapping[int, float], rotation: Vector) -> Pose:
         """Take a pose.

@@ -124,6 +124,8 @@ class Skin:
         `bound` (n, k, 3) is where each joint alone would put a vertex at rest; None where that is `positions` (n, 3) for all.
         """
         held = shares > 0
+        self.held = (held & (joints >= 0)).any(axis=1)
+        """(n,) whether any joint has a share of the vertex."""
         lowest = np.where(held, joints, np.iinfo(np.int32).max).min(axis=1)
         highest = np.where(held, joints, -1).max(axis=1)
         rigid = lowest == highest

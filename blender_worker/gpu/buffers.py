@@ -1,6 +1,6 @@
 """An actor on the graphics card: the vertex buffers, indices and textures that all passes over it share."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import gpu
@@ -14,12 +14,17 @@ from blender_worker.character.surface import Surface
 from blender_worker.character.textures import Texture
 from blender_worker.gpu.textures import reduced, texel_density, upload, upload_ramp
 
+_MARGIN = 0.05
+"""Of the frame's side: more than an outline and the filter reach."""
+
 
 @dataclass(slots=True)
 class DrawRun:
     """A run of the actor, ready to be drawn."""
 
     run: Run
+    kept: NDArray[np.bool_]
+    """(m,) which of the run's triangles can ever be inside the frame; the others are not drawn."""
     surface: Surface
     indices: gpu.types.GPUIndexBuf
     texture: gpu.types.GPUTexture
@@ -32,9 +37,13 @@ class DrawRun:
 class Geometry:
     """The buffers of one actor."""
 
-    def __init__(self, actor: Actor, camera: Camera, size: int) -> None:
-        """`size` is the side in pixels that is drawn on; textures are reduced to what `camera` sees of them there."""
+    def __init__(self, actor: Actor, camera: Camera, size: int, views: Collection[Camera] | None = None) -> None:
+        """`size` is the side in pixels that is drawn on; textures are reduced to what `camera` sees of them there.
+
+        `views` are all the cameras that will ever be used; None for any.
+        """
         self._actor = actor
+        self._outside = outside(actor, views) if views is not None else None
         self._white = upload(np.full((1, 1, 4), 255, np.uint8))
         self._textures = self._upload_textures(camera, size)
         self._ramps: dict[bytes, gpu.types.GPUTexture] = {}
@@ -75,10 +84,14 @@ class Geometry:
 
     def _upload_run(self, run: Run) -> DrawRun:
         surface = self._actor.surfaces[run.surface]
+        kept = np.ones(len(run.triangles), bool)
+        if self._outside is not None:
+            kept = ~(self._outside[run.triangles].all(axis=1)).any(axis=1)
         return DrawRun(
             run=run,
+            kept=kept,
             surface=surface,
-            indices=gpu.types.GPUIndexBuf(type="TRIS", seq=run.triangles),
+            indices=gpu.types.GPUIndexBuf(type="TRIS", seq=np.ascontiguousarray(run.triangles[kept])),
             texture=self._white if surface.texture is None else self._textures[surface.texture],
             ramp=self._ramp(surface.ramp),
             sphere=self._white if surface.sphere is None else self._textures[surface.sphere],
@@ -114,6 +127,23 @@ class Geometry:
             fixed = self._fixed if pose.uvs is None else self._upload_fixed(pose.uvs)
             self._loaded = pose, _filled("position", pose), fixed
         return self._loaded[1:]
+
+
+def outside(actor: Actor, views: Collection[Camera]) -> NDArray[np.bool_]:
+    """(n, 4) whether a vertex, in every pose and from each of `views`, is beyond the frame's left, right, low, high edge.
+
+    A triangle whose corners are all beyond one edge cannot be seen. What can move may be anywhere.
+    """
+    moved = actor.movable
+    still = np.flatnonzero(~moved)
+    found = np.zeros((len(moved), 4), bool)
+    found[still] = True
+    for camera in views:
+        places = camera.project(actor.rest.positions[still], 1)
+        ahead = camera.distance_to(actor.rest.positions[still]) > camera.near
+        beyond = np.column_stack([places < -_MARGIN, places > 1 + _MARGIN])
+        found[still] &= beyond & ahead[:, None]
+    return found
 
 
 def _filled(name: str, pose: Pose) -> gpu.types.GPUVertBuf:

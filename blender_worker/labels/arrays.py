@@ -135,7 +135,7 @@ def _pieces(
     """The runs, each taken apart into the triangles of one part."""
     found = []
     for item, of_triangle in zip(runs, parts, strict=True):
-        for part in np.unique(of_triangle).tolist():
-            triangles = np.ascontiguousarray(item.run.triangles[of_triangle == part])
+        for part in np.unique(of_triangle[item.kept]).tolist():
+            triangles = np.ascontiguousarray(item.run.triangles[item.kept & (of_triangle == part)])
             found.append((item, gpu.types.GPUIndexBuf(type="TRIS", seq=triangles), part))
     return found
