@@ -155,7 +155,7 @@ class Figure:
     def visible(self, vertices: Indices, among: Mask) -> Mask:
         """(n,) whether nothing `among` hides the vertex from the front."""
         depth = self.cast(self.points[vertices][:, [0, 2]], among).depth
-        return ~(self.points[vertices, 1] > depth + CLOSE)
+        return np.asarray(~(self.points[vertices, 1] > depth + CLOSE))
 
 
 def connected(triangles: Indices, count: int) -> Indices:

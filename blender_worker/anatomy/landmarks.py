@@ -32,6 +32,8 @@ _BELOW_LIPS = 0.04
 _CHIN_RECEDES = 0.15
 """Head heights by which the chin's lower edge may lie behind the mouth."""
 _NOWHERE = 1e3
+_EYES_ABOVE_MOUTH = np.array([0.0, 0.0, 0.22])
+"""Head heights; for a face of which only the mouth is known."""
 _UNDERSIDE = 1.5
 """The chin ends where the surface goes back this much faster than down."""
 _SIDES = {"left": (1.0, Part.EYE_LEFT, "leftEye"), "right": (-1.0, Part.EYE_RIGHT, "rightEye")}
@@ -81,7 +83,7 @@ class _Finder:
         depth = figure.cast(figure.centres[chosen][:, [0, 2]], self._solid).depth
         found = np.unique(figure.triangles[chosen[~(figure.centres[chosen, 1] > depth + CLOSE)]])
         found = found[figure.turns[found] > _RIGID]
-        return found[figure.visible(found, self._solid)]
+        return np.asarray(found[figure.visible(found, self._solid)])
 
     def _at(self, vertex: int) -> Landmark:
         return Landmark(np.array([vertex], np.int32), np.ones(1, np.float32))
@@ -173,7 +175,7 @@ class _Finder:
             found[rows] = (total >= share * np.bincount(component))[component]
             if found.any() and np.ptp(figure.points[figure.vertices_of(found), 0]) > 0.04:
                 return found
-        return own
+        return np.asarray(own)
 
     def _iris(self, side: str, ball: Mask) -> Iterator[tuple[str, Landmark]]:
         """The middle of what the eye's bone holds, of a material named so, or of the eye."""
@@ -186,7 +188,8 @@ class _Finder:
             lambda: of_part & by_bone[figure.triangles].all(axis=1),
             lambda: of_part & named[figure.surface],
         )
-        middle = sum(self._largest(ball)) / 2
+        low, high = self._largest(ball)
+        middle = (low + high) / 2
         for choice in choices:
             chosen = choice()
             if chosen.any():
@@ -228,7 +231,7 @@ class _Finder:
         found = found[figure.points[found, 2] > np.mean(self._eyes, axis=0)[2]]
         if not len(found) or reach[found].max() < 2 * _STIRS:
             return np.zeros(0, np.int64)
-        return found[reach[found] > 0.6 * reach[found].max()]
+        return np.asarray(found[reach[found] > 0.6 * reach[found].max()])
 
     # Mouth
 
@@ -254,12 +257,15 @@ class _Finder:
 
     def _profile(self) -> Iterator[tuple[str, Landmark]]:
         """Nose and chin, on the line that the middle of the face shows from the side."""
-        if self._mouth is None and not self._eyes:
-            return
-        eyes = np.mean(self._eyes, axis=0) if self._eyes else None
         mouth = self._mouth
+        if self._eyes:
+            eyes = np.mean(self._eyes, axis=0)
+        elif mouth is not None:
+            eyes = mouth + _EYES_ABOVE_MOUTH
+        else:
+            return
+        top = eyes[2] - 0.02
         x = mouth[0] if mouth is not None else eyes[0]
-        top = eyes[2] - 0.02 if eyes is not None else mouth[2] + 0.2
         bottom = mouth[2] + 0.15 * (top - mouth[2]) if mouth is not None else top - 0.2
         hits = self._line(x, np.arange(bottom, top, _STEP))
         on_face = np.flatnonzero(

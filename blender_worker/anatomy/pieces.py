@@ -20,6 +20,8 @@ Then single triangles leave their piece: those of skin that the neck bone holds 
 mouth that is one piece with the face are mouth (`lips`).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -98,7 +100,7 @@ class Pieces:
         self.part = np.zeros(self.count, np.uint8)
         self.rule = np.full(self.count, "", dtype=object)
 
-    def _mean(self, values: NDArray) -> Floats:
+    def _mean(self, values: NDArray[Any]) -> Floats:
         """The mean over each piece's vertices of (n,) `values` of all vertices."""
         total = np.bincount(self._piece, values[self._vertex].astype(np.float64), minlength=self.count)
         return total / np.maximum(np.bincount(self._piece, minlength=self.count), 1)
@@ -115,7 +117,7 @@ class Pieces:
     @property
     def open(self) -> Mask:
         """The pieces that no rule has spoken for."""
-        return self.part == Part.BACKGROUND
+        return np.asarray(self.part == Part.BACKGROUND)
 
     def _set(self, chosen: Mask, part: Part, rule: str) -> None:
         chosen = chosen & self.open

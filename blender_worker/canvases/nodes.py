@@ -133,8 +133,9 @@ class NodeWriter:
         """Let `value` be a node's input; a number for a colour counts for all of its channels."""
         if isinstance(value, bpy.types.NodeSocket):
             self._tree.links.new(value, socket)
-        elif isinstance(value, tuple) or not hasattr(socket.default_value, "__len__"):
-            length = len(socket.default_value) if isinstance(value, tuple) else 0
-            socket.default_value = (*value, 1.0)[:length] if length else value
+        elif isinstance(value, tuple):
+            socket.default_value = (*value, 1.0)[: len(socket.default_value)]
+        elif not hasattr(socket.default_value, "__len__"):
+            socket.default_value = value
         else:
             socket.default_value = (value, value, value, 1.0)[: len(socket.default_value)]

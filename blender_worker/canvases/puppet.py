@@ -110,8 +110,8 @@ class Puppet:
         if self._camera.orthographic:
             ways = np.asarray(self._camera.axes()[2] * self._camera.distance, np.float32)
         else:
-            ways = self._camera.position().astype(np.float32) - points
-        _fill(sheet.mesh, "position", points + ways * sheet.share)
+            ways = np.asarray(self._camera.position(), np.float32) - points
+        _fill(sheet.mesh, "position", np.asarray(points + ways * sheet.share, np.float32))
         sheet.mesh.update()
 
     def _draw_outline(self, hull: _Hull, width: float) -> None:

@@ -55,5 +55,5 @@ def turn_of(matrix: NDArray[np.float64]) -> Turn:
     w = sqrt(max(0.0, 1 + float(np.trace(matrix)))) / 2
     if w < _TINY:
         raise ValueError("a turn by half a circle has no one axis here")
-    away = (matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1])
-    return unit(*(float(value) / (4 * w) for value in away), w)
+    x, y, z = matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]
+    return unit(float(x) / (4 * w), float(y) / (4 * w), float(z) / (4 * w), w)

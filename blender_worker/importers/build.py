@@ -44,7 +44,7 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
         vertices=Vertices(
             positions=positions,
             normals=character.normals @ world.T,
-            uvs=np.ascontiguousarray(uvs * np.float32([1, -1]) + np.float32([0, 1])),
+            uvs=np.ascontiguousarray(uvs * np.array([1, -1], np.float32) + np.array([0, 1], np.float32)),
             turns=rig.turns,
             outlines=character.edge_scales,
             bones=rig.owners,

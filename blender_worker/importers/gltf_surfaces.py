@@ -68,10 +68,10 @@ def vertices_of(character: Character, material: GltfMaterial) -> NDArray[np.int3
 def looked_up(character: Character, use: TextureUse, vertices: NDArray[np.int32]) -> NDArray[np.float32]:
     """(n, 2) where `vertices` look a texture up, v from the top. Source: KHR_texture_transform."""
     layer = character.uvs if use.layer == 0 or character.more_uvs is None else character.more_uvs[use.layer - 1, :, :2]
-    u, v = (layer[vertices] * np.float32(use.scale)).T
+    u, v = (layer[vertices] * np.array(use.scale, np.float32)).T
     sine, cosine = np.sin(np.float32(use.rotation)), np.cos(np.float32(use.rotation))
     turned = np.column_stack([cosine * u - sine * v, sine * u + cosine * v])
-    return np.asarray(turned + np.float32(use.offset), np.float32)
+    return np.asarray(turned + np.array(use.offset, np.float32), np.float32)
 
 
 def colour_effect(character: Character, bind: ColourBind) -> Effect | None:
@@ -93,5 +93,5 @@ def transform_effect(character: Character, bind: TransformBind, uvs: NDArray[np.
     base = material.base
     vertices = vertices_of(character, material)
     target = TextureUse(base.texture, base.layer, scale=bind.scale, offset=bind.offset)
-    offsets = (looked_up(character, target, vertices) - uvs[vertices]) * np.float32([1, -1])
+    offsets = (looked_up(character, target, vertices) - uvs[vertices]) * np.array([1, -1], np.float32)
     return UVEffect(vertices, np.ascontiguousarray(offsets))

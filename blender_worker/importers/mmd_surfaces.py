@@ -32,8 +32,8 @@ class MmdPaint:
             tints = (*entry.texture_tint[:3], *entry.sphere_tint[:3], *entry.toon_tint[:3])
             plus = np.array((*numbers, 0, 0, 0, 0, *tints), np.float32)
             return np.ones_like(plus), plus
-        tints = (*entry.texture_tint, 1, 1, 1, *entry.sphere_tint[:3], *entry.toon_tint[:3])
-        times = np.array((*numbers, *tints), np.float32)
+        factors = (*entry.texture_tint, 1, 1, 1, *entry.sphere_tint[:3], *entry.toon_tint[:3])
+        times = np.array((*numbers, *factors), np.float32)
         return times, np.zeros_like(times)
 
     def look(self, values: NDArray[np.float32]) -> Look:

@@ -133,7 +133,7 @@ class _Taker:
         # v counts from the top in the file and from the bottom here.
         places, row = np.unique(morph.vertices, return_inverse=True)
         offsets = np.zeros((len(places), 2), np.float32)
-        np.add.at(offsets, row, morph.offsets[:, :2] * np.float32([1, -1]))
+        np.add.at(offsets, row, morph.offsets[:, :2] * np.array([1, -1], np.float32))
         return UVEffect(places.astype(np.int32), offsets)
 
     def _paint_effects(self, morph: MaterialMorph) -> Iterator[PaintEffect]:

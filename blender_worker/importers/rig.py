@@ -59,7 +59,7 @@ class Rig:
                 waiting += self._children.get(index, [])
         moved = (self._weights * below[self._character.bone_indices]).sum(axis=1)
         shares = np.divide(moved, self._total, out=np.zeros_like(moved), where=self._total > _NOTHING)
-        return shares.clip(0, 1).astype(np.float32)
+        return np.asarray(shares.clip(0, 1), np.float32)
 
     @property
     def owners(self) -> NDArray[np.int32]:
@@ -67,7 +67,7 @@ class Rig:
         rows = np.arange(len(self._weights))
         largest = self._weights.argmax(axis=1)
         found = np.where(self._weights[rows, largest] > 0, self._character.bone_indices[rows, largest], -1)
-        return found.astype(np.int32)
+        return np.asarray(found, np.int32)
 
     def roles(self, head: int) -> list[str]:
         """What each bone is to a face."""

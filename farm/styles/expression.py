@@ -95,7 +95,7 @@ def colour(red: float, green: float, blue: float) -> Node:
     return Colour(True, (red, green, blue))
 
 
-def term(name: str, is_colour: bool = False) -> Node:
+def term(name: str, is_colour: bool = False) -> Term:
     """A value that the canvas supplies."""
     return Term(is_colour, name)
 
