@@ -40,6 +40,8 @@ class Accessors:
         self._entries = members(gltf.content, "accessors")
         self._left = gltf.size * _GROWTH + _ALLOWANCE
         self._decoded: dict[int, Numbers] = {}
+        self._floats: dict[int, NDArray[np.float32]] = {}
+        self._rows: dict[int, Rows] = {}
 
     def count(self, number: Any) -> int:
         """How many elements the accessor announces. Raises ModelFormatError."""
@@ -54,11 +56,9 @@ class Accessors:
         Raises ModelFormatError, also for another width or count than asked for.
         """
         values = self._array(number, widths, count)
-        kind = self._entry(number)["componentType"]
-        if values.dtype.kind != "f":
-            scale = _LARGEST_VALUE[kind] if self._entry(number).get("normalized") is True else 1.0
-            return np.maximum(values.astype(np.float32) / np.float32(scale), np.float32(-1) if scale > 1 else -np.inf)
-        return finite(values)
+        if number not in self._floats:
+            self._floats[number] = self._as_floats(values, self._entry(number))
+        return self._floats[number]
 
     def integers(self, number: Any, width: int, count: int | None = None) -> NDArray[np.int64]:
         """(count, width) the accessor's whole numbers. Raises ModelFormatError."""
@@ -71,18 +71,28 @@ class Accessors:
         Raises ModelFormatError.
         """
         entry = self._entry(number)
-        if entry.get("bufferView") is None and entry.get("normalized") is not True:
-            self._check(number, (width,), count)
-            places, values = self._sparse(number, entry, width, count)
-            places, last = np.unique(places[::-1], return_index=True)
-            values = values[::-1][last]
-            found = Rows(places, finite(values) if values.dtype.kind == "f" else values.astype(np.float32))
-        else:
-            dense = self.floats(number, (width,), count)
-            places = np.flatnonzero(dense.any(axis=1))
-            found = Rows(places, dense[places])
-        moved = found.values.any(axis=1)
-        return Rows(found.places[moved], found.values[moved])
+        self._check(number, (width,), count)
+        if number not in self._rows:
+            if entry.get("bufferView") is None:
+                places, given = self._sparse(number, entry, width, count)
+                places, last = np.unique(places[::-1], return_index=True)
+                values = self._as_floats(given[::-1][last], entry)
+            else:
+                values = self._as_floats(self._array(number, (width,), count), entry)
+                places = np.arange(count)
+            moved = values.any(axis=1)
+            self._rows[number] = Rows(places[moved], values[moved])
+        return self._rows[number]
+
+    @staticmethod
+    def _as_floats(values: Numbers, entry: Json) -> NDArray[np.float32]:
+        if values.dtype.kind == "f":
+            return finite(values)
+        if entry.get("normalized") is not True:
+            return values.astype(np.float32)
+        return np.maximum(
+            values.astype(np.float32) / np.float32(_LARGEST_VALUE[entry["componentType"]]), np.float32(-1)
+        )
 
     def _entry(self, number: Any) -> Json:
         place = index(number, len(self._entries))
@@ -151,7 +161,12 @@ class Accessors:
         if not isinstance(sparse, dict):
             return np.empty(0, np.int64), np.empty((0, width), dtype)
         changes, indices, values = whole(sparse.get("count")), sparse.get("indices"), sparse.get("values")
-        if changes is None or not 0 <= changes <= count or not isinstance(indices, dict) or not isinstance(values, dict):
+        if (
+            changes is None
+            or not 0 <= changes <= count
+            or not isinstance(indices, dict)
+            or not isinstance(values, dict)
+        ):
             raise self._unusable(number, "is sparse without a usable description")
         component = indices.get("componentType")
         if component not in (5121, 5123, 5125):

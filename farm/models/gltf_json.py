@@ -1,7 +1,6 @@
 """Values of untrusted JSON, each by the type that it must have: what is of another type counts as absent."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from farm.errors import ModelFormatError
 
@@ -63,8 +62,8 @@ def number(value: Any, default: float) -> float:
     return default
 
 
-def vector[T: Sequence[float]](value: Any, default: T) -> T:
+def vector[T: tuple[float, ...]](value: Any, default: T) -> T:
     """`value` as numbers, as many as `default` has; what is absent or odd is taken from `default`."""
     given = value if isinstance(value, list) else []
     padded = [*given[: len(default)], *[None] * (len(default) - len(given))]
-    return type(default)(number(item, rest) for item, rest in zip(padded, default, strict=True))  # type: ignore[call-arg]
+    return cast(T, tuple(number(item, rest) for item, rest in zip(padded, default, strict=True)))
