@@ -113,8 +113,7 @@ def _refuse_what_cannot_be_read(content: Json) -> None:
 def inline(entry: Mapping[str, Any]) -> bytes | None:
     """The bytes that a buffer or an image spells as base64; None for one that does not. Raises ModelFormatError."""
     uri = entry.get("uri")
-    found = _INLINE.match(uri) if isinstance(uri, str) else None
-    if found is None:
+    if not isinstance(uri, str) or (found := _INLINE.match(uri)) is None:
         return None
     try:
         return base64.b64decode(uri[found.end() :], validate=True)

@@ -37,6 +37,8 @@ _LAYERS = 4
 """Texture coordinates a vertex."""
 _DISAGREEMENT = 1e-6
 """Of the character's size: where two bones put a vertex no farther apart, they agree."""
+_ROUNDING = 5e-7
+"""By which matrices may differ that are one but for the 32 bits that the file has for each number."""
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 
 
@@ -196,7 +198,9 @@ class GeometryReader:
     def _triangles(self, primitive: Json, count: int) -> Indices:
         """(m, 3) indices of the file's vertices."""
         mode = primitive.get("mode", _TRIANGLES)
-        if mode not in (_TRIANGLES, _STRIP, _FAN):
+        if mode not in (_ROUNDING = 5e-7
+"""By which matrices may differ that are one but for the 32 bits that the file has for each number."""
+_TRIANGLES, _STRIP, _FAN):
             return np.empty((0, 3), np.int64)
         if primitive.get("indices") is None:
             self._limit(count, _MAX_VERTICES, "vertices")
@@ -231,17 +235,20 @@ class GeometryReader:
             number for number in range(_SETS) if f"JOINTS_{number}" in attributes and f"WEIGHTS_{number}" in attributes
         ]
         slots = np.hstack([self._accessors.integers(attributes[f"JOINTS_{s}"], 4, count)[used] for s in sets])
-        weights = np.hstack([self._accessors.floats(attributes[f"WEIGHTS_{s}"], (4,), count)[used] for s in sets])
+        given = np.hstack([self._accessors.floats(attributes[f"WEIGHTS_{s}"], (4,), count)[used] for s in sets])
         known = (slots >= 0) & (slots < len(joints))
         slots = np.where(known, slots, 0)
-        weights = np.where(known, weights, 0).clip(0).astype(np.float64)
+        weights: Doubles = np.where(known, given, 0).clip(0).astype(np.float64)
         total = weights.sum(axis=1)
         weights[total <= 0, 0] = 1.0  # no bone claims it: the first that is named has it
         weights /= np.where(total <= 0, 1.0, total)[:, None]
         return slots, np.where(weights > 0, joints[slots], -1).astype(np.int32), weights, palette
 
     def _palette(self, skin: int) -> tuple[Ints, Doubles]:
-        """The nodes that a skin's joints are, and the matrix from the skin's space to the file's for each."""
+        """The nodes that a skin's joints are, and the matrix from the skin's space to the file's for each.
+
+        One matrix stands for all where the rest pose is the pose that the skin was bound in, as it mostly is.
+        """
         if skin not in self._palettes:
             entry = self._skins[skin]
             named = [index(joint, len(self._nodes.names)) for joint in entries(entry, "joints")]
@@ -252,12 +259,14 @@ class GeometryReader:
                 given = self._accessors.floats(number, (16,)).reshape(-1, 4, 4).transpose(0, 2, 1)[: len(joints)]
                 inverse[: len(given)] = given
             worlds = self._nodes.worlds if len(self._nodes.worlds) else np.eye(4)[None]
-            self._palettes[skin] = joints, (worlds[joints.clip(0)] @ inverse)[:, :3]
+            palette = (worlds[joints.clip(0)] @ inverse)[:, :3]
+            at_rest = bool(np.ptp(palette, axis=0).max() <= _ROUNDING)
+            self._palettes[skin] = joints, palette.mean(axis=0, keepdims=True) if at_rest else palette
         return self._palettes[skin]
 
 
 def _face_outwards(primitives: list[Primitive]) -> None:
-    """Turn all triangles of a mesh over when nearly all contradict the normals: some exporters mirror a mesh and forget that."""
+    """Turn a mesh's triangles over when nearly all contradict the normals: some exporters mirror a mesh and forget that."""
     known = [primitive for primitive in primitives if primitive.normals.any()]
     if not known:
         return

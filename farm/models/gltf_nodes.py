@@ -1,4 +1,7 @@
-"""The hierarchy of a glTF file: where its nodes are at rest, and which of them a scene shows. Source: glTF 2.0, section 3.5."""
+"""The hierarchy of a glTF file: where its nodes are at rest, and which of them a scene shows.
+
+Source: glTF 2.0, section 3.5.
+"""
 
 from dataclasses import dataclass
 
@@ -68,14 +71,14 @@ def _parents(nodes: list[Json]) -> tuple[list[int | None], bool]:
             parents[child] = place
     seen = [0] * len(nodes)  # the number of the walk that came by, so that each node is passed once
     for start in range(len(nodes)):
-        place: int | None = start
-        while place is not None and not seen[place]:
-            seen[place] = start + 1
-            above = parents[place]
+        walk: int | None = start
+        while walk is not None and not seen[walk]:
+            seen[walk] = start + 1
+            above = parents[walk]
             if above is not None and seen[above] == start + 1:
-                parents[place], mended = None, True
+                parents[walk], mended = None, True
                 break
-            place = above
+            walk = above
     return parents, mended
 
 

@@ -67,22 +67,23 @@ class Textures:
     def _picture(self, texture: Json) -> int | None:
         """The image of a texture: the one in WebP before the fallback, as Pillow reads both."""
         extensions = member(texture, "extensions")
-        for source in (member(extensions, "EXT_texture_webp").get("source"), texture.get("source")):
-            picture = index(source, len(self._images))
-            if picture is not None:
-                if picture not in self.embedded:
-                    self._warnings[
-                        f"Texture '{self.names[picture]}' has no bytes in the file; its material is drawn plain."
-                    ] = None
-                    return None
-                return picture
+        sources = (member(extensions, "EXT_texture_webp").get("source"), texture.get("source"))
+        pictures = [place for source in sources if (place := index(source, len(self._images))) is not None]
+        for place in pictures:
+            if place in self.embedded:
+                return place
+        for place in pictures:
+            self._warn(f"Texture '{self.names[place]}' has no bytes in the file; its material is drawn plain.")
         packed = index(member(extensions, "KHR_texture_basisu").get("source"), len(self._images))
         if packed is not None:
-            self._warnings[
+            self._warn(
                 f"Texture '{self.names[packed]}' is there in the format KTX2 alone, which cannot be read here; its material "
                 "is drawn plain. Export it as PNG."
-            ] = None
+            )
         return None
+
+    def _warn(self, sentence: str) -> None:
+        self._warnings[sentence] = None
 
 
 def _pictures(gltf: Gltf, images: list[Json]) -> dict[int, bytes]:

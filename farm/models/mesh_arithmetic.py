@@ -44,7 +44,7 @@ def applied(matrices: Doubles, vectors: NDArray[Any]) -> Doubles:
     """(n or 1, 3, 3) times (n, 3)."""
     if len(matrices) == 1:
         return np.asarray(vectors @ matrices[0].T)
-    return np.einsum("nij,nj->ni", matrices, vectors)
+    return np.asarray(np.einsum("nij,nj->ni", matrices, vectors))
 
 
 def cofactors(linear: Doubles) -> Doubles:
@@ -55,7 +55,7 @@ def cofactors(linear: Doubles) -> Doubles:
 
 def unit(vectors: NDArray[Any]) -> Floats:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0).astype(np.float32)
+    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0), np.float32)
 
 
 def face_normals(positions: Floats, triangles: Ints) -> Floats:

@@ -99,10 +99,8 @@ def read_vrm(data: bytes) -> Character:
 
 
 def _bones_1(humanoid: Json, nodes: int) -> dict[str, int]:
-    found = {
-        text(bone): index(member({"": entry}, "").get("node"), nodes)
-        for bone, entry in member(humanoid, "humanBones").items()
-    }
+    bones = member(humanoid, "humanBones")
+    found = {text(bone): index(member(bones, bone).get("node"), nodes) for bone in bones}
     return {bone: node for bone, node in found.items() if node is not None}
 
 
