@@ -198,9 +198,7 @@ class GeometryReader:
     def _triangles(self, primitive: Json, count: int) -> Indices:
         """(m, 3) indices of the file's vertices."""
         mode = primitive.get("mode", _TRIANGLES)
-        if mode not in (_ROUNDING = 5e-7
-"""By which matrices may differ that are one but for the 32 bits that the file has for each number."""
-_TRIANGLES, _STRIP, _FAN):
+        if mode not in (_TRIANGLES, _STRIP, _FAN):
             return np.empty((0, 3), np.int64)
         if primitive.get("indices") is None:
             self._limit(count, _MAX_VERTICES, "vertices")
