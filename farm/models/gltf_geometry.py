@@ -64,8 +64,8 @@ class Primitive:
     colours: Floats | None
     joints: Ints
     weights: Floats
-    alone: Floats
-    """(n, k, 3) where each bone alone would put each vertex."""
+    alone: Floats | None
+    """(n, k, 3) where each bone alone would put each vertex; None where there is one matrix for all."""
     first: int = 0
     """Index of its first vertex in the heap."""
 
@@ -192,7 +192,7 @@ class GeometryReader:
             colours=colours,
             joints=joints,
             weights=weights.astype(np.float32),
-            alone=finite(alone.astype(np.float32)),
+            alone=finite(alone.astype(np.float32)) if alone is not None else None,
         )
 
     def _triangles(self, primitive: Json, count: int) -> Indices:
@@ -286,20 +286,15 @@ def _heap(primitives: list[Primitive], unusable: int) -> Heap:
     slots = max((primitive.joints.shape[1] for primitive in primitives), default=4)
     uvs = np.zeros((layers, first, 4), np.float32)
     joints, weights = np.full((first, slots), -1, np.int32), np.zeros((first, slots), np.float32)
-    bound = np.zeros((first, slots, 3), np.float32)
     colours = np.ones((first, 4), np.float32)
     for p in primitives:
         rows = slice(p.first, p.first + len(p.used))
         uvs[: len(p.uvs), rows, :2] = p.uvs
         joints[rows, : p.joints.shape[1]] = p.joints
         weights[rows, : p.joints.shape[1]] = p.weights
-        bound[rows] = p.positions[:, None]
-        bound[rows, : p.joints.shape[1]] = p.alone
         if p.colours is not None:
             colours[rows] = p.colours
     positions = np.concatenate([np.empty((0, 3), np.float32), *(p.positions for p in primitives)])
-    size = float(np.ptp(positions, axis=0).max()) if first else 0.0
-    agreed = not first or float(np.abs(bound - positions[:, None]).max()) <= _DISAGREEMENT * size
     return Heap(
         primitives=tuple(primitives),
         positions=positions,
@@ -309,6 +304,18 @@ def _heap(primitives: list[Primitive], unusable: int) -> Heap:
         colours=colours if (colours != 1).any() else None,
         joints=joints,
         weights=weights,
-        bound=None if agreed else bound,
+        bound=_bound(primitives, positions, slots),
         unusable=unusable,
     )
+
+
+def _bound(primitives: list[Primitive], positions: Floats, slots: int) -> Floats | None:
+    """(n, k, 3) where each bone alone would put each vertex; None where they agree."""
+    if all(primitive.alone is None for primitive in primitives):
+        return None
+    bound = np.repeat(positions[:, None], slots, axis=1)
+    for p in primitives:
+        if p.alone is not None:
+            bound[p.first : p.first + len(p.used), : p.alone.shape[1]] = p.alone
+    agreed = float(np.abs(bound - positions[:, None]).max()) <= _DISAGREEMENT * float(np.ptp(positions, axis=0).max())
+    return None if agreed else bound

@@ -24,11 +24,13 @@ def compacted(corners: Indices, count: int) -> tuple[Indices, Ints]:
     return used, order[corners]
 
 
-def blended(palette: Doubles, slots: Indices, weights: Doubles, points: Doubles) -> tuple[Doubles, Doubles]:
-    """The matrices (n or 1, 3, 4) that skinning blends, and where each bone alone would put the points (n, k, 3)."""
+def blended(palette: Doubles, slots: Indices, weights: Doubles, points: Doubles) -> tuple[Doubles, Doubles | None]:
+    """The matrices (n or 1, 3, 4) that skinning blends, and where each bone alone would put the points (n, k, 3).
+
+    A palette of one matrix stands for all bones: then there is nothing to blend, and None to tell apart.
+    """
     if len(palette) == 1:
-        alone = applied(palette[:, :, :3], points) + palette[:, :, 3]
-        return palette, np.repeat(alone[:, None], slots.shape[1], axis=1)
+        return palette, None
     total = np.zeros((len(points), 3, 4))
     alone = np.zeros((*slots.shape, 3))
     for slot in range(slots.shape[1]):
