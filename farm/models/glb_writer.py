@@ -52,10 +52,13 @@ class GlbWriter:
 
     def sparse(self, places: Sequence[int], values: NDArray[Any], count: int, **more: Any) -> int:
         """An accessor of `count` entries that are zero but for `values` at `places`."""
+        shape = self._shape(values, count)
+        if not len(places):
+            return self.add("accessors", {**shape, **more})
         indices = {"bufferView": self.view(np.array(places, "<u4").tobytes()), "componentType": 5125}
         changed = {"bufferView": self.view(values.tobytes())}
         sparse = {"count": len(places), "indices": indices, "values": changed}
-        return self.add("accessors", {**self._shape(values, count), "sparse": sparse, **more})
+        return self.add("accessors", {**shape, "sparse": sparse, **more})
 
     def picture(self, data: bytes, name: str, mime: str = "image/png") -> int:
         """An image of these bytes."""

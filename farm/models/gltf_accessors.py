@@ -75,8 +75,10 @@ class Accessors:
         if number not in self._rows:
             if entry.get("bufferView") is None:
                 places, given = self._sparse(number, entry, width, count)
-                places, last = np.unique(places[::-1], return_index=True)
-                values = self._as_floats(given[::-1][last], entry)
+                if (places[1:] <= places[:-1]).any():  # not ascending, as it should be: of two the later counts
+                    places, last = np.unique(places[::-1], return_index=True)
+                    given = given[::-1][last]
+                values = self._as_floats(given, entry)
             else:
                 values = self._as_floats(self._array(number, (width,), count), entry)
                 places = np.arange(count)
@@ -89,10 +91,9 @@ class Accessors:
         if values.dtype.kind == "f":
             return finite(values)
         if entry.get("normalized") is not True:
-            return values.astype(np.float32)
-        return np.maximum(
-            values.astype(np.float32) / np.float32(_LARGEST_VALUE[entry["componentType"]]), np.float32(-1)
-        )
+            return np.asarray(values, np.float32)
+        scaled = np.asarray(values, np.float32) / np.float32(_LARGEST_VALUE[entry["componentType"]])
+        return np.maximum(scaled, np.float32(-1))
 
     def _entry(self, number: Any) -> Json:
         place = index(number, len(self._entries))
@@ -158,7 +159,7 @@ class Accessors:
         """Where a sparse accessor differs from what it is based on, and the values there."""
         dtype = np.dtype(_KINDS[entry["componentType"]])
         sparse = entry.get("sparse")
-        if not isinstance(sparse, dict):
+        if not isinstance(sparse, dict) or sparse.get("count") == 0:
             return np.empty(0, np.int64), np.empty((0, width), dtype)
         changes, indices, values = whole(sparse.get("count")), sparse.get("indices"), sparse.get("values")
         if (

@@ -78,6 +78,8 @@ class Targets:
             if not 0 <= number < len(primitive.targets) or "POSITION" not in primitive.targets[number]:
                 continue
             rows = self._accessors.rows(primitive.targets[number]["POSITION"], 3, primitive.count)
+            if not len(rows.places):
+                continue
             self._left -= len(rows.places)
             if self._left < 0:
                 raise ModelFormatError(

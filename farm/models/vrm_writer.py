@@ -22,7 +22,7 @@ from farm.models.description import (
 )
 from farm.models.glb_writer import GlbWriter
 from farm.models.gltf_json import Json
-from farm.models.mesh_arithmetic import compacted
+from farm.models.mesh_arithmetic import Doubles, compacted
 from farm.models.skeleton import turning_bones
 from farm.models.vrm_material_writer import MaterialWriter
 from farm.morphs.vocabulary import recognise
@@ -76,9 +76,7 @@ def vrm_draft(character: Character, version: str = "1.0") -> GlbWriter:
     return w
 
 
-def _write_bones(
-    w: GlbWriter, character: Character, place: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-) -> dict[str, int]:
+def _write_bones(w: GlbWriter, character: Character, place: Doubles) -> dict[str, int]:
     """Writes a node a bone and the skin; the bones of the humanoid by their names."""
     heads = np.array([bone.position for bone in character.bones]) @ place.T
     children: dict[int | None, list[int]] = {}
@@ -103,9 +101,7 @@ def _humanoid(character: Character) -> dict[str, int]:
     return named | {"neck": neck, "head": head}
 
 
-def _played(
-    character: Character, version: str, place: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-) -> list[_Played]:
+def _played(character: Character, version: str, place: Doubles) -> list[_Played]:
     found: list[_Played] = []
     taken: set[str] = set()
     for index, morph in enumerate(character.morphs):
@@ -139,13 +135,7 @@ def _offsets(character: Character, index: int, weight: float, above: set[int]) -
     return total
 
 
-def _write_mesh(
-    w: GlbWriter,
-    character: Character,
-    turn: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-    length: float,
-    played: list[_Played],
-) -> None:
+def _write_mesh(w: GlbWriter, character: Character, turn: Doubles, length: float, played: list[_Played]) -> None:
     positions = (character.positions @ (turn * length).T).astype("<f4")
     normals = (character.normals @ turn.T).astype("<f4")
     joints, weights = _four(character.bone_indices, character.bone_weights)
