@@ -220,7 +220,7 @@ class Expression:
     name: str
     """The preset's name in VRM 1.0's or 0.x' own spelling, such as "aa" or "blink_l", or the creator's own name."""
     targets: tuple[tuple[int, float], ...]
-    """Index into `Character.targets`, and its weight when the expression's is 1."""
+    """Index into `Character.targets`, and its weight when the expression's is 1. What moves nothing is left out."""
     colours: tuple[ColourBind, ...] = ()
     transforms: tuple[TransformBind, ...] = ()
     rule: Rule = field(default_factory=Rule)
@@ -228,6 +228,12 @@ class Expression:
     """"expression" or "shape key"."""
     name_en = ""
     panel = None
+
+    @property
+    def shown(self) -> int:
+        """How many of its effects a picture can show: no style draws rim light or matcaps."""
+        colours = sum(bind.tint not in (Tint.RIM, Tint.MATCAP) for bind in self.colours)
+        return len(self.targets) + colours + len(self.transforms)
 
 
 type Morph = Expression | VertexMorph | UVMorph | BoneMorph | MaterialMorph | GroupMorph | OtherMorph
@@ -260,6 +266,7 @@ class Character:
     textures: tuple[str, ...]
     """Paths as the file writes them; names for those that are inside the file (`embedded`)."""
     materials: tuple[Material, ...]
+    """In the order of drawing, as their runs of triangles follow each other; those without triangles anywhere."""
     bones: tuple[Bone, ...]
     morphs: tuple[Morph, ...]
     warnings: tuple[str, ...] = field(default=())
@@ -277,7 +284,8 @@ class Character:
     """(n, k, 3) where each of a vertex's bones alone would put it at rest; None where they all agree with `positions`, as
     they do when the rest pose is the pose that the skin was bound in. `positions` are the weighted means of these."""
     humanoid: Mapping[str, int] = field(default_factory=dict)
-    """VRM: the bone behind each humanoid bone's name ("neck", "head", "leftEye", "jaw", ...)."""
+    """VRM: the bone behind each humanoid bone's name ("neck", "head", "leftEye", "jaw", ...). "neck" and "head" are always
+    among them in a VRM: where the file has one of them alone, it stands for the other as well."""
     targets: tuple[Target, ...] = ()
     """glTF: the morph targets that expressions drive."""
     embedded: Mapping[int, bytes] = field(default_factory=dict)

@@ -7,16 +7,15 @@ from pydantic import BaseModel
 
 from farm.errors import ModelFormatError
 from farm.models.description import (
-    Bone,
     BoneMorph,
     Character,
+    Expression,
     GroupMorph,
     MaterialMorph,
     UVMorph,
     VertexMorph,
 )
-from farm.models.skeleton import locate_neck_and_head
-from farm.models.vrm import VrmSummary
+from farm.models.skeleton import turning_bones
 from farm.morphs.annotation import SourceMorph, annotate, sampled_targets
 from farm.morphs.expressions import Rule
 from farm.morphs.panels import Panel
@@ -75,8 +74,8 @@ class Inventory(BaseModel):
         return [SourceMorph(m.name, m.kind, panels.get(m.panel), m.moved) for m in self.morphs]
 
 
-def _named(bone: Bone) -> str:
-    return bone.name or bone.name_en
+def _named(character: Character, bone: int) -> str:
+    return character.bones[bone].name or character.bones[bone].name_en or f"bone {bone}"
 
 
 def _moved(character: Character) -> list[int]:
@@ -97,6 +96,8 @@ def _moved(character: Character) -> list[int]:
                 counts[index] = len(morph.bones)
             case MaterialMorph():
                 counts[index] = len(morph.entries)
+            case Expression():
+                counts[index] = morph.shown
             case GroupMorph():
                 for child, weight in zip(morph.morphs.tolist(), morph.weights.tolist(), strict=True):
                     parents.setdefault(child, []).append((index, weight))
@@ -113,28 +114,29 @@ def _moved(character: Character) -> list[int]:
 
 
 def of_character(character: Character, found: dict[int, str], absent: list[str]) -> Inventory:
-    """The inventory of a PMX or PMD character. Raises NoNeckBoneError, or ModelFormatError when there is nothing to draw.
+    """The inventory of a character. Raises NoNeckBoneError, or ModelFormatError when there is nothing to draw.
 
     `found` maps texture indices to the paths where they stand; `absent` lists the references without a file.
     """
     if not len(character.positions) or not len(character.triangles):
         raise ModelFormatError("The model holds no triangles: there is nothing to draw. Is it the right file?")
-    neck, head, rule = locate_neck_and_head(character.bones)
+    neck, head, rule = turning_bones(character)
     moved = _moved(character)
     morphs = [SourceMorph(m.name, m.kind, m.panel, count) for m, count in zip(character.morphs, moved, strict=True)]
+    inside = len(character.embedded)
     warnings = list(character.warnings)
     warnings += [f"Texture '{path}' is not in the model's folder; its material is drawn plain." for path in absent]
     return Inventory(
         format=character.format,
         title=character.name or character.name_en,
         comment=character.comment or character.comment_en,
-        licence={},
+        licence=dict(character.licence),
         vertices=len(character.positions),
         triangles=len(character.triangles),
-        meshes=1,
+        meshes=character.meshes,
         bones=len(character.bones),
-        neck=_named(character.bones[neck]),
-        head=_named(character.bones[head]),
+        neck=_named(character, neck),
+        head=_named(character, head),
         bone_rule=rule,
         materials=[
             MaterialEntry(
@@ -144,33 +146,10 @@ def of_character(character: Character, found: dict[int, str], absent: list[str])
             )
             for material in character.materials
         ],
-        textures_found=sorted(found.values()),
+        textures_found=sorted(found.values()) + ([f"{inside} inside the file"] if inside else []),
         textures_absent=absent,
         warnings=warnings,
-        **_morph_fields(morphs),
-    )
-
-
-def of_vrm(summary: VrmSummary) -> Inventory:
-    """The inventory of a VRM file."""
-    morphs = [SourceMorph(e.name, e.kind, None, e.binds) for e in summary.expressions]
-    return Inventory(
-        format=f"VRM {summary.version}",
-        title=summary.title,
-        comment=summary.comment,
-        licence=summary.licence,
-        vertices=summary.vertices,
-        triangles=summary.triangles,
-        meshes=summary.meshes,
-        bones=len(summary.bones),
-        neck=summary.neck,
-        head=summary.head,
-        bone_rule="humanoid",
-        materials=[MaterialEntry(name=name, triangles=count, texture=None) for name, count in summary.materials],
-        textures_found=[f"{summary.images} inside the file"] if summary.images else [],
-        textures_absent=[],
-        warnings=[],
-        rules={e.name: e.rule for e in summary.expressions if e.rule != Rule()},
+        rules={m.name: m.rule for m in character.morphs if isinstance(m, Expression) and m.rule != Rule()},
         **_morph_fields(morphs),
     )
 

@@ -22,7 +22,8 @@ from farm.models.pmx import read_pmx
 from farm.models.textures import find_texture
 from farm.models.vrm import read_vrm
 
-SUFFIXES = (".pmx", ".pmd", ".vrm")
+_READERS = {".pmx": read_pmx, ".pmd": read_pmd, ".vrm": read_vrm}
+SUFFIXES = tuple(_READERS)
 MAX_MODEL_BYTES = 512 * 2**20
 MAX_TEXTURES = 1024
 """Entries of a model's texture list; fewer than an archive's members, so that every package can be unpacked again."""
@@ -63,8 +64,8 @@ class Refusal:
 
 
 def read_character(suffix: str, data: bytes) -> Character:
-    """Read PMX or PMD bytes. Raises ModelError."""
-    return read_pmx(data) if suffix == ".pmx" else read_pmd(data)
+    """Read PMX, PMD or VRM bytes. Raises ModelError."""
+    return _READERS[suffix](data)
 
 
 def read_model(path: Path) -> Package:
@@ -75,9 +76,9 @@ def read_model(path: Path) -> Package:
     if path.stat().st_size > MAX_MODEL_BYTES:
         raise ModelFormatError(f"'{path.name}' is larger than the limit of {MAX_MODEL_BYTES // 2**20} MiB.")
     data = path.read_bytes()
-    if suffix == ".vrm":
-        return Package(path.stem, suffix, data, {}, inventory.of_vrm(read_vrm(data)))
     character = read_character(suffix, data)
+    if suffix == ".vrm":  # all that it shows is inside
+        return Package(path.stem, suffix, data, {}, inventory.of_character(character, {}, []))
     if len(character.textures) > MAX_TEXTURES:
         raise ModelFormatError(
             f"'{path.name}' lists {len(character.textures)} textures, over the limit of {MAX_TEXTURES}. Remove the "

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from farm.errors import NoNeckBoneError
-from farm.models.description import Bone
+from farm.models.description import Bone, Character
 from farm.morphs.names import normalise
 
 # By rule: (name of the rule, neck, head), matched against whole names after NFKC and without case and spaces. Exporters
@@ -54,3 +54,11 @@ def locate_neck_and_head(bones: Sequence[Bone]) -> tuple[int, int, str]:
         names = [bone.name_en for bone in bones]
         found = find_neck_and_head(names)
     return names.index(found.neck), names.index(found.head), found.rule
+
+
+def turning_bones(character: Character) -> tuple[int, int, str]:
+    """The indices of the neck and the head, and the rule that found them: a VRM says it itself. Raises NoNeckBoneError."""
+    humanoid = character.humanoid
+    if "neck" in humanoid and "head" in humanoid:
+        return humanoid["neck"], humanoid["head"], "humanoid"
+    return locate_neck_and_head(character.bones)

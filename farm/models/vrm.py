@@ -1,129 +1,199 @@
-"""Reads the JSON of a VRM 0.x or 1.0 file: enough to check it and list what it holds, without Blender.
+"""Reads VRM 0.x and 1.0 into a `Character`: binary glTF 2.0 with an extension that says what is a face.
 
-A VRM is a binary glTF 2.0: a 12-byte header, a JSON chunk, a binary chunk. Source: glTF 2.0, VRM 0.0 and VRMC_vrm-1.0
-specifications. Blender imports the geometry through the VRM add-on.
+Sources: glTF 2.0; VRM 0.0 and VRMC_vrm-1.0 specifications.
 """
 
-import json
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from farm.errors import ModelFormatError, NoNeckBoneError
-from farm.models.binary import Cursor
-from farm.morphs.expressions import Rule
+import numpy as np
 
-_GLB_MAGIC, _JSON_CHUNK = b"glTF", 0x4E4F534A
-_MAX_JSON = 64 * 2**20
-_UNSET = ("", "unknown")
-_MAX_MATERIALS = 1024
-"""Materials that are listed; a file may name millions."""
-_UNREADABLE = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_texture_basisu")
+from farm.errors import ModelFormatError, NoNeckBoneError
+from farm.models.description import VRM_0, VRM_1, Axes, Character, Expression, Ints
+from farm.models.gltf import Gltf, read_glb
+from farm.models.gltf_accessors import Accessors
+from farm.models.gltf_geometry import GeometryReader, Heap
+from farm.models.gltf_json import Json, entries, index, member, members, text, whole
+from farm.models.gltf_materials import read_material
+from farm.models.gltf_nodes import Nodes, read_nodes
+from farm.models.gltf_targets import Targets
+from farm.models.gltf_textures import Textures
+from farm.models.materials import GltfMaterial, Shading
+from farm.models.vrm0_materials import read_material_0
+from farm.models.vrm_expressions import Wardrobe, read_expressions_0, read_expressions_1, read_shape_keys
+
+_FIRST_PERSON = "firstpersononly"
+"""What the wearer alone sees, such as a body without its head; every other mark leaves a mesh in others' view."""
 
 
 @dataclass(frozen=True, slots=True)
-class Expression:
-    """One expression (VRM 1.0) or blend-shape group (VRM 0.x)."""
+class _Version:
+    """Where the two versions of VRM differ."""
 
     name: str
-    """The preset's name, such as "blink" or "aa", or the creator's own name where there is no preset."""
-    binds: int
-    """Morph targets, material colours and texture transforms that it drives."""
-    rule: Rule = field(default_factory=Rule)
-    kind: str = "expression"
-    """"expression", or "shape key" in a file that has no expression with an effect."""
+    axes: Axes
+    extension: str
+    bones: Callable[[Json, int], dict[str, int]]
+    hidden: Callable[[Json, Nodes], set[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class VrmSummary:
-    """What a VRM file says about itself."""
-
-    version: str
-    """"0.x" or "1.0"."""
-    title: str
-    comment: str
-    licence: dict[str, str]
-    """The fields of the file's `meta` that say something, as text."""
-    vertices: int
-    triangles: int
-    meshes: int
-    bones: tuple[str, ...]
-    """Names of the nodes that are humanoid bones."""
-    neck: str
-    head: str
-    expressions: tuple[Expression, ...]
-    materials: tuple[tuple[str, int], ...]
-    """Name and triangles of each."""
-    images: int
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    """`value` as a list of objects; anything else in its place counts as absent."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    """`value` as a text; JSON can spell halves of surrogate pairs, which no file and no answer could hold."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
-
-
-def read_vrm(data: bytes) -> VrmSummary:
+def read_vrm(data: bytes) -> Character:
     """Read the bytes of a .vrm file.
 
     Raises ModelFormatError, ModelTruncatedError or NoNeckBoneError.
     """
-    gltf = _read_json(data)
-    _refuse_what_cannot_be_read(gltf)
-    extensions = _object(gltf.get("extensions"))
-    nodes = _objects(gltf.get("nodes"))
-
-    def node_name(index: Any) -> str:
-        return _text(nodes[index].get("name")) if isinstance(index, int) and 0 <= index < len(nodes) else ""
-
-    if "VRMC_vrm" in extensions:
-        version, vrm = "1.0", _object(extensions["VRMC_vrm"])
-        human = _object(_object(vrm.get("humanoid")).get("humanBones"))
-        bones = {bone: node_name(_object(entry).get("node")) for bone, entry in human.items()}
-        expressions = _expressions_1(_object(vrm.get("expressions")), gltf)
-    elif "VRM" in extensions:
-        version, vrm = "0.x", _object(extensions["VRM"])
-        entries = _objects(_object(vrm.get("humanoid")).get("humanBones"))
-        bones = {_text(entry.get("bone")): node_name(entry.get("node")) for entry in entries}
-        expressions = _expressions_0(_object(vrm.get("blendShapeMaster")), gltf)
-    else:
+    gltf = read_glb(data)
+    version = next((v for v in _VERSIONS if v.extension in member(gltf.content, "extensions")), None)
+    if version is None:
         raise ModelFormatError(
             "This glTF file has no VRM extension, so it says neither which bone is the neck nor which shapes are "
             "expressions. Export it as VRM."
         )
-    if not bones.get("neck"):
-        raise NoNeckBoneError(
-            "The VRM's humanoid has no neck bone, so neither the camera nor the head's rotation has a place. Assign the "
-            "bone 'neck' in the VRM exporter and export again."
-        )
-    meta = _object(vrm.get("meta"))
-    triangles = _count_triangles(gltf)
-    authors = meta.get("authors")
-    return VrmSummary(
-        version=version,
-        title=_text(meta.get("title")) or _text(meta.get("name")),
-        comment=_text(meta.get("author")) or ", ".join(map(_text, authors if isinstance(authors, list) else [])),
-        licence={_text(key): _said(value) for key, value in meta.items() if _said(value)},
-        vertices=_count_vertices(gltf),
-        triangles=sum(triangles.values()),
-        meshes=len(_objects(gltf.get("meshes"))),
-        bones=tuple(sorted(bones.values())),
-        neck=bones["neck"],
-        head=bones.get("head") or bones["neck"],
-        expressions=expressions if any(e.binds for e in expressions) else _shape_keys(gltf),
-        materials=tuple(
-            (_text(material.get("name")), triangles.get(number, 0))
-            for number, material in enumerate(_objects(gltf.get("materials"))[:_MAX_MATERIALS])
-        ),
-        images=len(_objects(gltf.get("images"))),
+    vrm = member(member(gltf.content, "extensions"), version.extension)
+    nodes = read_nodes(gltf.content)
+    humanoid = _with_neck(version.bones(member(vrm, "humanoid"), len(nodes.names)))
+    accessors, textures = Accessors(gltf), Textures(gltf)
+    described = _materials(gltf, vrm, textures)
+    heap = GeometryReader(gltf, accessors, nodes).read(
+        version.hidden(member(vrm, "firstPerson"), nodes),
+        lambda material: material is None or described[material].shading is not Shading.MTOON,
     )
+    wardrobe, triangles = _dressed(described, heap, textures)
+    targets = Targets(gltf.content, accessors, nodes, heap)
+    if version is _VERSION_1:
+        expressions = list(read_expressions_1(member(vrm, "expressions"), targets, wardrobe))
+    else:
+        expressions = list(read_expressions_0(member(vrm, "blendShapeMaster"), targets, wardrobe))
+    played = tuple(expression for expression, _ in expressions)
+    morphs = played if any(expression.shown for expression in played) else read_shape_keys(targets)
+    meta = member(vrm, "meta")
+    return Character(
+        format=f"VRM {version.name}",
+        name=text(meta.get("title")) or text(meta.get("name")),
+        name_en="",
+        comment=text(meta.get("author")) or ", ".join(map(text, entries(meta, "authors"))),
+        comment_en="",
+        positions=heap.positions,
+        normals=heap.normals,
+        uvs=heap.uvs,
+        bone_indices=heap.joints,
+        bone_weights=heap.weights,
+        edge_scales=np.ones(len(heap.positions), np.float32),
+        triangles=triangles,
+        textures=textures.names,
+        materials=tuple(wardrobe.materials),
+        bones=nodes.bones(),
+        morphs=morphs,
+        warnings=(*_notes(nodes, heap, expressions), *textures.warnings),
+        axes=version.axes,
+        licence={text(key): _said(value) for key, value in meta.items() if _said(value)},
+        meshes=len(members(gltf.content, "meshes")),
+        more_uvs=heap.more_uvs,
+        colours=heap.colours,
+        bound=heap.bound,
+        humanoid=humanoid,
+        targets=tuple(targets.found),
+        embedded=textures.embedded,
+    )
+
+
+def _bones_1(humanoid: Json, nodes: int) -> dict[str, int]:
+    bones = member(humanoid, "humanBones")
+    found = {text(bone): index(member(bones, bone).get("node"), nodes) for bone in bones}
+    return {bone: node for bone, node in found.items() if node is not None}
+
+
+def _bones_0(humanoid: Json, nodes: int) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for entry in members(humanoid, "humanBones"):
+        node = index(entry.get("node"), nodes)
+        if node is not None:
+            found.setdefault(text(entry.get("bone")), node)
+    return found
+
+
+def _with_neck(humanoid: dict[str, int]) -> dict[str, int]:
+    """The humanoid, the neck and the head standing for each other. Raises NoNeckBoneError without both."""
+    neck, head = humanoid.get("neck"), humanoid.get("head")
+    either = neck if neck is not None else head
+    if either is None:
+        raise NoNeckBoneError(
+            "The VRM's humanoid has neither a neck nor a head bone, so neither the camera nor the head's rotation has a "
+            "place. Assign the bone 'neck' in the VRM exporter and export again."
+        )
+    return humanoid | {"neck": either, "head": head if head is not None else either}
+
+
+def _hidden_1(first_person: Json, nodes: Nodes) -> set[int]:
+    return {
+        node
+        for entry in members(first_person, "meshAnnotations")
+        if text(entry.get("type")).lower() == _FIRST_PERSON and (node := whole(entry.get("node"))) is not None
+    }
+
+
+def _hidden_0(first_person: Json, nodes: Nodes) -> set[int]:
+    meshes = {
+        whole(entry.get("mesh"))
+        for entry in members(first_person, "meshAnnotations")
+        if text(entry.get("firstPersonFlag")).lower() == _FIRST_PERSON
+    }
+    return {node for node, mesh in enumerate(nodes.meshes) if mesh is not None and mesh in meshes}
+
+
+_VERSION_1 = _Version("1.0", VRM_1, "VRMC_vrm", _bones_1, _hidden_1)
+_VERSIONS = (_VERSION_1, _Version("0.x", VRM_0, "VRM", _bones_0, _hidden_0))
+"""A file that is both is read as the newer."""
+
+
+def _materials(gltf: Gltf, vrm: Json, textures: Textures) -> list[GltfMaterial]:
+    """The file's materials in its own order."""
+    properties = members(vrm, "materialProperties")
+    found = []
+    for place, entry in enumerate(members(gltf.content, "materials")):
+        material = read_material(entry, textures)
+        found.append(read_material_0(properties[place], material, textures) if place < len(properties) else material)
+    return found
+
+
+def _dressed(described: Sequence[GltfMaterial], heap: Heap, textures: Textures) -> tuple[Wardrobe, Ints]:
+    """The materials in the order of drawing, and the triangles (m, 3) in runs that follow them."""
+    runs: dict[int | None, list[Ints]] = {}
+    for primitive in heap.primitives:
+        runs.setdefault(primitive.material, []).append(primitive.triangles + np.int32(primitive.first))
+    plain = read_material({}, textures)
+    of = {material: described[material] if material is not None else plain for material in runs}
+    order = sorted(runs, key=lambda material: of[material].queue)  # a stable sort: else by first use
+    materials: list[GltfMaterial] = []
+    places: dict[int, int] = {}
+    first = 0
+    for material in [*order, *(place for place in range(len(described)) if place not in runs)]:
+        if material is not None:
+            places[material] = len(materials)
+        count = sum(map(len, runs.get(material, [])))
+        known = of.get(material) or described[material or 0]
+        materials.append(replace(known, first_triangle=first, triangle_count=count))
+        first += count
+    triangles = [np.empty((0, 3), np.int32), *(run for material in order for run in runs[material])]
+    return Wardrobe(materials, places), np.concatenate(triangles)
+
+
+def _notes(nodes: Nodes, heap: Heap, expressions: Iterable[tuple[Expression, bool]]) -> list[str]:
+    """What had to be mended or ignored, a sentence each."""
+    notes = []
+    if nodes.mended:
+        notes.append(
+            "The VRM's nodes are no tree: some stand below two others, or below themselves. They are taken apart."
+        )
+    if heap.unusable:
+        notes.append(f"{heap.unusable} triangles name vertices that do not exist; they are left out.")
+    notes += [
+        f"Expression '{expression.name}' changes nothing that a picture can show."
+        for expression, meant in expressions
+        if meant and not expression.shown
+    ]
+    return notes
 
 
 def _said(value: Any) -> str:
@@ -131,129 +201,5 @@ def _said(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return ", ".join(_text(item) for item in value if _text(item))
-    return _text(value)
-
-
-def _refuse_what_cannot_be_read(gltf: dict[str, Any]) -> None:
-    """Refuse files that lie outside this one, which Blender would follow, and compressions that bpy cannot undo."""
-    for kind in ("buffers", "images"):
-        for entry in _objects(gltf.get(kind)):
-            uri = entry.get("uri")
-            if uri is not None and not (isinstance(uri, str) and uri.startswith("data:")):
-                raise ModelFormatError(
-                    f"The VRM refers to another file ({_text(uri)[:80]!r}); a VRM holds everything inside itself. Export "
-                    "it again."
-                )
-    required = gltf.get("extensionsRequired")
-    for name in required if isinstance(required, list) else []:
-        if name in _UNREADABLE:
-            raise ModelFormatError(f"The VRM is compressed with {name}, which cannot be read here. Export it without.")
-
-
-def _read_json(data: bytes) -> dict[str, Any]:
-    r = Cursor(data, "VRM")
-    if bytes(r.take(4)) != _GLB_MAGIC:
-        raise ModelFormatError(
-            "This is not a VRM file: it does not begin with 'glTF' (binary glTF). Export it as .vrm again."
-        )
-    version, length = r.integer("I"), r.integer("I")
-    if version != 2:
-        raise ModelFormatError(f"The VRM is glTF version {version}; only version 2 is a VRM. Export it again.")
-    r.take(0 if length <= len(data) else length - r.at)  # raises the error for a cut-off file
-    size, kind = r.integer("I"), r.integer("I")
-    if kind != _JSON_CHUNK or size > _MAX_JSON:
-        raise ModelFormatError("The VRM's first chunk is not JSON of a usable size. Export it again.")
-    try:
-        gltf = json.loads(bytes(r.take(size)))
-    except (ValueError, RecursionError) as error:
-        raise ModelFormatError(f"The VRM's JSON chunk cannot be read ({error}). Export it again.") from error
-    if not isinstance(gltf, dict):
-        raise ModelFormatError("The VRM's JSON chunk is no object. Export it again.")
-    return gltf
-
-
-def _expressions_0(master: dict[str, Any], gltf: dict[str, Any]) -> tuple[Expression, ...]:
-    found = []
-    for group in _objects(master.get("blendShapeGroups")):
-        preset = _text(group.get("presetName")).lower()
-        name = _text(group.get("name")) if preset in _UNSET else preset
-        moving = [bind for bind in _objects(group.get("binds")) if _moves(gltf, bind.get("mesh"), bind)]
-        binds = len(moving) + len(_objects(group.get("materialValues")))
-        found.append(Expression(name, binds, Rule(binary=group.get("isBinary") is True)))
-    return tuple(found)
-
-
-def _expressions_1(expressions: dict[str, Any], gltf: dict[str, Any]) -> tuple[Expression, ...]:
-    nodes = _objects(gltf.get("nodes"))
-
-    def binds(entry: dict[str, Any]) -> int:
-        count = sum(len(_objects(entry.get(kind))) for kind in ("materialColorBinds", "textureTransformBinds"))
-        for bind in _objects(entry.get("morphTargetBinds")):
-            node = bind.get("node")
-            if isinstance(node, int) and 0 <= node < len(nodes):
-                count += _moves(gltf, nodes[node].get("mesh"), bind)
-        return count
-
-    return tuple(
-        Expression(_text(name), binds(_object(entry)), _rule(_object(entry)))
-        for section in ("preset", "custom")
-        for name, entry in _object(expressions.get(section)).items()
-    )
-
-
-def _moves(gltf: dict[str, Any], mesh: Any, bind: dict[str, Any]) -> bool:
-    """Whether a bind names a morph target that exists, with a weight: what it cannot move it must not label."""
-    meshes, index, weight = _objects(gltf.get("meshes")), bind.get("index"), bind.get("weight", 1)
-    if not (isinstance(mesh, int) and 0 <= mesh < len(meshes) and isinstance(index, int) and weight):
-        return False
-    targets = [len(_objects(primitive.get("targets"))) for primitive in _objects(meshes[mesh].get("primitives"))]
-    return 0 <= index < max(targets, default=0)
-
-
-def _rule(entry: dict[str, Any]) -> Rule:
-    overrides = {
-        kind: entry[field_name]
-        for kind, field_name in (("blink", "overrideBlink"), ("mouth", "overrideMouth"), ("lookAt", "overrideLookAt"))
-        if entry.get(field_name) in ("block", "blend")
-    }
-    return Rule(binary=entry.get("isBinary") is True, overrides=overrides)
-
-
-def _shape_keys(gltf: dict[str, Any]) -> tuple[Expression, ...]:
-    """The named morph targets of the meshes; exporters write the names in the mesh's or the primitive's extras."""
-    found: dict[str, int] = {}
-    for mesh in _objects(gltf.get("meshes")):
-        holders = [mesh, *_objects(mesh.get("primitives"))]
-        names = next((n for h in holders if isinstance(n := _object(h.get("extras")).get("targetNames"), list)), [])
-        for name in names:
-            if isinstance(name, str) and name:
-                found[name] = found.get(name, 0) + 1
-    return tuple(Expression(name, count, kind="shape key") for name, count in found.items())
-
-
-def _count_triangles(gltf: dict[str, Any]) -> dict[int | None, int]:
-    """Triangles by material, as the file announces them; None for primitives without one."""
-    accessors = _objects(gltf.get("accessors"))
-    found: dict[int | None, int] = {}
-    for mesh in _objects(gltf.get("meshes")):
-        for primitive in _objects(mesh.get("primitives")):
-            corners = primitive.get("indices", _object(primitive.get("attributes")).get("POSITION"))
-            material = primitive.get("material")
-            if isinstance(corners, int) and 0 <= corners < len(accessors):
-                count = accessors[corners].get("count", 0)
-                key = material if isinstance(material, int) else None
-                found[key] = found.get(key, 0) + (count // 3 if isinstance(count, int) else 0)
-    return found
-
-
-def _count_vertices(gltf: dict[str, Any]) -> int:
-    accessors = _objects(gltf.get("accessors"))
-    seen: set[int] = set()
-    for mesh in _objects(gltf.get("meshes")):
-        for primitive in _objects(mesh.get("primitives")):
-            position = _object(primitive.get("attributes")).get("POSITION")
-            if isinstance(position, int) and 0 <= position < len(accessors):
-                seen.add(position)
-    counts = (accessors[index].get("count", 0) for index in seen)
-    return sum(count for count in counts if isinstance(count, int))
+        return ", ".join(text(item) for item in value if text(item))
+    return text(value)

@@ -26,6 +26,7 @@ from farm.models.inventory import Inventory
 from farm.models.package import receive, to_bytes
 from farm.models.pmd_writer import pmd_bytes
 from farm.models.pmx_writer import Layout, pmx_bytes
+from farm.models.vrm_writer import vrm_bytes
 from tests.farm.models import made_files as made
 
 SECONDS = 2.0
@@ -48,8 +49,9 @@ def seeds() -> list[tuple[str, bytes]]:
         ("a.pmx", pmx_bytes(small, Layout(deform=0, bone_index=2))),
         ("a.pmd", made.pack_pmd()),
         ("a.pmd", pmd_bytes(small)),
-        ("a.vrm", made.glb(made.vrm_0())),
-        ("a.vrm", made.glb(made.vrm_1())),
+        ("a.vrm", made.vrm("0.x").to_bytes()),
+        ("a.vrm", made.vrm("1.0").to_bytes()),
+        ("a.vrm", vrm_bytes(full)),
     ]
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         with io.BytesIO() as out:

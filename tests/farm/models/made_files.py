@@ -1,7 +1,6 @@
 """Character files made by the tests: a PMX character with one of everything, and packers for PMX, PMD and GLB."""
 
 import dataclasses
-import json
 import struct
 from typing import Any
 
@@ -12,6 +11,7 @@ from farm.models.description import (
     BoneFlag,
     BoneMorph,
     Character,
+    Expression,
     GroupMorph,
     Inheritance,
     MaterialMorph,
@@ -20,10 +20,20 @@ from farm.models.description import (
     UVMorph,
     VertexMorph,
 )
-from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
+from farm.models.glb_writer import GlbWriter
+from farm.models.materials import (
+    AlphaMode,
+    GltfMaterial,
+    MaterialFlag,
+    MmdMaterial,
+    MToon,
+    OutlineMode,
+    Shading,
+    SphereMode,
+    TextureUse,
+)
+from farm.models.vrm_writer import vrm_draft
 from farm.morphs.panels import Panel
-
-type Json = dict[str, Any]
 
 
 def material(name: str = "顔", *, triangles: int = 1, first: int = 0, texture: int | None = None) -> MmdMaterial:
@@ -157,15 +167,30 @@ def assert_sound(character: Character) -> None:
     assert character.triangles.size == 0 or 0 <= character.triangles.min() <= character.triangles.max() < count
     assert character.bone_indices.size == 0 or character.bone_indices.max() < len(character.bones)
     assert sum(entry.triangle_count for entry in character.materials) <= len(character.triangles)
-    for entry in character.materials:
+    if character.humanoid:
+        assert character.bone_indices.size == 0 or character.bone_indices.min() >= -1
+    for optional in (character.more_uvs, character.colours, character.bound):
+        assert optional is None or (np.isfinite(optional).all() and count in optional.shape[:2])
+    for gltf in (entry for entry in character.materials if isinstance(entry, GltfMaterial)):
+        assert gltf.texture is None or gltf.texture in character.embedded
+        assert np.isfinite([*gltf.colour, *gltf.emission_colour, gltf.cutoff]).all()
+    for entry in character.mmd_materials:
         assert all(i is None or 0 <= i < len(character.textures) for i in (entry.texture, entry.sphere, entry.toon))
         assert entry.shared_toon is None or 0 <= entry.shared_toon <= 9
         assert np.isfinite([*entry.diffuse, *entry.specular, *entry.ambient, entry.shininess, entry.edge_size]).all()
+    for target in character.targets:
+        assert len(target.vertices) == len(target.offsets) > 0
+        assert np.isfinite(target.offsets).all()
+        assert 0 <= target.vertices.min() <= target.vertices.max() < count
+    assert all(0 <= bone < len(character.bones) for bone in character.humanoid.values())
     for joint in character.bones:
         assert np.isfinite([*joint.position, *joint.tail_offset]).all()
         assert all(i is None or 0 <= i < len(character.bones) for i in (joint.parent, joint.tail_bone))
     for morph in character.morphs:
         match morph:
+            case Expression():
+                assert all(0 <= place < len(character.targets) and 0 < share <= 1 for place, share in morph.targets)
+                assert all(0 <= b.material < len(character.materials) for b in (*morph.colours, *morph.transforms))
             case VertexMorph() | UVMorph():
                 assert len(morph.vertices) == len(morph.offsets)
                 assert np.isfinite(morph.offsets).all()
@@ -266,74 +291,69 @@ def pack_pmd(
     return out + struct.pack("<II", 0, 0)  # rigid bodies, joints
 
 
-def glb(content: Json | bytes, binary: bytes = b"\0\0\0\0") -> bytes:
-    """A binary glTF file of a JSON chunk (an object, or bytes as they are) and a binary chunk."""
-    text = content if isinstance(content, bytes) else json.dumps(content).encode()
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(binary), 0x004E4942) + binary
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(40)
+"""What stands in a file as a picture; readers do not look into it."""
 
 
-def _gltf() -> Json:
-    return {
-        "asset": {"version": "2.0"},
-        "nodes": [{"name": "Hips", "mesh": 0}, {"name": "J_Neck", "children": [2]}, {"name": "J_Head"}],
-        "accessors": [{"count": 40}, {"count": 2}, {"count": 60}],
-        "meshes": [
-            {
-                "primitives": [
-                    {"attributes": {"POSITION": 0}, "targets": [{"POSITION": 1}, {"POSITION": 1}]},
-                    {"attributes": {"POSITION": 0}},
-                ]
-            },
-            {"primitives": [{"attributes": {"POSITION": 2}}]},
-        ],
-        "materials": [{"name": "Face"}, {"name": "Hair"}],
-        "images": [{"mimeType": "image/png"}],
-    }
+def toon(name: str = "顔", *, first: int = 0, triangles: int = 1, texture: int | None = 0) -> GltfMaterial:
+    """A material of MToon in which no number is what it would be without being said."""
+    use = TextureUse(texture, scale=(0.5, 0.25), offset=(0.125, 0.5)) if texture is not None else None
+    return GltfMaterial(
+        name=name,
+        shading=Shading.MTOON,
+        colour=(0.25, 0.5, 0.75, 0.5),
+        base=use,
+        emission_colour=(0.125, 0.25, 0.5),
+        emission=use,
+        alpha_mode=AlphaMode.MASK,
+        cutoff=0.25,
+        double_sided=True,
+        queue=2450,
+        writes_depth=True,
+        first_triangle=first,
+        triangle_count=triangles,
+        mtoon=MToon(
+            shade_colour=(0.5, 0.25, 0.125),
+            shade=use,
+            shift=-0.125,
+            toony=0.75,
+            rim_colour=(0.0625, 0.125, 0.25),
+            rim=use,
+            rim_power=3.0,
+            rim_lift=0.5,
+            matcap=TextureUse(texture) if texture is not None else None,
+            outline_mode=OutlineMode.WORLD,
+            outline_width=0.005,
+            outline_width_map=use,
+            outline_colour=(0.5, 0.0625, 0.125),
+        ),
+    )
 
 
-def vrm_0() -> Json:
-    """The JSON of a VRM 0.x."""
-    groups = [
-        {"presetName": "blink", "name": "Blink", "binds": [{"mesh": 0, "index": 1, "weight": 100}]},
-        {"presetName": "A", "name": "あ", "binds": [{"mesh": 0, "index": 0, "weight": 100}], "materialValues": [{}]},
-        {"presetName": "unknown", "name": "照れ", "binds": [], "materialValues": [{"materialName": "Face"}]},
-        {"presetName": "neutral", "name": "Neutral"},
-    ]
-    return {
-        **_gltf(),
-        "extensions": {
-            "VRM": {
-                "meta": {"title": "狐", "author": "誰か", "licenseName": "CC0", "texture": 0, "version": ""},
-                "humanoid": {"humanBones": [{"bone": b, "node": n} for n, b in enumerate(("hips", "neck", "head"))]},
-                "blendShapeMaster": {"blendShapeGroups": groups},
-            }
-        },
-    }
+def vrm_character() -> Character:
+    """A square of two materials, the bones 全ての親, 首, 頭, and the morphs まばたき, あ (nothing), 照れ."""
+    base = small_character(textures=("face.png",), vertices=4)
+    hair = dataclasses.replace(
+        toon("髪", first=1), shading=Shading.UNLIT, mtoon=None, base=None, emission=None, emission_colour=(0.0,) * 3
+    )
+    return dataclasses.replace(
+        base,
+        comment="誰か",
+        positions=np.float32([[0, 10, 0], [0, 11, 0], [1, 10, 0], [1, 11, 0]]),
+        uvs=np.float32([[0, 1], [0, 0], [1, 1], [1, 0]]),
+        triangles=np.int32([[0, 1, 2], [2, 1, 3]]),
+        bone_indices=np.tile(np.int32([1, 2, -1, -1]), (4, 1)),
+        bone_weights=np.tile(np.float32([0.25, 0.75, 0, 0]), (4, 1)),
+        materials=(toon(), hair),
+        morphs=(
+            VertexMorph("まばたき", "blink", Panel.EYE, np.int32([1, 3]), np.float32([[0, -0.5, 0], [0, -0.25, 0]])),
+            VertexMorph("あ", "a", Panel.MOUTH, np.int32([]), np.zeros((0, 3), np.float32)),
+            VertexMorph("照れ", "shy", Panel.OTHER, np.int32([0]), np.float32([[0, 0, -1]])),
+        ),
+        embedded={0: PICTURE},
+    )
 
 
-def vrm_1() -> Json:
-    """The JSON of a VRM 1.0."""
-    return {
-        **_gltf(),
-        "extensions": {
-            "VRMC_vrm": {
-                "specVersion": "1.0",
-                "meta": {"name": "狐", "authors": ["誰か", "someone"], "licenseUrl": "https://vrm.dev/licenses/1.0/"},
-                "humanoid": {"humanBones": {b: {"node": n} for n, b in enumerate(("hips", "neck", "head"))}},
-                "expressions": {
-                    "preset": {
-                        "blinkLeft": {"morphTargetBinds": [{"node": 0, "index": 1, "weight": 1.0}]},
-                        "aa": {
-                            "morphTargetBinds": [{"node": 0, "index": 0, "weight": 1.0}],
-                            "textureTransformBinds": [{}],
-                            "materialColorBinds": [{}],
-                        },
-                        "neutral": {},
-                    },
-                    "custom": {"照れ": {"materialColorBinds": [{}]}},
-                },
-            }
-        },
-    }
+def vrm(version: str = "1.0") -> GlbWriter:
+    """A VRM of `vrm_character` whose JSON can be changed before `to_bytes`."""
+    return vrm_draft(vrm_character(), version)
