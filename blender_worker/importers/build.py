@@ -18,7 +18,7 @@ from blender_worker.importers.pictures import Pictures
 from blender_worker.importers.rig import Rig
 from farm.models.description import Character
 from farm.models.materials import GltfMaterial, Material
-from farm.models.skeleton import locate_neck_and_head
+from farm.models.skeleton import turning_bones
 
 _ORDINARY_HEAD = 0.25
 """Metres; for a model of which nothing is above its neck."""
@@ -30,7 +30,7 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
     `textures` maps texture indices to the bytes of files beside the model; `wanted` are the indices of the source morphs
     that will be used. Raises NoNeckBoneError. What could not be honoured is in the actor's warnings.
     """
-    neck, head, _ = locate_neck_and_head(character.bones)
+    neck, head, _ = turning_bones(character)
     world = np.array(character.axes.to_world, np.float32)
     positions = character.positions @ world.T
     warnings: list[str] = []

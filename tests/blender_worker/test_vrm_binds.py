@@ -60,6 +60,9 @@ def test_vrm_1_binds_change_colour_and_texture_transform(real_models: Path, tmp_
             }
         }
     }
+    content["images"] = [{"uri": "data:image/png;base64," + base64.b64encode(png((9, 9, 9, 255))).decode()}]
+    content["textures"] = [{"source": 0}]
+    content["materials"][0].setdefault("pbrMetallicRoughness", {})["baseColorTexture"] = {"index": 0}
     path = tmp_path / "mtoon.vrm"
     path.write_bytes(glb(content, rest))
 
