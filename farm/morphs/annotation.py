@@ -41,7 +41,10 @@ class SourceMorph:
 
 @dataclass(frozen=True, slots=True)
 class MappingTable:
-    """An edited group annotation: (normalised name, panel) to (row number, target name or None for "not mapped")."""
+    """An edited group annotation: (normalised name, panel) to (row number, target name or None for "not mapped").
+
+    The number is that of the first row that gives this name this target.
+    """
 
     rows: Mapping[tuple[str, str], tuple[int, str | None]]
 
@@ -195,6 +198,7 @@ def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, 
     known = all_targets()
     panels = {panel.name.lower() for panel in Panel} | {_ANY_PANEL}
     rows: dict[tuple[str, str], tuple[int, str | None]] = {}
+    first: dict[tuple[str, str], int] = {}
     for row in reader:
         number = reader.line_num  # not a count of rows: blank lines and line breaks in quotes count as well
         if number > MAX_ROWS:
@@ -211,5 +215,6 @@ def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, 
             raise MappingError(
                 f"Line {number}: '{row['source_morph']}' ({panel}) stands twice; delete one of the rows."
             )
-        rows[name, panel] = (number, target or None)
+        # Of one name in two panels the file's order decides, as without a table, not the table's.
+        rows[name, panel] = (first.setdefault((name, target), number), target or None)
     return rows

@@ -12,6 +12,7 @@ import pytest
 from farm.errors import FarmError, ModelFormatError, ModelTruncatedError, NoNeckBoneError
 from farm.models import inventory
 from farm.models.vrm import Expression, read_vrm
+from farm.morphs.refs import packed
 from tests.farm.models import made_files as made
 from tests.farm.models.made_files import Json
 
@@ -58,8 +59,8 @@ def test_a_vrm_1_is_summarised() -> None:
 def test_the_presets_of_both_versions_become_target_morphs() -> None:
     old, new = (inventory.of_vrm(read_vrm(made.glb(content))) for content in (made.vrm_0(), made.vrm_1()))
 
-    assert old.annotation == {"eye/closed/both": "blink", "mouth/a": "a"}
-    assert new.annotation == {"eye/closed/left": "blinkLeft", "mouth/a": "aa"}
+    assert packed(old.annotation) == {"eye/closed/both": (0, "blink"), "mouth/a": (1, "a")}
+    assert packed(new.annotation) == {"eye/closed/left": (0, "blinkLeft"), "mouth/a": (1, "aa")}
     assert (old.format, old.samples, old.bone_rule) == ("VRM 0.x", 20, "humanoid")
 
 
@@ -225,8 +226,9 @@ def test_godette_s_presets_are_target_morphs(real_models: Path) -> None:
     held = inventory.of_vrm(read_vrm((real_models / "vrm_godette/Godette_vrm_v4.vrm").read_bytes()))
 
     expected = {"closed/both": "blink", "closed/left": "blink_l", "closed/right": "blink_r"}
-    assert {name: held.annotation[f"eye/{name}"] for name in expected} == expected
-    assert [held.annotation[f"mouth/{vowel}"] for vowel in "aeiou"] == list("aeiou")
+    assert {name: held.annotation[f"eye/{name}"].name for name in expected} == expected
+    assert [held.annotation[f"mouth/{vowel}"].name for vowel in "aeiou"] == list("aeiou")
+    assert all(held.morphs[morph.index].name == morph.name for morph in held.annotation.values())
     assert (held.target_morphs, held.samples) == (8, 100)
 
 
@@ -265,3 +267,19 @@ def test_an_expression_whose_binds_move_nothing_is_not_annotated(bind: dict[str,
     groups[0]["binds"] = [bind]
 
     assert "eye/closed/both" not in inventory.of_vrm(read_vrm(made.glb(content))).annotation
+
+
+def test_of_two_groups_of_one_preset_the_one_that_moves_something_plays() -> None:
+    content = made.vrm_0()
+    groups = content["extensions"]["VRM"]["blendShapeMaster"]["blendShapeGroups"]
+    groups.insert(0, {**groups[0], "binds": [], "isBinary": True})
+    groups.append({**groups[1], "isBinary": True})
+
+    held = inventory.of_vrm(read_vrm(made.glb(content)))
+
+    assert packed(held.annotation) == {"eye/closed/both": (1, "blink"), "mouth/a": (2, "a")}
+    assert [(m.index, m.name, m.proposal) for m in held.morphs[:2]] == [
+        (0, "blink", None),
+        (1, "blink", "eye/closed/both"),
+    ]
+    assert sorted(held.rules) == [0, len(groups) - 1]  # each has the rule of its own, not that of its name
