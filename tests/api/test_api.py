@@ -215,37 +215,6 @@ def test_a_mapping_table_changes_the_annotation(api: httpx.Client, nagi: str) ->
     assert job["annotation"]["mouth/a"] == ref_in(api, nagi, "にやり")
 
 
-def test_of_morphs_with_one_name_jobs_name_the_one_that_plays(api: httpx.Client) -> None:
-    (model,) = upload(api, "twice.pmx", pmx_bytes(made.names_twice())).json()["models"]
-    proposals = api.post("/v1/annotations/proposals", json={"models": [model["id"]]}).text
-
-    for mapping, annotation in (
-        (None, made.NAMES_TWICE),
-        (proposals, made.NAMES_TWICE),
-        (made.BARE_NAMES, made.BARE_NAMES_GIVE),
-    ):
-        (job,) = api.get(f"/v1/batches/{submit(api, model['id'], mapping=mapping)['id']}/jobs").json()["jobs"]
-        assert job["annotation"] == {target: morph.model_dump() for target, morph in annotation.items()}
-    assert model["inventory"]["annotation"]["eye/closed/both"] == {"index": 2, "name": "まばたき"}
-
-
-def test_a_model_that_an_earlier_version_took_in_is_to_be_uploaded_again(api: httpx.Client, store: LocalStore) -> None:
-    data = pmx_bytes(made.small_character(vertices=7))
-    (model,) = upload(api, "old.pmx", data).json()["models"]
-    key = f"models/{model['id']}/inventory.json"
-    kept = json.loads(store.get(key))
-    for morph in kept["morphs"]:
-        del morph["index"]
-    store.put(key, json.dumps(kept).encode())
-
-    refused = api.post("/v1/batches", json={"models": [{"id": model["id"]}]})
-    assert_problem(refused, 422, "model-outdated", model["id"], "Upload the same file again")
-    assert_problem(api.get(f"/v1/models/{model['id']}"), 422, "model-outdated")
-
-    assert upload(api, "old.pmx", data).status_code == 201
-    assert submit(api, model["id"])["jobs"]["queued"] == 1
-
-
 def test_cancelling_a_batch_takes_its_images_out_of_the_backlog(api: httpx.Client, nagi: str) -> None:
     before = api.get("/v1/autoscale").json()
     batch = api.post("/v1/batches", json={"models": [{"id": nagi}], "spec": {"samples": 3}}).json()
@@ -809,3 +778,34 @@ def test_a_batch_says_whether_its_webhook_was_told(api: httpx.Client, nagi: str)
 
     assert answer.json() == {"state": "pending", "tries": 0, "last": ""}
     assert api.get(f"/v1/batches/{silent}/webhook").status_code == 404
+
+
+def test_of_morphs_with_one_name_jobs_name_the_one_that_plays(api: httpx.Client) -> None:
+    (model,) = upload(api, "twice.pmx", pmx_bytes(made.names_twice())).json()["models"]
+    proposals = api.post("/v1/annotations/proposals", json={"models": [model["id"]]}).text
+
+    for mapping, annotation in (
+        (None, made.NAMES_TWICE),
+        (proposals, made.NAMES_TWICE),
+        (made.BARE_NAMES, made.BARE_NAMES_GIVE),
+    ):
+        (job,) = api.get(f"/v1/batches/{submit(api, model['id'], mapping=mapping)['id']}/jobs").json()["jobs"]
+        assert job["annotation"] == {target: morph.model_dump() for target, morph in annotation.items()}
+    assert model["inventory"]["annotation"]["eye/closed/both"] == {"index": 2, "name": "まばたき"}
+
+
+def test_a_model_that_an_earlier_version_took_in_is_to_be_uploaded_again(api: httpx.Client, store: LocalStore) -> None:
+    data = pmx_bytes(made.small_character(vertices=7))
+    (model,) = upload(api, "old.pmx", data).json()["models"]
+    key = f"models/{model['id']}/inventory.json"
+    kept = json.loads(store.get(key))
+    for morph in kept["morphs"]:
+        del morph["index"]
+    store.put(key, json.dumps(kept).encode())
+
+    refused = api.post("/v1/batches", json={"models": [{"id": model["id"]}]})
+    assert_problem(refused, 422, "model-outdated", model["id"], "Upload the same file again")
+    assert_problem(api.get(f"/v1/models/{model['id']}"), 422, "model-outdated")
+
+    assert upload(api, "old.pmx", data).status_code == 201
+    assert submit(api, model["id"])["jobs"]["queued"] == 1
