@@ -14,6 +14,7 @@ from farm.jobs.webhooks import DeliveryState
 from farm.jobs.workers import Worker
 from farm.models.inventory import Inventory
 from farm.models.package import MAX_MODEL_BYTES, Package, Refusal
+from farm.morphs.refs import MorphRef
 from farm.spec import RenderSpec
 
 _HASH = "^[0-9a-f]{64}$"
@@ -245,7 +246,9 @@ class JobView(BaseModel):
     samples: int
     images_total: int
     images_done: int
-    annotation: dict[str, str]
+    annotation: dict[str, MorphRef] = Field(
+        description="Target to the morph that plays it; index -1: ordered before an update, so the name alone is kept"
+    )
     render_key: str
     error_code: str
     error: str

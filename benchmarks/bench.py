@@ -84,7 +84,7 @@ def subject(path: Path, room: Path) -> Subject:
         character=str(character),
         textures={index: str(texture) for index, texture in textures.items()},
         morphs=todo.morphs,
-        annotation=annotation,
+        annotation={target: morph.index for target, morph in annotation.items()},
         styles=list(spec.styles),
         size=spec.size,
         supersample=spec.supersample,

@@ -79,7 +79,7 @@ def main() -> None:
         request = pipe.Render(
             character=str(path),
             textures={index: str(file) for index, file in textures.items()},
-            morphs=sorted({annotation[target.name] for target in sampled_targets(annotation)}),
+            morphs=sorted({annotation[target.name].index for target in sampled_targets(annotation)}),
             styles=list(PAPER_STYLES),
             size=256,
             supersample=2,

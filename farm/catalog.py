@@ -7,13 +7,29 @@ Models are ``models/<id>/package.zip`` and ``inventory.json``, backgrounds are `
 import json
 from collections.abc import Callable
 
+from pydantic import ValidationError
+
 from farm.backgrounds import Background
-from farm.errors import ConflictError, NotFoundError
+from farm.errors import ConflictError, NotFoundError, OutdatedModelError
 from farm.models.inventory import Inventory
 from farm.models.package import Package, to_bytes
-from farm.morphs.annotation import Annotation, annotate
+from farm.morphs.annotation import annotate
+from farm.morphs.refs import Annotation, packed, unpacked
 from farm.morphs.vocabulary import vocabulary_version
 from farm.storage import ObjectStore
+
+_ANNOTATION_FORMAT = 2
+"""Of ``annotation.json``. In 1, which did not say so, morphs had no index."""
+
+
+def kept_annotation(annotation: Annotation) -> bytes:
+    """The bytes of ``annotation.json``."""
+    kept = {
+        "format": _ANNOTATION_FORMAT,
+        "vocabulary": vocabulary_version(),
+        "annotation": packed(annotation),
+    }
+    return json.dumps(kept, ensure_ascii=False).encode()
 
 
 class Catalog:
@@ -23,31 +39,47 @@ class Catalog:
         self._store = store
 
     def add(self, package: Package) -> None:
-        """Keep a model; one that is there already stays as it is. The inventory goes last: it marks a whole model."""
-        key = f"models/{package.id}"
-        if not self._store.exists(f"{key}/inventory.json"):
-            self._store.put(f"{key}/package.zip", to_bytes(package))
-            self._store.put(f"{key}/inventory.json", package.inventory.model_dump_json().encode())
+        """Keep a model; one that is there already stays as it is, unless it is outdated. The inventory goes last: it marks
+        a whole model.
+        """
+        if not self._is_usable(package.id):
+            self._store.put(f"models/{package.id}/package.zip", to_bytes(package))
+            self._store.put(_inventory_key(package.id), package.inventory.model_dump_json().encode())
+
+    def _is_usable(self, model_id: str) -> bool:
+        try:
+            self.inventory(model_id)
+        except (NotFoundError, OutdatedModelError):
+            return False
+        return True
 
     def inventory(self, model_id: str) -> Inventory:
-        """What the model holds. Raises NotFoundError."""
+        """What the model holds. Raises NotFoundError, and OutdatedModelError when an earlier version took it in."""
         try:
-            return Inventory.model_validate_json(self._store.get(f"models/{model_id}/inventory.json"))
+            return Inventory.model_validate_json(self._inventory_bytes(model_id))
+        except ValidationError as error:
+            raise OutdatedModelError(
+                f"An earlier Facefarm took in model '{model_id}' and did not number its morphs. Upload the same file again "
+                "with POST /v1/models, as `farm render` and `farm submit` do by themselves."
+            ) from error
+
+    def _inventory_bytes(self, model_id: str) -> bytes:
+        try:
+            return self._store.get(_inventory_key(model_id))
         except NotFoundError as error:
             raise NotFoundError(f"There is no model '{model_id}'; upload it first with POST /v1/models.") from error
 
     def annotation(self, model_id: str) -> Annotation:
-        """The annotation that the vocabulary proposes for the model's morphs. Raises NotFoundError."""
+        """The annotation that the vocabulary proposes for the model's morphs. Raises what `inventory` raises."""
         key = f"models/{model_id}/annotation.json"
         try:
             kept = json.loads(self._store.get(key))
-            if kept["vocabulary"] == vocabulary_version():
-                return {str(target): str(source) for target, source in kept["annotation"].items()}
+            if (kept.get("format"), kept["vocabulary"]) == (_ANNOTATION_FORMAT, vocabulary_version()):
+                return unpacked(kept["annotation"])
         except NotFoundError:
             pass
         annotation = annotate(self.inventory(model_id).source_morphs())
-        kept = {"vocabulary": vocabulary_version(), "annotation": annotation}
-        self._store.put(key, json.dumps(kept, ensure_ascii=False).encode())
+        self._store.put(key, kept_annotation(annotation))
         return annotation
 
     def models(self, after: str, limit: int) -> list[str]:
@@ -59,11 +91,11 @@ class Catalog:
 
         The inventory goes first: without it no batch can name the model, so that `in_use` cannot change its mind.
         """
-        inventory = self.inventory(model_id)
+        inventory = self._inventory_bytes(model_id)
         self._store.delete(f"models/{model_id}/annotation.json")
-        self._store.delete(f"models/{model_id}/inventory.json")
+        self._store.delete(_inventory_key(model_id))
         if in_use():
-            self._store.put(f"models/{model_id}/inventory.json", inventory.model_dump_json().encode())
+            self._store.put(_inventory_key(model_id), inventory)
             raise ConflictError(
                 f"Jobs that have not ended need model {model_id}; cancel their batches or wait for them."
             )
@@ -93,6 +125,10 @@ class Catalog:
 def unknown_background(background_id: str) -> NotFoundError:
     """The error for a background that nobody uploaded."""
     return NotFoundError(f"There is no background '{background_id}'; upload it first with POST /v1/backgrounds.")
+
+
+def _inventory_key(model_id: str) -> str:
+    return f"models/{model_id}/inventory.json"
 
 
 def _background_key(background_id: str) -> str:

@@ -36,6 +36,12 @@ class NoNeckBoneError(ModelError):
     code = "no-neck-bone"
 
 
+class OutdatedModelError(ModelError):
+    """An earlier version took the model in, and kept less of it than is needed now."""
+
+    code = "model-outdated"
+
+
 class ArchiveError(FarmError):
     """An uploaded archive is broken, hostile or over a limit."""
 

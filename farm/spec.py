@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from farm.labels import LabelName
+from farm.morphs.refs import MorphRef, packed
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES, STYLES
 
-RENDERER_VERSION = 3
+RENDERER_VERSION = 4
 """Raised by every change of pixels, poses or the form of a stored result: old ones are not mistaken for new ones."""
 MAX_SAMPLES = 10_000
 
@@ -135,12 +137,12 @@ class RenderSpec(BaseModel):
         return samples * len(self.partitions) * len(self.styles) * self.camera.views
 
 
-def render_key(model_id: str, annotation: dict[str, str], spec: RenderSpec) -> str:
+def render_key(model_id: str, annotation: Mapping[str, MorphRef], spec: RenderSpec) -> str:
     """The name of a result (64 hex digits): equal inputs and an equal renderer give an equal key."""
     content = json.dumps(
         {
             "model": model_id,
-            "annotation": annotation,
+            "annotation": packed(annotation),
             "spec": spec.model_dump(mode="json"),
             "renderer": RENDERER_VERSION,
         },

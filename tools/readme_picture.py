@@ -30,8 +30,8 @@ def _draw(room: Path) -> list[tuple[str, np.ndarray]]:
     """The sample's pictures, rotated: styles, then labels."""
     package = read_model(write_mascots(room)[0])
     character, textures = unfold(to_bytes(package), room / "package")
-    annotation = package.inventory.annotation
-    sample = draw(SEED, package.id, SAMPLE, sampled_targets(annotation))
+    annotation = {target: morph.index for target, morph in package.inventory.annotation.items()}
+    sample = draw(SEED, package.id, SAMPLE, sampled_targets(package.inventory.annotation))
     request = pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},

@@ -49,7 +49,7 @@ def annotate(paths: tuple[Path, ...], out: Path, table: Path | None) -> None:
                 "name": package.name,
                 "target_morphs": len(targets),
                 "samples": samples,
-                "annotation": annotation,
+                "annotation": {target: morph.model_dump() for target, morph in annotation.items()},
             }
         )
         stdout.print(f"{package.name}: {len(targets)} of 23 target morphs, {samples} samples", markup=False)

@@ -100,6 +100,7 @@ def _show(path: Path, inventory: Inventory) -> None:
         materials.add_row(_plain(material.name), str(material.triangles), _plain(material.texture or ""))
     stdout.print(materials)
     morphs = Table(
+        "index",
         "source morph",
         "type",
         "panel",
@@ -110,7 +111,9 @@ def _show(path: Path, inventory: Inventory) -> None:
         box=SIMPLE_HEAD,
     )
     for morph in inventory.morphs:
-        morphs.add_row(_plain(morph.name), morph.kind, morph.panel, str(morph.moved), morph.proposal or "")
+        morphs.add_row(
+            str(morph.index), _plain(morph.name), morph.kind, morph.panel, str(morph.moved), morph.proposal or ""
+        )
     stdout.print(morphs)
     for warning in inventory.warnings:
         note("warning", "yellow", warning)

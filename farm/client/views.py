@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from farm.jobs.states import State
 from farm.models.inventory import Inventory
+from farm.morphs.refs import MorphRef
 from farm.spec import RenderSpec
 
 ENDED = tuple(state for state in State if state.ended)
@@ -98,7 +99,8 @@ class JobView(_View):
     samples: int
     images_total: int
     images_done: int
-    annotation: dict[str, str]
+    annotation: dict[str, MorphRef]
+    """Target name to the morph that plays it."""
     render_key: str
     error_code: str
     error: str

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from farm.backgrounds import BackgroundRecord
 from farm.errors import StorageError
+from farm.morphs.refs import MorphRef
 from farm.pipe import Survey, View
 from farm.poses import Partition
 from farm.spec import RenderSpec, StyleName
 
-FORMAT: Literal[2] = 2
+FORMAT: Literal[3] = 3
 MANIFEST = "manifest.json"
 CONTACT_SHEET = "contact-sheet.png"
 
@@ -88,13 +89,13 @@ class BasisRecord(_Record):
 class Manifest(_Record):
     """All about one rendered model."""
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     renderer: int
     """`farm.spec.RENDERER_VERSION` that drew it."""
     render_key: str
     model: ModelRecord
-    annotation: dict[str, str]
-    """Target name to source morph: the mapping that was used."""
+    annotation: dict[str, MorphRef]
+    """Target name to source morph, by index and name: the mapping that was used."""
     target_morphs: int
     """How many of the 23 are annotated."""
     spec: RenderSpec

@@ -27,7 +27,7 @@ from farm.dataset.shards import ShardWriter, read_shard, sha256_of
 from farm.drawing.encoding import Encoded, label_suffixes
 from farm.drawing.packing import Packer
 from farm.errors import FarmError, NotFoundError
-from farm.spec import RenderSpec
+from farm.spec import RENDERER_VERSION, RenderSpec
 from farm.storage import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,8 @@ class _Index(BaseModel):
 
     format: Literal[1] = 1
     render_key: str
+    renderer: int
+    """Of `farm.spec`: a job that was ordered before an update keeps its key, and two renderers' shots would mix."""
     first: int
     last: int
     loaded: pipe.Loaded
@@ -123,7 +125,8 @@ class Parts:
         try:
             members = read_shard(path)
             index = _Index.model_validate_json(next(members)[1])
-            if (index.render_key, index.first, index.last) != (self._key, part.first, -part.minus_last):
+            wanted = (self._key, RENDERER_VERSION, part.first, -part.minus_last)
+            if (index.render_key, index.renderer, index.first, index.last) != wanted:
                 raise _Damaged("it belongs to another render")
             for shot, files in groupby(members, key=lambda member: int(member[0].partition("/")[0])):
                 if shot == self._packer.taken:
@@ -195,6 +198,7 @@ class Parts:
     def _write(self, path: Path, loaded: pipe.Loaded, end: int) -> None:
         index = _Index(
             render_key=self._key,
+            renderer=RENDERER_VERSION,
             first=self._stored,
             last=end - 1,
             loaded=loaded.model_copy(update={"seconds": 0.0}),  # no clock: equal shots, equal parts

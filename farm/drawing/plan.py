@@ -8,6 +8,7 @@ from farm.jobs.states import Job
 from farm.labels import LabelName
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.expressions import Rule, effective
+from farm.morphs.refs import Annotation
 from farm.poses import NEUTRAL, Partition, Sample, draw
 from farm.spec import RenderSpec
 from farm.views import draw_views
@@ -19,14 +20,16 @@ class Plan:
 
     samples: list[Sample]
     shots: list[pipe.Shot]
-    morphs: list[str]
+    morphs: list[int]
+    """Indices of the source morphs that the samples move."""
 
 
-def plan(job: Job, spec: RenderSpec, rules: Mapping[str, Rule]) -> Plan:
+def plan(job: Job, spec: RenderSpec, rules: Mapping[int, Rule]) -> Plan:
     """What to draw for `job`: the basis image first, then every sample from every view in every partition.
 
     The partitions stand next to each other: what Blender works out for the morphs of a sample serves both.
-    `rules` are those of the model's inventory: a weight that they change is changed in the sample, so in its label too.
+    `rules` are those of the model's inventory, by the morphs' indices: a weight that they change is changed in the sample,
+    so in its label too.
     """
     targets = sampled_targets(job.annotation)
     drawn = [draw(spec.seed, job.model, index, targets) for index in range(job.samples)]
@@ -38,10 +41,10 @@ def plan(job: Job, spec: RenderSpec, rules: Mapping[str, Rule]) -> Plan:
         for view in draw_views(spec.seed, job.model, sample.index, spec.camera)
         for partition in spec.partitions
     ]
-    return Plan(samples, shots, sorted({job.annotation[target.name] for target in targets}))
+    return Plan(samples, shots, sorted({job.annotation[target.name].index for target in targets}))
 
 
-def _as_shown(sample: Sample, annotation: Mapping[str, str], rules: Mapping[str, Rule]) -> Sample:
+def _as_shown(sample: Sample, annotation: Annotation, rules: Mapping[int, Rule]) -> Sample:
     shown = effective({annotation[target]: weight for target, weight in sample.weights.items()}, rules)
     return replace(sample, weights={target: round(shown[annotation[target]], 6) for target in sample.weights})
 
@@ -49,15 +52,15 @@ def _as_shown(sample: Sample, annotation: Mapping[str, str], rules: Mapping[str,
 def _shot(
     sample: Sample,
     partition: Partition,
-    annotation: dict[str, str],
+    annotation: Annotation,
     view: pipe.View | None = None,
     flows: bool = False,
 ) -> pipe.Shot:
     other = Partition.FRONTAL if partition is Partition.ROTATED else Partition.ROTATED
-    weights: dict[str, float] = {}
+    weights: dict[int, float] = {}
     for target, weight in sample.weights.items():
-        source = annotation[target]
-        weights[source] = weights.get(source, 0.0) + weight
+        index = annotation[target].index
+        weights[index] = weights.get(index, 0.0) + weight
     return pipe.Shot(
         sample=sample.index,
         partition=partition,

@@ -27,6 +27,7 @@ from farm.drawing.plan import Plan, plan
 from farm.errors import BlenderDiedError, FarmError, UnusableModelError
 from farm.jobs.states import Job
 from farm.models.package import unfold
+from farm.morphs.annotation import resolve
 from farm.poses import NEUTRAL, Partition
 from farm.spec import RenderSpec, StyleName
 from farm.storage import ObjectStore
@@ -57,14 +58,16 @@ class Reporter:
 def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, report: Reporter) -> tuple[str, ...]:
     """Draw `job` and store the result; the warnings that the manifest records.
 
-    Raises ModelError or RenderError when the model is at fault, BlenderDiedError, BlenderStartError and ServiceError when
-    it is not, and whatever a function of `report` raises. When it is interrupted, and when Blender died, what is drawn
-    is kept first: another call, anywhere, draws the rest, and the result is the same to the byte.
+    Raises ModelError, MappingError or RenderError when the model or its annotation is at fault, BlenderDiedError,
+    BlenderStartError and ServiceError when neither is, and whatever a function of `report` raises. When it is interrupted,
+    and when Blender died, what is drawn is kept first: another call, anywhere, draws the rest, and the result is the same to
+    the byte.
     """
     with TemporaryDirectory(prefix="farm-render-") as folder, ExitStack() as stack:
         room = Path(folder)
         catalog = Catalog(store)
         inventory = catalog.inventory(job.model)
+        job = replace(job, annotation=resolve(job.annotation, inventory.source_morphs()))
         todo = plan(job, spec, inventory.rules)
         packer = stack.enter_context(closing(Packer(job, spec, todo, room)))
         parts = stack.enter_context(closing(Parts(store, job.render_key, spec, packer, room)))
@@ -119,7 +122,7 @@ def _request(job: Job, spec: RenderSpec, todo: Plan, character: Path, textures: 
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
         morphs=todo.morphs,
-        annotation=job.annotation,
+        annotation={target: morph.index for target, morph in job.annotation.items()},
         canvas=spec.canvas,
         camera=spec.camera,
         styles=list(spec.styles),

@@ -7,13 +7,15 @@
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 from farm.errors import NotFoundError
 from farm.jobs.batches import BatchRecord, Webhook
 from farm.jobs.states import Job, job_id
 from farm.morphs.annotation import sampled_targets
+from farm.morphs.refs import MorphRef, packed
 from farm.poses import sample_count
 from farm.spec import RenderSpec, render_key
 from farm.storage import ObjectStore
@@ -30,7 +32,7 @@ class OrderedModel(_Record):
 
     model: str
     name: str
-    annotation: dict[str, str]
+    annotation: Annotated[dict[str, MorphRef], PlainSerializer(packed)]
     render_key: str = ""
     """The name of its result. Said here, since a later renderer would name it otherwise and look for it in vain."""
 

@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any
 
 from farm.errors import ConflictError
+from farm.morphs.refs import Annotation, packed, unpacked
 
 MAX_ATTEMPTS = 3
 """Attempts that may break down before a job is quarantined."""
@@ -92,7 +93,7 @@ class Job:
     """Content hash of the model."""
     name: str
     """The model's label, for people."""
-    annotation: dict[str, str]
+    annotation: Annotation
     samples: int
     images_total: int
     render_key: str
@@ -128,16 +129,18 @@ class Job:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; fields that have their default are left out, since farms hold a million of these."""
         values = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
+        values["annotation"] = packed(self.annotation)
         if self.attempts:
             values["attempts"] = [asdict(attempt) for attempt in self.attempts]
         return values
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> "Job":
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; jobs of earlier versions, whose annotation knows names alone, are read as well."""
         return Job(
             **{
                 **values,
+                "annotation": unpacked(values["annotation"]),
                 "state": State(values.get("state", State.QUEUED)),
                 "warnings": tuple(values.get("warnings", ())),
                 "attempts": tuple(Attempt(**attempt) for attempt in values.get("attempts", ())),

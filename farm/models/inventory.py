@@ -1,5 +1,6 @@
 """What a model file holds, as one JSON-friendly record: the answer of `farm inspect` and of the upload."""
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -19,17 +20,22 @@ from farm.models.skeleton import turning_bones
 from farm.morphs.annotation import SourceMorph, annotate, sampled_targets
 from farm.morphs.expressions import Rule
 from farm.morphs.panels import Panel
+from farm.morphs.refs import Annotation, MorphRef
 from farm.poses import sample_count
 
 
 class MorphEntry(BaseModel):
-    """One source morph and the target morph proposed for its name."""
+    """One source morph and the target morph proposed for it."""
 
+    index: int
+    """Place in the file's list of morphs, from 0."""
     name: str
     kind: str
     panel: str
     moved: int
     proposal: str | None
+    rule: Rule | None = None
+    """VRM: how the expression limits others and itself; None for those without such a wish."""
 
 
 class MaterialEntry(BaseModel):
@@ -58,15 +64,18 @@ class Inventory(BaseModel):
     textures_found: list[str]
     textures_absent: list[str]
     morphs: list[MorphEntry]
-    rules: dict[str, Rule] = {}
-    """VRM: how expressions limit each other, for those that do."""
-    annotation: dict[str, str]
+    annotation: dict[str, MorphRef]
     """Target name to source morph, as the vocabulary proposes it."""
     target_morphs: int
     """How many of the 23 are annotated."""
     samples: int
     """100 or 20, by the paper's rule."""
     warnings: list[str]
+
+    @property
+    def rules(self) -> dict[int, Rule]:
+        """How expressions limit each other, by index, for those that do."""
+        return {morph.index: morph.rule for morph in self.morphs if morph.rule is not None}
 
     def source_morphs(self) -> list[SourceMorph]:
         """The morphs in the form that annotation works on."""
@@ -149,28 +158,37 @@ def of_character(character: Character, found: dict[int, str], absent: list[str])
         textures_found=sorted(found.values()) + ([f"{inside} inside the file"] if inside else []),
         textures_absent=absent,
         warnings=warnings,
-        rules={m.name: m.rule for m in character.morphs if isinstance(m, Expression) and m.rule != Rule()},
-        **_morph_fields(morphs),
+        **_morph_fields(morphs, [m.rule if isinstance(m, Expression) else Rule() for m in character.morphs]),
     )
 
 
 class _MorphFields(TypedDict):
     morphs: list[MorphEntry]
-    annotation: dict[str, str]
+    annotation: Annotation
     target_morphs: int
     samples: int
 
 
-def _morph_fields(morphs: list[SourceMorph]) -> _MorphFields:
+def _morph_fields(morphs: list[SourceMorph], rules: Sequence[Rule] = ()) -> _MorphFields:
+    """`rules` are those of the morphs, in their order; none: the format has none."""
     annotation = annotate(morphs)
-    by_source: dict[str, str] = {}
-    for target, source in annotation.items():
-        by_source.setdefault(source, target)
+    proposals: dict[int, str] = {}
+    for target, morph in annotation.items():
+        proposals.setdefault(morph.index, target)
+    limits = {index: rule for index, rule in enumerate(rules) if rule != Rule()}
     targets = sampled_targets(annotation)
     return {
         "morphs": [
-            MorphEntry(name=m.name, kind=m.kind, panel=m.panel_name, moved=m.moved, proposal=by_source.get(m.name))
-            for m in morphs
+            MorphEntry(
+                index=index,
+                name=m.name,
+                kind=m.kind,
+                panel=m.panel_name,
+                moved=m.moved,
+                proposal=proposals.get(index),
+                rule=limits.get(index),
+            )
+            for index, m in enumerate(morphs)
         ],
         "annotation": annotation,
         "target_morphs": len(targets),

@@ -46,7 +46,7 @@ def _rows(path: str, inventory: Inventory) -> str:
 def _details(inventory: Inventory) -> str:
     warnings = "".join(f"<li>{_safe(warning)}</li>" for warning in inventory.warnings)
     morphs = "".join(
-        f"<tr><td>{_safe(m.name)}</td><td>{_safe(m.kind)}</td><td>{_safe(m.panel)}</td><td>{m.moved}</td>"
+        f"<tr><td>{m.index}</td><td>{_safe(m.name)}</td><td>{_safe(m.kind)}</td><td>{_safe(m.panel)}</td><td>{m.moved}</td>"
         f"<td>{_safe(m.proposal or '')}</td></tr>"
         for m in inventory.morphs
     )
@@ -61,8 +61,8 @@ def _details(inventory: Inventory) -> str:
             f"<details><summary>comment, licence</summary><pre>{_safe(inventory.comment)}</pre><ul>{licence}</ul></details>"
         )
         + (
-            f"<details><summary>{len(inventory.morphs)} morphs</summary><table><tr><th>morph</th><th>type</th><th>panel</th>"
-            f"<th>moves</th><th>target</th></tr>{morphs}</table></details>"
+            f"<details><summary>{len(inventory.morphs)} morphs</summary><table><tr><th>index</th><th>morph</th><th>type</th>"
+            f"<th>panel</th><th>moves</th><th>target</th></tr>{morphs}</table></details>"
             if inventory.morphs
             else ""
         )

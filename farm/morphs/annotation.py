@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from farm.errors import MappingError
 from farm.morphs.names import normalise
 from farm.morphs.panels import Panel
+from farm.morphs.refs import BARE, Annotation, MorphRef, packed
 from farm.morphs.vocabulary import Target, all_targets, recognise
-
-type Annotation = dict[str, str]
-"""Target name to the name of the source morph that plays it in one model."""
 
 COLUMNS = ("source_morph", "panel", "types", "models", "target")
 MAX_ROWS = 100_000
@@ -43,7 +41,10 @@ class SourceMorph:
 
 @dataclass(frozen=True, slots=True)
 class MappingTable:
-    """An edited group annotation: (normalised name, panel) to (row number, target name or None for "not mapped")."""
+    """An edited group annotation: (normalised name, panel) to (row number, target name or None for "not mapped").
+
+    The number is that of the first row that gives this name this target.
+    """
 
     rows: Mapping[tuple[str, str], tuple[int, str | None]]
 
@@ -54,13 +55,13 @@ class MappingTable:
 
 
 def annotate(morphs: Iterable[SourceMorph], table: MappingTable | None = None) -> Annotation:
-    """Map one model's morphs to targets, in the vocabulary's order.
+    """Map one model's morphs, all of them and in the file's order, to targets, in the vocabulary's order.
 
     A row of `table` decides for its name; names that the table lacks are proposed by the vocabulary. When several
     morphs claim one target, the earlier row wins, then the better proposal, then the earlier morph.
     """
-    claims: dict[str, tuple[tuple[int, int, int], str]] = {}
-    for place, morph in enumerate(morphs):
+    claims: dict[str, tuple[tuple[int, int, int], MorphRef]] = {}
+    for index, morph in enumerate(morphs):
         if not morph.moved:
             continue  # a heading in the morph list, or an expression without binds: it can play nothing
         row = table.find(morph) if table else None
@@ -68,14 +69,14 @@ def annotate(morphs: Iterable[SourceMorph], table: MappingTable | None = None) -
             number, name = row
             if name is None:
                 continue
-            strength = (0, number, place)
+            strength = (0, number, index)
         else:
             proposal = recognise(morph.name, morph.panel)
             if proposal is None:
                 continue
-            name, strength = proposal[0].name, (1, proposal[1], place)
+            name, strength = proposal[0].name, (1, proposal[1], index)
         if name not in claims or strength < claims[name][0]:
-            claims[name] = (strength, morph.name)
+            claims[name] = (strength, MorphRef(index=index, name=morph.name))
     return {name: claims[name][1] for name in all_targets() if name in claims}
 
 
@@ -84,16 +85,49 @@ def sampled_targets(annotation: Annotation) -> tuple[Target, ...]:
     return tuple(target for name, target in all_targets().items() if name in annotation and target.sampled)
 
 
-def check_annotation(annotation: Mapping[str, str], morphs: Sequence[SourceMorph]) -> None:
-    """Raise MappingError when a target or a source morph does not exist."""
+def resolve(annotation: Mapping[str, MorphRef], morphs: Sequence[SourceMorph]) -> Annotation:
+    """`annotation` with an index for every bare name: the first morph of that name that moves something.
+
+    One in whose panel the name stands for the target goes first. Raises MappingError when there is none, and for all that
+    `check_annotation` refuses.
+    """
+    found = {
+        target: _named(given.name, target, morphs) if given.index == BARE else given
+        for target, given in annotation.items()
+    }
+    check_annotation(found, morphs)
+    return found
+
+
+def _named(name: str, target: str, morphs: Sequence[SourceMorph]) -> MorphRef:
+    moving = [index for index, morph in enumerate(morphs) if morph.name == name and morph.moved]
+    if not moving:
+        raise MappingError(
+            f"The model has no morph '{name}' that moves something, to play '{target}'; `farm inspect` lists its morphs."
+        )
+
+    def is_meant(index: int) -> bool:
+        proposal = recognise(name, morphs[index].panel)
+        return proposal is not None and proposal[0].name == target
+
+    return MorphRef(index=next(filter(is_meant, moving), moving[0]), name=name)
+
+
+def check_annotation(annotation: Mapping[str, MorphRef], morphs: Sequence[SourceMorph]) -> None:
+    """Raise MappingError when a target or a source morph does not exist, or a morph of this index has another name."""
     known = all_targets()
-    have = {morph.name for morph in morphs}
-    for target, source in annotation.items():
+    for target, (index, name) in packed(annotation).items():
         if target not in known:
             raise MappingError(f"'{target}' is no target morph; the known ones are {', '.join(known)}.")
-        if source not in have:
+        if not 0 <= index < len(morphs):
             raise MappingError(
-                f"The model has no morph '{source}' to play '{target}'; `farm inspect` lists its morphs."
+                f"The model has no morph {index} ('{name}') to play '{target}': it has {len(morphs)}, counted from 0. "
+                "`farm inspect` lists them."
+            )
+        if morphs[index].name != name:
+            raise MappingError(
+                f"Morph {index} of the model is '{morphs[index].name}', not '{name}', so that it is not sure which is "
+                f"to play '{target}'. Give the name alone, or both as `farm inspect` lists them."
             )
 
 
@@ -164,6 +198,7 @@ def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, 
     known = all_targets()
     panels = {panel.name.lower() for panel in Panel} | {_ANY_PANEL}
     rows: dict[tuple[str, str], tuple[int, str | None]] = {}
+    first: dict[tuple[str, str], int] = {}
     for row in reader:
         number = reader.line_num  # not a count of rows: blank lines and line breaks in quotes count as well
         if number > MAX_ROWS:
@@ -180,5 +215,6 @@ def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, 
             raise MappingError(
                 f"Line {number}: '{row['source_morph']}' ({panel}) stands twice; delete one of the rows."
             )
-        rows[name, panel] = (number, target or None)
+        # Of one name in two panels the file's order decides, as without a table, not the table's.
+        rows[name, panel] = (first.setdefault((name, target), number), target or None)
     return rows

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from farm.morphs.refs import MorphRef
+
 GROUPS = {
     "blink": ("blink", "blinkLeft", "blinkRight"),
     "mouth": ("aa", "ih", "ou", "ee", "oh"),
     "lookAt": ("lookUp", "lookDown", "lookLeft", "lookRight"),
 }
-"""The procedural expressions that another expression can override, by kind."""
+"""The names of the procedural expressions that another expression can override, by kind."""
 
 
 class Rule(BaseModel):
@@ -24,22 +26,20 @@ class Rule(BaseModel):
     """Kind of `GROUPS` to "block" (turn those off while this shows) or "blend" (weaken them by this one's weight)."""
 
 
-def effective(weights: Mapping[str, float], rules: Mapping[str, Rule]) -> dict[str, float]:
-    """The weights that show, by expression, when `weights` are asked for."""
-    shown = {
-        name: float(weight > 0.5) if name in rules and rules[name].binary else weight
-        for name, weight in weights.items()
-    }
+def effective(weights: Mapping[MorphRef, float], rules: Mapping[int, Rule]) -> dict[MorphRef, float]:
+    """The weights that show, by expression, when `weights` are asked for. `rules` are by the expressions' indices."""
+    ruled = {morph: rules.get(morph.index, Rule()) for morph in weights}
+    shown = {morph: float(weight > 0.5) if ruled[morph].binary else weight for morph, weight in weights.items()}
     kept = dict(shown)
     for kind, members in GROUPS.items():
         share = 1.0
-        for name, weight in shown.items():
-            mode = rules[name].overrides.get(kind) if name in rules else None
+        for morph, weight in shown.items():
+            mode = ruled[morph].overrides.get(kind)
             if mode == "block" and weight > 0:
                 share = 0.0
             elif mode == "blend":
-                share -= float(weight > 0) if rules[name].binary else weight
-        for member in members:
-            if member in kept:
-                kept[member] = shown[member] * max(0.0, share)
+                share -= float(weight > 0) if ruled[morph].binary else weight
+        for morph in shown:
+            if morph.name in members:
+                kept[morph] = shown[morph] * max(0.0, share)
     return kept

@@ -1,15 +1,15 @@
 """Fake models in the object store: nobody reads their packages, since nobody draws them."""
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from farm.catalog import kept_annotation
 from farm.models.inventory import Inventory, MorphEntry
-from farm.morphs.annotation import Annotation, SourceMorph, annotate, sampled_targets
+from farm.morphs.annotation import SourceMorph, annotate, sampled_targets
 from farm.morphs.panels import Panel
-from farm.morphs.vocabulary import vocabulary_version
+from farm.morphs.refs import Annotation
 from farm.poses import sample_count
 
 _MORPHS = {
@@ -38,10 +38,12 @@ def _source_morphs() -> list[SourceMorph]:
 
 def _inventory() -> Inventory:
     found = annotation()
-    by_source = {source: target for target, source in found.items()}
+    proposals = {morph.index: target for target, morph in found.items()}
     morphs = [
-        MorphEntry(name=m.name, kind=m.kind, panel=m.panel_name, moved=m.moved, proposal=by_source.get(m.name))
-        for m in _source_morphs()
+        MorphEntry(
+            index=index, name=m.name, kind=m.kind, panel=m.panel_name, moved=m.moved, proposal=proposals.get(index)
+        )
+        for index, m in enumerate(_source_morphs())
     ]
     targets = sampled_targets(found)
     return Inventory(
@@ -56,10 +58,9 @@ def put_models(store: Path, ids: Sequence[str], advance: Callable[[int], None]) 
 
     All have the same files, under many names each: writing and syncing every one takes minutes for nothing.
     """
-    kept = {"vocabulary": vocabulary_version(), "annotation": annotation()}
     contents = {
         "inventory.json": _inventory().model_dump_json().encode(),
-        "annotation.json": json.dumps(kept, ensure_ascii=False).encode(),
+        "annotation.json": kept_annotation(annotation()),
     }
     originals: dict[str, Path] = {}
     for place, model in enumerate(ids):

@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from farm.drawing.render import Interrupted
-from farm.errors import BlenderStartError, FarmError, ModelError, NotFoundError, RenderError, ServiceError, StorageError
+from farm.errors import (
+    BlenderStartError,
+    FarmError,
+    MappingError,
+    ModelError,
+    NotFoundError,
+    RenderError,
+    ServiceError,
+    StorageError,
+)
 from farm.jobs import states
 from farm.jobs.keeper import ROUND_SECONDS
 from farm.jobs.queue import Queue, Taken
@@ -126,7 +135,7 @@ class Hand:
             self._left(job, error)
         except Interrupted as error:
             self._give_back(job, error, 0.0, kept=True)
-        except (ModelError, RenderError) as error:
+        except (ModelError, MappingError, RenderError) as error:
             self._fail(job, error)
         except BlenderStartError as error:
             self._give_back(job, error, _AVOID_WAIT)

@@ -8,11 +8,11 @@ from functools import cache
 from celery.signals import worker_process_init, worker_process_shutdown
 from prometheus_client import multiprocess
 
-from farm.dataset.manifest import MANIFEST, Manifest, result_object
+from farm.dataset.manifest import MANIFEST, read_manifest, result_object
 from farm.drawing import parts
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
-from farm.errors import FarmError, NotFoundError
+from farm.errors import FarmError, NotFoundError, RenderError, StorageError
 from farm.jobs.connection import Connection
 from farm.jobs.queue import Queue
 from farm.jobs.states import Job
@@ -42,15 +42,25 @@ class BlenderRenderer:
         self.name = ""
 
     def find(self, job: Job) -> tuple[str, ...] | None:
-        """The warnings of the job's manifest if it is in the store already."""
+        """The warnings of the job's manifest if it is in the store already.
+
+        Raises RenderError when it is one of an earlier version, under whose key nothing may be drawn over it.
+        """
+        key = result_object(job.render_key, MANIFEST)
         try:
-            data = self._store.get(result_object(job.render_key, MANIFEST))
+            data = self._store.get(key)
         except NotFoundError:
             return None
         parts.discard(
             self._store, job.render_key
         )  # of an attempt that ended between the manifest and its own clearing up
-        return Manifest.model_validate_json(data).warnings
+        try:
+            return read_manifest(data, key).warnings
+        except StorageError as error:
+            raise RenderError(
+                "The job was ordered before an update of the farm, and its result is of then, too. Submit the model in a new "
+                "batch, which renders it anew."
+            ) from error
 
     def render(self, job: Job, spec: RenderSpec, images: Callable[[int], None]) -> tuple[str, ...]:
         """Make the job's result; its warnings."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import signal
 import stat
@@ -20,9 +21,11 @@ from farm.jobs.connection import Connection
 from farm.jobs.queue import Queue
 from farm.jobs.workers import Workers
 from farm.models.package import upload_form
+from farm.models.pmx_writer import pmx_bytes
 from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.storage import LocalStore, S3Store
+from tests.farm.models import made_files as made
 from tests.support import finished, servers
 
 FREE = {"FARM_RATE_LIMIT": "0"}
@@ -62,6 +65,13 @@ def store(folder: Path) -> LocalStore:
 
 def upload(api: httpx.Client, name: str, data: bytes) -> httpx.Response:
     return api.post("/v1/models", files={"file": (name, data)})
+
+
+def ref_in(api: httpx.Client, model: str, name: str) -> dict[str, int | str]:
+    """How JSON names the morph of this name, which the model has once."""
+    morphs = api.get(f"/v1/models/{model}").json()["inventory"]["morphs"]
+    (index,) = [morph["index"] for morph in morphs if morph["name"] == name]
+    return {"index": index, "name": name}
 
 
 def zip_of(members: dict[str, bytes]) -> bytes:
@@ -191,7 +201,7 @@ def test_a_batch_gets_a_job_a_model_by_the_rule_of_100_or_20(
         ("nagi", 100, "queued"),
         (momo[:8], 20, "queued"),
     ]
-    assert jobs[0]["annotation"]["eye/closed/left"] == "ウィンク２"
+    assert jobs[0]["annotation"]["eye/closed/left"] == ref_in(api, nagi, "ウィンク２")
     assert api.get(f"/v1/jobs/{jobs[1]['id']}").json() == jobs[1]
     assert batch["id"] in [entry["id"] for entry in api.get("/v1/batches").json()["batches"]]
 
@@ -202,7 +212,7 @@ def test_a_mapping_table_changes_the_annotation(api: httpx.Client, nagi: str) ->
     batch = api.post("/v1/batches", json={"models": [{"id": nagi}], "mapping": table}).json()
 
     (job,) = api.get(f"/v1/batches/{batch['id']}/jobs").json()["jobs"]
-    assert job["annotation"]["mouth/a"] == "にやり"
+    assert job["annotation"]["mouth/a"] == ref_in(api, nagi, "にやり")
 
 
 def test_cancelling_a_batch_takes_its_images_out_of_the_backlog(api: httpx.Client, nagi: str) -> None:
@@ -768,3 +778,34 @@ def test_a_batch_says_whether_its_webhook_was_told(api: httpx.Client, nagi: str)
 
     assert answer.json() == {"state": "pending", "tries": 0, "last": ""}
     assert api.get(f"/v1/batches/{silent}/webhook").status_code == 404
+
+
+def test_of_morphs_with_one_name_jobs_name_the_one_that_plays(api: httpx.Client) -> None:
+    (model,) = upload(api, "twice.pmx", pmx_bytes(made.names_twice())).json()["models"]
+    proposals = api.post("/v1/annotations/proposals", json={"models": [model["id"]]}).text
+
+    for mapping, annotation in (
+        (None, made.NAMES_TWICE),
+        (proposals, made.NAMES_TWICE),
+        (made.BARE_NAMES, made.BARE_NAMES_GIVE),
+    ):
+        (job,) = api.get(f"/v1/batches/{submit(api, model['id'], mapping=mapping)['id']}/jobs").json()["jobs"]
+        assert job["annotation"] == {target: morph.model_dump() for target, morph in annotation.items()}
+    assert model["inventory"]["annotation"]["eye/closed/both"] == {"index": 2, "name": "まばたき"}
+
+
+def test_a_model_that_an_earlier_version_took_in_is_to_be_uploaded_again(api: httpx.Client, store: LocalStore) -> None:
+    data = pmx_bytes(made.small_character(vertices=7))
+    (model,) = upload(api, "old.pmx", data).json()["models"]
+    key = f"models/{model['id']}/inventory.json"
+    kept = json.loads(store.get(key))
+    for morph in kept["morphs"]:
+        del morph["index"]
+    store.put(key, json.dumps(kept).encode())
+
+    refused = api.post("/v1/batches", json={"models": [{"id": model["id"]}]})
+    assert_problem(refused, 422, "model-outdated", model["id"], "Upload the same file again")
+    assert_problem(api.get(f"/v1/models/{model['id']}"), 422, "model-outdated")
+
+    assert upload(api, "old.pmx", data).status_code == 201
+    assert submit(api, model["id"])["jobs"]["queued"] == 1

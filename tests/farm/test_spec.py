@@ -7,12 +7,13 @@ import pytest
 from pydantic import ValidationError
 
 from farm import spec as spec_module
+from farm.morphs.refs import MorphRef
 from farm.poses import Partition
 from farm.spec import MAX_SAMPLES, RenderSpec, render_key
 from farm.styles import PAPER_STYLES
 
 MODEL = "a" * 64
-ANNOTATION = {"eye/closed/both": "まばたき", "mouth/a": "あ"}
+ANNOTATION = {"eye/closed/both": MorphRef(index=2, name="まばたき"), "mouth/a": MorphRef(index=5, name="あ")}
 
 
 def test_the_defaults_are_the_paper_s() -> None:
@@ -109,7 +110,8 @@ def test_everything_that_changes_pictures_changes_the_key(monkeypatch: pytest.Mo
     keys = [
         render_key(MODEL, ANNOTATION, spec),
         render_key("b" * 64, ANNOTATION, spec),
-        render_key(MODEL, ANNOTATION | {"mouth/a": "ア"}, spec),
+        render_key(MODEL, ANNOTATION | {"mouth/a": MorphRef(index=5, name="ア")}, spec),
+        render_key(MODEL, ANNOTATION | {"mouth/a": MorphRef(index=6, name="あ")}, spec),
         render_key(MODEL, {}, spec),
         *(
             render_key(MODEL, ANNOTATION, RenderSpec.model_validate(changed))

@@ -12,6 +12,7 @@ from farm.jobs.queue import Queue, Taken
 from farm.jobs.states import Job, claim, finish, job_id
 from farm.jobs.store import JobStore, new_id
 from farm.jobs.workers import Workers
+from farm.morphs.refs import MorphRef
 from farm.spec import RenderSpec
 from farm.storage import LocalStore
 
@@ -26,7 +27,7 @@ def new_jobs(count: int, images: int = 8, batch: str = "", model: str = "0" * 64
             id=job_id(batch, index),
             model=model,
             name=f"狐 {index}",
-            annotation={"mouth/a": "あ"},
+            annotation={"mouth/a": MorphRef(index=0, name="あ")},
             samples=1,
             images_total=images,
             render_key=f"{index:064x}",

@@ -18,9 +18,13 @@ from PIL import Image
 from farm.cli import main
 from farm.client import FarmClient
 from farm.dataset.output import COLUMNS, read_output
+from farm.models.package import read_model
+from farm.models.pmx_writer import pmx_bytes
+from farm.morphs.refs import unpacked
 from farm.morphs.vocabulary import target_morphs
 from farm.spec import RenderSpec
 from farm.stack import free_port
+from tests.farm.models import made_files as made
 from tests.support import servers
 
 SMALL = ["--samples", "2", "--size", "48", "--seed", "9"]
@@ -29,6 +33,12 @@ SMALL = ["--samples", "2", "--size", "48", "--seed", "9"]
 def farm(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "farm", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+
+
+def ref_in(path: Path, name: str) -> dict[str, int | str]:
+    """How JSON names the morph of this name, which the model has once."""
+    (index,) = [morph.index for morph in read_model(path).inventory.morphs if morph.name == name]
+    return {"index": index, "name": name}
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -188,12 +198,12 @@ def test_an_edited_mapping_is_taken_back(mascots: dict[str, Path], tmp_path: Pat
     assert done.returncode == 0, done.stderr
     (record,) = json.loads((tmp_path / "annotations.json").read_text("utf-8"))
     assert record["target_morphs"] == 14
-    assert record["annotation"]["mouth/a"] == "にやり"
+    assert record["annotation"]["mouth/a"] == ref_in(mascots["nagi"], "にやり")
 
     done = farm("render", mascots["nagi"], "--out", tmp_path / "out", "--mapping", table, *SMALL)
     assert done.returncode == 0, done.stderr
     (model,) = read_output(tmp_path / "out")
-    assert model.manifest.annotation == record["annotation"]
+    assert model.manifest.annotation == unpacked(record["annotation"])
     assert all(sum(image.pose[6:12]) == 0 for image in model.manifest.images)
 
     done = farm("export", tmp_path / "out", "--format", "animeceleb", "--out", tmp_path / "data")
@@ -353,6 +363,21 @@ def test_two_renders_into_one_folder_do_not_mix(mascots: dict[str, Path], tmp_pa
     assert "Another farm is writing into" in second.stderr
 
 
+def test_of_morphs_with_one_name_the_one_that_plays_is_shown_and_annotated(tmp_path: Path) -> None:
+    model, table = tmp_path / "twice.pmx", tmp_path / "mapping.csv"
+    model.write_bytes(pmx_bytes(made.names_twice()))
+    table.write_text(made.BARE_NAMES, "utf-8")
+
+    shown = farm("inspect", "--json", model)
+    applied = farm("annotate", model, "--apply", table, "--out", tmp_path / "a.json")
+
+    assert (shown.returncode, applied.returncode) == (0, 0), shown.stderr + applied.stderr
+    assert unpacked(json.loads(shown.stdout)["annotation"]) == made.NAMES_TWICE
+    (record,) = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    assert record["annotation"]["mouth/u"] == {"index": 1, "name": "上"}
+    assert unpacked(record["annotation"]) == made.BARE_NAMES_GIVE
+
+
 def test_tables_from_any_spreadsheet_are_read(mascots: dict[str, Path], tmp_path: Path) -> None:
     text = "source_morph,target\nにやり,mouth/a\n"
     for encoding in ("utf-8-sig", "utf-16", "cp932"):
@@ -360,7 +385,7 @@ def test_tables_from_any_spreadsheet_are_read(mascots: dict[str, Path], tmp_path
         done = farm("annotate", mascots["nagi"], "--apply", tmp_path / "mapping.csv", "--out", tmp_path / "a.json")
         assert done.returncode == 0, (encoding, done.stderr)
         (record,) = json.loads((tmp_path / "a.json").read_text("utf-8"))
-        assert record["annotation"]["mouth/a"] == "にやり", encoding
+        assert record["annotation"]["mouth/a"] == ref_in(mascots["nagi"], "にやり"), encoding
 
 
 @pytest.mark.parametrize(

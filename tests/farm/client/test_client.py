@@ -21,11 +21,13 @@ from farm.jobs.connection import Connection
 from farm.jobs.states import Job, State, claim, fail, finish, job_id, lose, progress
 from farm.jobs.store import JobStore, new_id, utc_now
 from farm.jobs.workers import Workers
+from farm.models.pmx_writer import pmx_bytes
 from farm.poses import Partition
 from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.stack import free_port
 from farm.storage import ObjectStore, open_store
+from tests.farm.models import made_files as made
 from tests.support import servers
 from tests.support.faults import Fault, FaultyProxy
 from tests.support.fixtures import GOOD_SURVEY
@@ -549,3 +551,15 @@ def test_names_that_are_no_utf8_or_too_long_are_sent_all_the_same(farm: Farm) ->
 
     (job,) = farm.client.jobs(batch.id)
     assert job.name == "ä" * 200
+
+
+def test_a_table_of_bare_names_names_the_morphs_that_move(farm: Farm, tmp_path: Path) -> None:
+    path = tmp_path / "twice.pmx"
+    path.write_bytes(pmx_bytes(made.names_twice()))
+    (model,), _ = farm.client.upload(path)
+
+    proposed, decided = (farm.client.submit([model], SPEC, mapping=table) for table in (None, made.BARE_NAMES))
+
+    assert model.inventory.annotation == made.NAMES_TWICE
+    assert [job.annotation for job in farm.client.jobs(proposed.id)] == [made.NAMES_TWICE]
+    assert [job.annotation for job in farm.client.jobs(decided.id)] == [made.BARE_NAMES_GIVE]

@@ -27,7 +27,7 @@ from farm.errors import BlenderDiedError
 from farm.jobs.states import Job
 from farm.labels import LabelName
 from farm.models.package import Package
-from farm.spec import CameraSpec, RenderSpec
+from farm.spec import RENDERER_VERSION, CameraSpec, RenderSpec
 from farm.storage import LocalStore
 from tests.support.fixtures import job_for, read_mascot
 from tests.support.servers import wait_until
@@ -313,12 +313,22 @@ def _bring_too_much(store: LocalStore, key: str) -> None:
     store.delete(key)
 
 
+def _date_back(store: LocalStore, key: str) -> None:
+    """As a worker of the renderer before this one would have stored it."""
+    now, then = (f'"renderer":{version}'.encode() for version in (RENDERER_VERSION, RENDERER_VERSION - 1))
+    data = store.get(key)
+    assert data.count(now) == 1
+    data = data.replace(now, then)
+    store.put(re.sub("[0-9a-f]{64}[.]tar", hashlib.sha256(data).hexdigest() + ".tar", key), data)
+    store.delete(key)
+
+
 def _rename(store: LocalStore, key: str) -> None:
     store.put(str(Path(key).with_name("first.tar")), store.get(key))
     store.delete(key)
 
 
-@pytest.mark.parametrize("spoil", [_flip, _cut, _claim_more, _bring_rubbish, _bring_too_much, _rename])
+@pytest.mark.parametrize("spoil", [_flip, _cut, _claim_more, _bring_rubbish, _bring_too_much, _date_back, _rename])
 def test_a_part_that_is_not_what_its_name_says_is_drawn_again(
     spoil: Callable[[LocalStore, str], None],
     broken_off: LocalStore,

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ from farm.dataset.output import POSE_COLUMNS, read_output, unpack_result, write_
 from farm.dataset.shards import read_shard
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
-from farm.errors import BlenderDiedError, NotFoundError, StorageError
+from farm.errors import BlenderDiedError, MappingError, NotFoundError, StorageError
 from farm.jobs.states import Job, StaleAttempt
 from farm.models.package import Package
 from farm.morphs.annotation import sampled_targets
+from farm.morphs.refs import BARE, MorphRef
 from farm.morphs.vocabulary import all_targets
 from farm.poses import LIGHT_RANGE, ROTATION_LIMIT, Partition, draw, pose_vector, rotation_matrix
 from farm.spec import CameraSpec, RenderSpec
@@ -270,6 +272,41 @@ def test_a_worker_that_crashes_half_way_leaves_no_manifest_and_the_next_attempt_
     assert results(tmp_path / "store") == before
 
 
+def test_bare_names_give_the_same_result_as_the_morphs_that_they_mean(
+    rendered: tuple[Path, dict[str, Job]], packages: dict[str, Package], blender: Blender, tmp_path: Path
+) -> None:
+    folder, jobs = rendered
+    bare = {target: MorphRef(index=BARE, name=morph.name) for target, morph in jobs["momo"].annotation.items()}
+    store = store_with(tmp_path / "store", {"momo": packages["momo"]})
+
+    render(replace(jobs["momo"], annotation=bare), SPEC, store, blender, QUIET)
+
+    there = {key: digest for key, digest in results(folder).items() if jobs["momo"].render_key in key}
+    assert results(tmp_path / "store") == there
+    assert manifest_of(tmp_path / "store", jobs["momo"]).annotation == jobs["momo"].annotation
+
+
+@pytest.mark.parametrize(
+    ("morph", "sentence"),
+    [
+        (MorphRef(index=10_000, name="あ"), "no morph 10000"),
+        (MorphRef(index=0, name="いない"), "Morph 0 of the model is"),
+        (MorphRef(index=BARE, name="いない"), "no morph 'いない' that moves something"),
+    ],
+)
+def test_an_annotation_that_does_not_fit_the_model_is_refused_before_anything_is_drawn(
+    packages: dict[str, Package], tmp_path: Path, morph: MorphRef, sentence: str
+) -> None:
+    job = job_for(packages["momo"], SPEC)
+    job = replace(job, annotation=job.annotation | {"mouth/a": morph})
+    store = store_with(tmp_path / "store", {"momo": packages["momo"]})
+
+    with pytest.raises(MappingError, match=sentence):
+        render(job, SPEC, store, Blender(), QUIET)
+
+    assert not (tmp_path / "store" / "renders").exists()
+
+
 def test_an_attempt_that_is_over_stops_drawing(blender: Blender, packages: dict[str, Package], tmp_path: Path) -> None:
     store = store_with(tmp_path / "store", {"momo": packages["momo"]})
     job = job_for(packages["momo"], RenderSpec(samples=200, size=48))
@@ -297,7 +334,7 @@ def test_a_manifest_of_an_earlier_format_is_refused_with_a_sentence(
     folder, jobs = rendered
     current = json.loads((folder / result_object(jobs["momo"].render_key, MANIFEST)).read_bytes())
     (tmp_path / "momo").mkdir()
-    (tmp_path / "momo" / MANIFEST).write_text(json.dumps({**current, "format": 1}))
+    (tmp_path / "momo" / MANIFEST).write_text(json.dumps({**current, "format": 2}))
 
-    with pytest.raises(StorageError, match="no manifest of format 2: an earlier or a later Facefarm wrote it"):
+    with pytest.raises(StorageError, match="no manifest of format 3: an earlier or a later Facefarm wrote it"):
         read_output(tmp_path)

@@ -17,6 +17,7 @@ from farm.jobs.connection import Connection
 from farm.jobs.events import Events
 from farm.jobs.states import Job, StaleAttempt, State
 from farm.jobs.store import LOG_CHARACTERS, JobStore
+from farm.morphs.refs import MorphRef
 from farm.morphs.vocabulary import target_morphs
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
@@ -340,7 +341,9 @@ def test_a_mistake_of_our_own_is_not_taken_for_an_absent_server(core: Core) -> N
 
 def test_a_queued_job_of_a_real_character_takes_less_than_2_kib_of_redis(core: Core) -> None:
     targets = target_morphs()
-    annotation = {target.name: f"表情モーフ{number}左" for number, target in enumerate(targets)}
+    annotation = {
+        target.name: MorphRef(index=100 + number, name=f"表情モーフ{number}左") for number, target in enumerate(targets)
+    }
     assert len(annotation) == 23
     jobs = [
         replace(

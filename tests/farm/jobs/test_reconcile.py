@@ -1,5 +1,6 @@
 """After a total loss of Redis: the same batches, done by their manifests, treated as they were."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from farm.jobs.reconcile import Reconciled, reconcile
 from farm.jobs.states import State
 from farm.jobs.submission import Desk, Entry, Request
 from farm.models.package import Package
+from farm.morphs.annotation import resolve
+from farm.morphs.refs import BARE
 from farm.spec import RenderSpec
 from farm.storage import LocalStore
 from tests.support.audit import audit
@@ -146,6 +149,25 @@ def test_what_an_older_renderer_made_is_found_under_its_own_name(
     reconcile(store, core.jobs)
 
     assert core.jobs.batch(batch).counts[State.DONE] == 2
+
+
+def test_an_order_of_an_earlier_version_comes_back_with_its_bare_names(
+    core: Core, desk: Desk, store: LocalStore, entries: list[Entry]
+) -> None:
+    batch = desk.submit(Request(entries, RenderSpec(seed=1)))[0].id
+    before = core.jobs.jobs(batch)
+    order = json.loads(store.get(f"batches/{batch}/order.json"))
+    for model in order["models"]:
+        model["annotation"] = {target: name for target, (_, name) in model["annotation"].items()}
+    store.put(f"batches/{batch}/order.json", json.dumps(order).encode())
+    core.connection.redis.flushall()
+
+    reconcile(store, core.jobs)
+
+    for job, then in zip(core.jobs.jobs(batch), before, strict=True):
+        assert (job.render_key, job.samples) == (then.render_key, then.samples)
+        assert all(morph.index == BARE for morph in job.annotation.values())
+        assert resolve(job.annotation, Catalog(store).inventory(job.model).source_morphs()) == then.annotation
 
 
 def test_a_damaged_order_is_named_and_the_others_come_back(

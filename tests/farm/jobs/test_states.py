@@ -21,6 +21,7 @@ from farm.jobs.states import (
     State,
     broken_invariants,
 )
+from farm.morphs.refs import BARE, MorphRef
 
 type Event = Callable[[Job], Job]
 
@@ -28,7 +29,7 @@ NEW = Job(
     id="b-7",
     model="m" * 64,
     name="狐",
-    annotation={"mouth/a": "あ"},
+    annotation={"mouth/a": MorphRef(index=4, name="あ")},
     samples=20,
     images_total=160,
     render_key="k" * 64,
@@ -232,6 +233,19 @@ def test_each_state_is_queued_active_or_ended() -> None:
 def test_a_job_survives_json(state: State) -> None:
     job = replace(LIVES[state], warnings=("eins", "二"))
 
+    assert Job.from_json(json.loads(json.dumps(job.to_json()))) == job
+
+
+def test_a_job_names_its_morphs_by_index_and_name_in_few_bytes() -> None:
+    assert NEW.to_json()["annotation"] == {"mouth/a": (4, "あ")}
+
+
+def test_a_job_that_an_earlier_version_kept_is_read_with_its_bare_names() -> None:
+    old = NEW.to_json() | {"annotation": {"mouth/a": "あ"}}
+
+    job = Job.from_json(json.loads(json.dumps(old)))
+
+    assert job == replace(NEW, annotation={"mouth/a": MorphRef(index=BARE, name="あ")})
     assert Job.from_json(json.loads(json.dumps(job.to_json()))) == job
 
 

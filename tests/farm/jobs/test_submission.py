@@ -203,7 +203,7 @@ def test_priorities_have_bounds(desk: Desk, entries: list[Entry], priority: int)
 def test_a_table_decides_the_annotation(core: Core, desk: Desk, entries: list[Entry]) -> None:
     proposed = core.jobs.jobs(desk.submit(Request(entries, SPEC))[0].id)
     source = proposed[0].annotation["mouth/a"]
-    table = MappingTable({(normalise(source), "*"): (1, None)})
+    table = MappingTable({(normalise(source.name), "*"): (1, None)})
 
     decided = core.jobs.jobs(desk.submit(Request(entries, SPEC, table=table))[0].id)
 

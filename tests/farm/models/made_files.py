@@ -34,6 +34,7 @@ from farm.models.materials import (
 )
 from farm.models.vrm_writer import vrm_draft
 from farm.morphs.panels import Panel
+from farm.morphs.refs import MorphRef
 
 
 def material(name: str = "顔", *, triangles: int = 1, first: int = 0, texture: int | None = None) -> MmdMaterial:
@@ -86,6 +87,40 @@ def small_character(
         bones=tuple(bone(name, place - 1 if place else None) for place, name in enumerate(bones)),
         morphs=(VertexMorph("まばたき", "blink", Panel.EYE, np.int32([1]), np.float32([[0, -0.5, 0]])),),
     )
+
+
+def names_twice() -> Character:
+    """A character that gives まばたき twice in one panel, first to a morph that moves nothing, and 上 in two panels."""
+
+    def morph(name: str, panel: Panel, moved: int = 1) -> VertexMorph:
+        offsets = np.tile(np.float32([0, -0.5, 0]), (moved, 1))
+        return VertexMorph(name, "", panel, np.arange(moved, dtype=np.int32), offsets)
+
+    morphs = (
+        morph("まばたき", Panel.EYE, 0),
+        morph("上", Panel.MOUTH),
+        morph("まばたき", Panel.EYE),
+        morph("上", Panel.EYEBROW),
+        morph("あ", Panel.MOUTH),
+    )
+    return dataclasses.replace(small_character(), morphs=morphs)
+
+
+NAMES_TWICE = {
+    "eye/closed/both": MorphRef(index=2, name="まばたき"),
+    "eyebrow/raised/both": MorphRef(index=3, name="上"),
+    "mouth/a": MorphRef(index=4, name="あ"),
+}
+"""What the vocabulary makes of the morphs of `names_twice`."""
+BARE_NAMES = "source_morph,panel,target\nまばたき,,eye/wide/both\n上,mouth,mouth/u\n"
+"""A table that gives these names to other targets."""
+BARE_NAMES_GIVE = {
+    "eye/wide/both": MorphRef(index=2, name="まばたき"),
+    "eyebrow/raised/both": MorphRef(index=3, name="上"),
+    "mouth/a": MorphRef(index=4, name="あ"),
+    "mouth/u": MorphRef(index=1, name="上"),
+}
+"""What that table makes of the morphs of `names_twice`."""
 
 
 def full_character() -> Character:

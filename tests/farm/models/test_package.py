@@ -12,6 +12,7 @@ from farm.models import package
 from farm.models.description import VertexMorph
 from farm.models.package import Package, find_models, read_model, receive, to_bytes, unfold, upload_form
 from farm.models.pmx_writer import pmx_bytes
+from farm.morphs.refs import MorphRef
 from tests.farm.models import made_files as made
 
 PMX = pmx_bytes(made.small_character(textures=("tex\\Face.png", "missing.bmp", "hair.png")))
@@ -58,10 +59,14 @@ def test_the_inventory_says_what_the_model_holds(tmp_path: Path) -> None:
 
     assert (held.format, held.title, held.neck, held.head, held.bone_rule) == ("PMX 2.0", "子", "首", "頭", "MMD")
     assert (held.vertices, held.triangles, held.bones) == (3, 1, 3)
-    assert [(m.name, m.kind, m.panel, m.moved, m.proposal) for m in held.morphs] == [
-        ("まばたき", "vertex", "eye", 1, "eye/closed/both")
+    assert [(m.index, m.name, m.kind, m.panel, m.moved, m.proposal) for m in held.morphs] == [
+        (0, "まばたき", "vertex", "eye", 1, "eye/closed/both")
     ]
-    assert (held.annotation, held.target_morphs, held.samples) == ({"eye/closed/both": "まばたき"}, 1, 20)
+    assert (held.annotation, held.target_morphs, held.samples) == (
+        {"eye/closed/both": MorphRef(index=0, name="まばたき")},
+        1,
+        20,
+    )
     assert held.materials[0].texture == "tex\\Face.png"
     assert type(held).model_validate_json(held.model_dump_json()) == held
 
@@ -274,3 +279,16 @@ def test_a_model_without_textures_and_a_bad_one_are_uploaded_as_they_are(tmp_pat
 
     assert upload_form(tmp_path / "a.pmx") == ("a.pmx", PMX)
     assert upload_form(tmp_path / "b.pmx") == ("b.pmx", b"rubbish")
+
+
+def test_of_morphs_with_one_name_the_inventory_proposes_the_one_that_plays() -> None:
+    held = _only("m.pmx", pmx_bytes(made.names_twice())).inventory
+
+    assert held.annotation == made.NAMES_TWICE
+    assert [(m.index, m.name, m.moved, m.proposal) for m in held.morphs] == [
+        (0, "まばたき", 0, None),
+        (1, "上", 1, None),
+        (2, "まばたき", 1, "eye/closed/both"),
+        (3, "上", 1, "eyebrow/raised/both"),
+        (4, "あ", 1, "mouth/a"),
+    ]

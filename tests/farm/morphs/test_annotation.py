@@ -2,11 +2,13 @@
 
 import csv
 import io
+import json
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from farm.errors import MappingError
 from farm.morphs import annotation
@@ -16,16 +18,22 @@ from farm.morphs.annotation import (
     annotate,
     check_annotation,
     read_table,
+    resolve,
     sampled_targets,
     table_csv,
 )
 from farm.morphs.panels import Panel
+from farm.morphs.refs import BARE, MorphRef, packed, unpacked
 
 EYE, EYEBROW, MOUTH = Panel.EYE, Panel.EYEBROW, Panel.MOUTH
 
 
 def _morph(name: str, panel: Panel | None = EYE, moved: int = 10, kind: str = "vertex") -> SourceMorph:
     return SourceMorph(name, kind, panel, moved)
+
+
+def _ref(index: int, name: str) -> MorphRef:
+    return MorphRef(index=index, name=name)
 
 
 MODEL = [
@@ -38,10 +46,10 @@ MODEL = [
     _morph("照れ", Panel.OTHER, kind="material"),
 ]
 PROPOSED = {
-    "eye/closed/both": "まばたき",
-    "eye/closed/left": "ウィンク２",
-    "eyebrow/raised/both": "上",
-    "mouth/a": "あ",
+    "eye/closed/both": _ref(0, "まばたき"),
+    "eye/closed/left": _ref(2, "ウィンク２"),
+    "eyebrow/raised/both": _ref(3, "上"),
+    "mouth/a": _ref(5, "あ"),
 }
 
 
@@ -54,20 +62,22 @@ def test_the_result_stands_in_the_vocabulary_s_order_whatever_the_model_s() -> N
 
 
 def test_of_equally_good_morphs_the_earlier_one_plays_the_target() -> None:
-    assert annotate([_morph("まばたき"), _morph("ﾏﾊﾞﾀｷ"), _morph("まば たき")]) == {"eye/closed/both": "まばたき"}
+    assert annotate([_morph("まばたき"), _morph("ﾏﾊﾞﾀｷ"), _morph("まば たき")]) == {
+        "eye/closed/both": _ref(0, "まばたき")
+    }
 
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_better_name_wins_in_either_order(first: int) -> None:
     pair = [_morph("ウィンク"), _morph("ウィンク２")]
 
-    assert annotate([pair[first], pair[1 - first]]) == {"eye/closed/left": "ウィンク２"}
+    assert annotate([pair[first], pair[1 - first]]) == {"eye/closed/left": _ref(1 - first, "ウィンク２")}
 
 
 def test_a_morph_that_moves_nothing_plays_nothing() -> None:
     heading = _morph("まばたき", moved=0)
 
-    assert annotate([heading, _morph("blink")]) == {"eye/closed/both": "blink"}
+    assert annotate([heading, _morph("blink")]) == {"eye/closed/both": _ref(1, "blink")}
     assert annotate([heading], read_table("source_morph,target\nまばたき,eye/closed/both\n")) == {}
 
 
@@ -75,7 +85,7 @@ def test_only_the_23_count_as_sampled() -> None:
     found = annotate([_morph("まばたき"), _morph("笑い"), _morph("あ", MOUTH)])
 
     assert [target.name for target in sampled_targets(found)] == ["eye/closed/both", "mouth/a"]
-    assert found["eye/happy"] == "笑い"
+    assert found["eye/happy"] == _ref(1, "笑い")
 
 
 def test_a_table_read_unedited_gives_the_proposals() -> None:
@@ -132,13 +142,13 @@ def test_mapped_rows_stand_first_and_frequent_unknown_ones_before_rare() -> None
 def test_an_empty_target_rejects_the_name() -> None:
     table = read_table("source_morph,panel,target\nウィンク２,eye,\n")
 
-    assert annotate(MODEL, table) == PROPOSED | {"eye/closed/left": "ウィンク"}
+    assert annotate(MODEL, table) == PROPOSED | {"eye/closed/left": _ref(1, "ウィンク")}
 
 
 def test_a_morph_moves_to_another_target() -> None:
     table = read_table("source_morph,target\n照れ,eye/wide/both\nウィンク,eye/closed/right\n")
 
-    expected = PROPOSED | {"eye/wide/both": "照れ", "eye/closed/right": "ウィンク"}
+    expected = PROPOSED | {"eye/wide/both": _ref(6, "照れ"), "eye/closed/right": _ref(1, "ウィンク")}
     assert annotate(MODEL, table) == expected
 
 
@@ -146,23 +156,23 @@ def test_a_morph_moves_to_another_target() -> None:
 def test_of_two_rows_for_one_target_the_first_wins(names: tuple[str, str]) -> None:
     table = read_table("source_morph,target\n" + "".join(f"{name},mouth/a\n" for name in names))
 
-    assert annotate(MODEL, table)["mouth/a"] == names[0]
+    assert annotate(MODEL, table)["mouth/a"] == {"あ": _ref(5, "あ"), "照れ": _ref(6, "照れ")}[names[0]]
 
 
 def test_a_row_outranks_every_proposal() -> None:
     table = read_table("source_morph,target\n照れ,mouth/a\n")
 
-    assert annotate(MODEL, table)["mouth/a"] == "照れ"
+    assert annotate(MODEL, table)["mouth/a"] == _ref(6, "照れ")
 
 
 def test_a_row_for_a_panel_decides_before_a_row_for_any_panel() -> None:
     table = read_table("source_morph,panel,target\n上,*,\n上,other,eye/wide/both\n")
 
     assert annotate(MODEL, table) == {
-        "eye/closed/both": "まばたき",
-        "eye/closed/left": "ウィンク２",
-        "eye/wide/both": "上",
-        "mouth/a": "あ",
+        "eye/closed/both": _ref(0, "まばたき"),
+        "eye/closed/left": _ref(2, "ウィンク２"),
+        "eye/wide/both": _ref(4, "上"),
+        "mouth/a": _ref(5, "あ"),
     }
 
 
@@ -170,13 +180,13 @@ def test_a_row_for_a_panel_decides_before_a_row_for_any_panel() -> None:
 def test_an_empty_panel_and_a_star_mean_any(panel: str) -> None:
     table = read_table(f"source_morph,panel,target\n照れ,{panel},eye/happy\n")
 
-    assert annotate(MODEL, table)["eye/happy"] == "照れ"
+    assert annotate(MODEL, table)["eye/happy"] == _ref(6, "照れ")
 
 
 def test_rows_compare_names_as_the_vocabulary_does() -> None:
     table = read_table("source_morph,target\n ｳｨﾝｸ2 ,eye/wide/left\n")
 
-    assert annotate(MODEL, table)["eye/wide/left"] == "ウィンク２"
+    assert annotate(MODEL, table)["eye/wide/left"] == _ref(2, "ウィンク２")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +203,7 @@ def test_rows_compare_names_as_the_vocabulary_does() -> None:
     ],
 )
 def test_a_table_is_read_as_spreadsheets_save_it(text: str) -> None:
-    assert annotate([_morph("あ", MOUTH)], read_table(text)) == {"mouth/u": "あ"}
+    assert annotate([_morph("あ", MOUTH)], read_table(text)) == {"mouth/u": _ref(0, "あ")}
 
 
 @pytest.mark.parametrize(
@@ -230,9 +240,94 @@ def test_any_text_is_a_table_or_a_mistake_in_one(text: str) -> None:
             read_table(whole)
 
 
+def test_of_morphs_with_one_name_the_one_that_moves_something_plays() -> None:
+    twice = [_morph("まばたき", moved=0), _morph("あ", MOUTH), _morph("まばたき"), _morph("まばたき")]
+    table = read_table("source_morph,target\nまばたき,eye/closed/both\n")
+
+    expected = {"eye/closed/both": _ref(2, "まばたき"), "mouth/a": _ref(1, "あ")}
+    assert annotate(twice) == annotate(twice, table) == expected
+
+
+def test_of_morphs_with_one_name_in_two_panels_the_panel_decides() -> None:
+    for order in (1, -1):
+        morphs = [_morph("上", MOUTH), _morph("上", EYEBROW)][::order]
+        eyebrow = _ref([1, 0][(1 - order) // 2], "上")
+
+        assert annotate(morphs) == {"eyebrow/raised/both": eyebrow}
+        mouth = read_table("source_morph,panel,target\n上,mouth,mouth/u\n")
+        assert annotate(morphs, mouth) == {"eyebrow/raised/both": eyebrow, "mouth/u": _ref(1 - eyebrow.index, "上")}
+
+
+def test_of_one_name_in_two_panels_the_earlier_morph_plays_with_the_table_and_without() -> None:
+    for order in (1, -1):
+        morphs = [_morph("まばたき"), _morph("まばたき", Panel.OTHER)][::order]
+
+        expected = {"eye/closed/both": _ref(0, "まばたき")}
+        assert annotate(morphs) == annotate(morphs, read_table(table_csv([morphs]))) == expected
+
+
 def test_an_annotation_by_hand_must_name_what_exists() -> None:
-    check_annotation({"eye/happy": "照れ"}, MODEL)
+    check_annotation({"eye/happy": _ref(6, "照れ")}, MODEL)
     with pytest.raises(MappingError, match="'eye/sad' is no target morph"):
-        check_annotation({"eye/sad": "照れ"}, MODEL)
-    with pytest.raises(MappingError, match="no morph '笑い' to play 'eye/happy'"):
-        check_annotation({"eye/happy": "笑い"}, MODEL)
+        check_annotation({"eye/sad": _ref(6, "照れ")}, MODEL)
+    with pytest.raises(MappingError, match=r"no morph 7 \('照れ'\) to play 'eye/happy': it has 7, counted from 0"):
+        check_annotation({"eye/happy": _ref(7, "照れ")}, MODEL)
+    with pytest.raises(MappingError, match="Morph 5 of the model is 'あ', not '照れ'"):
+        check_annotation({"eye/happy": _ref(5, "照れ")}, MODEL)
+
+
+def test_a_name_that_nobody_resolved_is_no_morph() -> None:
+    with pytest.raises(MappingError, match="no morph -1"):
+        check_annotation({"eye/happy": _ref(BARE, "照れ")}, MODEL)
+
+
+def test_a_bare_name_means_the_first_morph_of_it_that_moves_something() -> None:
+    twice = [_morph("照れ", moved=0), _morph("照れ"), _morph("照れ")]
+
+    assert resolve({"eye/happy": _ref(BARE, "照れ")}, twice) == {"eye/happy": _ref(1, "照れ")}
+    with pytest.raises(MappingError, match="no morph '笑い' that moves something, to play 'eye/happy'"):
+        resolve({"eye/happy": _ref(BARE, "笑い")}, twice)
+    with pytest.raises(MappingError, match="no morph '照れ' that moves something"):
+        resolve({"eye/happy": _ref(BARE, "照れ")}, twice[:1])
+
+
+def test_a_bare_name_in_two_panels_is_the_one_that_stands_for_the_target_there() -> None:
+    morphs = [_morph("上", MOUTH), _morph("上", EYEBROW)]
+
+    found = resolve({"eyebrow/raised/both": _ref(BARE, "上"), "mouth/u": _ref(BARE, "上")}, morphs)
+
+    assert found == {"eyebrow/raised/both": _ref(1, "上"), "mouth/u": _ref(0, "上")}
+
+
+def test_what_has_an_index_is_left_as_it_is_and_checked() -> None:
+    assert resolve(PROPOSED, MODEL) == PROPOSED
+    with pytest.raises(MappingError, match="Morph 0 of the model is 'まばたき', not 'あ'"):
+        resolve(PROPOSED | {"mouth/a": _ref(0, "あ")}, MODEL)
+
+
+def test_a_reference_has_one_form_as_json_and_is_a_key() -> None:
+    assert _ref(3, "まばたき").model_dump_json() == '{"index":3,"name":"まばたき"}'
+    assert {_ref(3, "あ"): 1}[_ref(3, "あ")] == 1
+    assert _ref(3, "あ") != _ref(4, "あ")
+    assert list(annotate(MODEL)) == list(unpacked(json.loads(json.dumps(packed(annotate(MODEL))))))
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"index": 3, "name": "あ"}, _ref(3, "あ")),
+        ([3, "あ"], _ref(3, "あ")),
+        ("あ", _ref(BARE, "あ")),
+        ("3", _ref(BARE, "3")),
+    ],
+)
+def test_a_reference_is_read_in_every_form_that_was_ever_kept(given: object, read: MorphRef) -> None:
+    assert MorphRef.model_validate_json(json.dumps(given)) == read
+
+
+@pytest.mark.parametrize(
+    "given", [3, None, [3], [3, "あ", 1], ["あ", 3], {"name": "あ"}, {"index": -2, "name": "あ"}, [1.5, "あ"]]
+)
+def test_anything_else_is_no_reference(given: object) -> None:
+    with pytest.raises(ValidationError):
+        MorphRef.model_validate_json(json.dumps(given))

@@ -13,6 +13,7 @@ from farm.errors import (
     BlenderDiedError,
     BlenderStartError,
     FarmError,
+    MappingError,
     ModelError,
     NotFoundError,
     RenderError,
@@ -187,6 +188,7 @@ def test_progress_is_known_while_the_job_is_drawn(core: Core, bench: Bench) -> N
     [
         (ModelError("No face."), State.FAILED, "model", 0),
         (RenderError("Cannot be drawn."), State.FAILED, "render-failed", 0),
+        (MappingError("No such morph."), State.FAILED, "mapping-refused", 0),
         (BlenderDiedError("It died."), State.QUEUED, "blender-died", 1),
         (NotFoundError("The package is gone."), State.QUEUED, "not-found", 1),
         (ZeroDivisionError("a bug"), State.QUEUED, "internal-error", 1),
@@ -208,7 +210,7 @@ def test_each_way_to_go_wrong_has_its_outcome(
     after = core.jobs.job(job.id)
     assert (after.state, after.error_code, after.losses) == (state, code, losses)
     assert str(error) in after.error
-    logged = isinstance(error, ModelError | RenderError | BlenderDiedError | NotFoundError)
+    logged = isinstance(error, ModelError | MappingError | RenderError | BlenderDiedError | NotFoundError)
     assert core.jobs.log(job.id) == ("the end of the log" if logged else "")
     assert core.queue.leased() == []
 

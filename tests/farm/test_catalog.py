@@ -1,0 +1,85 @@
+"""The catalog: what it keeps beside a model, and what it does with what earlier versions kept there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from farm.catalog import Catalog
+from farm.errors import ConflictError, NotFoundError, OutdatedModelError
+from farm.models.package import Package, receive
+from farm.models.pmx_writer import pmx_bytes
+from farm.storage import LocalStore
+from tests.farm.models import made_files as made
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path)
+
+
+@pytest.fixture
+def package() -> Package:
+    (package,), _ = receive("twice.pmx", pmx_bytes(made.names_twice()))
+    return package
+
+
+@pytest.fixture
+def catalog(store: LocalStore, package: Package) -> Catalog:
+    catalog = Catalog(store)
+    catalog.add(package)
+    return catalog
+
+
+def take_the_indices(store: LocalStore, package: Package) -> None:
+    """Leave the inventory as an earlier version wrote it."""
+    key = f"models/{package.id}/inventory.json"
+    kept = json.loads(store.get(key))
+    kept["morphs"] = [{name: value for name, value in m.items() if name != "index"} for m in kept["morphs"]]
+    kept["annotation"] = {target: morph["name"] for target, morph in kept["annotation"].items()}
+    store.put(key, json.dumps(kept).encode())
+
+
+def test_the_kept_annotation_is_the_one_that_was_worked_out(catalog: Catalog, package: Package) -> None:
+    assert catalog.annotation(package.id) == made.NAMES_TWICE
+    assert catalog.annotation(package.id) == made.NAMES_TWICE
+
+
+def test_an_annotation_that_an_earlier_version_kept_is_worked_out_again(
+    catalog: Catalog, store: LocalStore, package: Package
+) -> None:
+    catalog.annotation(package.id)
+    key = f"models/{package.id}/annotation.json"
+    kept = json.loads(store.get(key))
+    old = {"vocabulary": kept["vocabulary"], "annotation": {"mouth/a": "上"}}
+    store.put(key, json.dumps(old).encode())
+
+    assert catalog.annotation(package.id) == made.NAMES_TWICE
+    assert json.loads(store.get(key)) == kept
+
+
+def test_an_inventory_without_indices_is_refused_until_the_model_comes_again(
+    catalog: Catalog, store: LocalStore, package: Package
+) -> None:
+    take_the_indices(store, package)
+
+    for ask in (catalog.inventory, catalog.annotation):
+        with pytest.raises(OutdatedModelError, match=f"'{package.id}' and did not number its morphs. Upload"):
+            ask(package.id)
+
+    catalog.add(package)
+    assert catalog.inventory(package.id) == package.inventory
+    assert catalog.annotation(package.id) == made.NAMES_TWICE
+
+
+def test_an_outdated_model_can_be_removed(catalog: Catalog, store: LocalStore, package: Package) -> None:
+    take_the_indices(store, package)
+    before = store.get(f"models/{package.id}/inventory.json")
+
+    with pytest.raises(ConflictError, match="need model"):
+        catalog.remove(package.id, lambda: True)
+    assert store.get(f"models/{package.id}/inventory.json") == before
+
+    catalog.remove(package.id, lambda: False)
+    with pytest.raises(NotFoundError):
+        catalog.inventory(package.id)
