@@ -93,7 +93,7 @@ class Accessors:
         if entry.get("normalized") is not True:
             return np.asarray(values, np.float32)
         scaled = np.asarray(values, np.float32) / np.float32(_LARGEST_VALUE[entry["componentType"]])
-        return np.maximum(scaled, np.float32(-1))
+        return np.asarray(np.maximum(scaled, np.float32(-1)))
 
     def _entry(self, number: Any) -> Json:
         place = index(number, len(self._entries))

@@ -20,6 +20,7 @@ from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
 from farm.spec import CanvasName
 from farm.styles import PAPER_STYLES
+from tests.support.morphs import played
 
 FOLDER = Path(__file__).parent / "golden"
 SIZE = 96
@@ -49,7 +50,7 @@ def draw_all(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
 def _draw(blender: Blender, model: Path, folder: Path, canvas: CanvasName) -> Iterator[tuple[str, np.ndarray]]:
     package = read_model(model)
     character, textures = unfold(to_bytes(package), folder / f"{model.stem}-{canvas}")
-    annotation = package.inventory.annotation
+    annotation = played(package)
     turned = (8.0, -6.0, 14.0)
     request = pipe.Render(
         character=str(character),

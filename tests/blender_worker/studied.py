@@ -116,7 +116,8 @@ def marks(actor: Actor, anatomy: Anatomy, weights: dict[int, float], turn: float
 
 def studied(model: Path, mangled: str, targets: list[str]) -> dict[str, Any]:
     """What is found in one model; "mangled" names one of `MANGLES`, or is empty."""
-    actor, annotation = built(model, mangled)
+    with np.errstate(all="ignore"):  # no reader lets NaN through; what is measured has to stand it all the same
+        actor, annotation = built(model, mangled)
     started = time.process_time()
     anatomy = study(actor, annotation)
     return {

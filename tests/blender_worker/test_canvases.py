@@ -20,6 +20,7 @@ from farm.poses import Partition
 from farm.spec import CanvasName
 from farm.styles import PAPER_STYLES
 from tests.farm.models.made_files import material, small_character
+from tests.support.morphs import numbered
 
 pytestmark = [pytest.mark.blender, pytest.mark.timeout(600)]
 SIZE = 128
@@ -45,17 +46,20 @@ def draw(
     styles: tuple[str, ...] = PAPER_STYLES,
     size: int = SIZE,
 ) -> list[Pictures]:
-    character, textures = unfold(to_bytes(read_model(model)), folder)
+    package = read_model(model)
+    character, textures = unfold(to_bytes(package), folder)
     request = pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
-        morphs=sorted({name for weights, _ in poses for name in weights}),
+        morphs=sorted({index for weights, _ in poses for index in numbered(package, weights)}),
         canvas=canvas,
         styles=list(styles),
         size=size,
         supersample=2,
         shots=[
-            pipe.Shot(sample=i, partition=Partition.ROTATED, weights=weights, rotation=rotation, light=0.6)
+            pipe.Shot(
+                sample=i, partition=Partition.ROTATED, weights=numbered(package, weights), rotation=rotation, light=0.6
+            )
             for i, (weights, rotation) in enumerate(poses)
         ],
     )

@@ -89,7 +89,7 @@ def draw(blender: Blender, content: Character, folder: Path) -> pipe.Survey:
     request = pipe.Render(
         character=str(character),
         textures={},
-        morphs=sorted({annotation[target.name] for target in sampled_targets(annotation)}),
+        morphs=sorted({annotation[target.name].index for target in sampled_targets(annotation)}),
         styles=["flat"],
         size=64,
         supersample=1,

@@ -13,6 +13,7 @@ from farm.labels import LabelName, Part
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition, rotation_matrix
 from farm.spec import CameraSpec, Framing
+from tests.support.morphs import numbered, played
 
 pytestmark = pytest.mark.blender
 SIZE = 128
@@ -49,7 +50,7 @@ def drawn_with(
 ) -> list[Drawn]:
     package = read_model(model)
     character, textures = unfold(to_bytes(package), folder)
-    annotation = package.inventory.annotation
+    annotation = played(package)
     request = pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
@@ -64,7 +65,7 @@ def drawn_with(
             pipe.Shot(
                 sample=i,
                 partition=Partition.ROTATED,
-                weights=weights,
+                weights=numbered(package, weights),
                 rotation=rotation,
                 light=0.6,
                 view=view or pipe.View(),

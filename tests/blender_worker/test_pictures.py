@@ -17,6 +17,7 @@ from farm.models.package import Package, read_model, to_bytes, unfold
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES
 from tests.support.fixtures import alpha_box
+from tests.support.morphs import numbered
 
 pytestmark = pytest.mark.blender
 SIZE = 128
@@ -37,12 +38,14 @@ def request_for(
     return pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
-        morphs=sorted({name for weights, _ in poses for name in weights}),
+        morphs=sorted({index for weights, _ in poses for index in numbered(package, weights)}),
         styles=list(PAPER_STYLES),
         size=SIZE,
         supersample=2,
         shots=[
-            pipe.Shot(sample=i, partition=Partition.ROTATED, weights=weights, rotation=rotation, light=0.6)
+            pipe.Shot(
+                sample=i, partition=Partition.ROTATED, weights=numbered(package, weights), rotation=rotation, light=0.6
+            )
             for i, (weights, rotation) in enumerate(poses)
         ],
     )

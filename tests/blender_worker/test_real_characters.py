@@ -26,7 +26,7 @@ def test_every_real_character_gives_pictures(real_models: Path, tmp_path: Path) 
             package = read_model(path)
             character, textures = unfold(to_bytes(package), tmp_path / str(number))
             annotation = package.inventory.annotation
-            morphs = sorted({annotation[target.name] for target in sampled_targets(annotation)})
+            morphs = sorted({annotation[target.name].index for target in sampled_targets(annotation)})
             poses = [{}, *({name: 1.0} for name in morphs)]
             request = pipe.Render(
                 character=str(character),

@@ -25,6 +25,7 @@ from farm.errors import (
 )
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
+from tests.support.morphs import numbered
 
 pytestmark = pytest.mark.blender
 MANY = 3000
@@ -40,12 +41,14 @@ def blender() -> Iterator[Blender]:
 
 @pytest.fixture(scope="module")
 def request_of_many(mascots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> pipe.Render:
-    character, textures = unfold(to_bytes(read_model(mascots["momo"])), tmp_path_factory.mktemp("momo"))
-    shot = pipe.Shot(sample=0, partition=Partition.FRONTAL, weights={"あ": 0.5}, rotation=(0, 0, 0), light=0.6)
+    package = read_model(mascots["momo"])
+    character, textures = unfold(to_bytes(package), tmp_path_factory.mktemp("momo"))
+    weights = numbered(package, {"あ": 0.5})
+    shot = pipe.Shot(sample=0, partition=Partition.FRONTAL, weights=weights, rotation=(0, 0, 0), light=0.6)
     return pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
-        morphs=["あ"],
+        morphs=list(weights),
         styles=["flat"],
         size=64,
         supersample=1,
