@@ -140,7 +140,7 @@ class GeometryReader:
         at = index(attributes.get("POSITION"), len(entries(self._gltf.content, "accessors")))
         if at is None:
             return None
-        if "bufferView" not in self._gltf.content["accessors"][at]:
+        if not self._accessors.has_bytes(at):
             for extension in GEOMETRY_COMPRESSIONS:
                 if extension in member(primitive, "extensions"):
                     raise compressed(extension)

@@ -1,6 +1,5 @@
 """glTF: accessors of every kind, the hierarchy, the geometry; and hostile files, which cost no more than their size."""
 
-import resource
 import time
 import tracemalloc
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from farm.errors import ModelError, ModelFormatError
-from farm.models.description import Character
+from farm.models.description import Character, Expression
 from farm.models.glb_writer import GlbWriter
 from farm.models.gltf import read_glb
 from farm.models.gltf_accessors import Accessors
@@ -267,13 +266,10 @@ def test_a_mirrored_bone_still_faces_outwards() -> None:
 def test_a_mesh_whose_triangles_contradict_its_normals_is_turned() -> None:
     draft = made.vrm()
     for number in range(2):
-        primitive = _primitive(draft, number)
-        primitive["indices"] = draft.accessor(np.uint16([0, 1, 2] if number else [0, 1, 2]))
-    right, wrong = _read(draft), made.vrm()
-    for number in range(2):
-        _primitive(wrong, number)["indices"] = wrong.accessor(np.uint16([0, 2, 1]))
+        corners = _read(made.vrm()).triangles[number] - 3 * number
+        _primitive(draft, number)["indices"] = draft.accessor(corners[::-1].astype(np.uint32))
 
-    assert _outward(right).all() == _outward(_read(wrong)).all()
+    assert _outward(_read(draft)).all()
 
 
 def test_normals_are_made_where_a_file_has_none() -> None:
@@ -443,8 +439,4 @@ def test_many_binds_over_many_meshes_cost_what_they_say() -> None:
     character = read_vrm(data)
 
     assert time.process_time() - started < 3
-    assert sum(len(m.targets) for m in character.morphs if m.kind == "expression" and hasattr(m, "targets")) >= 40_000
-
-
-def test_memory_of_this_process_is_what_it_was() -> None:
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < 2 * 2**30
+    assert sum(len(m.targets) for m in character.morphs if isinstance(m, Expression)) >= 40_000
