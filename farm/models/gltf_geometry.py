@@ -28,7 +28,7 @@ from farm.models.mesh_arithmetic import (
     unit,
 )
 
-_MAX_PRIMITIVES = 2**13
+_MAX_PRIMITIVES = 2**10
 _MAX_VERTICES = 2**20
 _MAX_CORNERS = 3 * 2**21
 _SETS = 2

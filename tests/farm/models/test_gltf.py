@@ -372,7 +372,7 @@ def _no_bytes(draft: GlbWriter) -> None:
 
 
 def _many_nodes(draft: GlbWriter) -> None:
-    draft.content["nodes"] += [{"mesh": 0}] * 60_000
+    draft.content["nodes"] += [{"mesh": 0}] * 16_000
     draft.content["scenes"] = []
 
 
@@ -391,7 +391,7 @@ def _one_array_for_all(draft: GlbWriter) -> None:
 
 def _long_chain(draft: GlbWriter) -> None:
     first = len(draft.content["nodes"])
-    draft.content["nodes"] += [{"children": [first + place + 1]} for place in range(50_000)]
+    draft.content["nodes"] += [{"children": [first + place + 1]} for place in range(16_000)]
 
 
 def _images_over_each_other(draft: GlbWriter) -> None:
