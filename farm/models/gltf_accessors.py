@@ -50,6 +50,10 @@ class Accessors:
             raise self._unusable(number, "has no usable count")
         return count
 
+    def has_bytes(self, number: int) -> bool:
+        """Whether the accessor says where its numbers are; else they are zero, or stand elsewhere in a compressed form."""
+        return self._entry(number).get("bufferView") is not None
+
     def floats(self, number: Any, widths: tuple[int, ...], count: int | None = None) -> NDArray[np.float32]:
         """(count, width) the accessor's numbers, normalised ones in [-1, 1]; 0 for NaN and infinities.
 
@@ -93,7 +97,7 @@ class Accessors:
         if entry.get("normalized") is not True:
             return np.asarray(values, np.float32)
         scaled = np.asarray(values, np.float32) / np.float32(_LARGEST_VALUE[entry["componentType"]])
-        return np.asarray(np.maximum(scaled, np.float32(-1)))
+        return scaled.clip(-1)
 
     def _entry(self, number: Any) -> Json:
         place = index(number, len(self._entries))

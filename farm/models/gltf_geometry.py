@@ -28,7 +28,7 @@ from farm.models.mesh_arithmetic import (
     unit,
 )
 
-_MAX_PRIMITIVES = 2**13
+_MAX_PRIMITIVES = 2**10
 _MAX_VERTICES = 2**20
 _MAX_CORNERS = 3 * 2**21
 _SETS = 2
@@ -140,7 +140,7 @@ class GeometryReader:
         at = index(attributes.get("POSITION"), len(entries(self._gltf.content, "accessors")))
         if at is None:
             return None
-        if "bufferView" not in self._gltf.content["accessors"][at]:
+        if not self._accessors.has_bytes(at):
             for extension in GEOMETRY_COMPRESSIONS:
                 if extension in member(primitive, "extensions"):
                     raise compressed(extension)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.errors import ModelFormatError
 from farm.models.description import Bone, BoneFlag
 from farm.models.gltf_json import Json, entries, index, members, text, vector
 
+_MAX_NODES = 2**14
 _FARTHEST = 1e6
 _FLAGS = BoneFlag.ROTATABLE | BoneFlag.MOVABLE | BoneFlag.VISIBLE | BoneFlag.ENABLED
 _IDENTITY = tuple(np.eye(4).ravel().tolist())
@@ -45,6 +47,8 @@ class Nodes:
 def read_nodes(content: Json) -> Nodes:
     """Read the nodes, in whatever order the file has them. Raises ModelFormatError for a list beyond all measure."""
     nodes = members(content, "nodes")
+    if len(nodes) > _MAX_NODES:
+        raise ModelFormatError(f"The VRM has over {_MAX_NODES} nodes. Reduce it in an editor and export again.")
     parents, mended = _parents(nodes)
     worlds = _worlds(nodes, parents)
     return Nodes(

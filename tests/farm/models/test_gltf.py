@@ -1,6 +1,5 @@
 """glTF: accessors of every kind, the hierarchy, the geometry; and hostile files, which cost no more than their size."""
 
-import resource
 import time
 import tracemalloc
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from farm.errors import ModelError, ModelFormatError
-from farm.models.description import Character
+from farm.models.description import Character, Expression
 from farm.models.glb_writer import GlbWriter
 from farm.models.gltf import read_glb
 from farm.models.gltf_accessors import Accessors
@@ -267,13 +266,10 @@ def test_a_mirrored_bone_still_faces_outwards() -> None:
 def test_a_mesh_whose_triangles_contradict_its_normals_is_turned() -> None:
     draft = made.vrm()
     for number in range(2):
-        primitive = _primitive(draft, number)
-        primitive["indices"] = draft.accessor(np.uint16([0, 1, 2] if number else [0, 1, 2]))
-    right, wrong = _read(draft), made.vrm()
-    for number in range(2):
-        _primitive(wrong, number)["indices"] = wrong.accessor(np.uint16([0, 2, 1]))
+        corners = _read(made.vrm()).triangles[number] - 3 * number
+        _primitive(draft, number)["indices"] = draft.accessor(corners[::-1].astype(np.uint32))
 
-    assert _outward(right).all() == _outward(_read(wrong)).all()
+    assert _outward(_read(draft)).all()
 
 
 def test_normals_are_made_where_a_file_has_none() -> None:
@@ -376,7 +372,7 @@ def _no_bytes(draft: GlbWriter) -> None:
 
 
 def _many_nodes(draft: GlbWriter) -> None:
-    draft.content["nodes"] += [{"mesh": 0}] * 60_000
+    draft.content["nodes"] += [{"mesh": 0}] * 16_000
     draft.content["scenes"] = []
 
 
@@ -395,7 +391,7 @@ def _one_array_for_all(draft: GlbWriter) -> None:
 
 def _long_chain(draft: GlbWriter) -> None:
     first = len(draft.content["nodes"])
-    draft.content["nodes"] += [{"children": [first + place + 1]} for place in range(50_000)]
+    draft.content["nodes"] += [{"children": [first + place + 1]} for place in range(16_000)]
 
 
 def _images_over_each_other(draft: GlbWriter) -> None:
@@ -412,17 +408,24 @@ def test_a_hostile_file_costs_no_more_than_its_size(spoil: Any) -> None:
     draft = made.vrm()
     spoil(draft)
     data = draft.to_bytes()
-    tracemalloc.start()
+
+    def read() -> None:
+        try:
+            read_vrm(data)
+        except ModelError as error:
+            assert str(error)
+
     started = time.process_time()
+    read()
+    took = time.process_time() - started
+    tracemalloc.start()  # costs time itself
     try:
-        read_vrm(data)
-    except ModelError as error:
-        assert str(error)
+        read()
+        peak = tracemalloc.get_traced_memory()[1]
     finally:
-        took, peak = time.process_time() - started, tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
 
-    assert took < 10  # traced, which costs a multiple
+    assert took < 6
     assert peak < 64 * 2**20 + 8 * len(data)
 
 
@@ -443,8 +446,4 @@ def test_many_binds_over_many_meshes_cost_what_they_say() -> None:
     character = read_vrm(data)
 
     assert time.process_time() - started < 3
-    assert sum(len(m.targets) for m in character.morphs if m.kind == "expression" and hasattr(m, "targets")) >= 40_000
-
-
-def test_memory_of_this_process_is_what_it_was() -> None:
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < 2 * 2**30
+    assert sum(len(m.targets) for m in character.morphs if isinstance(m, Expression)) >= 40_000

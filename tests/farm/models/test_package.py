@@ -116,7 +116,7 @@ def test_an_upload_of_good_and_bad_models_gives_both() -> None:
     upload = {
         "good/a.pmx": PMX,
         "good/b.pmd": made.pack_pmd(),
-        "good/c.VRM": made.glb(made.vrm_1()),
+        "good/c.VRM": made.vrm("1.0").to_bytes(),
         "bad/cut.pmx": PMX[:-100][:200],
         "bad/neckless.pmx": HEADLESS,
         "bad/text.pmx": "テキスト".encode(),
@@ -134,7 +134,7 @@ def test_an_upload_of_good_and_bad_models_gives_both() -> None:
 
 
 def test_a_model_by_itself_can_be_uploaded() -> None:
-    assert _only("狐.vrm", made.glb(made.vrm_0())).name == "狐"
+    assert _only("狐.vrm", made.vrm("0.x").to_bytes()).name == "狐"
     assert _only("m.PMX", PMX).textures == {}
     packages, refusals = receive("m.pmx", HEADLESS)
     assert packages == []
@@ -212,9 +212,9 @@ def test_a_package_unfolds_to_what_went_in(tmp_path: Path) -> None:
 
 
 def test_a_package_without_textures_unfolds_to_one_file(tmp_path: Path) -> None:
-    character, textures = unfold(to_bytes(_only("狐.vrm", made.glb(made.vrm_0()))), tmp_path)
+    character, textures = unfold(to_bytes(_only("狐.vrm", made.vrm("0.x").to_bytes())), tmp_path)
 
-    assert character.read_bytes() == made.glb(made.vrm_0())
+    assert character.read_bytes() == made.vrm("0.x").to_bytes()
     assert textures == {}
 
 
