@@ -1,11 +1,14 @@
 """VRM expressions that change colours and texture transforms, in files edited from real ones."""
 
+import base64
+import io
 import json
 import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from tests.blender_worker.evaluation import Asked, evaluate
 
@@ -14,6 +17,12 @@ def parts_of(data: bytes) -> tuple[dict[str, Any], bytes]:
     """The JSON of a GLB, and its binary chunk with its header."""
     length = struct.unpack_from("<I", data, 12)[0]
     return json.loads(data[20 : 20 + length]), data[20 + length :]
+
+
+def png() -> bytes:
+    with io.BytesIO() as out:
+        Image.new("RGBA", (2, 2), (9, 9, 9, 255)).save(out, "PNG")
+        return out.getvalue()
 
 
 def glb(content: dict[str, Any], rest: bytes) -> bytes:
@@ -60,7 +69,7 @@ def test_vrm_1_binds_change_colour_and_texture_transform(real_models: Path, tmp_
             }
         }
     }
-    content["images"] = [{"uri": "data:image/png;base64," + base64.b64encode(png((9, 9, 9, 255))).decode()}]
+    content["images"] = [{"uri": "data:image/png;base64," + base64.b64encode(png()).decode()}]
     content["textures"] = [{"source": 0}]
     content["materials"][0].setdefault("pbrMetallicRoughness", {})["baseColorTexture"] = {"index": 0}
     path = tmp_path / "mtoon.vrm"
