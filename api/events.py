@@ -31,9 +31,9 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.auth import needs
-from api.parts import Parts, PartsOf
 from api.problems import problem
 from api.schemas import BatchPath, batch_view
+from api.services import Services, ServicesOf
 from farm.errors import ServiceError
 from farm.jobs.events import ID_PATTERN, Event, Events, EventsLostError, order
 from farm.keys import Role
@@ -236,43 +236,43 @@ class _Beginning:
     """The batch had ended by this event."""
 
 
-def _begin_farm(parts: Parts, after: str, batch: str | None) -> _Beginning:
+def _begin_farm(services: Services, after: str, batch: str | None) -> _Beginning:
     """Where a stream of all changes begins. Raises NotFoundError for an unknown batch."""
-    newest = parts.events.last()
+    newest = services.events.last()
     if batch is not None:
-        parts.jobs.batch(batch)
+        services.jobs.batch(batch)
     if not after:
         return _Beginning(newest, newest)
     try:
-        parts.events.read(after, limit=1)
+        services.events.read(after, limit=1)
     except EventsLostError as error:
         return _Beginning(newest, newest, _reset(newest, error))
     return _Beginning(after, newest)
 
 
-def _begin_batch(parts: Parts, after: str, batch_id: str) -> _Beginning:
+def _begin_batch(services: Services, after: str, batch_id: str) -> _Beginning:
     """Where a batch's stream begins. Raises NotFoundError."""
-    newest = parts.events.last()  # before the batch: what happens in between is told twice rather than not at all
-    batch = parts.jobs.batch(batch_id)
-    until = parts.events.last() if batch.ended else ""
+    newest = services.events.last()  # before the batch: what happens in between is told twice rather than not at all
+    batch = services.jobs.batch(batch_id)
+    until = services.events.last() if batch.ended else ""
     reset = ""
     if after:
         try:
-            return _resume(parts, after, batch_id, newest, until)
+            return _resume(services, after, batch_id, newest, until)
         except EventsLostError as error:
             reset = _reset(newest, error)
     snapshot = _block("snapshot", newest, batch_view(batch).model_dump(mode="json"))
     return _Beginning(newest, newest, reset + snapshot, over=batch.ended)
 
 
-def _resume(parts: Parts, after: str, batch: str, newest: str, until: str) -> _Beginning:
+def _resume(services: Services, after: str, batch: str, newest: str, until: str) -> _Beginning:
     """Raises EventsLostError."""
-    found, position = parts.events.read(after, batch)
+    found, position = services.events.read(after, batch)
     if not until:
         return _Beginning(after, newest)
     while not found and order(position) < order(until):
         after = position
-        found, position = parts.events.read(after, batch)
+        found, position = services.events.read(after, batch)
     return _Beginning(after, newest, over=not found, until=until)
 
 
@@ -330,7 +330,7 @@ def _when_told_to_stop(action: Callable[[], None]) -> Iterator[None]:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.streams = streams = Streams(app.state.parts.events)
+    app.state.streams = streams = Streams(app.state.services.events)
     with _when_told_to_stop(streams.close):
         yield
     streams.close()
@@ -370,7 +370,7 @@ async def _answer(request: Request, begin: Callable[[], _Beginning], batch: str 
 @router.get("/v1/events", response_class=StreamingResponse, responses=_RESPONSES)
 async def events(
     request: Request,
-    parts: PartsOf,
+    services: ServicesOf,
     batch: Annotated[str | None, Query(max_length=64, description="Only what happens to this batch")] = None,
     after: _After = "",
     last_event_id: _LastEventId = "",
@@ -380,7 +380,7 @@ async def events(
     A client that comes back with `Last-Event-ID` misses nothing and gets nothing twice. When what it missed is no longer
     known, the first event is `reset`: ask for the state. A comment is sent every ten seconds in which nothing happens.
     """
-    begin = partial(_begin_farm, parts, last_event_id or after, batch)
+    begin = partial(_begin_farm, services, last_event_id or after, batch)
     return await _answer(request, begin, batch, ending=False)
 
 
@@ -390,12 +390,12 @@ async def events(
     responses={**_RESPONSES, 204: {"description": "The batch has ended, and the client has all of it"}},
 )
 async def batch_events(
-    batch_id: BatchPath, request: Request, parts: PartsOf, after: _After = "", last_event_id: _LastEventId = ""
+    batch_id: BatchPath, request: Request, services: ServicesOf, after: _After = "", last_event_id: _LastEventId = ""
 ) -> Response:
     """The same for one batch, until it has ended.
 
     The first event is `snapshot`, the batch as `GET /v1/batches/{id}` shows it, unless the client comes back for the rest.
     The last is `batch` with the change `ended`.
     """
-    begin = partial(_begin_batch, parts, last_event_id or after, batch_id)
+    begin = partial(_begin_batch, services, last_event_id or after, batch_id)
     return await _answer(request, begin, batch_id, ending=True)

@@ -8,7 +8,7 @@ import click
 from rich.progress import track
 
 from farm.cli.console import note, stderr, stdout
-from farm.cli.following import BAD, Results, follow, report, stopped_by_sigterm
+from farm.cli.following import BAD, Downloads, follow, report, stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, models_at, spec_options
 from farm.cli.remote import batch_id, is_job, job_id, remote
 from farm.cli.wishes import MAPPING, upload, wish, with_backgrounds
@@ -116,7 +116,7 @@ def submit(
             return
         _say(f"batch {batch.id}")
         if out is not None:
-            results = Results(client, out, {model.id: model.inventory.warnings for model in uploaded})
+            results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
             with _leaving_it_running(batch.id, f", bring its results with `farm fetch {batch.id} --out {out}`"):
                 follow(client, batch.id, results.take)
             results.summarise()
@@ -157,7 +157,7 @@ def preview(client: FarmClient, paths: tuple[Path, ...], out: Path, options: Spe
     with locked(out), stopped_by_sigterm():
         uploaded, refused = upload(client, models)
         spec = with_backgrounds(client, wanted)
-        results = Results(client, out, {model.id: model.inventory.warnings for model in uploaded})
+        results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
         batches = [(client.preview(model.id, samples, spec, wanted.mapping), model.name) for model in uploaded]
         try:
             for batch, name in batches:
@@ -203,7 +203,7 @@ def fetch(client: FarmClient, batch: str, out: Path) -> None:
         note("none", "yellow", f"No job of batch {found} is done yet; `farm watch {found}` shows when.")
         return
     with locked(out), stopped_by_sigterm():
-        results = Results(client, out, {})
+        results = Downloads(client, out, {})
         jobs = client.jobs(found, [State.DONE])
         brought = sum(
             results.take_if_missing(job) for job in track(jobs, "fetching", total=done, console=stderr, transient=True)

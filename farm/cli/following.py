@@ -116,8 +116,8 @@ def _trouble(batch: BatchView) -> str:
 
 
 @dataclass(slots=True)
-class Results:
-    """What came of a batch's jobs, laid out in a folder as they end."""
+class Downloads:
+    """Brings what came of a batch's jobs into a folder as they end."""
 
     client: FarmClient
     out: Path

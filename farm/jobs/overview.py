@@ -113,7 +113,7 @@ def running(counts: Mapping[State, int]) -> int:
     return sum(count for state, count in counts.items() if state.active)
 
 
-def standing_word(batch: Batch) -> str:
+def state_word(batch: Batch) -> str:
     """One word for how the batch stands; for one that has ended, for how."""
     if not batch.ended:
         return "paused" if batch.paused else "rendering" if running(batch.counts) else "queued"

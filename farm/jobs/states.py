@@ -221,7 +221,8 @@ def lose(job: Job, attempt: int, code: str, error: str, at: float) -> Job:
 def hand_back(job: Job, attempt: int, code: str, error: str, at: float, wait: float = 0.0, kept: bool = False) -> Job:
     """The worker stops, or a service is away: nobody can say anything against the job, which is queued again.
 
-    `wait` is how many seconds it is not to be handed out. `kept`: what is drawn stands in parts, so the images still count.
+    `wait` is how many seconds it is not to be handed out. `kept`: what is drawn stands in checkpoints, so the images still
+    count.
     """
     given_back = _ended(job, attempt, code, error, at, counted=False)
     images = job.images_done if kept else 0

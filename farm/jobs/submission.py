@@ -63,8 +63,11 @@ class IdempotencyError(ConflictError):
     code = "idempotency-key-reused"
 
 
-class Desk:
-    """Takes orders, and changes of mind. Every method raises ServiceError when Redis or the store does not answer."""
+class BatchControl:
+    """What users do with batches: order them, and change their minds.
+
+    Every method raises ServiceError when Redis or the store does not answer.
+    """
 
     def __init__(
         self, catalog: Catalog, book: OrderBook, jobs: JobStore, queue: Queue, wake: Callable[[int], None]

@@ -27,6 +27,7 @@ from farm.backgrounds import (
     size_of,
 )
 from farm.catalog import Catalog
+from farm.drawing.assignment import Assignment
 from farm.drawing.grounds import Grounds
 from farm.errors import BackgroundError, NotFoundError
 from farm.spec import RenderSpec
@@ -290,14 +291,14 @@ class CountingCatalog(Catalog):
         return super().background(background_id)
 
 
-def test_a_job_fetches_each_background_once_however_many_threads_ask(tmp_path: Path) -> None:
+def test_each_background_is_fetched_once_however_many_threads_ask(tmp_path: Path) -> None:
     # GIVEN more backgrounds than stay in memory
     catalog = CountingCatalog(tmp_path / "store")
     kept = [normalise(saved(noise(seed=seed)), "x") for seed in range(40)]
     for background in kept:
         catalog.add_background(background)
     spec = RenderSpec(seed=1, size=32, backgrounds=tuple(background.id for background in kept))
-    grounds = Grounds(spec, MODEL, catalog, tmp_path / "room")
+    grounds = Grounds(Assignment(MODEL, {}, 200, "key", spec), catalog, tmp_path / "room")
 
     # WHEN two threads ask for many samples
     with ThreadPoolExecutor(2) as pool:
@@ -316,7 +317,9 @@ def test_a_job_fetches_each_background_once_however_many_threads_ask(tmp_path: P
 
 def test_a_background_that_is_gone_is_not_found_every_time(tmp_path: Path) -> None:
     spec = RenderSpec(backgrounds=IDS[:1])
-    grounds = Grounds(spec, MODEL, Catalog(LocalStore(tmp_path / "store")), tmp_path / "room")
+    grounds = Grounds(
+        Assignment(MODEL, {}, 200, "key", spec), Catalog(LocalStore(tmp_path / "store")), tmp_path / "room"
+    )
 
     for sample in range(2):
         with pytest.raises(NotFoundError, match="POST /v1/backgrounds"):
