@@ -32,7 +32,7 @@ from farm.errors import FarmError, NotFoundError, UnauthorizedError
 from farm.jobs import overview
 from farm.jobs.batches import PRIORITIES
 from farm.jobs.listing import BatchState, jobs_by_worker, page_of_batches, page_of_jobs, state_of
-from farm.jobs.states import State
+from farm.jobs.states import WENT_WRONG, State
 from farm.keys import Role
 from farm.wording import duration, moment, number
 
@@ -251,7 +251,7 @@ def retry(
     services: ServicesOf,
     which: Annotated[Literal["failed", "cancelled"], Form()],
 ) -> Response:
-    services.batches.retry(batch_id, overview.FAILURES if which == "failed" else frozenset((State.CANCELLED,)))
+    services.batches.retry(batch_id, frozenset(WENT_WRONG) if which == "failed" else frozenset((State.CANCELLED,)))
     return _back_to_batch(request, batch_id)
 
 

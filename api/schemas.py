@@ -8,7 +8,7 @@ from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from farm.jobs.batches import PRIORITIES, Batch, Webhook
-from farm.jobs.states import Job, State
+from farm.jobs.states import WENT_WRONG, Job, Retriable, State
 from farm.jobs.submission import MAX_MODELS
 from farm.jobs.webhooks import DeliveryState
 from farm.jobs.workers import Worker
@@ -169,9 +169,7 @@ class PreviewRequest(_Request):
 class RetryRequest(_Request):
     """Which jobs of a batch to try again."""
 
-    states: list[Literal[State.FAILED, State.QUARANTINED, State.CANCELLED]] = Field(
-        [State.FAILED, State.QUARANTINED], min_length=1, max_length=3
-    )
+    states: list[Retriable] = Field(list(WENT_WRONG), min_length=1, max_length=3)
 
 
 class PriorityRequest(_Request):

@@ -8,7 +8,7 @@ import click
 from rich.progress import track
 
 from farm.cli.console import note, stderr, stdout
-from farm.cli.following import BAD, Downloads, follow, report, stopped_by_sigterm
+from farm.cli.following import Downloads, follow, report, stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, models_at, spec_options
 from farm.cli.remote import batch_id, is_job, job_id, remote
 from farm.cli.wishes import MAPPING, upload, wish, with_backgrounds
@@ -16,7 +16,7 @@ from farm.client import BatchView, FarmClient, Webhook
 from farm.dataset.output import locked
 from farm.errors import ServiceError, SpecError
 from farm.jobs.batches import PRIORITIES
-from farm.jobs.states import State
+from farm.jobs.states import RETRIABLE, WENT_WRONG, State
 
 _BATCH = click.argument("batch")
 _PREVIEW_SAMPLES = 4
@@ -124,7 +124,7 @@ def submit(
         else:
             with _leaving_it_running(batch.id):
                 ended = follow(client, batch.id)
-                bad = list(client.jobs(batch.id, BAD)) if ended.count(BAD) else []
+                bad = list(client.jobs(batch.id, RETRIABLE)) if ended.count(RETRIABLE) else []
             _say(f"{ended.images_done} images of {ended.count([State.DONE])} models are done")
             report(refused, bad)
 
@@ -182,7 +182,7 @@ def watch(client: FarmClient, batch: str) -> None:
     with _leaving_it_running(found):
         ended = follow(client, found)
     _say(f"{ended.images_done} of {ended.images_total} images are done")
-    if bad := ended.count(BAD):
+    if bad := ended.count(RETRIABLE):
         note("bad", "red", f"{bad} jobs ended without pictures; `farm status {found}` says why.")
         raise SystemExit(1)
 
@@ -255,7 +255,7 @@ def retry(client: FarmClient, what: str, cancelled: bool) -> None:
         _say(f"job {job.id} is {job.state}")
         return
     found = batch_id(client, what)
-    states = [State.FAILED, State.QUARANTINED, *([State.CANCELLED] if cancelled else [])]
+    states = RETRIABLE if cancelled else WENT_WRONG
     _say(f"{client.retry(found, states)} jobs are tried again")
     _standing(client.batch(found))
 

@@ -16,7 +16,7 @@ A pause belongs to the batch, not to the job: a paused batch's jobs are queued, 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, get_args
 
 from farm.errors import ConflictError
 
@@ -57,9 +57,18 @@ class State(StrEnum):
         """Whether nothing more will happen to the job by itself."""
         return self in _ENDED
 
+    @property
+    def went_wrong(self) -> bool:
+        """Whether the job ended without pictures, and nobody wanted that."""
+        return self in WENT_WRONG
 
+
+type Retriable = Literal[State.FAILED, State.QUARANTINED, State.CANCELLED]
+WENT_WRONG: tuple[Retriable, ...] = (State.FAILED, State.QUARANTINED)
+RETRIABLE: tuple[State, ...] = get_args(Retriable.__value__)
+"""How a job ends without pictures; a user may have it tried again."""
 _ACTIVE = frozenset((State.LEASED, State.RENDERING, State.UPLOADING))
-_ENDED = frozenset((State.DONE, State.FAILED, State.QUARANTINED, State.CANCELLED))
+_ENDED = frozenset((State.DONE, *RETRIABLE))
 
 
 class StaleAttempt(ConflictError):
@@ -155,7 +164,7 @@ INVARIANTS: dict[str, Callable[[Job], bool]] = {
     "a done job has all its images": lambda job: job.state is not State.DONE or job.images_done == job.images_total,
     "who works on a job is known": lambda job: not job.state.active or (job.worker != "" and job.attempt > 0),
     "a job that went wrong says why": lambda job: (
-        job.state not in (State.FAILED, State.QUARANTINED) or (job.error_code != "" and job.error != "")
+        not job.state.went_wrong or (job.error_code != "" and job.error != "")
     ),
     "a queued job has attempts left": lambda job: job.state is not State.QUEUED or job.losses < MAX_ATTEMPTS,
     "only quarantined jobs and those after them used up their attempts": lambda job: job.losses <= MAX_ATTEMPTS,
@@ -249,7 +258,7 @@ def cancel(job: Job) -> Job:
 
 def retry(job: Job) -> Job:
     """A user wants a failed, quarantined or cancelled job tried again, with all its attempts; others stay as they are."""
-    if job.state not in (State.FAILED, State.QUARANTINED, State.CANCELLED):
+    if job.state not in RETRIABLE:
         return job
     forgiven = tuple(replace(attempt, counted=False) for attempt in job.attempts)
     return replace(job, state=State.QUEUED, images_done=0, error_code="", error="", attempts=forgiven, wait=0.0)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from farm.mascots import paint
 from farm.mascots.paint import Colour, in_box
-from farm.mascots.sculpt import Array, Part, Spline, curve, joined, sheet, smoothstep, unit
+from farm.mascots.sculpt import Array, Patch, Spline, curve, joined, sheet, smoothstep, unit
 
 type Points = Sequence[tuple[float, float]]
 
@@ -63,7 +63,7 @@ class Skull:
         v = (PICTURE_TOP - positions[..., 1]) / PICTURE_SIDE
         return np.clip(np.stack([u, v], -1), 0.002, 0.998)
 
-    def part(self, chin_drops: Mapping[str, float]) -> Part:
+    def patch(self, chin_drops: Mapping[str, float]) -> Patch:
         """The head's surface; `chin_drops` gives the shapes that lower the chin, in units."""
         rows = 54
         along = Spline(np.array([0.0, 0.06, 0.2, 0.5, 0.78, 1.0]))(np.linspace(0.0, 1.0, rows))
@@ -97,7 +97,7 @@ class Skull:
         low = smoothstep(14.5, 13.85, plain.positions[:, 1]) * smoothstep(0.1, -0.7, plain.positions[:, 2])
         down = np.array([0.0, -1.0, 0.0])
         shapes = {name: plain.positions + down * (drop * low)[:, None] for name, drop in chin_drops.items()}
-        # The jaw's underside takes its colour from the picture's lowest part, which is painted as shade.
+        # The jaw's underside takes its colour from the picture's lowest rows, which is painted as shade.
         behind = (z - np.broadcast_to(middle, z.shape)).reshape(-1)
         under = smoothstep(-0.02, 0.16, behind) * smoothstep(14.6, 14.25, plain.positions[:, 1])
         seen = plain.positions.copy()
@@ -141,7 +141,7 @@ class EyeShape:
 
 
 class Eye:
-    """Builds the parts of the left eye; every part is mirrored for the right one."""
+    """Builds the patches of the left eye; every patch is mirrored for the right one."""
 
     SHAPES = ("wide", "half", "closed", "happy")
 
@@ -169,31 +169,31 @@ class Eye:
     def _laid(self, xy: Array, lift: float | Array) -> Array:
         return self.skull.laid(xy + self._centre, lift)
 
-    def _part(self, make: Mapping[str, Array], uvs: Array, *, lift: float) -> Part:
-        """A grid part from its front-view points (rows, columns, 2) by shape, rows going up."""
+    def _patch(self, make: Mapping[str, Array], uvs: Array, *, lift: float) -> Patch:
+        """A grid patch from its front-view points (rows, columns, 2) by shape, rows going up."""
         # Half way through a morph a vertex lies on the chord, inside the round face: what moves far ends further out.
         points = {
             name: self._laid(xy, lift + 0.13 * ((xy - make["rest"]) ** 2).sum(axis=-1)[..., None])
             for name, xy in make.items()
         }
         rest = points.pop("rest")
-        part = sheet(rest, uvs, normals=self.skull.normals(rest))
-        return replace(part, shapes={name: moved.reshape(-1, 3) for name, moved in points.items()})
+        patch = sheet(rest, uvs, normals=self.skull.normals(rest))
+        return replace(patch, shapes={name: moved.reshape(-1, 3) for name, moved in points.items()})
 
     @staticmethod
     def _between(low: Array, high: Array, rows: int) -> Array:
         t = np.linspace(0.0, 1.0, rows)[:, None, None]
         return low * (1.0 - t) + high * t
 
-    def white(self) -> Part:
+    def white(self) -> Patch:
         """The white, larger than any opening."""
         (upper, lower), (top, bottom) = self.lids["wide"], self._socket
         grid = self._between(lower * 0.45 + bottom * 0.55, upper * 0.45 + top * 0.55, 9)
         size = np.abs(grid).max(axis=(0, 1))
         uvs = in_box(paint.WHITE, 0.5 + 0.5 * grid[..., 0] / size[0], 0.5 - 0.5 * grid[..., 1] / size[1])
-        return self._part({"rest": grid}, uvs, lift=0.010)
+        return self._patch({"rest": grid}, uvs, lift=0.010)
 
-    def iris(self) -> Part:
+    def iris(self) -> Patch:
         """The iris as a round sheet; in wide eyes it shrinks, as it does in cartoons."""
         x, y, half_width, half_height = self.shape.iris
         angle = np.linspace(0.0, 2.0 * np.pi, 41)
@@ -201,11 +201,11 @@ class Eye:
         disc = np.stack([radius * -np.sin(angle), radius * np.cos(angle)], -1)
         uvs = in_box(paint.IRIS, 0.5 + 0.455 * disc[..., 0], 0.5 - 0.455 * disc[..., 1], inset=0.0)
         size, middle = np.array([half_width, half_height]), np.array([x, y])
-        return self._part(
+        return self._patch(
             {"rest": middle + disc * size, "wide": middle + disc * size * 0.88 + (0.0, 0.01)}, uvs, lift=0.018
         )
 
-    def shade(self) -> Part:
+    def shade(self) -> Patch:
         """The upper lid's soft shadow on the eye."""
         make = {}
         for name, (upper, lower) in self.lids.items():
@@ -215,17 +215,17 @@ class Eye:
         rows, columns, _ = make["rest"].shape
         down = np.linspace(1.0, 0.0, rows)[:, None]
         uvs = in_box(paint.SHADE, np.broadcast_to(np.linspace(0.0, 1.0, columns), (rows, columns)), down)
-        return self._part(make, uvs, lift=0.024)
+        return self._patch(make, uvs, lift=0.024)
 
-    def skin(self) -> Part:
+    def skin(self) -> Patch:
         """Both lids: skin between the socket's fixed border and the moving edges."""
         top, bottom = self._socket
-        upper = self._part(
+        upper = self._patch(
             {name: self._between(high, top, 5) for name, (high, _) in self.lids.items()},
             self.skull.picture_uv(self._laid(self._between(self.lids["rest"][0], top, 5), 0.0)),
             lift=0.030,
         )
-        lower = self._part(
+        lower = self._patch(
             {name: self._between(bottom, low, 4) for name, (_, low) in self.lids.items()},
             self.skull.picture_uv(self._laid(self._between(bottom, self.lids["rest"][1], 4), 0.0)),
             lift=0.030,
@@ -250,7 +250,7 @@ class Eye:
         factor = {"closed": 0.82, "half": 1.1, "happy": 0.95}.get(name, 1.0)
         return line, self.shape.lash_thickness * factor * swell
 
-    def lashes(self) -> Part:
+    def lashes(self) -> Patch:
         """Upper line with its wing, single lashes, and the thin lower line."""
         pieces = [self._upper_lashes(), *(self._spike(*spike) for spike in self.shape.spikes), self._lower_lashes()]
         both = joined(pieces)
@@ -263,7 +263,7 @@ class Eye:
         tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
         return np.stack([-tangent[:, 1], tangent[:, 0]], -1)
 
-    def _upper_lashes(self) -> Part:
+    def _upper_lashes(self) -> Patch:
         make = {}
         for name in self.lids:
             line, thickness = self._lash_line(name)
@@ -272,9 +272,9 @@ class Eye:
             make[name] = line + up * thickness[:, None] * levels
         columns = np.linspace(0.0, 1.0, self.shape.count)
         uvs = in_box(paint.LASH, *np.meshgrid(columns, np.linspace(1.0, 0.0, 3)))
-        return self._part(make, uvs, lift=0.062)
+        return self._patch(make, uvs, lift=0.062)
 
-    def _spike(self, place: float, length: float, degrees: float, half_width: float) -> Part:
+    def _spike(self, place: float, length: float, degrees: float, half_width: float) -> Patch:
         make = {}
         for name in self.lids:
             line, _ = self._lash_line(name)
@@ -295,9 +295,9 @@ class Eye:
             half = size * half_width * (1.0 - t) ** 0.9
             make[name] = np.stack([middle - across * half, middle + across * half], 0)
         uvs = in_box(paint.LASH, np.full((2, 7), 0.8), np.zeros((2, 7)))
-        return self._part(make, uvs, lift=0.060)
+        return self._patch(make, uvs, lift=0.060)
 
-    def _lower_lashes(self) -> Part:
+    def _lower_lashes(self) -> Patch:
         make = {}
         for name, (_, low) in self.lids.items():
             first = int(self.shape.count * 0.30)
@@ -310,9 +310,9 @@ class Eye:
             make[name] = line + self._upward(line) * thickness[:, None] * levels
         rows, columns, _ = make["rest"].shape
         uvs = in_box(paint.LASH, np.broadcast_to(np.linspace(0.1, 0.5, columns), (rows, columns)), np.ones((rows, 1)))
-        return self._part(make, uvs, lift=0.036)
+        return self._patch(make, uvs, lift=0.036)
 
-    def fold(self) -> Part:
+    def fold(self) -> Patch:
         """The line of the double lid."""
         n = self.shape.count
         along = np.linspace(0.0, 1.0, n)
@@ -326,7 +326,7 @@ class Eye:
             up = self._upward(line)
             make[name] = np.stack([line - up * half, line + up * half])
         uvs = in_box(paint.LINE, np.full(make["rest"].shape[:2], 0.5), 0.5)
-        return self._part(make, uvs, lift=0.034)
+        return self._patch(make, uvs, lift=0.034)
 
 
 @dataclass(frozen=True)
@@ -339,7 +339,7 @@ class BrowShape:
     """Brows float in front of the fringe, so that they can always be read."""
 
 
-def brow(skull: Skull, shape: BrowShape) -> Part:
+def brow(skull: Skull, shape: BrowShape) -> Patch:
     """The left brow with its shapes."""
     n = 17
     along = np.linspace(0.0, 1.0, n)
@@ -363,8 +363,8 @@ def brow(skull: Skull, shape: BrowShape) -> Part:
         up = np.stack([-tangent[:, 1], tangent[:, 0]], -1) / np.linalg.norm(tangent, axis=1, keepdims=True)
         grids[name] = skull.laid(moved + up * swell * levels, shape.lift)
     rest = grids.pop("rest")
-    part = sheet(rest, in_box(paint.BROW, np.full(rest.shape[:2], 0.5), 0.5), normals=skull.normals(rest))
-    return replace(part, shapes={name: grid.reshape(-1, 3) for name, grid in grids.items()})
+    patch = sheet(rest, in_box(paint.BROW, np.full(rest.shape[:2], 0.5), 0.5), normals=skull.normals(rest))
+    return replace(patch, shapes={name: grid.reshape(-1, 3) for name, grid in grids.items()})
 
 
 @dataclass(frozen=True)
@@ -404,7 +404,7 @@ class Mouth:
         round_arc = 0.5 * arc + 0.5 * (1.0 - span**2)
         return np.stack([x, base + shape.up * round_arc], -1), np.stack([x, base - shape.down * round_arc], -1)
 
-    def parts(self, skull: Skull) -> dict[str, Part]:
+    def patches(self, skull: Skull) -> dict[str, Patch]:
         """Inside, tongue, teeth and lip lines."""
         grids: dict[str, dict[str, Array]] = {"inside": {}, "tongue": {}, "teeth": {}, "lips": {}}
         t = np.linspace(0.0, 1.0, 7)[:, None, None]
@@ -426,12 +426,12 @@ class Mouth:
             rest = points.pop("rest")
             rows, columns, _ = rest.shape
             across, up = np.meshgrid(np.linspace(0.0, 1.0, columns), np.linspace(0.0, 1.0, rows))
-            part = sheet(rest, in_box(boxes[kind], across, 1.0 - up), normals=skull.normals(rest))
+            patch = sheet(rest, in_box(boxes[kind], across, 1.0 - up), normals=skull.normals(rest))
             if kind == "lips":
                 # Two strips in one grid: rows 0 and 1 are the lower line, rows 2 and 3 the upper one.
-                line = part.triangles // columns
-                part = replace(part, triangles=part.triangles[(line.min(axis=1) != 1)])
-            result[kind] = replace(part, shapes={name: moved.reshape(-1, 3) for name, moved in points.items()})
+                line = patch.triangles // columns
+                patch = replace(patch, triangles=patch.triangles[(line.min(axis=1) != 1)])
+            result[kind] = replace(patch, shapes={name: moved.reshape(-1, 3) for name, moved in points.items()})
         return result
 
     def _lip_lines(self, upper: Array, lower: Array, gap: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What both mascots share: skull, mouths, surfaces, and how parts become a character."""
+"""What both mascots share: skull, mouths, surfaces, and how patches become a character."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from farm.mascots import body, face, paint, rig
 from farm.mascots.face import BrowShape, Eye, EyeShape, Mouth, MouthShape, Skull
 from farm.mascots.hair import Lock
 from farm.mascots.paint import Colour
-from farm.mascots.sculpt import Array, Finished, Mesh, Part, mirrored, sheet, unit
+from farm.mascots.sculpt import Array, Finished, Mesh, Patch, mirrored, sheet, unit
 from farm.models.description import Character, GroupMorph, Morph, VertexMorph
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.morphs.panels import Panel
@@ -162,9 +162,9 @@ def add_face(
     mesh: Mesh, skull: Skull, eye: EyeShape, brow: BrowShape, mouth: Mouth, drops: Mapping[str, float]
 ) -> None:
     head = rig.fixed(rig.HEAD)
-    mesh.add("face", skull.part(drops), head)
-    for name, part in mouth.parts(skull).items():
-        mesh.add({"inside": "mouth"}.get(name, name), part, head)
+    mesh.add("face", skull.patch(drops), head)
+    for name, patch in mouth.patches(skull).items():
+        mesh.add({"inside": "mouth"}.get(name, name), patch, head)
     maker = Eye(skull, eye)
     mesh.add_pair("eye white", maker.white(), head)
     iris = maker.iris()
@@ -180,7 +180,7 @@ def add_face(
     mesh.add_pair("brows", face.brow(skull, brow), head)
 
 
-def ear(skull: Skull) -> Part:
+def ear(skull: Skull) -> Patch:
     """The left ear, a flattened shell; hair hides most of it."""
     uv = skull.picture_uv(np.array([1.0, 14.9, 0.0]))
     t = np.linspace(0.0, 2.0 * np.pi, 20, endpoint=False)
@@ -189,8 +189,8 @@ def ear(skull: Skull) -> Part:
     out = np.array([-0.15, 0.02, 0.07, 0.10, 0.09, 0.06])
     points = np.stack([np.array([1.33 + o, 14.98, 0.10]) + ring * s for s, o in zip(levels, out, strict=True)])
     uvs = np.broadcast_to(uv, (*points.shape[:2], 2))
-    part = sheet(points, uvs, wrap=True)
-    return part if part.normals[:, 0].sum() > 0.0 else sheet(points, uvs, wrap=True, flip=True)
+    patch = sheet(points, uvs, wrap=True)
+    return patch if patch.normals[:, 0].sum() > 0.0 else sheet(points, uvs, wrap=True, flip=True)
 
 
 def both_sides(locks: Sequence[Lock]) -> list[Lock]:

@@ -22,7 +22,7 @@ from farm.mascots.kit import (
     surfaces_of,
 )
 from farm.mascots.paint import in_box
-from farm.mascots.sculpt import Array, Mesh, Part, ribbon, smoothstep
+from farm.mascots.sculpt import Array, Mesh, Patch, ribbon, smoothstep
 
 _MORPHS = (
     Wish("ウィンク２", "wink2_L", EYE, ["closed.left"]),
@@ -109,8 +109,8 @@ def _add_body(mesh: Mesh) -> None:
     mesh.add("neck", body.neck(body.NECK, radius=0.42), rig.neck)
 
     bust = body.Bust()
-    mesh.add("neck", bust.part(body.CHEST, lift=-0.035), rig.bust)
-    mesh.add("clothes", bust.part(body.TORSO, start=_NECKLINE), rig.bust)
+    mesh.add("neck", bust.patch(body.CHEST, lift=-0.035), rig.bust)
+    mesh.add("clothes", bust.patch(body.TORSO, start=_NECKLINE), rig.bust)
     mesh.add_pair(
         "clothes", body.sleeve(body.SLEEVE, shoulder=(1.12, 12.25, 0.14), elbow=(2.45, 9.3, 0.1), puff=0.04), rig.bust
     )
@@ -118,8 +118,8 @@ def _add_body(mesh: Mesh) -> None:
     outer = [(180.0, 0.38), (135.0, 0.40), (90.0, 0.37), (48.0, 0.41), (0.0, 0.48)]
     mesh.add_pair("trim", bust.band(body.TRIM, inner, outer, lift=0.06, edge=0.07), rig.bust)
     knot = bust.at(0.0, 0.375)
-    for part in body.bow(body.ACCENT, (0.0, float(knot[1]), float(knot[2]) - 0.20), 0.68):
-        mesh.add("trim", part, rig.bust)
+    for patch in body.bow(body.ACCENT, (0.0, float(knot[1]), float(knot[2]) - 0.20), 0.68):
+        mesh.add("trim", patch, rig.bust)
 
 
 def _add_hair(mesh: Mesh) -> None:
@@ -290,7 +290,7 @@ def _pictures() -> dict[str, Image.Image]:
     }
 
 
-def _hairpin(scalp: Scalp, start: tuple[float, float], end: tuple[float, float]) -> Part:
+def _hairpin(scalp: Scalp, start: tuple[float, float], end: tuple[float, float]) -> Patch:
     """A bar on the fringe between two places (azimuth, polar angle)."""
     way = np.linspace(0.0, 1.0, 8)
     path = scalp.at(start[0] + (end[0] - start[0]) * way, start[1] + (end[1] - start[1]) * way, 0.24)

@@ -25,6 +25,7 @@ from farm.jobs.batches import Batch
 from farm.jobs.states import Job
 from farm.jobs.submission import Entry, Request
 from farm.models.package import Package
+from farm.process import spawn
 from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
@@ -33,7 +34,7 @@ from tests.chaos.processes import descendants, gone, signal_all
 from tests.support.audit import audit
 from tests.support.faults import FaultyProxy
 from tests.support.fixtures import assignment_for
-from tests.support.servers import S3Server, end, spawn, wait_until
+from tests.support.servers import S3Server, end, wait_until
 
 LEASE_SECONDS = 6.0
 QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)

@@ -19,7 +19,6 @@ from farm.backgrounds import (
     check_pictures,
     choose,
     chosen,
-    compose,
     decode,
     find_pictures,
     ground,
@@ -27,6 +26,7 @@ from farm.backgrounds import (
     size_of,
 )
 from farm.catalog import Catalog
+from farm.colour import laid_over
 from farm.drawing.assignment import Assignment
 from farm.drawing.grounds import Grounds
 from farm.errors import BackgroundError, NotFoundError
@@ -250,7 +250,7 @@ def test_opaque_shows_the_picture_and_transparent_the_ground() -> None:
     behind = random.integers(0, 256, (16, 16, 3), np.uint8)
     picture[:8, :, 3], picture[8:, :, 3] = 255, 0
 
-    composed = compose(picture, behind)
+    composed = laid_over(picture, behind)
 
     assert composed.dtype == np.uint8
     np.testing.assert_array_equal(composed[:8], picture[:8, :, :3])
@@ -262,7 +262,7 @@ def test_between_them_light_is_mixed_and_not_bytes() -> None:
     picture = random.integers(0, 256, (64, 64, 4), np.uint8)
     behind = random.integers(0, 256, (64, 64, 3), np.uint8)
 
-    composed = compose(picture, behind)
+    composed = laid_over(picture, behind)
 
     alpha = picture[..., 3:] / 255
     expected = linear(picture[..., :3] / 255) * alpha + linear(behind / 255) * (1 - alpha)
@@ -275,7 +275,7 @@ def test_between_them_light_is_mixed_and_not_bytes() -> None:
 def test_half_of_white_over_black_is_the_byte_188() -> None:
     picture = np.full((1, 1, 4), (255, 255, 255, 128), np.uint8)
 
-    assert compose(picture, np.zeros((1, 1, 3), np.uint8)).tolist() == [[[188, 188, 188]]]
+    assert laid_over(picture, np.zeros((1, 1, 3), np.uint8)).tolist() == [[[188, 188, 188]]]
 
 
 # --- In a worker

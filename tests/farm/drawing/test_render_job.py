@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from farm.assignments.states import StaleAttempt
 from PIL import Image
 
-from farm.backgrounds import choose, compose, decode, ground, normalise
+from farm.backgrounds import choose, decode, ground, normalise
 from farm.catalog import Catalog
+from farm.colour import laid_over
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, Manifest, result_object
 from farm.dataset.output import POSE_COLUMNS, read_output, unpack_result, write_gallery, write_poses
 from farm.dataset.shards import read_shard
@@ -23,6 +23,7 @@ from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import BlenderDiedError, NotFoundError, StorageError
+from farm.jobs.states import StaleAttempt
 from farm.models.package import Package
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.vocabulary import all_targets
@@ -218,7 +219,7 @@ def test_views_and_backgrounds_change_nothing_but_what_they_should(
         with Image.open(io.BytesIO(files[0][key])) as one, Image.open(io.BytesIO(files[1][key])) as two:
             assert (one.mode, two.mode) == ("RGBA", "RGB")
             behind = ground(pixels[after.background.id], after.background, 48)
-            np.testing.assert_array_equal(np.asarray(two), compose(np.asarray(one), behind))
+            np.testing.assert_array_equal(np.asarray(two), laid_over(np.asarray(one), behind))
         label = json.loads(files[1][*key[:2], before.file.replace(".png", ".json")])
         assert label["background"] == after.background.model_dump()
         assert label["view"] == after.view.model_dump()

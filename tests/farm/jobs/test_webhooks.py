@@ -28,9 +28,10 @@ from farm.jobs.connection import Connection
 from farm.jobs.states import Job, State, job_id
 from farm.jobs.store import JobStore, new_id, utc_now
 from farm.jobs.webhooks import Delivery, DeliveryState, Messenger, WebhookError, check_webhook, deliveries, sign, verify
+from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
-from tests.support.servers import api_server, end, spawn, wait_until
+from tests.support.servers import api_server, end, wait_until
 
 SECRET = "a secret of the receiver"
 HOW_TO = Path(__file__).parents[3] / "docs/how-to/follow-a-batch.md"

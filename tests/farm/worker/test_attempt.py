@@ -22,6 +22,7 @@ from farm.errors import (
 from farm.jobs import states
 from farm.jobs.states import Job, State
 from farm.jobs.workers import MAX_BLAME
+from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
 from farm.worker.attempt import JobRunner
@@ -420,7 +421,7 @@ def test_a_redis_that_was_wiped_ends_the_attempt_quietly(core: Core, bench: Benc
 
 def _start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "yes"]
-    process = servers.spawn([*valkey_command(), *options], folder / "log")
+    process = spawn([*valkey_command(), *options], folder / "log")
 
     def answers() -> bool:
         try:
