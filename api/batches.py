@@ -16,11 +16,9 @@ from api.schemas import (
     RetryAnswer,
     RetryRequest,
     WebhookView,
-    batch_view,
-    job_view,
-    webhook_of,
 )
 from api.services import ServicesOf
+from api.views import batch_view, job_view, webhook_of
 from farm.errors import ForbiddenError, NotFoundError
 from farm.jobs.listing import BatchState, page_of_batches, page_of_jobs
 from farm.jobs.states import State

@@ -7,8 +7,9 @@ from fastapi.responses import PlainTextResponse
 
 from api.auth import needs
 from api.ranges import RANGE_RESPONSES, RangeHeader, ranged
-from api.schemas import JobPath, JobView, job_view
+from api.schemas import JobPath, JobView
 from api.services import Services, ServicesOf
+from api.views import job_view
 from farm.dataset.manifest import CONTACT_SHEET
 from farm.errors import ConflictError
 from farm.jobs.states import Job, State

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
 from api.auth import needs
-from api.schemas import ModelEntry, ModelPath, ModelsPage, ModelView, UploadAnswer, model_view, refused_model
+from api.schemas import ModelEntry, ModelPath, ModelsPage, ModelView, UploadAnswer
 from api.services import ServicesOf
+from api.views import model_view, refused_model
 from farm.keys import Role
 from farm.models.package import receive
 

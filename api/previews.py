@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 
 from api.auth import needs
-from api.schemas import BatchView, PreviewRequest, batch_view
+from api.schemas import BatchView, PreviewRequest
 from api.services import ServicesOf
+from api.views import batch_view
 from farm.jobs.batches import PRIORITIES
 from farm.jobs.submission import Entry, Request
 from farm.keys import Role

@@ -3,16 +3,9 @@
 from fastapi import APIRouter
 
 from api.auth import needs
-from api.schemas import (
-    RegisterRequest,
-    UploadAnswer,
-    UploadOffer,
-    UploadsAnswer,
-    UploadsRequest,
-    model_view,
-    refused_model,
-)
+from api.schemas import RegisterRequest, UploadAnswer, UploadOffer, UploadsAnswer, UploadsRequest
 from api.services import ServicesOf
+from api.views import model_view, refused_model
 from farm.keys import Role
 
 router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[needs(Role.SUBMIT)])

@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 
 from api.auth import needs
-from api.schemas import DrainRequest, WorkerPath, WorkersAnswer, WorkerView, worker_view
+from api.schemas import DrainRequest, WorkerPath, WorkersAnswer, WorkerView
 from api.services import Services, ServicesOf
+from api.views import worker_view
 from farm.errors import NotFoundError
 from farm.jobs.listing import jobs_by_worker
 from farm.keys import Role

@@ -7,10 +7,12 @@ import numpy as np
 from PIL import Image
 
 from farm.mascots import body, face, paint, rig
-from farm.mascots.face import BrowShape, Eye, EyeShape, Mouth, MouthShape, Skull
+from farm.mascots.eye import Eye, EyeShape
+from farm.mascots.face import BrowShape, Mouth, MouthShape
 from farm.mascots.hair import Lock
 from farm.mascots.paint import Colour
 from farm.mascots.sculpt import Array, Finished, Mesh, Patch, mirrored, sheet, unit
+from farm.mascots.skull import Skull
 from farm.models.description import Character, GroupMorph, Morph, VertexMorph
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.morphs.panels import Panel

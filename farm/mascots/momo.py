@@ -4,7 +4,8 @@ import numpy as np
 from PIL import Image
 
 from farm.mascots import body, face, hair, paint, rig
-from farm.mascots.face import BrowShape, EyeShape, Mouth
+from farm.mascots.eye import EyeShape
+from farm.mascots.face import BrowShape, Mouth
 from farm.mascots.hair import Lock, Scalp
 from farm.mascots.kit import (
     EYE,
