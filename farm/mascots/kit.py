@@ -11,7 +11,7 @@ from farm.mascots.eye import Eye, EyeShape
 from farm.mascots.face import BrowShape, Mouth, MouthShape
 from farm.mascots.hair import Lock
 from farm.mascots.paint import Colour
-from farm.mascots.sculpt import Array, Finished, Mesh, Patch, mirrored, sheet, unit
+from farm.mascots.sculpt import Array, FlatMesh, Mesh, Patch, mirrored, sheet, unit
 from farm.mascots.skull import Skull
 from farm.models.description import Character, GroupMorph, Morph, VertexMorph
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
@@ -44,7 +44,7 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Recipe:
     """A morph by the shapes or the other morphs that it is made of."""
 
     name: str
@@ -57,21 +57,23 @@ class Wish:
 EYE, BROW, MOUTH = Panel.EYE, Panel.EYEBROW, Panel.MOUTH
 
 
-def _morphs(wishes: Sequence[Wish], mesh: Finished) -> tuple[Morph, ...]:
-    order = {wish.name: index for index, wish in enumerate(wishes)}
+def _morphs(recipes: Sequence[Recipe], mesh: FlatMesh) -> tuple[Morph, ...]:
+    order = {recipe.name: index for index, recipe in enumerate(recipes)}
     result: list[Morph] = []
-    for wish in wishes:
-        if wish.group:
-            indices = np.array([order[name] for name in wish.group], dtype=np.int32)
-            result.append(GroupMorph(wish.name, wish.name_en, wish.panel, indices, np.ones(len(indices), np.float32)))
+    for recipe in recipes:
+        if recipe.group:
+            indices = np.array([order[name] for name in recipe.group], dtype=np.int32)
+            result.append(
+                GroupMorph(recipe.name, recipe.name_en, recipe.panel, indices, np.ones(len(indices), np.float32))
+            )
             continue
-        vertices = np.concatenate([mesh.shapes[shape][0] for shape in wish.shapes])
-        offsets = np.concatenate([mesh.shapes[shape][1] for shape in wish.shapes])
-        result.append(VertexMorph(wish.name, wish.name_en, wish.panel, vertices, offsets.astype(np.float32)))
+        vertices = np.concatenate([mesh.shapes[shape][0] for shape in recipe.shapes])
+        offsets = np.concatenate([mesh.shapes[shape][1] for shape in recipe.shapes])
+        result.append(VertexMorph(recipe.name, recipe.name_en, recipe.panel, vertices, offsets.astype(np.float32)))
     return tuple(result)
 
 
-def _materials(surfaces: Sequence[Surface], mesh: Finished) -> tuple[MmdMaterial, ...]:
+def _materials(surfaces: Sequence[Surface], mesh: FlatMesh) -> tuple[MmdMaterial, ...]:
     result = []
     for surface in surfaces:
         first, count = mesh.runs[surface.name_en]
@@ -109,9 +111,9 @@ def _materials(surfaces: Sequence[Surface], mesh: Finished) -> tuple[MmdMaterial
 
 def assembled(
     names: tuple[str, str],
-    mesh: Finished,
+    mesh: FlatMesh,
     surfaces: Sequence[Surface],
-    wishes: Sequence[Wish],
+    recipes: Sequence[Recipe],
     eye: tuple[float, float],
 ) -> Character:
     strongest = np.argsort(-mesh.weights, axis=1, kind="stable")[:, :4]
@@ -133,7 +135,7 @@ def assembled(
         textures=tuple(f"tex/{name}.png" for name in _TEXTURES),
         materials=_materials(surfaces, mesh),
         bones=rig.bones(eye),
-        morphs=_morphs(wishes, mesh),
+        morphs=_morphs(recipes, mesh),
     )
 
 

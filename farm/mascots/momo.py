@@ -13,7 +13,7 @@ from farm.mascots.kit import (
     MOUTHS,
     SKULL,
     Mascot,
-    Wish,
+    Recipe,
     add_face,
     assembled,
     both_sides,
@@ -25,11 +25,11 @@ from farm.mascots.paint import in_box
 from farm.mascots.sculpt import Array, Mesh, smoothstep
 
 _MORPHS = (
-    Wish("まばたき", "blink", EYE, ["closed.left", "closed.right"]),
-    Wish("笑い", "smile", EYE, ["happy.left", "happy.right"]),
-    Wish("あ", "a", MOUTH, ["a"]),
-    Wish("い", "i", MOUTH, ["i"]),
-    Wish("お", "o", MOUTH, ["o"]),
+    Recipe("まばたき", "blink", EYE, ["closed.left", "closed.right"]),
+    Recipe("笑い", "smile", EYE, ["happy.left", "happy.right"]),
+    Recipe("あ", "a", MOUTH, ["a"]),
+    Recipe("い", "i", MOUTH, ["i"]),
+    Recipe("お", "o", MOUTH, ["o"]),
 )
 
 

@@ -232,7 +232,7 @@ class Mesh:
         self.add(material, patch, rig, "left")
         self.add(material, mirrored(patch), mirror_rig or rig, "right")
 
-    def finished(self) -> "Finished":
+    def finished(self) -> "FlatMesh":
         """All patches as flat arrays."""
         positions, normals, uvs, weights, edges, triangles = [], [], [], [], [], []
         runs: dict[str, tuple[int, int]] = {}
@@ -256,7 +256,7 @@ class Mesh:
                     shapes.setdefault(key, []).append((touched + np.int32(count), offsets[touched]))
                 count += size
             runs[material] = (first, drawn - first)
-        return Finished(
+        return FlatMesh(
             np.concatenate(positions),
             np.concatenate(normals),
             np.concatenate(uvs),
@@ -272,7 +272,7 @@ class Mesh:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FlatMesh:
     """A mesh as flat arrays; n vertices, m triangles, b bones."""
 
     positions: Array

@@ -153,7 +153,7 @@ def test_a_farm_under_load_loses_and_repeats_nothing_though_its_workers_die(carr
     assert run.returncode == 0, run.stdout + run.stderr
     content = json.loads(report.read_text())
     assert content["findings"] == []
-    values = {measurement["name"]: measurement["value"] for measurement in content["measurements"]}
+    values = {measurement["name"]: measurement["value"] for measurement in content["figures"]}
     assert values["jobs completed"] > 0
     assert 500 < values["Redis' memory a queued job"] < 10_000
     assert values["GET /v1/batches/{id}, 1,000 jobs known: p99"] > 0
