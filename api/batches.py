@@ -86,7 +86,7 @@ def create(
 @router.get("", dependencies=[needs(Role.READ)])
 def batches(
     services: ServicesOf,
-    cursor: Annotated[str, Query(pattern="^([0-9]{1,15})?$", description="`next` of the part before")] = "",
+    cursor: Annotated[str, Query(pattern="^([0-9]{1,15})?$", description="`next` of the page before")] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     state: Annotated[BatchState | None, Query(description="Only batches that stand like this")] = None,
     name: Annotated[str, Query(max_length=200, description="Only batches with this in their names")] = "",
@@ -118,7 +118,7 @@ def webhook(batch_id: BatchPath, services: ServicesOf) -> WebhookView:
 def jobs_of(
     batch_id: BatchPath,
     services: ServicesOf,
-    cursor: Annotated[str, Query(pattern="^([0-9]{1,6})?$", description="`next` of the part before")] = "",
+    cursor: Annotated[str, Query(pattern="^([0-9]{1,6})?$", description="`next` of the page before")] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     state: Annotated[list[State], Query(max_length=len(State), description="Only jobs in one of these states")] = [],  # noqa: B006 - FastAPI copies it
 ) -> JobsPage:

@@ -44,7 +44,7 @@ async def upload(file: UploadFile, services: ServicesOf) -> UploadAnswer:
 @router.get("", dependencies=[needs(Role.READ)])
 def models(
     services: ServicesOf,
-    after: Annotated[str, Query(pattern="^([0-9a-f]{64})?$", description="`next` of the part before")] = "",
+    after: Annotated[str, Query(pattern="^([0-9a-f]{64})?$", description="`next` of the page before")] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ModelsPage:
     """The models that the farm has, sorted by id."""

@@ -99,10 +99,10 @@ def _page(request: Request, template: str, status: int = HTTPStatus.OK, **values
 
 def _own_path(address: str, otherwise: str) -> str:
     """The path and query of `address`: a place on this server, wherever the address points."""
-    parts = urlsplit(address)
-    if not parts.path.startswith("/") or parts.path[1:2] in ("/", "\\"):  # browsers take these for another host
+    split = urlsplit(address)
+    if not split.path.startswith("/") or split.path[1:2] in ("/", "\\"):  # browsers take these for another host
         return otherwise
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    return split.path + (f"?{split.query}" if split.query else "")
 
 
 def _back(request: Request, otherwise: str, element: str = "") -> Response:

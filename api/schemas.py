@@ -111,10 +111,10 @@ class ModelEntry(BaseModel):
 
 
 class ModelsPage(BaseModel):
-    """A part of the models, sorted by id."""
+    """A page of the models, sorted by id."""
 
     models: list[ModelEntry]
-    next: str | None = Field(description="`after` for the next part; null: there is no more")
+    next: str | None = Field(description="`after` for the next page; null: there is no more")
 
 
 class BackgroundView(BaseModel):
@@ -196,10 +196,10 @@ class BatchView(BaseModel):
 
 
 class BatchesPage(BaseModel):
-    """A part of the batches, newest first. It may be empty although there is a next one."""
+    """A page of the batches, newest first. It may be empty although there is a next one."""
 
     batches: list[BatchView]
-    next: str | None = Field(description="`cursor` for the next part; null: there is no more")
+    next: str | None = Field(description="`cursor` for the next page; null: there is no more")
 
 
 class WebhookView(BaseModel):
@@ -250,10 +250,10 @@ class JobView(BaseModel):
 
 
 class JobsPage(BaseModel):
-    """A part of a batch's jobs, in the order of submission."""
+    """A page of a batch's jobs, in the order of submission."""
 
     jobs: list[JobView]
-    next: str | None = Field(description="`cursor` for the next part; null: there is no more")
+    next: str | None = Field(description="`cursor` for the next page; null: there is no more")
 
 
 class WorkerJob(BaseModel):

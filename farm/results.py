@@ -15,7 +15,7 @@ _REMEMBERED_BYTES = 8 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Some bytes in the store: an object, or a part of one."""
+    """Some bytes in the store: an object, or some of one."""
 
     key: str
     start: int
@@ -83,7 +83,7 @@ class Results:
 def _index(manifest: Manifest) -> _Contents:
     shards = {(shard.style, shard.partition): shard.file for shard in manifest.shards}
     return _Contents(
-        hashes={record.file: record.sha256 for part in (manifest.shards, manifest.labels, manifest.basis) for record in part},
+        hashes={record.file: record.sha256 for record in (*manifest.shards, *manifest.labels, *manifest.basis)},
         pictures={
             (image.style, image.partition, image.file): (
                 shards[image.style, image.partition], image.offset, image.bytes, image.sha256,

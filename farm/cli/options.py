@@ -182,12 +182,12 @@ def _field_of_view(options: SpecOptions) -> float | None:
 
 def _sentence(error: ValidationError) -> str:
     """What pydantic found, as a sentence that names options."""
-    parts = []
+    sentences = []
     for item in error.errors()[:5]:
-        names = [str(part) for part in item["loc"] if part != "camera" and not isinstance(part, int)]
+        names = [str(name) for name in item["loc"] if name != "camera" and not isinstance(name, int)]
         option = f"--{names[0].replace('_', '-')}: " if names else ""
-        parts.append(option + item["msg"].removeprefix("Value error, "))
-    return "These options cannot be used: " + "; ".join(parts) + "."
+        sentences.append(option + item["msg"].removeprefix("Value error, "))
+    return "These options cannot be used: " + "; ".join(sentences) + "."
 
 
 def models_at(paths: tuple[Path, ...]) -> list[Path]:

@@ -70,7 +70,7 @@ def _render_here(models: list[Path], out: Path, wanted: Wish, workers: int) -> N
         try:
             _run(client, models, out, wanted, stack.check)
         except ServiceError:
-            stack.check()  # says which part ended, and its last words
+            stack.check()  # says which process ended, and its last words
             raise
 
 

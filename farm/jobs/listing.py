@@ -28,11 +28,11 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Page[T]:
-    """A part of a list."""
+    """A page of a list."""
 
     items: Sequence[T]
     next: int | None
-    """Where the next part begins; None: there is no more."""
+    """Where the next page begins; None: there is no more."""
 
 
 def state_of(batch: Batch) -> BatchState:
