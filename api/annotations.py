@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 
 from api.auth import needs
-from api.parts import PartsOf
 from api.schemas import CheckedTable, ProposalsRequest
+from api.services import ServicesOf
 from farm.keys import Role
 from farm.morphs.annotation import read_table, table_csv, table_text
 
@@ -21,10 +21,10 @@ class CsvResponse(Response):
 
 
 @router.post("/proposals", response_class=CsvResponse)
-def proposals(request: ProposalsRequest, parts: PartsOf) -> CsvResponse:
+def proposals(request: ProposalsRequest, services: ServicesOf) -> CsvResponse:
     """The morph names of the models and the target proposed for each, as CSV: edit it, then submit it as `mapping`."""
     models = dict.fromkeys(request.models)
-    return CsvResponse(table_csv([parts.catalog.inventory(model).source_morphs() for model in models]))
+    return CsvResponse(table_csv([services.catalog.inventory(model).source_morphs() for model in models]))
 
 
 @router.post("/check")

@@ -24,7 +24,7 @@ from api import (
     uploads,
     workers,
 )
-from api.parts import make_parts
+from api.services import make_services
 from farm import __version__
 from farm.keys import keys_for_api
 from farm.settings import Settings
@@ -38,18 +38,18 @@ def make() -> FastAPI:
     """The application for the settings of the environment. Raises KeysError when nobody could be kept out."""
     settings = Settings()
     keys = keys_for_api(settings)
-    parts = make_parts(settings)
+    services = make_services(settings)
     sys.setswitchinterval(_SWITCH_SECONDS)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        parts.keeper.start()
-        parts.messenger.start()
+        services.keeper.start()
+        services.messenger.start()
         try:
             yield
         finally:
-            parts.messenger.stop()
-            parts.keeper.stop()
+            services.messenger.stop()
+            services.keeper.stop()
 
     app = FastAPI(
         title="Facefarm",
@@ -59,7 +59,7 @@ def make() -> FastAPI:
         lifespan=lifespan,
         responses=problems.RESPONSES,
     )
-    app.state.parts = parts
+    app.state.services = services
     app.state.keys = keys
     for module in (
         models, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, operations, pages,

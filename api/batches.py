@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from api.auth import PrincipalOf, needs
-from api.parts import PartsOf
 from api.schemas import (
     BatchesPage,
     BatchPath,
@@ -17,12 +16,11 @@ from api.schemas import (
     RetryAnswer,
     RetryRequest,
     WebhookView,
-    batch_view,
-    job_view,
-    webhook_of,
 )
+from api.services import ServicesOf
+from api.views import batch_view, job_view, webhook_of
 from farm.errors import ForbiddenError, NotFoundError
-from farm.jobs.listing import Standing, page_of_batches, page_of_jobs
+from farm.jobs.listing import BatchState, page_of_batches, page_of_jobs
 from farm.jobs.states import State
 from farm.jobs.submission import Entry, Request
 from farm.jobs.webhooks import check_webhook, deliveries
@@ -47,7 +45,7 @@ _REPLAYED = "Idempotent-Replayed"
 )
 def create(
     request: BatchRequest,
-    parts: PartsOf,
+    services: ServicesOf,
     who: PrincipalOf,
     response: Response,
     idempotency_key: Annotated[
@@ -64,8 +62,8 @@ def create(
         raise ForbiddenError(f"A priority above 0 needs the role {Role.OPERATE}; leave it out, or ask an operator.")
     webhook = webhook_of(request.webhook)
     if webhook is not None:
-        check_webhook(webhook, parts.settings.webhook_private)
-    batch, new = parts.desk.submit(
+        check_webhook(webhook, services.settings.webhook_private)
+    batch, new = services.batches.submit(
         Request(
             entries=[Entry(entry.id, entry.name or entry.id[:8]) for entry in request.models],
             spec=request.spec,
@@ -87,30 +85,30 @@ def create(
 
 @router.get("", dependencies=[needs(Role.READ)])
 def batches(
-    parts: PartsOf,
-    cursor: Annotated[str, Query(pattern="^([0-9]{1,15})?$", description="`next` of the part before")] = "",
+    services: ServicesOf,
+    cursor: Annotated[str, Query(pattern="^([0-9]{1,15})?$", description="`next` of the page before")] = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    state: Annotated[Standing | None, Query(description="Only batches that stand like this")] = None,
+    state: Annotated[BatchState | None, Query(description="Only batches that stand like this")] = None,
     name: Annotated[str, Query(max_length=200, description="Only batches with this in their names")] = "",
 ) -> BatchesPage:
     """The batches, newest first."""
-    page = page_of_batches(parts.jobs, limit, int(cursor) if cursor else None, state, name)
+    page = page_of_batches(services.jobs, limit, int(cursor) if cursor else None, state, name)
     return BatchesPage(
         batches=[batch_view(batch) for batch in page.items], next=None if page.next is None else str(page.next)
     )
 
 
 @router.get("/{batch_id}", dependencies=[needs(Role.READ)])
-def show(batch_id: BatchPath, parts: PartsOf) -> BatchView:
+def show(batch_id: BatchPath, services: ServicesOf) -> BatchView:
     """A batch and how far it is."""
-    return batch_view(parts.jobs.batch(batch_id))
+    return batch_view(services.jobs.batch(batch_id))
 
 
 @router.get("/{batch_id}/webhook", dependencies=[needs(Role.READ)])
-def webhook(batch_id: BatchPath, parts: PartsOf) -> WebhookView:
+def webhook(batch_id: BatchPath, services: ServicesOf) -> WebhookView:
     """How it went to tell the batch's webhook that it has ended; 404 for a batch without one."""
-    parts.jobs.batch(batch_id)
-    (delivery,) = deliveries(parts.connection, [batch_id])
+    services.jobs.batch(batch_id)
+    (delivery,) = deliveries(services.connection, [batch_id])
     if delivery is None:
         raise NotFoundError(f"Batch {batch_id} has no webhook; one is named when a batch is submitted.")
     return WebhookView(state=delivery.state, tries=delivery.tries, last=delivery.last)
@@ -119,42 +117,42 @@ def webhook(batch_id: BatchPath, parts: PartsOf) -> WebhookView:
 @router.get("/{batch_id}/jobs", dependencies=[needs(Role.READ)])
 def jobs_of(
     batch_id: BatchPath,
-    parts: PartsOf,
-    cursor: Annotated[str, Query(pattern="^([0-9]{1,6})?$", description="`next` of the part before")] = "",
+    services: ServicesOf,
+    cursor: Annotated[str, Query(pattern="^([0-9]{1,6})?$", description="`next` of the page before")] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     state: Annotated[list[State], Query(max_length=len(State), description="Only jobs in one of these states")] = [],  # noqa: B006 - FastAPI copies it
 ) -> JobsPage:
     """The batch's jobs, in the order of submission."""
-    page = page_of_jobs(parts.jobs, batch_id, limit, int(cursor or 0), frozenset(state))
+    page = page_of_jobs(services.jobs, batch_id, limit, int(cursor or 0), frozenset(state))
     return JobsPage(jobs=[job_view(job) for job in page.items], next=None if page.next is None else str(page.next))
 
 
 @router.post("/{batch_id}/cancel", dependencies=[needs(Role.SUBMIT)])
-def cancel(batch_id: BatchPath, parts: PartsOf) -> BatchView:
+def cancel(batch_id: BatchPath, services: ServicesOf) -> BatchView:
     """Take back every job that has not ended; workers stop within seconds."""
-    return batch_view(parts.desk.cancel(batch_id))
+    return batch_view(services.batches.cancel(batch_id))
 
 
 @router.post("/{batch_id}/pause", dependencies=[needs(Role.SUBMIT)])
-def pause(batch_id: BatchPath, parts: PartsOf) -> BatchView:
+def pause(batch_id: BatchPath, services: ServicesOf) -> BatchView:
     """Stop the batch's jobs within seconds; what is drawn is kept."""
-    return batch_view(parts.desk.set_paused(batch_id, True))
+    return batch_view(services.batches.set_paused(batch_id, True))
 
 
 @router.post("/{batch_id}/resume", dependencies=[needs(Role.SUBMIT)])
-def resume(batch_id: BatchPath, parts: PartsOf) -> BatchView:
+def resume(batch_id: BatchPath, services: ServicesOf) -> BatchView:
     """Let the jobs of a paused batch go on."""
-    return batch_view(parts.desk.set_paused(batch_id, False))
+    return batch_view(services.batches.set_paused(batch_id, False))
 
 
 @router.post("/{batch_id}/retry", dependencies=[needs(Role.SUBMIT)])
-def retry(batch_id: BatchPath, parts: PartsOf, request: RetryRequest | None = None) -> RetryAnswer:
+def retry(batch_id: BatchPath, services: ServicesOf, request: RetryRequest | None = None) -> RetryAnswer:
     """Try jobs again that failed or were quarantined, or, when asked to, cancelled."""
-    retried = parts.desk.retry(batch_id, frozenset((request or RetryRequest()).states))
-    return RetryAnswer(retried=retried, batch=batch_view(parts.jobs.batch(batch_id)))
+    retried = services.batches.retry(batch_id, frozenset((request or RetryRequest()).states))
+    return RetryAnswer(retried=retried, batch=batch_view(services.jobs.batch(batch_id)))
 
 
 @router.put("/{batch_id}/priority", dependencies=[needs(Role.OPERATE)])
-def set_priority(batch_id: BatchPath, request: PriorityRequest, parts: PartsOf) -> BatchView:
+def set_priority(batch_id: BatchPath, request: PriorityRequest, services: ServicesOf) -> BatchView:
     """Change which batches go first; acts on queued and running jobs within seconds."""
-    return batch_view(parts.desk.set_priority(batch_id, request.priority))
+    return batch_view(services.batches.set_priority(batch_id, request.priority))

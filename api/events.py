@@ -9,217 +9,31 @@ it is an hour old (a key that was taken back meanwhile gets no further), and whe
 clients come back by themselves, which is what `text/event-stream` is for.
 """
 
-import asyncio
-import json
-import logging
-import signal
-import threading
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from itertools import takewhile
-from types import FrameType
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from api.auth import needs
-from api.parts import Parts, PartsOf
 from api.problems import problem
-from api.schemas import BatchPath, batch_view
-from farm.errors import ServiceError
-from farm.jobs.events import ID_PATTERN, Event, Events, EventsLostError, order
+from api.schemas import BatchPath
+from api.services import Services, ServicesOf
+from api.streams import MAX_STREAMS, Stream, Streams, block_of, when_told_to_stop
+from api.views import batch_view
+from farm.jobs.events import ID_PATTERN, EventsLostError, order
 from farm.keys import Role
 
-log = logging.getLogger(__name__)
-MAX_STREAMS = 500
-"""Streams of one API process."""
-MAX_STREAM_SECONDS = 3600.0
 BEAT_SECONDS = 10.0
 """A stream is never silent for longer, or proxies would take it for dead."""
 RETRY_SECONDS = 2
 """How long a client that lost its stream waits before it comes back."""
-POLL_SECONDS = 0.2
-_OUTAGE_SECONDS = 1.0
-"""Between questions to a Redis that does not answer."""
-_TICK_SECONDS = 0.5
-"""How often an idle stream looks whether it is to beat."""
-_PAGE = 1000
-"""Events that are read, and sent to a client, at a time."""
-_KEPT = 10_000
-"""Events that the process remembers; who is further behind reads from Redis."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """An event, ready to be sent."""
-
-    order: tuple[int, int]
-    id: str
-    batch: str
-    ends_batch: bool
-    block: str
-
-
-def _block(event: str, id_: str, data: dict[str, Any]) -> str:
-    return f"id: {id_}\nevent: {event}\ndata: {json.dumps(data)}\n\n"
-
-
-def _line(event: Event) -> _Line:
-    block = _block(event.kind, event.id, {"batch": event.batch, **event.data})
-    return _Line(order(event.id), event.id, event.batch, event.ends_batch, block)
-
-
-class _Tail:
-    """The newest events, read from Redis once for all streams of this process."""
-
-    def __init__(self, events: Events, position: str) -> None:
-        self._events = events
-        self._position = position
-        self._complete_behind = order(position)
-        self._lines: deque[_Line] = deque()
-        self.ended = False
-        """Nothing follows: the API stops, or Redis lost what came next. Streams on it end, and clients come back."""
-        self.news = asyncio.Event()
-        """Set by the next change; to be taken before one looks, and waited for afterwards."""
-        self._task = asyncio.create_task(self._follow())
-
-    def behind(self, position: str) -> list[_Line] | None:
-        """The first events behind `position`; None when that is too long ago to say."""
-        at = order(position)
-        if at < self._complete_behind:
-            return None
-        found = list(takewhile(lambda line: line.order > at, reversed(self._lines)))
-        return found[::-1][:_PAGE]
-
-    def end(self) -> None:
-        """End it and the streams on it."""
-        self.ended = True
-        self.news.set()
-        self._task.cancel()
-
-    async def _follow(self) -> None:
-        try:
-            while True:
-                try:
-                    lines, self._position = await run_in_threadpool(_lines, self._events, self._position)
-                except ServiceError:
-                    await asyncio.sleep(_OUTAGE_SECONDS)
-                    continue
-                if lines:
-                    self._take(lines)
-                if len(lines) < _PAGE:
-                    await asyncio.sleep(POLL_SECONDS)
-        except EventsLostError:
-            log.warning("Redis has lost events; clients are told to look at the state anew")
-        finally:
-            self.ended = True
-            self.news.set()
-
-    def _take(self, lines: list[_Line]) -> None:
-        self._lines.extend(lines)
-        while len(self._lines) > _KEPT:
-            self._complete_behind = self._lines.popleft().order
-        news, self.news = self.news, asyncio.Event()
-        news.set()
-
-
-def _lines(events: Events, after: str) -> tuple[list[_Line], str]:
-    found, position = events.read(after, limit=_PAGE)
-    return [_line(event) for event in found], position
-
-
-class Streams:
-    """The open streams of this process."""
-
-    def __init__(self, events: Events) -> None:
-        self._events = events
-        self._tail: _Tail | None = None
-        self._open = 0
-        self._closing = False
-
-    @property
-    def full(self) -> bool:
-        """Whether there must not be another one."""
-        return self._open >= MAX_STREAMS
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Counts a stream while it is open; with the last one the reader ends."""
-        self._open += 1
-        try:
-            yield
-        finally:
-            self._open -= 1
-            if self._open == 0 and self._tail is not None:
-                self._tail.end()
-
-    def close(self) -> None:
-        """End all streams, and those to come: the API stops."""
-        self._closing = True
-        if self._tail is not None:
-            self._tail.end()
-
-    def _join(self, position: str) -> _Tail:
-        if self._tail is None or self._tail.ended:
-            self._tail = _Tail(self._events, position)
-        return self._tail
-
-    async def follow(self, position: str, newest: str) -> AsyncIterator[tuple[list[_Line], str]]:
-        """The events behind `position` as they come, and the position behind them; none at all now and then.
-
-        `newest` is the id of a recent event: from there on the process reads for all its streams, if it does not yet.
-        """
-        if self._closing:
-            return
-        tail = self._join(newest)
-        end = time.monotonic() + MAX_STREAM_SECONDS
-        while not tail.ended and time.monotonic() < end:
-            news = tail.news
-            found = tail.behind(position)
-            if found is None:
-                try:
-                    found = await self._older(position)
-                except EventsLostError:  # the client is slower than what is kept
-                    return
-            if found:
-                position = found[-1].id
-            yield found, position
-            if not found:
-                try:
-                    async with asyncio.timeout(_TICK_SECONDS):
-                        await news.wait()
-                except TimeoutError:
-                    pass
-
-    async def _older(self, position: str) -> list[_Line]:
-        """What Redis has behind `position`; nothing while it does not answer. Raises EventsLostError."""
-        try:
-            found, _ = await run_in_threadpool(_lines, self._events, position)
-        except ServiceError:
-            return []
-        return found
-
-
-class _Stream(StreamingResponse):
-    """An answer that goes on."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, streams: Streams, blocks: AsyncIterator[str]) -> None:
-        super().__init__(blocks, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._streams = streams
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._streams.place():
-            await super().__call__(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,48 +50,48 @@ class _Beginning:
     """The batch had ended by this event."""
 
 
-def _begin_farm(parts: Parts, after: str, batch: str | None) -> _Beginning:
+def _begin_farm(services: Services, after: str, batch: str | None) -> _Beginning:
     """Where a stream of all changes begins. Raises NotFoundError for an unknown batch."""
-    newest = parts.events.last()
+    newest = services.events.last()
     if batch is not None:
-        parts.jobs.batch(batch)
+        services.jobs.batch(batch)
     if not after:
         return _Beginning(newest, newest)
     try:
-        parts.events.read(after, limit=1)
+        services.events.read(after, limit=1)
     except EventsLostError as error:
         return _Beginning(newest, newest, _reset(newest, error))
     return _Beginning(after, newest)
 
 
-def _begin_batch(parts: Parts, after: str, batch_id: str) -> _Beginning:
+def _begin_batch(services: Services, after: str, batch_id: str) -> _Beginning:
     """Where a batch's stream begins. Raises NotFoundError."""
-    newest = parts.events.last()  # before the batch: what happens in between is told twice rather than not at all
-    batch = parts.jobs.batch(batch_id)
-    until = parts.events.last() if batch.ended else ""
+    newest = services.events.last()  # before the batch: what happens in between is told twice rather than not at all
+    batch = services.jobs.batch(batch_id)
+    until = services.events.last() if batch.ended else ""
     reset = ""
     if after:
         try:
-            return _resume(parts, after, batch_id, newest, until)
+            return _resume(services, after, batch_id, newest, until)
         except EventsLostError as error:
             reset = _reset(newest, error)
-    snapshot = _block("snapshot", newest, batch_view(batch).model_dump(mode="json"))
+    snapshot = block_of("snapshot", newest, batch_view(batch).model_dump(mode="json"))
     return _Beginning(newest, newest, reset + snapshot, over=batch.ended)
 
 
-def _resume(parts: Parts, after: str, batch: str, newest: str, until: str) -> _Beginning:
+def _resume(services: Services, after: str, batch: str, newest: str, until: str) -> _Beginning:
     """Raises EventsLostError."""
-    found, position = parts.events.read(after, batch)
+    found, position = services.events.read(after, batch)
     if not until:
         return _Beginning(after, newest)
     while not found and order(position) < order(until):
         after = position
-        found, position = parts.events.read(after, batch)
+        found, position = services.events.read(after, batch)
     return _Beginning(after, newest, over=not found, until=until)
 
 
 def _reset(position: str, error: EventsLostError) -> str:
-    return _block("reset", position, {"code": error.code, "detail": str(error)})
+    return block_of("reset", position, {"code": error.code, "detail": str(error)})
 
 
 async def _blocks(streams: Streams, beginning: _Beginning, batch: str | None, ending: bool) -> AsyncIterator[str]:
@@ -300,38 +114,10 @@ async def _blocks(streams: Streams, beginning: _Beginning, batch: str | None, en
             return
 
 
-@contextmanager
-def _when_told_to_stop(action: Callable[[], None]) -> Iterator[None]:
-    """Calls `action` in the event loop when the server gets the signal to stop.
-
-    The server waits for open answers before it ends the lifespan, so that is too late to end streams.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def told(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(action)
-        handler = handlers[signal.Signals(number)]
-        assert callable(handler)
-        handler(number, frame)
-
-    changed = [number for number, handler in handlers.items() if callable(handler)]
-    for number in changed:
-        signal.signal(number, told)
-    try:
-        yield
-    finally:
-        for number in changed:
-            signal.signal(number, handlers[number])
-
-
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.streams = streams = Streams(app.state.parts.events)
-    with _when_told_to_stop(streams.close):
+    app.state.streams = streams = Streams(app.state.services.events)
+    with when_told_to_stop(streams.close):
         yield
     streams.close()
 
@@ -364,13 +150,13 @@ async def _answer(request: Request, begin: Callable[[], _Beginning], batch: str 
     beginning = await run_in_threadpool(begin)
     if beginning.over and not beginning.blocks:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return _Stream(streams, _blocks(streams, beginning, batch, ending))
+    return Stream(streams, _blocks(streams, beginning, batch, ending))
 
 
 @router.get("/v1/events", response_class=StreamingResponse, responses=_RESPONSES)
 async def events(
     request: Request,
-    parts: PartsOf,
+    services: ServicesOf,
     batch: Annotated[str | None, Query(max_length=64, description="Only what happens to this batch")] = None,
     after: _After = "",
     last_event_id: _LastEventId = "",
@@ -380,7 +166,7 @@ async def events(
     A client that comes back with `Last-Event-ID` misses nothing and gets nothing twice. When what it missed is no longer
     known, the first event is `reset`: ask for the state. A comment is sent every ten seconds in which nothing happens.
     """
-    begin = partial(_begin_farm, parts, last_event_id or after, batch)
+    begin = partial(_begin_farm, services, last_event_id or after, batch)
     return await _answer(request, begin, batch, ending=False)
 
 
@@ -390,12 +176,12 @@ async def events(
     responses={**_RESPONSES, 204: {"description": "The batch has ended, and the client has all of it"}},
 )
 async def batch_events(
-    batch_id: BatchPath, request: Request, parts: PartsOf, after: _After = "", last_event_id: _LastEventId = ""
+    batch_id: BatchPath, request: Request, services: ServicesOf, after: _After = "", last_event_id: _LastEventId = ""
 ) -> Response:
     """The same for one batch, until it has ended.
 
     The first event is `snapshot`, the batch as `GET /v1/batches/{id}` shows it, unless the client comes back for the rest.
     The last is `batch` with the change `ended`.
     """
-    begin = partial(_begin_batch, parts, last_event_id or after, batch_id)
+    begin = partial(_begin_batch, services, last_event_id or after, batch_id)
     return await _answer(request, begin, batch_id, ending=True)

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from api.auth import needs
-from api.parts import Parts, PartsOf
 from api.ranges import RANGE_RESPONSES, RangeHeader, ranged
-from api.schemas import JobPath, JobView, job_view
+from api.schemas import JobPath, JobView
+from api.services import Services, ServicesOf
+from api.views import job_view
 from farm.dataset.manifest import CONTACT_SHEET
 from farm.errors import ConflictError
 from farm.jobs.states import Job, State
@@ -36,29 +37,29 @@ _PICTURE_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _finished(parts: Parts, job_id: str) -> Job:
-    job = parts.jobs.job(job_id)
+def _finished(services: Services, job_id: str) -> Job:
+    job = services.jobs.job(job_id)
     if job.state is not State.DONE:
         raise ConflictError(f"Job {job_id} is {job.state}; it has files when it is done.")
     return job
 
 
 @router.get("/{job_id}", dependencies=[needs(Role.READ)])
-def show(job_id: JobPath, parts: PartsOf) -> JobView:
+def show(job_id: JobPath, services: ServicesOf) -> JobView:
     """One job."""
-    return job_view(parts.jobs.job(job_id))
+    return job_view(services.jobs.job(job_id))
 
 
 @router.get("/{job_id}/log", response_class=PlainTextResponse, dependencies=[needs(Role.READ)])
-def log(job_id: JobPath, parts: PartsOf) -> PlainTextResponse:
+def log(job_id: JobPath, services: ServicesOf) -> PlainTextResponse:
     """The end of what Blender said in the last attempt that ended badly; empty when none did."""
-    return PlainTextResponse(parts.jobs.log(job_id))
+    return PlainTextResponse(services.jobs.log(job_id))
 
 
 @router.post("/{job_id}/retry", dependencies=[needs(Role.SUBMIT)])
-def retry(job_id: JobPath, parts: PartsOf) -> JobView:
+def retry(job_id: JobPath, services: ServicesOf) -> JobView:
     """Try a job again that failed, was quarantined or cancelled."""
-    return job_view(parts.desk.retry_job(job_id))
+    return job_view(services.batches.retry_job(job_id))
 
 
 @router.get(
@@ -68,21 +69,21 @@ def file(
     job_id: JobPath,
     name: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")],
     request: Request,
-    parts: PartsOf,
+    services: ServicesOf,
     _range: RangeHeader = None,
 ) -> Response:
     """A file of the job's result: manifest.json, contact-sheet.png, <style>-<partition>.tar, basis-<style>.png."""
-    job = _finished(parts, job_id)
-    return ranged(request, parts.store, parts.results.file(job.render_key, name), name)
+    job = _finished(services, job_id)
+    return ranged(request, services.store, services.results.file(job.render_key, name), name)
 
 
 @router.get(
     "/{job_id}/contact-sheet", response_class=Response, responses=_PICTURE_RESPONSES, dependencies=[needs(Role.READ)]
 )
-def contact_sheet(job_id: JobPath, request: Request, parts: PartsOf, _range: RangeHeader = None) -> Response:
+def contact_sheet(job_id: JobPath, request: Request, services: ServicesOf, _range: RangeHeader = None) -> Response:
     """The job's pictures at a glance."""
-    job = _finished(parts, job_id)
-    return ranged(request, parts.store, parts.results.file(job.render_key, CONTACT_SHEET), CONTACT_SHEET)
+    job = _finished(services, job_id)
+    return ranged(request, services.store, services.results.file(job.render_key, CONTACT_SHEET), CONTACT_SHEET)
 
 
 @router.get(
@@ -97,9 +98,9 @@ def image(
     partition: Partition,
     name: Annotated[str, Path(pattern=r"^[0-9a-z_]{1,64}\.png$", description="`file` of an image in the manifest")],
     request: Request,
-    parts: PartsOf,
+    services: ServicesOf,
     _range: RangeHeader = None,
 ) -> Response:
     """One picture, read out of its shard."""
-    job = _finished(parts, job_id)
-    return ranged(request, parts.store, parts.results.picture(job.render_key, style, partition, name), name)
+    job = _finished(services, job_id)
+    return ranged(request, services.store, services.results.picture(job.render_key, style, partition, name), name)

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
 from api.auth import needs
-from api.parts import PartsOf
-from api.schemas import ModelEntry, ModelPath, ModelsPage, ModelView, UploadAnswer, model_view, refused_model
+from api.schemas import ModelEntry, ModelPath, ModelsPage, ModelView, UploadAnswer
+from api.services import ServicesOf
+from api.views import model_view, refused_model
 from farm.keys import Role
 from farm.models.package import receive
 
@@ -18,7 +19,7 @@ _READING = BoundedSemaphore(4)
 
 
 @router.post("", status_code=201, dependencies=[needs(Role.SUBMIT)])
-async def upload(file: UploadFile, parts: PartsOf) -> UploadAnswer:
+async def upload(file: UploadFile, services: ServicesOf) -> UploadAnswer:
     """Take in a .vrm, .pmx or .pmd file, or a .zip of a folder with models and their textures.
 
     Models are known by the hash of their content: uploading one again changes nothing. When none of the upload can be
@@ -31,7 +32,7 @@ async def upload(file: UploadFile, parts: PartsOf) -> UploadAnswer:
         if not packages:
             raise refusals[0].error
         for package in packages:
-            parts.catalog.add(package)
+            services.catalog.add(package)
         return UploadAnswer(
             models=[model_view(package) for package in packages],
             refused=[refused_model(refusal) for refusal in refusals],
@@ -42,24 +43,24 @@ async def upload(file: UploadFile, parts: PartsOf) -> UploadAnswer:
 
 @router.get("", dependencies=[needs(Role.READ)])
 def models(
-    parts: PartsOf,
-    after: Annotated[str, Query(pattern="^([0-9a-f]{64})?$", description="`next` of the part before")] = "",
+    services: ServicesOf,
+    after: Annotated[str, Query(pattern="^([0-9a-f]{64})?$", description="`next` of the page before")] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> ModelsPage:
     """The models that the farm has, sorted by id."""
-    ids = parts.catalog.models(after, limit + 1)
+    ids = services.catalog.models(after, limit + 1)
     return ModelsPage(
         models=[ModelEntry(id=model_id) for model_id in ids[:limit]], next=ids[limit - 1] if len(ids) > limit else None
     )
 
 
 @router.get("/{model_id}", dependencies=[needs(Role.READ)])
-def show(model_id: ModelPath, parts: PartsOf) -> ModelView:
+def show(model_id: ModelPath, services: ServicesOf) -> ModelView:
     """What a model holds."""
-    return ModelView(id=model_id, name=model_id[:8], inventory=parts.catalog.inventory(model_id))
+    return ModelView(id=model_id, name=model_id[:8], inventory=services.catalog.inventory(model_id))
 
 
 @router.delete("/{model_id}", status_code=204, dependencies=[needs(Role.OPERATE)])
-def delete(model_id: ModelPath, parts: PartsOf) -> None:
+def delete(model_id: ModelPath, services: ServicesOf) -> None:
     """Forget a model that no job needs any more. Its results stay."""
-    parts.catalog.remove(model_id, lambda: parts.jobs.uses_of(model_id) > 0)
+    services.catalog.remove(model_id, lambda: services.jobs.uses_of(model_id) > 0)

@@ -8,8 +8,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.auth import needs
-from api.parts import Parts, PartsOf
 from api.schemas import Autoscale, Readiness, Status, TotalsView
+from api.services import Services, ServicesOf
 from farm.jobs.batches import Totals
 from farm.jobs.states import State
 from farm.keys import Role
@@ -49,10 +49,10 @@ def healthz() -> Status:
 
 
 @router.get("/readyz")
-def readyz(parts: PartsOf) -> Readiness:
+def readyz(services: ServicesOf) -> Readiness:
     """Redis and the object store answer; 503 with the reason when one does not."""
-    parts.store.exists("check/ready")
-    return Readiness(redis=parts.jobs.check())
+    services.store.exists("check/ready")
+    return Readiness(redis=services.jobs.check())
 
 
 @router.get(
@@ -60,34 +60,34 @@ def readyz(parts: PartsOf) -> Readiness:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def metrics(parts: PartsOf) -> Response:
+def metrics(services: ServicesOf) -> Response:
     """For Prometheus."""
-    return Response(_exposition(parts), media_type=CONTENT_TYPE_LATEST)
+    return Response(_exposition(services), media_type=CONTENT_TYPE_LATEST)
 
 
-def _exposition(parts: Parts) -> bytes:
+def _exposition(services: Services) -> bytes:
     registry = CollectorRegistry()
-    registry.register(_Totals(parts.jobs.totals(), _alive(parts)))
+    registry.register(_Totals(services.jobs.totals(), _alive(services)))
     return generate_latest(registry)
 
 
-def _alive(parts: Parts) -> int:
-    return sum(worker.alive for worker in parts.workers.all())
+def _alive(services: Services) -> int:
+    return sum(worker.alive for worker in services.workers.all())
 
 
 @router.get("/v1/totals", dependencies=[needs(Role.READ)])
-def totals(parts: PartsOf) -> TotalsView:
+def totals(services: ServicesOf) -> TotalsView:
     """The whole farm in numbers."""
-    found = parts.jobs.totals()
+    found = services.jobs.totals()
     return TotalsView(
-        jobs=found.counts, backlog_images=found.backlog_images, rate=found.rate, workers_alive=_alive(parts)
+        jobs=found.counts, backlog_images=found.backlog_images, rate=found.rate, workers_alive=_alive(services)
     )
 
 
 @router.get("/v1/autoscale")
-def autoscale(parts: PartsOf) -> Autoscale:
+def autoscale(services: ServicesOf) -> Autoscale:
     """For KEDA's metrics-api trigger."""
-    found = parts.jobs.totals()
+    found = services.jobs.totals()
     return Autoscale(
         backlog_images=found.backlog_images,
         queued_jobs=found.counts[State.QUEUED],

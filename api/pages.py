@@ -25,14 +25,14 @@ from fastapi.routing import APIRoute
 
 from api import auth
 from api.auth import needs
-from api.parts import PartsOf
 from api.schemas import BatchPath, JobPath, WorkerPath
+from api.services import ServicesOf
 from farm import __version__
 from farm.errors import FarmError, NotFoundError, UnauthorizedError
 from farm.jobs import overview
 from farm.jobs.batches import PRIORITIES
-from farm.jobs.listing import Standing, jobs_by_worker, page_of_batches, page_of_jobs, standing
-from farm.jobs.states import State
+from farm.jobs.listing import BatchState, jobs_by_worker, page_of_batches, page_of_jobs, state_of
+from farm.jobs.states import WENT_WRONG, State
 from farm.keys import Role
 from farm.wording import duration, moment, number
 
@@ -74,7 +74,7 @@ def _templates() -> jinja2.Environment:
     )
     made.filters.update(duration=duration, number=number, moment=moment)
     made.globals.update(
-        overview=overview, standing=standing, Standing=Standing, State=State, PRIORITIES=PRIORITIES,
+        overview=overview, state_of=state_of, BatchState=BatchState, State=State, PRIORITIES=PRIORITIES,
         static_version=_VERSION, farm_version=__version__,
     )  # fmt: skip
     return made
@@ -87,7 +87,7 @@ def _page(request: Request, template: str, status: int = HTTPStatus.OK, **values
     """A page; `values` are what its template speaks of."""
     who = request.state.principal
     html = _TEMPLATES.get_template(template).render(
-        settings=request.app.state.parts.settings,
+        settings=request.app.state.services.settings,
         who=who,
         may_submit=who is not None and who.may(Role.SUBMIT),
         may_operate=who is not None and who.may(Role.OPERATE),
@@ -99,10 +99,10 @@ def _page(request: Request, template: str, status: int = HTTPStatus.OK, **values
 
 def _own_path(address: str, otherwise: str) -> str:
     """The path and query of `address`: a place on this server, wherever the address points."""
-    parts = urlsplit(address)
-    if not parts.path.startswith("/") or parts.path[1:2] in ("/", "\\"):  # browsers take these for another host
+    split = urlsplit(address)
+    if not split.path.startswith("/") or split.path[1:2] in ("/", "\\"):  # browsers take these for another host
         return otherwise
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    return split.path + (f"?{split.query}" if split.query else "")
 
 
 def _back(request: Request, otherwise: str, element: str = "") -> Response:
@@ -145,7 +145,7 @@ async def _error_page(request: Request, error: Exception) -> Response:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.reasons = overview.Reasons(app.state.parts.jobs)
+    app.state.reasons = overview.Reasons(app.state.services.jobs)
     yield
 
 
@@ -157,24 +157,24 @@ type _Cursor = Annotated[str, Query(pattern="^([0-9]{1,15})?$")]
 @router.get("/", dependencies=[needs(Role.READ)])
 def home(
     request: Request,
-    parts: PartsOf,
+    services: ServicesOf,
     cursor: _Cursor = "",
-    state: Standing | Literal[""] = "",
+    state: BatchState | Literal[""] = "",
     name: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """The farm: totals, batches, workers."""
-    totals, workers = parts.jobs.totals(), parts.workers.all()
+    totals, workers = services.jobs.totals(), services.workers.all()
     return _page(
         request,
         "home.html",
         totals=totals,
         trouble=overview.trouble(totals, workers),
-        page=page_of_batches(parts.jobs, BATCHES, int(cursor) if cursor else None, state or None, name),
+        page=page_of_batches(services.jobs, BATCHES, int(cursor) if cursor else None, state or None, name),
         state=state,
         name=name,
         cursor=cursor,
         workers=workers,
-        work=jobs_by_worker(parts.jobs, parts.queue),
+        work=jobs_by_worker(services.jobs, services.queue),
     )
 
 
@@ -182,19 +182,19 @@ def home(
 def batch(
     request: Request,
     batch_id: BatchPath,
-    parts: PartsOf,
+    services: ServicesOf,
     cursor: _Cursor = "",
     sheets: _Cursor = "",
     state: State | Literal[""] = "",
     code: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
     """A batch: why jobs failed, its jobs, their pictures."""
-    found = parts.jobs.batch(batch_id)
+    found = services.jobs.batch(batch_id)
     if code:
-        page = overview.page_of_failures(parts.jobs, batch_id, code, JOBS, int(cursor or 0))
+        page = overview.page_of_failures(services.jobs, batch_id, code, JOBS, int(cursor or 0))
     else:
         wanted = frozenset((state,)) if state else frozenset[State]()
-        page = page_of_jobs(parts.jobs, batch_id, JOBS, int(cursor or 0), wanted)
+        page = page_of_jobs(services.jobs, batch_id, JOBS, int(cursor or 0), wanted)
     return _page(
         request,
         "batch.html",
@@ -202,7 +202,7 @@ def batch(
         spec=json.dumps(found.record.spec.model_dump(mode="json"), indent=2, ensure_ascii=False),
         reasons=request.app.state.reasons.of(found),
         page=page,
-        done=page_of_jobs(parts.jobs, batch_id, SHEETS, int(sheets or 0), frozenset((State.DONE,))),
+        done=page_of_jobs(services.jobs, batch_id, SHEETS, int(sheets or 0), frozenset((State.DONE,))),
         state=state,
         code=code,
         cursor=cursor,
@@ -211,50 +211,55 @@ def batch(
 
 
 @router.get("/jobs/{job_id}", dependencies=[needs(Role.READ)])
-def job(request: Request, job_id: JobPath, parts: PartsOf) -> Response:
+def job(request: Request, job_id: JobPath, services: ServicesOf) -> Response:
     """A job: its attempts, what Blender said, its pictures."""
-    found = parts.jobs.job(job_id)
-    its_batch = parts.jobs.batch(found.batch)
+    found = services.jobs.job(job_id)
+    its_batch = services.jobs.batch(found.batch)
     return _page(
         request,
         "job.html",
         job=found,
         batch=its_batch,
-        log=parts.jobs.log(job_id),
+        log=services.jobs.log(job_id),
         pictures=overview.some_pictures(found, its_batch.record.spec) if found.state is State.DONE else [],
     )
 
 
 @router.post("/batches/{batch_id}/pause", dependencies=[needs(Role.SUBMIT)])
-def pause(request: Request, batch_id: BatchPath, parts: PartsOf) -> Response:
+def pause(request: Request, batch_id: BatchPath, services: ServicesOf) -> Response:
     """As the API's route of this name; so are those below."""
-    parts.desk.set_paused(batch_id, True)
+    services.batches.set_paused(batch_id, True)
     return _back_to_batch(request, batch_id)
 
 
 @router.post("/batches/{batch_id}/resume", dependencies=[needs(Role.SUBMIT)])
-def resume(request: Request, batch_id: BatchPath, parts: PartsOf) -> Response:
-    parts.desk.set_paused(batch_id, False)
+def resume(request: Request, batch_id: BatchPath, services: ServicesOf) -> Response:
+    services.batches.set_paused(batch_id, False)
     return _back_to_batch(request, batch_id)
 
 
 @router.post("/batches/{batch_id}/cancel", dependencies=[needs(Role.SUBMIT)])
-def cancel(request: Request, batch_id: BatchPath, parts: PartsOf) -> Response:
-    parts.desk.cancel(batch_id)
+def cancel(request: Request, batch_id: BatchPath, services: ServicesOf) -> Response:
+    services.batches.cancel(batch_id)
     return _back_to_batch(request, batch_id)
 
 
 @router.post("/batches/{batch_id}/retry", dependencies=[needs(Role.SUBMIT)])
 def retry(
-    request: Request, batch_id: BatchPath, parts: PartsOf, which: Annotated[Literal["failed", "cancelled"], Form()]
+    request: Request,
+    batch_id: BatchPath,
+    services: ServicesOf,
+    which: Annotated[Literal["failed", "cancelled"], Form()],
 ) -> Response:
-    parts.desk.retry(batch_id, overview.FAILURES if which == "failed" else frozenset((State.CANCELLED,)))
+    services.batches.retry(batch_id, frozenset(WENT_WRONG) if which == "failed" else frozenset((State.CANCELLED,)))
     return _back_to_batch(request, batch_id)
 
 
 @router.post("/batches/{batch_id}/priority", dependencies=[needs(Role.OPERATE)])
-def set_priority(request: Request, batch_id: BatchPath, parts: PartsOf, priority: Annotated[int, Form()]) -> Response:
-    parts.desk.set_priority(batch_id, priority)
+def set_priority(
+    request: Request, batch_id: BatchPath, services: ServicesOf, priority: Annotated[int, Form()]
+) -> Response:
+    services.batches.set_priority(batch_id, priority)
     return _back_to_batch(request, batch_id)
 
 
@@ -263,20 +268,20 @@ def _back_to_batch(request: Request, batch_id: str) -> Response:
 
 
 @router.post("/jobs/{job_id}/retry", dependencies=[needs(Role.SUBMIT)])
-def retry_job(request: Request, job_id: JobPath, parts: PartsOf) -> Response:
-    parts.desk.retry_job(job_id)
+def retry_job(request: Request, job_id: JobPath, services: ServicesOf) -> Response:
+    services.batches.retry_job(job_id)
     return _back(request, f"/jobs/{job_id}", f"job-{job_id}")
 
 
 @router.post("/workers/{name}/drain", dependencies=[needs(Role.OPERATE)])
-def drain(request: Request, name: WorkerPath, parts: PartsOf) -> Response:
-    parts.workers.drain(name, f"{auth.principal(request).name} drained it on the operators' page.")
+def drain(request: Request, name: WorkerPath, services: ServicesOf) -> Response:
+    services.workers.drain(name, f"{auth.principal(request).name} drained it on the operators' page.")
     return _back(request, "/", "workers")
 
 
 @router.post("/workers/{name}/resume", dependencies=[needs(Role.OPERATE)])
-def resume_worker(request: Request, name: WorkerPath, parts: PartsOf) -> Response:
-    parts.workers.resume(name)
+def resume_worker(request: Request, name: WorkerPath, services: ServicesOf) -> Response:
+    services.workers.resume(name)
     return _back(request, "/", "workers")
 
 

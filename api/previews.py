@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 
 from api.auth import needs
-from api.parts import PartsOf
-from api.schemas import BatchView, PreviewRequest, batch_view
+from api.schemas import BatchView, PreviewRequest
+from api.services import ServicesOf
+from api.views import batch_view
 from farm.jobs.batches import PRIORITIES
 from farm.jobs.submission import Entry, Request
 from farm.keys import Role
@@ -14,12 +15,12 @@ router = APIRouter(prefix="/v1/previews", tags=["batches"])
 
 
 @router.post("", status_code=201, dependencies=[needs(Role.SUBMIT)])
-def create(request: PreviewRequest, parts: PartsOf) -> BatchView:
+def create(request: PreviewRequest, services: ServicesOf) -> BatchView:
     """Render the first samples of a model, before everything else that waits.
 
     No sample depends on another, so these are the very pictures with which the full run of this specification begins.
     """
-    batch, _ = parts.desk.submit(
+    batch, _ = services.batches.submit(
         Request(
             entries=[Entry(request.model, request.model[:8])],
             spec=request.spec.model_copy(update={"samples": request.samples}),

@@ -52,7 +52,7 @@ def ranged(request: Request, store: ObjectStore, stored: Stored, name: str) -> R
     if etag and (unchanged := not_modified(request, etag)):
         return unchanged
     headers = {"Accept-Ranges": "bytes", **({"ETag": etag, "Cache-Control": "private, no-cache"} if etag else {})}
-    part, status = range(stored.size), HTTPStatus.OK
+    span, status = range(stored.size), HTTPStatus.OK
     # With If-Range the client says of which version it has the rest.
     if request.headers.get("if-range", etag) == etag and (asked := request.headers.get("range")):
         found = wanted_range(asked, stored.size)
@@ -64,8 +64,8 @@ def ranged(request: Request, store: ObjectStore, stored: Stored, name: str) -> R
                 {"Content-Range": f"bytes */{stored.size}"},
             )
         if found is not None:
-            part, status = found, HTTPStatus.PARTIAL_CONTENT
-            headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{stored.size}"
-    headers["Content-Length"] = str(len(part))
-    pieces = store.stream(stored.key, stored.start + part.start, len(part))
+            span, status = found, HTTPStatus.PARTIAL_CONTENT
+            headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{stored.size}"
+    headers["Content-Length"] = str(len(span))
+    pieces = store.stream(stored.key, stored.start + span.start, len(span))
     return StreamingResponse(pieces, status, headers, content_type(name))

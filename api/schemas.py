@@ -1,19 +1,17 @@
 """What goes over HTTP, as JSON."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from farm.jobs.batches import PRIORITIES, Batch, Webhook
-from farm.jobs.states import Job, State
+from farm.jobs.batches import PRIORITIES
+from farm.jobs.states import WENT_WRONG, Retriable, State
 from farm.jobs.submission import MAX_MODELS
 from farm.jobs.webhooks import DeliveryState
-from farm.jobs.workers import Worker
 from farm.models.inventory import Inventory
-from farm.models.package import MAX_MODEL_BYTES, Package, Refusal
+from farm.models.package import MAX_MODEL_BYTES
 from farm.morphs.refs import MorphRef
 from farm.spec import RenderSpec
 
@@ -114,10 +112,10 @@ class ModelEntry(BaseModel):
 
 
 class ModelsPage(BaseModel):
-    """A part of the models, sorted by id."""
+    """A page of the models, sorted by id."""
 
     models: list[ModelEntry]
-    next: str | None = Field(description="`after` for the next part; null: there is no more")
+    next: str | None = Field(description="`after` for the next page; null: there is no more")
 
 
 class BackgroundView(BaseModel):
@@ -170,9 +168,7 @@ class PreviewRequest(_Request):
 class RetryRequest(_Request):
     """Which jobs of a batch to try again."""
 
-    states: list[Literal[State.FAILED, State.QUARANTINED, State.CANCELLED]] = Field(
-        [State.FAILED, State.QUARANTINED], min_length=1, max_length=3
-    )
+    states: list[Retriable] = Field(list(WENT_WRONG), min_length=1, max_length=3)
 
 
 class PriorityRequest(_Request):
@@ -201,10 +197,10 @@ class BatchView(BaseModel):
 
 
 class BatchesPage(BaseModel):
-    """A part of the batches, newest first. It may be empty although there is a next one."""
+    """A page of the batches, newest first. It may be empty although there is a next one."""
 
     batches: list[BatchView]
-    next: str | None = Field(description="`cursor` for the next part; null: there is no more")
+    next: str | None = Field(description="`cursor` for the next page; null: there is no more")
 
 
 class WebhookView(BaseModel):
@@ -257,10 +253,10 @@ class JobView(BaseModel):
 
 
 class JobsPage(BaseModel):
-    """A part of a batch's jobs, in the order of submission."""
+    """A page of a batch's jobs, in the order of submission."""
 
     jobs: list[JobView]
-    next: str | None = Field(description="`cursor` for the next part; null: there is no more")
+    next: str | None = Field(description="`cursor` for the next page; null: there is no more")
 
 
 class WorkerJob(BaseModel):
@@ -341,100 +337,3 @@ class TotalsView(BaseModel):
     backlog_images: int
     rate: float = Field(description="Images a second over the last minute")
     workers_alive: int
-
-
-def model_view(package: Package) -> ModelView:
-    """A model as HTTP shows it."""
-    return ModelView(id=package.id, name=package.name, inventory=package.inventory)
-
-
-def refused_model(refusal: Refusal) -> RefusedModel:
-    """A refused model as HTTP shows it."""
-    return RefusedModel(name=refusal.name, code=refusal.error.code, message=str(refusal.error))
-
-
-def webhook_of(request: WebhookRequest | None) -> Webhook | None:
-    """A webhook as the farm keeps it."""
-    return Webhook(request.url, request.secret) if request else None
-
-
-def batch_view(batch: Batch) -> BatchView:
-    """A batch as HTTP shows it."""
-    return BatchView(
-        id=batch.id,
-        name=batch.record.name,
-        created=datetime.fromisoformat(batch.record.created),
-        spec=batch.record.spec,
-        priority=batch.priority,
-        paused=batch.paused,
-        jobs=batch.counts,
-        images_total=batch.images_total,
-        images_done=batch.images_done,
-        errors=batch.errors,
-        rate=batch.rate,
-        eta_seconds=batch.eta_seconds,
-        ended=batch.ended,
-        ended_at=_moment(batch.ended_at) if batch.ended_at is not None else None,
-    )
-
-
-def job_view(job: Job) -> JobView:
-    """A job as HTTP shows it."""
-    return JobView(
-        id=job.id,
-        batch=job.batch,
-        model=job.model,
-        name=job.name,
-        state=job.state,
-        attempt=job.attempt,
-        worker=job.worker,
-        samples=job.samples,
-        images_total=job.images_total,
-        images_done=job.images_done,
-        annotation=job.annotation,
-        render_key=job.render_key,
-        error_code=job.error_code,
-        error=job.error,
-        warnings=list(job.warnings),
-        attempts=[
-            AttemptView(
-                number=attempt.number,
-                worker=attempt.worker,
-                code=attempt.code,
-                error=attempt.error,
-                at=_moment(attempt.at),
-                counted=attempt.counted,
-            )
-            for attempt in job.attempts
-        ],
-    )
-
-
-def worker_view(worker: Worker, jobs: Mapping[str, list[Job]]) -> WorkerView:
-    """A worker as HTTP shows it; `jobs` is what every worker is at."""
-    return WorkerView(
-        name=worker.name,
-        alive=worker.alive,
-        seen_seconds=worker.seen_seconds,
-        started=_moment(worker.started),
-        concurrency=worker.concurrency,
-        renderer=worker.renderer,
-        done=worker.done,
-        lost=worker.lost,
-        blamed=worker.blamed,
-        drained=worker.drained,
-        jobs=[
-            WorkerJob(
-                id=job.id,
-                name=job.name,
-                images_done=job.images_done,
-                images_total=job.images_total,
-                state=job.state,
-            )
-            for job in jobs.get(worker.name, [])
-        ],
-    )
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(round(seconds, 3), UTC)

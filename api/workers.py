@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 
 from api.auth import needs
-from api.parts import Parts, PartsOf
-from api.schemas import DrainRequest, WorkerPath, WorkersAnswer, WorkerView, worker_view
+from api.schemas import DrainRequest, WorkerPath, WorkersAnswer, WorkerView
+from api.services import Services, ServicesOf
+from api.views import worker_view
 from farm.errors import NotFoundError
 from farm.jobs.listing import jobs_by_worker
 from farm.keys import Role
@@ -13,28 +14,28 @@ router = APIRouter(prefix="/v1/workers", tags=["workers"])
 
 
 @router.get("", dependencies=[needs(Role.READ)])
-def workers(parts: PartsOf) -> WorkersAnswer:
+def workers(services: ServicesOf) -> WorkersAnswer:
     """Who works, and at what."""
-    jobs = jobs_by_worker(parts.jobs, parts.queue)
-    return WorkersAnswer(workers=[worker_view(worker, jobs) for worker in parts.workers.all()])
+    jobs = jobs_by_worker(services.jobs, services.queue)
+    return WorkersAnswer(workers=[worker_view(worker, jobs) for worker in services.workers.all()])
 
 
 @router.post("/{name}/drain", dependencies=[needs(Role.OPERATE)])
-def drain(name: WorkerPath, request: DrainRequest, parts: PartsOf) -> WorkerView:
+def drain(name: WorkerPath, request: DrainRequest, services: ServicesOf) -> WorkerView:
     """Give a worker no more jobs; it finishes those that it has."""
-    parts.workers.drain(name, request.reason)
-    return _view(parts, name)
+    services.workers.drain(name, request.reason)
+    return _view(services, name)
 
 
 @router.post("/{name}/resume", dependencies=[needs(Role.OPERATE)])
-def resume(name: WorkerPath, parts: PartsOf) -> WorkerView:
+def resume(name: WorkerPath, services: ServicesOf) -> WorkerView:
     """Give a drained worker jobs again."""
-    parts.workers.resume(name)
-    return _view(parts, name)
+    services.workers.resume(name)
+    return _view(services, name)
 
 
-def _view(parts: Parts, name: str) -> WorkerView:
-    found = next((worker for worker in parts.workers.all() if worker.name == name), None)
+def _view(services: Services, name: str) -> WorkerView:
+    found = next((worker for worker in services.workers.all() if worker.name == name), None)
     if found is None:
         raise NotFoundError(f"Worker '{name}' has left.")
-    return worker_view(found, jobs_by_worker(parts.jobs, parts.queue))
+    return worker_view(found, jobs_by_worker(services.jobs, services.queue))

@@ -28,18 +28,17 @@ from benchmarks.plot import plot
 from farm import pipe
 from farm.catalog import Catalog
 from farm.dataset.similarity import ssim
+from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender, Drawn, is_software
 from farm.drawing.plan import plan
 from farm.drawing.render import Reporter, render
-from farm.jobs.states import Job
 from farm.labels import LabelName
 from farm.mascots import write_mascots
 from farm.models.package import Package, read_model, to_bytes, unfold
-from farm.morphs.annotation import sampled_targets
-from farm.poses import sample_count
-from farm.spec import CanvasName, RenderSpec, render_key
+from farm.spec import CanvasName, RenderSpec
 from farm.storage import LocalStore
 from farm.styles import PAPER_STYLES
+from tests.support.fixtures import assignment_for
 
 FORMAT = 1
 console = Console(stderr=True)
@@ -64,7 +63,7 @@ class Subject:
 
     path: Path
     package: Package
-    job: Job
+    assignment: Assignment
     request: pipe.Render
     """Without shots."""
     shots: list[pipe.Shot]
@@ -73,24 +72,21 @@ class Subject:
 def subject(path: Path, room: Path) -> Subject:
     """Read the model at `path` and plan its job."""
     package = read_model(path)
-    spec = RenderSpec()
-    annotation = package.inventory.annotation
-    samples = spec.samples_of(sample_count(sampled_targets(annotation)))
-    key = render_key(package.id, annotation, spec)
-    job = Job("bench", "bench", package.id, path.stem, annotation, samples, spec.images_of(samples), key)
-    todo = plan(job, spec, package.inventory.rules)
+    assignment = assignment_for(package, RenderSpec())
+    spec = assignment.spec
+    todo = plan(assignment, package.inventory.rules)
     character, textures = unfold(to_bytes(package), room / package.id[:8])
     request = pipe.Render(
         character=str(character),
         textures={index: str(texture) for index, texture in textures.items()},
         morphs=todo.morphs,
-        annotation={target: morph.index for target, morph in annotation.items()},
+        annotation={target: morph.index for target, morph in assignment.annotation.items()},
         styles=list(spec.styles),
         size=spec.size,
         supersample=spec.supersample,
         shots=[],
     )
-    return Subject(path, package, job, request, todo.shots)
+    return Subject(path, package, assignment, request, todo.shots)
 
 
 def draw(
@@ -244,8 +240,8 @@ def stages(blender: Blender, model: Subject, room: Path) -> dict[str, Any]:
         found[stage] = found.get(stage, 0.0) + seconds
 
     started = time.perf_counter()
-    render(model.job, RenderSpec(), store, blender, Reporter(lambda _: None, add, lambda *_: None))
-    return {"wall": time.perf_counter() - started, "stages": found, "images": model.job.images_total}
+    render(model.assignment, store, blender, Reporter(lambda _: None, add, lambda *_: None))
+    return {"wall": time.perf_counter() - started, "stages": found, "images": model.assignment.images_total}
 
 
 def default_model(room: Path) -> Path:

@@ -19,8 +19,8 @@ from farm import pipe
 from farm.drawing.blender import Blender
 from farm.mascots import write_mascots
 from farm.models.description import Character, VertexMorph
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character, read_model, to_bytes, unfold
-from farm.models.pmx_writer import pmx_bytes
 from farm.morphs.annotation import sampled_targets
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES

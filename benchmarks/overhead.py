@@ -25,13 +25,13 @@ from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.jobs.states import State
 from farm.mascots import write_mascots
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
-from farm.models.pmx_writer import pmx_bytes
 from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.storage import LocalStore, S3Store
 from tests.chaos.farm import results_of
-from tests.support.fixtures import job_for
+from tests.support.fixtures import assignment_for
 from tests.support.servers import api_server, radosgw, redis_server, worker_process
 
 QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
@@ -47,7 +47,7 @@ def _timed(action: Callable[[], object]) -> float:
 
 def _loop(packages: list[Package], spec: RenderSpec, store: LocalStore, blender: Blender) -> None:
     for package in packages:
-        render(job_for(package, spec), spec, store, blender, QUIET)
+        render(assignment_for(package, spec), store, blender, QUIET)
 
 
 def _batch(client: FarmClient, models: list[UploadedModel], spec: RenderSpec) -> None:

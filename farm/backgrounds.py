@@ -35,8 +35,6 @@ _PAPER = (255, 255, 255)
 """Behind the transparent parts of a background."""
 _SMALLEST_CROP = 0.5
 """Side of the smallest crop, as a share of the picture's shorter side; the largest has all of it."""
-_ONE = 65535
-"""White in the linear 16-bit numbers of `compose`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,28 +215,3 @@ def ground(pixels: NDArray[np.uint8], record: BackgroundRecord, size: int) -> ND
     if record.mirrored:
         crop = crop[:, ::-1]
     return np.asarray(Image.fromarray(np.ascontiguousarray(crop)).resize((size, size), Image.Resampling.BICUBIC))
-
-
-def _tables() -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """sRGB bytes as linear 16-bit numbers, and back. There and back again is the same byte."""
-    srgb = np.arange(256) / 255
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    light = np.arange(_ONE + 1) / _ONE
-    shown = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.rint(linear * _ONE).astype(np.uint32), np.rint(shown * 255).astype(np.uint8)
-
-
-_LINEAR, _SRGB = _tables()
-
-
-def compose(picture: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`picture` over `background`: (size, size, 4), sRGB, straight alpha, over (size, size, 3) gives (size, size, 3).
-
-    In linear light, because alpha is a share of the pixel that was averaged in linear light: this is the picture that the
-    canvas would have drawn with the background in its scene, and edges get no dark rim. Whole numbers throughout, so the
-    bytes do not depend on the machine.
-    """
-    alpha = picture[..., 3:].astype(np.uint32)
-    light = _LINEAR[picture[..., :3]] * alpha + _LINEAR[background] * (255 - alpha)
-    shown: NDArray[np.uint8] = _SRGB[(light + 127) // 255]
-    return shown

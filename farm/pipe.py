@@ -114,8 +114,8 @@ class Loaded(_Message):
     seconds: float
 
 
-class Landmark(_Message):
-    """A landmark of `farm.labels.LANDMARKS` in one picture."""
+class LandmarkLabel(_Message):
+    """Where a landmark of `farm.labels.LANDMARKS` is in one picture."""
 
     x: float
     """Pixels from the picture's left edge."""
@@ -146,7 +146,7 @@ class CameraLabel(_Message):
 class Marks(_Message):
     """The labels of one picture that are numbers, not pictures."""
 
-    landmarks: dict[str, Landmark]
+    landmarks: dict[str, LandmarkLabel]
     head_box: Box | None
     """About all that turns with the neck and lies above it; None when that is outside the picture."""
     face_box: Box | None

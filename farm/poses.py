@@ -23,7 +23,7 @@ LIGHT_RANGE = (0.3, 0.9)
 BASIS_LIGHT = 0.6
 """Intensity for the neutral face, which the paper leaves open: the middle of the range."""
 MANY_TARGETS = 5
-"""A model with more annotated target morphs than this gets SAMPLES_MANY samples."""
+"""A model with more annotated target morphs than this gets SAMPLES_MANY samples, any other SAMPLES_FEW."""
 SAMPLES_MANY = 100
 SAMPLES_FEW = 20
 _DIGITS = 6
@@ -71,9 +71,14 @@ def between(low: float, high: float, seed: int, model: str, sample: int, purpose
     return round(low + (high - low) * uniform(seed, model, sample, purpose), _DIGITS)
 
 
+def has_many(targets: int) -> bool:
+    """Whether a model with so many annotated target morphs gets the many samples."""
+    return targets > MANY_TARGETS
+
+
 def sample_count(targets: tuple[Target, ...]) -> int:
-    """How many samples a model gets: 100 when more than five target morphs are annotated, otherwise 20."""
-    return SAMPLES_MANY if len(targets) > MANY_TARGETS else SAMPLES_FEW
+    """How many samples a model gets by the paper's rule; `targets` are its annotated target morphs."""
+    return SAMPLES_MANY if has_many(len(targets)) else SAMPLES_FEW
 
 
 def draw(seed: int, model: str, index: int, targets: tuple[Target, ...]) -> Sample:

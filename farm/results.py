@@ -4,7 +4,15 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
 
-from farm.dataset.manifest import MANIFEST, Manifest, read_manifest, result_object
+from farm.dataset.manifest import (
+    MANIFEST,
+    BasisRecord,
+    LabelShardRecord,
+    Manifest,
+    ShardRecord,
+    read_manifest,
+    result_object,
+)
 from farm.errors import NotFoundError
 from farm.storage import ObjectStore
 
@@ -15,7 +23,7 @@ _REMEMBERED_BYTES = 8 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Some bytes in the store: an object, or a part of one."""
+    """Some bytes in the store: an object, or some of one."""
 
     key: str
     start: int
@@ -82,8 +90,9 @@ class Results:
 
 def _index(manifest: Manifest) -> _Contents:
     shards = {(shard.style, shard.partition): shard.file for shard in manifest.shards}
+    records: list[ShardRecord | LabelShardRecord | BasisRecord] = [*manifest.shards, *manifest.labels, *manifest.basis]
     return _Contents(
-        hashes={record.file: record.sha256 for part in (manifest.shards, manifest.labels, manifest.basis) for record in part},
+        hashes={record.file: record.sha256 for record in records},
         pictures={
             (image.style, image.partition, image.file): (
                 shards[image.style, image.partition], image.offset, image.bytes, image.sha256,

@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     worker_name: str = ""
     """Tells workers on one machine apart; the machine's name if empty."""
     lease_seconds: float = Field(45.0, ge=3, allow_inf_nan=False)
-    """How long a worker may be silent before its job goes to another. All parts of a farm need the same."""
+    """How long a worker may be silent before its job goes to another. All roles of a farm need the same."""
     job_seconds: float = Field(3600.0, gt=0, allow_inf_nan=False)
     """An attempt that takes longer is ended, and counts as broken down."""
     blender_memory_gib: float = Field(12.0, gt=0, allow_inf_nan=False)

@@ -4,16 +4,14 @@ Valkey from a wheel, a directory as object store, the API, workers, and Flower o
 it: on `stop`, on Ctrl-C, and, by the kernel, when this process is killed.
 """
 
-import contextlib
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -25,14 +23,12 @@ from farm.jobs.connection import Connection
 from farm.jobs.keeper import hand_back_all
 from farm.jobs.reconcile import reconcile
 from farm.jobs.store import JobStore
-from farm.process import die_with_parent
+from farm.process import Child, wait_until_ready
 from farm.storage import LocalStore
 
-_START_SECONDS = 60.0
-_STOP_SECONDS = 10.0
 _HAND_BACK_SECONDS = 15.0
 _MOST_MENDED, _MENDING_SECONDS = 10, 600.0
-"""How often parts may be started again within that time; what ends more often needs a person."""
+"""How often processes may be started again within that time; what ends more often needs a person."""
 
 
 def free_port() -> int:
@@ -51,12 +47,21 @@ def _check_free(port: int) -> None:
             raise ServiceError(f"Port {port} is taken by another program; choose another with --port.") from error
 
 
-@dataclass(slots=True)
-class _Child:
-    name: str
-    command: list[str]
-    process: subprocess.Popen[bytes]
-    log: Path
+def redis_answers(connection: Connection) -> bool:
+    """Whether the Redis server is there."""
+    try:
+        connection.check()
+    except ServiceError:
+        return False
+    return True
+
+
+def api_answers(url: str) -> bool:
+    """Whether the API at `url`, and all that it needs, is there."""
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 class EmbeddedStack:
@@ -72,9 +77,9 @@ class EmbeddedStack:
         self._workers = workers
         self._flower = flower
         self._keep = keep
-        self._children: list[_Child] = []
+        self._children: dict[str, Child] = {}
         self._mended: list[float] = []
-        """When parts were started again."""
+        """When processes were started again."""
         self._lock = ExitStack()
         self._port = port or free_port()
         self._redis_port, self._metrics_port, self._flower_port = free_port(), free_port(), free_port()
@@ -119,9 +124,9 @@ class EmbeddedStack:
         (self._home / "tmp").mkdir()
         _check_free(self._port)
         self._spawn("valkey", [*valkey_command(), "--port", str(self._redis_port), *self._valkey_options()])
-        self._wait("valkey", self._redis_answers)
+        connection = Connection(self.environment["FARM_REDIS_URL"])
+        self._wait("valkey", lambda: redis_answers(connection))
         if self._keep:
-            connection = Connection(self.environment["FARM_REDIS_URL"])
             hand_back_all(connection)  # no worker runs yet
             reconcile(LocalStore(self._home / "store"), JobStore(connection))  # its data may have been lost meanwhile
         farm = [sys.executable, "-m", "farm"]
@@ -141,7 +146,7 @@ class EmbeddedStack:
         )
         if self._flower:
             self._spawn("flower", [*farm, "flower", "--port", str(self._flower_port)])
-        self._wait("api", self._api_answers)
+        self._wait("api", lambda: api_answers(self.api_url))
 
     def _valkey_options(self) -> list[str]:
         append = "yes" if self._keep else "no"
@@ -153,86 +158,40 @@ class EmbeddedStack:
     def _spawn(self, name: str, command: list[str]) -> None:
         log = self._home / "logs" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
-        self._children.append(_Child(name, command, self._process(command, log), log))
+        # Temporary files end with the stack's folder, however its processes end.
+        environment = {**self.environment, "TMPDIR": str(self._home / "tmp")}
+        self._children[name] = Child(f"embedded {name}", command, log, environment)
 
-    def _process(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
-        with log.open("ab") as sink:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                # Temporary files end with the stack's folder, however its processes end.
-                env={**os.environ, **self.environment, "TMPDIR": str(self._home / "tmp")},
-                # A session of its own, so that Ctrl-C reaches only us and we decide the order of the end.
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
-
-    def _redis_answers(self) -> bool:
-        try:
-            Connection(self.environment["FARM_REDIS_URL"]).check()
-        except ServiceError:
-            return False
-        return True
-
-    def _api_answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.api_url}/readyz", timeout=5, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
-
-    def _wait(self, name: str, answers: object) -> None:
-        assert callable(answers)
-        deadline = time.monotonic() + _START_SECONDS
-        while not answers():
-            self.check()
-            if time.monotonic() > deadline:
-                raise ServiceError(f"{name} does not answer after {_START_SECONDS:.0f} s; see {self._home / 'logs'}.")
-            time.sleep(0.05)
+    def _wait(self, name: str, answers: Callable[[], bool]) -> None:
+        wait_until_ready(self._children[name], answers, self.check)
 
     def mend(self) -> list[str]:
-        """Start every part again that has ended by itself; their names. Raises ServiceError when that happens too often."""
+        """Start every process again that has ended by itself; their names. Raises ServiceError when that is too often."""
         now = time.monotonic()
         self._mended = [at for at in self._mended if at > now - _MENDING_SECONDS]
-        ended = [child for child in self._children if child.process.poll() is not None]
+        ended = [name for name, child in self._children.items() if child.code is not None]
         if len(self._mended) + len(ended) > _MOST_MENDED:
             self.check()
-        for child in ended:
-            child.process = self._process(child.command, child.log)
+        for name in ended:
+            self._children[name].restart()
             self._mended.append(now)
-        return [child.name for child in ended]
+        return ended
 
     def check(self) -> None:
-        """Raise ServiceError when a part of the stack has ended by itself."""
-        for child in self._children:
-            code = child.process.poll()
-            if code is not None:
-                tail = child.log.read_text(errors="replace").strip().splitlines()[-8:]
-                raise ServiceError(
-                    f"The embedded {child.name} ended with code {code}. Its last words:\n" + "\n".join(tail)
-                )
+        """Raise ServiceError when a process of the stack has ended by itself."""
+        for child in self._children.values():
+            child.check()
 
     def stop(self) -> None:
         """End everything that was started; safe to call again."""
         # Workers first: they would complain about the others' end. One whose batches will go on hands its jobs back with
         # what is drawn; otherwise nobody will ask for them, and its Blenders die with it.
-        for child in self._children:
-            if child.name == "worker" and self._keep:
-                child.process.terminate()  # it alone: its pool processes hear of it from it
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.process.wait(_HAND_BACK_SECONDS)
-        for child in reversed(self._children):
-            end = signal.SIGKILL if child.name == "worker" else signal.SIGTERM
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.process.pid, end)
-        for child in self._children:
-            try:
-                child.process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.process.pid, signal.SIGKILL)
-                child.process.wait()
+        if self._keep and (worker := self._children.get("worker")):
+            worker.ask_to_end(_HAND_BACK_SECONDS)
+        for name, child in reversed(self._children.items()):
+            child.signal(signal.SIGKILL if name == "worker" else signal.SIGTERM)
+        for child in self._children.values():
+            child.reap()
         if self._children:
             shutil.rmtree(self._home / "tmp", ignore_errors=True)
         self._children.clear()

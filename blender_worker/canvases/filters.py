@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.character.textures import srgb_of
+from farm.colour import srgb_of
 
 _FILTER_RADIUS = 1.0
 """Pixels; the width of the resolve filter on either side of a picture's pixel."""

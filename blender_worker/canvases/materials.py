@@ -16,7 +16,8 @@ from blender_worker.character.actor import Actor
 from blender_worker.character.morphs import PaintEffect
 from blender_worker.character.ramps import Ramp
 from blender_worker.character.surface import Look, Surface
-from blender_worker.character.textures import Texture, linear_of, srgb_of
+from blender_worker.character.textures import Texture
+from farm.colour import premultiplied
 from farm.styles.expression import minimum
 from farm.styles.style import BASE, FACING, LIGHT, Style
 from farm.styles.surface import ADDED, COLOUR, SPHERE, TEXEL, SphereBlend, own_colour
@@ -37,7 +38,7 @@ def set_scene(scene: bpy.types.Scene, light: float, formula: int, camera: Camera
     scene.update_tag()  # Blender does not take note of properties of our own by itself
 
 
-class Wardrobe:
+class PuppetMaterials:
     """The materials of one actor."""
 
     def __init__(self, actor: Actor, styles: Sequence[Style]) -> None:
@@ -52,21 +53,21 @@ class Wardrobe:
         """The surfaces whose look a morph may change."""
         self._images: dict[tuple[Texture, bool], bpy.types.Image] = {}
         self._ramps: dict[bytes, bpy.types.Image] = {}
-        self._clothes: dict[int, _Cloth] = {}
-        self._lines: dict[int, _Line] = {}
+        self._surfaces: dict[int, _SurfaceMaterial] = {}
+        self._outlines: dict[int, _OutlineMaterial] = {}
 
     def surface(self, index: int) -> bpy.types.Material:
         """The material of surface number `index`."""
-        if index not in self._clothes:
-            self._clothes[index] = _Cloth(self, self._actor.surfaces[index], self._fades(index))
-        return self._clothes[index].material
+        if index not in self._surfaces:
+            self._surfaces[index] = _SurfaceMaterial(self, self._actor.surfaces[index], self._fades(index))
+        return self._surfaces[index].material
 
     def outline(self, index: int) -> bpy.types.Material:
         """The material of the outline of surface number `index`."""
-        if index not in self._lines:
+        if index not in self._outlines:
             fades = self._fades(index) or self.rest[index].outline_colour[3] < 1
-            self._lines[index] = _Line(self, self._actor.surfaces[index], fades)
-        return self._lines[index].material
+            self._outlines[index] = _OutlineMaterial(self, self._actor.surfaces[index], fades)
+        return self._outlines[index].material
 
     def _fades(self, index: int) -> bool:
         return index in self.painted or self.rest[index].colour[3] < 1
@@ -75,15 +76,15 @@ class Wardrobe:
         """Whether such looks make any surface half transparent; (surfaces,) looks."""
         return any(
             _LEAST_ALPHA < looks[index].colour[3] < 1 - _LEAST_ALPHA
-            for index in self._clothes
+            for index in self._surfaces
             if self._actor.surfaces[index].cutoff is None and not self._actor.surfaces[index].opaque
         )
 
     def set_looks(self, looks: Sequence[Look]) -> None:
         """Let the surfaces look so; (surfaces,) looks."""
-        for index, cloth in self._clothes.items():
+        for index, cloth in self._surfaces.items():
             cloth.set_look(looks[index])
-        for index, line in self._lines.items():
+        for index, line in self._outlines.items():
             line.set_look(looks[index])
 
     def image(self, texture: Texture, opaque: bool = False) -> bpy.types.Image:
@@ -107,7 +108,7 @@ class Wardrobe:
 class _Emitter:
     """A material that only emits light, and the nodes in it that say how much of it is seen."""
 
-    def __init__(self, wardrobe: Wardrobe, surface: Surface, fades: bool) -> None:
+    def __init__(self, materials: PuppetMaterials, surface: Surface, fades: bool) -> None:
         """`fades`: the look's alpha is or may become less than 1."""
         self.material = bpy.data.materials.new(surface.name)
         tree = self.material.node_tree
@@ -115,17 +116,17 @@ class _Emitter:
         self.writer = NodeWriter(tree)
         self._look: Look | None = None
         self._alpha = self.writer.number_knob()
-        self.texel, texel_alpha = self._texel(wardrobe, surface.texture)
+        self.texel, texel_alpha = self._texel(materials, surface.texture)
         self._seen = self._visibility(surface, fades, texel_alpha)
-        wardrobe.soft |= texel_alpha is not None and surface.cutoff is None and not surface.opaque
+        materials.soft |= texel_alpha is not None and surface.cutoff is None and not surface.opaque
 
-    def _texel(self, wardrobe: Wardrobe, texture: Texture | None) -> tuple[Value, Value | None]:
+    def _texel(self, materials: PuppetMaterials, texture: Texture | None) -> tuple[Value, Value | None]:
         """The texture's colour with straight alpha, and its alpha if any of it is transparent."""
         if texture is None:
             return (1.0, 1.0, 1.0), None
         writer = self.writer
         place = writer.add("ShaderNodeAttribute", attribute_name=PLACE).outputs["Vector"]
-        colour, alpha = writer.texture(wardrobe.image(texture), place, "REPEAT")
+        colour, alpha = writer.texture(materials.image(texture), place, "REPEAT")
         if not (texture.pixels[..., 3] < 255).any():
             return colour, None
         return writer.operate(
@@ -156,15 +157,15 @@ class _Emitter:
         raise NotImplementedError
 
 
-class _Cloth(_Emitter):
+class _SurfaceMaterial(_Emitter):
     """A surface in every style."""
 
-    def __init__(self, wardrobe: Wardrobe, surface: Surface, fades: bool) -> None:
-        super().__init__(wardrobe, surface, fades)
+    def __init__(self, materials: PuppetMaterials, surface: Surface, fades: bool) -> None:
+        super().__init__(materials, surface, fades)
         self.material.use_backface_culling = not surface.double_sided
         writer = self.writer
         self._colour, self._added, self._sphere, self._ramp = (writer.colour_knob() for _ in range(4))
-        writer.ramp = wardrobe.ramp(surface.ramp), self._ramp
+        writer.ramp = materials.ramp(surface.ramp), self._ramp
         normal = self._normal(surface.double_sided)
         writer.terms = {
             TEXEL.name: self.texel,
@@ -174,10 +175,10 @@ class _Cloth(_Emitter):
             FACING.name: writer.dot(normal, (0.0, -1.0, 0.0)),
         }
         if surface.sphere_blend is not SphereBlend.NONE and surface.sphere is not None:
-            writer.terms[SPHERE.name] = self._sphere_colour(wardrobe, surface.sphere, normal)
+            writer.terms[SPHERE.name] = self._sphere_colour(materials, surface.sphere, normal)
         writer.terms[BASE.name] = writer.write(own_colour(surface.sphere_blend))
         # The style's number is compared with 0.5, 1.5, ...: from there on the next formula counts.
-        chosen, *others = (writer.write(minimum(formula, 1.0)) for formula in wardrobe.formulas)
+        chosen, *others = (writer.write(minimum(formula, 1.0)) for formula in materials.formulas)
         for number, other in enumerate(others):
             later = writer.operate("GREATER_THAN", False, _of_scene(writer, _STYLE, "Fac"), number + 0.5)
             chosen = writer.mix(True, chosen, other, later)
@@ -204,13 +205,13 @@ class _Cloth(_Emitter):
         back = writer.add("ShaderNodeNewGeometry").outputs["Backfacing"]
         return writer.mix(True, normal, writer.operate("MULTIPLY", True, normal, (-1.0, -1.0, -1.0)), back)
 
-    def _sphere_colour(self, wardrobe: Wardrobe, sphere: Texture, normal: Value) -> Value:
+    def _sphere_colour(self, materials: PuppetMaterials, sphere: Texture, normal: Value) -> Value:
         """The sphere map is a photograph of a mirror ball: it is looked up where the normal points in the picture."""
         writer = self.writer
         across, upwards = (writer.dot(normal, _of_scene(writer, name, "Vector")) for name in (_RIGHT, _UP))
         flat = writer.add("ShaderNodeCombineXYZ", (across, upwards, 0.0)).outputs["Vector"]
         place = writer.operate("MULTIPLY_ADD", True, flat, (0.5, 0.5, 0.0), (0.5, 0.5, 0.0))
-        colour, _ = writer.texture(wardrobe.image(sphere, opaque=True), place, "EXTEND")
+        colour, _ = writer.texture(materials.image(sphere, opaque=True), place, "EXTEND")
         return writer.operate("MULTIPLY", True, colour, self._sphere)
 
     def _turn_knobs(self, look: Look) -> None:
@@ -221,11 +222,11 @@ class _Cloth(_Emitter):
         self._ramp.default_value = (*look.ramp, 1.0)
 
 
-class _Line(_Emitter):
+class _OutlineMaterial(_Emitter):
     """An outline: the back of an inverted hull, in one colour."""
 
-    def __init__(self, wardrobe: Wardrobe, surface: Surface, fades: bool) -> None:
-        super().__init__(wardrobe, surface, fades)
+    def __init__(self, materials: PuppetMaterials, surface: Surface, fades: bool) -> None:
+        super().__init__(materials, surface, fades)
         self.material.use_backface_culling = True
         self._colour = self.writer.colour_knob()
         self.finish(self._colour)
@@ -272,12 +273,8 @@ def _image(name: str, pixels: NDArray[np.uint8]) -> bpy.types.Image:
 
 
 def _premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """sRGB pixels with straight alpha with alpha multiplied in, in linear light.
-
-    A filtered texture would otherwise bring the colours of transparent texels to their neighbours.
-    """
+    """sRGB pixels with straight alpha with alpha multiplied in, in linear light."""
     if (pixels[..., 3] == 255).all():
         return pixels
-    values = pixels.astype(np.float32) / np.float32(255)
-    values[..., :3] = srgb_of(linear_of(values[..., :3]) * values[..., 3:])
+    values = premultiplied(pixels.astype(np.float32) / np.float32(255))
     return np.asarray(np.rint(values * np.float32(255)), np.uint8)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
-from blender_worker.canvases.materials import NORMAL, PLACE, Wardrobe, set_scene
+from blender_worker.canvases.materials import NORMAL, PLACE, PuppetMaterials, set_scene
 from blender_worker.character.actor import Actor, Pose, Vertices
 from blender_worker.character.turns import Turn
 from farm.styles.style import Style
@@ -52,17 +52,17 @@ class Puppet:
         """`size` is the picture's side in pixels."""
         self._actor, self._styles, self._size = actor, list(styles), size
         self.scene = _new_scene()
-        self._wardrobe = Wardrobe(actor, styles)
+        self._materials = PuppetMaterials(actor, styles)
         outlined = any(style.outline for style in styles)
         self._sheets: list[_Sheet] = []
         self._hulls: list[_Hull] = []
         step = min(_STEP, _MOST / max(1, len(actor.runs)))
         for number, run in enumerate(actor.runs):
             share = np.float32(step * number)
-            material = self._wardrobe.surface(run.surface)
+            material = self._materials.surface(run.surface)
             self._sheets.append(self._sheet(run.triangles, material, share))
-            if outlined and (self._wardrobe.rest[run.surface].outline > 0 or run.surface in self._wardrobe.painted):
-                material = self._wardrobe.outline(run.surface)
+            if outlined and (self._materials.rest[run.surface].outline > 0 or run.surface in self._materials.painted):
+                material = self._materials.outline(run.surface)
                 sheet = self._sheet(run.triangles[:, ::-1], material, share)
                 self._hulls.append(_Hull(sheet, run.surface))
         self._pose: Pose | None = None
@@ -72,12 +72,12 @@ class Puppet:
     @property
     def soft(self) -> bool:
         """Whether any texture is half transparent somewhere, as it is along cut-out edges."""
-        return self._wardrobe.soft
+        return self._materials.soft
 
     @property
     def half_clear(self) -> bool:
         """Whether a whole surface is half transparent in the present pose."""
-        return self._pose is not None and self._wardrobe.half_clear(self._pose.looks)
+        return self._pose is not None and self._materials.half_clear(self._pose.looks)
 
     def take(self, pose: Pose, camera: Camera) -> None:
         """Stand in `pose` before `camera`."""
@@ -93,13 +93,13 @@ class Puppet:
         self._pose, self._camera = pose, camera
         for sheet in self._sheets:
             self._place(sheet, pose.positions[sheet.vertices])
-        self._wardrobe.set_looks(pose.looks)
+        self._materials.set_looks(pose.looks)
 
     def wear(self, style: int, light: float) -> None:
         """Show the style of that number, under a light of that intensity. Call `take` before."""
         assert self._camera is not None
         worn = self._styles[style]
-        set_scene(self.scene, light, self._wardrobe.formulas.index(worn.shown), self._camera)
+        set_scene(self.scene, light, self._materials.formulas.index(worn.shown), self._camera)
         for hull in self._hulls:
             self._draw_outline(hull, worn.outline)
         self.scene.view_layers[0].update()

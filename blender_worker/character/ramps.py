@@ -6,7 +6,8 @@ A ramp is (RAMP_SIZE, 3) float32, linear light, multiplied with the surface's co
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.character.textures import Texture, linear_of
+from blender_worker.character.textures import Texture
+from farm.colour import linear_of
 
 RAMP_SIZE = 256
 type Ramp = NDArray[np.float32]

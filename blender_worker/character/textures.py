@@ -59,16 +59,6 @@ class Budget:
         return texture
 
 
-def linear_of(srgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    """sRGB values in [0, 1] as linear light."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def srgb_of(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The inverse of `linear_of`."""
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
-
-
 def decode(data: bytes, name: str) -> Texture:
     """Decode an image file. Raises UnreadableTextureError."""
     try:

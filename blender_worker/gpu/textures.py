@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.character.ramps import RAMP_SIZE, Ramp
-from blender_worker.character.textures import Texture, linear_of, srgb_of
+from blender_worker.character.textures import Texture
+from farm.colour import premultiplied
 
 
 def upload(pixels: NDArray[np.uint8]) -> gpu.types.GPUTexture:
@@ -21,9 +22,8 @@ def upload(pixels: NDArray[np.uint8]) -> gpu.types.GPUTexture:
     """
     height, width, _ = pixels.shape
     values = pixels[::-1].astype(np.float32) / np.float32(255)
-    alpha = values[..., 3:]
     if (pixels[..., 3] < 255).any():
-        values[..., :3] = srgb_of(linear_of(values[..., :3]) * alpha)
+        values = premultiplied(values)
     data = gpu.types.Buffer("FLOAT", values.size, np.ascontiguousarray(values).ravel())
     texture = gpu.types.GPUTexture((width, height), format="SRGB8_A8", data=data)
     texture.extend_mode("REPEAT")

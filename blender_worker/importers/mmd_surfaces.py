@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from blender_worker.character.ramps import from_toon, two_tone
 from blender_worker.character.surface import Look, Surface
-from blender_worker.character.textures import linear_of
 from blender_worker.importers.pictures import Pictures
+from farm.colour import linear_of
 from farm.models.description import MaterialOffset
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.styles.surface import SphereBlend

@@ -11,7 +11,7 @@ from blender_worker.camera import Camera
 from blender_worker.character.actor import Actor, Pose
 from blender_worker.labels.arrays import Labels
 from farm.labels import LANDMARKS, Part
-from farm.pipe import Box, CameraLabel, Landmark, Marks
+from farm.pipe import Box, CameraLabel, LandmarkLabel, Marks
 
 _BEHIND = 0.02
 """Share of the head's height that a visible landmark may lie behind what its pixel shows: lids and lips are round."""
@@ -47,7 +47,7 @@ class Marker:
 
     def _landmarks(
         self, found: Mapping[str, NDArray[np.float32]], camera: Camera, labels: Labels
-    ) -> dict[str, Landmark]:
+    ) -> dict[str, LandmarkLabel]:
         names = [name for name in LANDMARKS if name in found]
         points = np.stack([found[name] for name in names]).astype(np.float64)
         pixels = camera.project(points, self._size)
@@ -56,7 +56,7 @@ class Marker:
         behind = _BEHIND * self._actor.head_height * self._actor.metres_per_unit
         marks = {}
         for name, (x, y), point in zip(names, pixels.tolist(), local.tolist(), strict=True):
-            marks[name] = Landmark(
+            marks[name] = LandmarkLabel(
                 x=round(x, _PIXEL_DIGITS),
                 y=round(y, _PIXEL_DIGITS),
                 point=tuple(round(value, _METRE_DIGITS) for value in point),

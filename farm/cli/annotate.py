@@ -11,6 +11,7 @@ from farm.errors import FarmError
 from farm.models.package import Package, read_model
 from farm.morphs.annotation import annotate as annotate_model
 from farm.morphs.annotation import read_table, sampled_targets, table_csv, table_text
+from farm.morphs.vocabulary import target_morphs
 from farm.poses import sample_count
 
 
@@ -52,7 +53,9 @@ def annotate(paths: tuple[Path, ...], out: Path, table: Path | None) -> None:
                 "annotation": {target: morph.model_dump() for target, morph in annotation.items()},
             }
         )
-        stdout.print(f"{package.name}: {len(targets)} of 23 target morphs, {samples} samples", markup=False)
+        stdout.print(
+            f"{package.name}: {len(targets)} of {len(target_morphs())} target morphs, {samples} samples", markup=False
+        )
     out.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 

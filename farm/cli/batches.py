@@ -8,7 +8,7 @@ import click
 from rich.progress import track
 
 from farm.cli.console import note, stderr, stdout
-from farm.cli.following import BAD, Results, follow, report, stopped_by_sigterm
+from farm.cli.following import Downloads, follow, report, stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, models_at, spec_options
 from farm.cli.remote import batch_id, is_job, job_id, remote
 from farm.cli.wishes import MAPPING, upload, wish, with_backgrounds
@@ -16,7 +16,7 @@ from farm.client import BatchView, FarmClient, Webhook
 from farm.dataset.output import locked
 from farm.errors import ServiceError, SpecError
 from farm.jobs.batches import PRIORITIES
-from farm.jobs.states import State
+from farm.jobs.states import RETRIABLE, WENT_WRONG, State
 
 _BATCH = click.argument("batch")
 _PREVIEW_SAMPLES = 4
@@ -116,7 +116,7 @@ def submit(
             return
         _say(f"batch {batch.id}")
         if out is not None:
-            results = Results(client, out, {model.id: model.inventory.warnings for model in uploaded})
+            results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
             with _leaving_it_running(batch.id, f", bring its results with `farm fetch {batch.id} --out {out}`"):
                 follow(client, batch.id, results.take)
             results.summarise()
@@ -124,7 +124,7 @@ def submit(
         else:
             with _leaving_it_running(batch.id):
                 ended = follow(client, batch.id)
-                bad = list(client.jobs(batch.id, BAD)) if ended.count(BAD) else []
+                bad = list(client.jobs(batch.id, RETRIABLE)) if ended.count(RETRIABLE) else []
             _say(f"{ended.images_done} images of {ended.count([State.DONE])} models are done")
             report(refused, bad)
 
@@ -157,7 +157,7 @@ def preview(client: FarmClient, paths: tuple[Path, ...], out: Path, options: Spe
     with locked(out), stopped_by_sigterm():
         uploaded, refused = upload(client, models)
         spec = with_backgrounds(client, wanted)
-        results = Results(client, out, {model.id: model.inventory.warnings for model in uploaded})
+        results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
         batches = [(client.preview(model.id, samples, spec, wanted.mapping), model.name) for model in uploaded]
         try:
             for batch, name in batches:
@@ -182,7 +182,7 @@ def watch(client: FarmClient, batch: str) -> None:
     with _leaving_it_running(found):
         ended = follow(client, found)
     _say(f"{ended.images_done} of {ended.images_total} images are done")
-    if bad := ended.count(BAD):
+    if bad := ended.count(RETRIABLE):
         note("bad", "red", f"{bad} jobs ended without pictures; `farm status {found}` says why.")
         raise SystemExit(1)
 
@@ -203,7 +203,7 @@ def fetch(client: FarmClient, batch: str, out: Path) -> None:
         note("none", "yellow", f"No job of batch {found} is done yet; `farm watch {found}` shows when.")
         return
     with locked(out), stopped_by_sigterm():
-        results = Results(client, out, {})
+        results = Downloads(client, out, {})
         jobs = client.jobs(found, [State.DONE])
         brought = sum(
             results.take_if_missing(job) for job in track(jobs, "fetching", total=done, console=stderr, transient=True)
@@ -255,7 +255,7 @@ def retry(client: FarmClient, what: str, cancelled: bool) -> None:
         _say(f"job {job.id} is {job.state}")
         return
     found = batch_id(client, what)
-    states = [State.FAILED, State.QUARANTINED, *([State.CANCELLED] if cancelled else [])]
+    states = RETRIABLE if cancelled else WENT_WRONG
     _say(f"{client.retry(found, states)} jobs are tried again")
     _standing(client.batch(found))
 

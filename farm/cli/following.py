@@ -32,10 +32,8 @@ from farm.dataset.output import (
     write_poses,
 )
 from farm.errors import StorageError
-from farm.jobs.states import State
+from farm.jobs.states import RETRIABLE, State
 
-BAD = (State.FAILED, State.QUARANTINED, State.CANCELLED)
-"""How a job ends without pictures."""
 _SHEETS = 20
 """Contact sheets that the summary names; the page shows all."""
 
@@ -112,12 +110,12 @@ def follow(
 
 
 def _trouble(batch: BatchView) -> str:
-    return ", ".join(f"{count} {state}" for state in BAD if (count := batch.jobs.get(state, 0)))
+    return ", ".join(f"{count} {state}" for state in RETRIABLE if (count := batch.jobs.get(state, 0)))
 
 
 @dataclass(slots=True)
-class Results:
-    """What came of a batch's jobs, laid out in a folder as they end."""
+class Downloads:
+    """Brings what came of a batch's jobs into a folder as they end."""
 
     client: FarmClient
     out: Path

@@ -14,6 +14,7 @@ from farm.errors import FarmError
 from farm.models.inventory import Inventory
 from farm.models.overview import overview_page
 from farm.models.package import read_model
+from farm.morphs.vocabulary import target_morphs
 
 
 @click.command()
@@ -91,7 +92,10 @@ def _show(path: Path, inventory: Inventory) -> None:
         ),
         ("neck, head", f"{inventory.neck}, {inventory.head} (rule: {inventory.bone_rule})"),
         ("textures", f"{len(inventory.textures_found)} found, {len(inventory.textures_absent)} absent"),
-        ("samples", f"{inventory.samples}, as {inventory.target_morphs} of the 23 target morphs are annotated"),
+        (
+            "samples",
+            f"{inventory.samples}, as {inventory.target_morphs} of the {len(target_morphs())} target morphs are annotated",
+        ),
     ):
         facts.add_row(_plain(name), _plain(value))
     stdout.print(facts)

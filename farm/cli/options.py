@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from farm.errors import FarmError, SpecError
 from farm.labels import LabelName
 from farm.models.package import SUFFIXES, find_models
+from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
 from farm.spec import MAX_SAMPLES, CanvasName, Framing, RenderSpec
 from farm.styles import STYLES
 
@@ -62,7 +63,8 @@ _SPEC_OPTIONS = (
         "--samples",
         default="auto",
         show_default=True,
-        help="Samples a model; 'auto' is the paper's rule: 100 with more than five target morphs, otherwise 20.",
+        help="Samples a model; 'auto' is the paper's rule: "
+        f"{SAMPLES_MANY} with more than {MANY_TARGETS} target morphs, otherwise {SAMPLES_FEW}.",
     ),
     click.option("--size", type=click.IntRange(32, 1024), default=256, show_default=True, help="Pixels a side."),
     click.option("--keep-unusable", is_flag=True, help="Render models without a visible face, too."),
@@ -180,12 +182,12 @@ def _field_of_view(options: SpecOptions) -> float | None:
 
 def _sentence(error: ValidationError) -> str:
     """What pydantic found, as a sentence that names options."""
-    parts = []
+    sentences = []
     for item in error.errors()[:5]:
-        names = [str(part) for part in item["loc"] if part != "camera" and not isinstance(part, int)]
+        names = [str(name) for name in item["loc"] if name != "camera" and not isinstance(name, int)]
         option = f"--{names[0].replace('_', '-')}: " if names else ""
-        parts.append(option + item["msg"].removeprefix("Value error, "))
-    return "These options cannot be used: " + "; ".join(parts) + "."
+        sentences.append(option + item["msg"].removeprefix("Value error, "))
+    return "These options cannot be used: " + "; ".join(sentences) + "."
 
 
 def models_at(paths: tuple[Path, ...]) -> list[Path]:

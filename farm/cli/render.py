@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from farm.cli.console import note, stdout
-from farm.cli.following import Results, follow, report, stopped_by_sigterm
+from farm.cli.following import Downloads, follow, report, stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, default_workers, models_at, spec_options
 from farm.cli.wishes import MAPPING, Wish, upload, wish, with_backgrounds
 from farm.client import FarmClient
@@ -70,13 +70,13 @@ def _render_here(models: list[Path], out: Path, wanted: Wish, workers: int) -> N
         try:
             _run(client, models, out, wanted, stack.check)
         except ServiceError:
-            stack.check()  # says which part ended, and its last words
+            stack.check()  # says which process ended, and its last words
             raise
 
 
 def _run(client: FarmClient, models: list[Path], out: Path, wanted: Wish, check: Callable[[], None]) -> None:
     uploaded, refused = upload(client, models)
-    results = Results(client, out, {model.id: model.inventory.warnings for model in uploaded})
+    results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
     if uploaded:
         batch = client.submit(uploaded, with_backgrounds(client, wanted), wanted.mapping, out.name[:200])
         # Ctrl-C needs no cancelling: the farm ends, and the batch with it.

@@ -53,17 +53,17 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
 
     from farm.worker import metrics, shutdown
     from farm.worker.celery_app import node
-    from farm.worker.duty import Duty
+    from farm.worker.presence import Presence
     from farm.worker.tasks import app
 
     shutdown.prepare(room)
     name = node(settings)
-    duty = Duty(app, settings, name, concurrency)
+    presence = Presence(app, settings, name, concurrency)
 
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
         metrics.serve(metrics_host, metrics_port)
-        duty.start()
+        presence.start()
 
     @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
     def _told_to_stop(**_: object) -> None:
@@ -71,7 +71,7 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
 
     @worker_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ended(**_: object) -> None:
-        duty.stop()
+        presence.stop()
 
     app.worker_main(
         [

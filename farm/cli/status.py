@@ -11,10 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.cli.console import clean, stdout
-from farm.cli.following import BAD
 from farm.cli.remote import batch_id, job_id, remote
 from farm.client import BatchView, FarmClient, JobView
-from farm.jobs.states import State
+from farm.jobs.states import RETRIABLE, State
 from farm.wording import duration
 
 _BAR_WIDTH = 20
@@ -42,7 +41,7 @@ def status(client: FarmClient, batch: str | None, as_json: bool, limit: int) -> 
             _say("There is no batch yet; `farm submit PATH...` makes one.")
         return
     found = client.batch(batch_id(client, batch))
-    bad = list(islice(client.jobs(found.id, BAD), _LOOKED_AT)) if found.count(BAD) else []
+    bad = list(islice(client.jobs(found.id, RETRIABLE), _LOOKED_AT)) if found.count(RETRIABLE) else []
     busy = list(islice(client.jobs(found.id, _ACTIVE), _LOOKED_AT)) if found.count(_ACTIVE) else []
     waiting = list(islice(client.jobs(found.id, [State.QUEUED]), _SHOWN_JOBS)) if found.count([State.QUEUED]) else []
     if as_json:
@@ -64,7 +63,7 @@ def _table(batches: Iterable[BatchView]) -> Table:
     ):  # fmt: skip
         table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading != "name")
     for batch in batches:
-        failed = batch.count(BAD)
+        failed = batch.count(RETRIABLE)
         table.add_row(
             batch.id,
             Text(clean(batch.name)),

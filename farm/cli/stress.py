@@ -18,12 +18,12 @@ from farm.jobs.connection import LEASE_SECONDS
 from farm.jobs.store import JobStore
 from farm.jobs.submission import MAX_MODELS
 from farm.jobs.workers import Workers
-from farm.stress import figures
+from farm.stress import measurements
 from farm.stress.audit import Findings, audit
 from farm.stress.characters import model_ids, put_models
 from farm.stress.fates import Odds
-from farm.stress.figures import Figure
 from farm.stress.load import Latencies, Onlooker, ask, grow, submit
+from farm.stress.measurements import Measurement
 from farm.stress.rig import Rig
 
 _SETTLE_SECONDS = 3.0
@@ -45,11 +45,11 @@ class _Run:
     known: int
     requests: int
     odds: Odds
-    figures: list[Figure] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
 
-    def say(self, sentence: str, *found: Figure) -> None:
-        """Keep the figures of a phase, and print a line about it."""
-        self.figures += found
+    def say(self, sentence: str, *found: Measurement) -> None:
+        """Keep the measurements of a phase, and print a line about it."""
+        self.measurements += found
         stdout.print(sentence, markup=False, soft_wrap=True)
 
 
@@ -93,7 +93,7 @@ class _Run:
 )
 @click.option("--celery/--no-celery", default=True, help="Workers under Celery, as in production; or without tickets.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which attempts end how.")
-@click.option("--json", "report", type=click.Path(dir_okay=False, path_type=Path), help="Leave the figures here.")
+@click.option("--json", "report", type=click.Path(dir_okay=False, path_type=Path), help="Leave the measurements here.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when a goal is missed, too.")
 def stress(
     models: int,
@@ -127,9 +127,9 @@ def stress(
             findings = _stress(run, rig, home)
     _show(run, findings)
     if report is not None:
-        content = {"figures": [figure.to_json() for figure in run.figures], "findings": findings.all}
+        content = {"figures": [measurement.to_json() for measurement in run.measurements], "findings": findings.all}
         report.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    missed = any(figure.met is False for figure in run.figures)
+    missed = any(measurement.met is False for measurement in run.measurements)
     if findings.all or (strict and missed):
         raise SystemExit(1)
 
@@ -155,7 +155,7 @@ def _submit(run: _Run, rig: Rig, ids: list[str]) -> list[str]:
     speed = run.models / seconds
     run.say(
         f"{run.models:,} models submitted in {seconds:.1f} s: {speed:,.0f} models/s",
-        Figure("models submitted over REST", speed, "models/s", at_least=figures.SUBMITTED),
+        Measurement("models submitted over REST", speed, "models/s", at_least=measurements.SUBMITTED),
         *_latency("GET /v1/batches/{id} meanwhile", onlooker.batch),
         *_latency("GET /v1/batches meanwhile", onlooker.batches),
     )
@@ -163,7 +163,7 @@ def _submit(run: _Run, rig: Rig, ids: list[str]) -> list[str]:
     memory = (_memory(rig) - before) / run.models
     run.say(
         f"{memory:,.0f} bytes of Redis' memory a queued job, tickets included",
-        Figure("Redis' memory a queued job", memory, "bytes", at_most=figures.MEMORY),
+        Measurement("Redis' memory a queued job", memory, "bytes", at_most=measurements.MEMORY),
     )
     return batches
 
@@ -198,13 +198,13 @@ def _work(run: _Run, rig: Rig) -> None:
                 if worker.drained:
                     workers.resume(worker.name)
                     drained += 1
-    speed = figures.middle_rate(course, run.models)
+    speed = measurements.middle_rate(course, run.models)
     run.say(
         f"{run.models:,} jobs ended in {course[-1][0]:.1f} s: {speed:,.0f} jobs/s in the middle 80 %; {restarts} workers "
         f"started again, {drained} drained",
-        Figure("jobs completed", speed, "jobs/s", at_least=figures.COMPLETED),
+        Measurement("jobs completed", speed, "jobs/s", at_least=measurements.COMPLETED),
         *(
-            Figure(f"processor time a completed job, {name}", 1000 * (seconds - used[name]) / run.models, "ms")
+            Measurement(f"processor time a completed job, {name}", 1000 * (seconds - used[name]) / run.models, "ms")
             for name, seconds in rig.cpu_seconds().items()
         ),
     )
@@ -221,19 +221,19 @@ def _ask(run: _Run, rig: Rig, batches: list[str]) -> None:
     run.say(
         f"{len(one.seconds):,} requests for a batch with {known:,} jobs known: "
         f"p50 {1000 * one.quantile(0.5):.1f} ms, p99 {1000 * one.quantile(0.99):.1f} ms",
-        *_latency(f"GET /v1/batches/{{id}}, {known:,} jobs known", one, figures.ANSWERED),
+        *_latency(f"GET /v1/batches/{{id}}, {known:,} jobs known", one, measurements.ANSWERED),
         *_latency("GET /v1/batches", many),
         *_latency("GET /v1/batches/{id}/jobs", pages),
     )
 
 
-def _latency(name: str, latencies: Latencies, at_most: float | None = None) -> tuple[Figure, ...]:
+def _latency(name: str, latencies: Latencies, at_most: float | None = None) -> tuple[Measurement, ...]:
     if not latencies.seconds:
         return ()  # one batch, and its submission was over before anybody could look
     goal = None if at_most is None else 1000 * at_most
     return (
-        Figure(f"{name}: p50", 1000 * latencies.quantile(0.5), "ms"),
-        Figure(f"{name}: p99", 1000 * latencies.quantile(0.99), "ms", at_most=goal),
+        Measurement(f"{name}: p50", 1000 * latencies.quantile(0.5), "ms"),
+        Measurement(f"{name}: p99", 1000 * latencies.quantile(0.99), "ms", at_most=goal),
     )
 
 
@@ -261,12 +261,12 @@ class _bar:  # noqa: N801 - a context manager that reads like a function
 
 
 def _show(run: _Run, findings: Findings) -> None:
-    table = Table("figure", "value", "goal", "met")
+    table = Table("measurement", "value", "goal", "met")
     for column in table.columns[1:3]:
         column.justify = "right"
-    for figure in run.figures:
-        met = {None: "", True: "yes", False: "[red]no[/red]"}[figure.met]
-        table.add_row(figure.name, f"{figure.shown} {figure.unit}", figure.goal, met)
+    for measurement in run.measurements:
+        met = {None: "", True: "yes", False: "[red]no[/red]"}[measurement.met]
+        table.add_row(measurement.name, f"{measurement.shown} {measurement.unit}", measurement.goal, met)
     for name, found in (("lost", findings.lost), ("repeated", findings.repeated), ("wrong", findings.wrong)):
         table.add_row(f"jobs {name}", str(len(found)), "0", "[red]no[/red]" if found else "yes")
     stdout.print(table)

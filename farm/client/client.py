@@ -20,7 +20,7 @@ from farm.client.watch import Source, Update, watch
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, ImageRecord, Manifest, read_manifest
 from farm.errors import ServiceError, StorageError
 from farm.jobs.batches import Webhook
-from farm.jobs.states import State
+from farm.jobs.states import WENT_WRONG, State
 from farm.models.inventory import Inventory
 from farm.models.package import upload_form
 from farm.settings import Settings
@@ -29,7 +29,6 @@ from farm.spec import RenderSpec
 _PAGE = 1000
 _BATCH_PAGE = 100
 _NAME_CHARACTERS = 200
-_RETRIED = (State.FAILED, State.QUARANTINED)
 _NOT_FOUND, _CONFLICT = 404, 409
 
 
@@ -178,7 +177,7 @@ class FarmClient:
         """Let the batch's jobs go on."""
         return self._steer(batch, "resume")
 
-    def retry(self, batch: str, states: Iterable[State] = _RETRIED) -> int:
+    def retry(self, batch: str, states: Iterable[State] = WENT_WRONG) -> int:
         """Try the batch's jobs in `states` (of failed, quarantined, cancelled) again; how many there were."""
         answer = self._json("POST", f"/v1/batches/{_part(batch)}/retry", json={"states": list(states)})
         return int(answer["retried"])

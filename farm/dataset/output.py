@@ -31,26 +31,18 @@ from farm.dataset.manifest import (
 )
 from farm.dataset.shards import read_shard
 from farm.errors import ConflictError, StorageError
-from farm.poses import POSE_SIZE
+from farm.morphs.vocabulary import POSE_NAMES
 from farm.styles import STYLES
 
 POSES = "poses.csv"
 LABELS = "labels"
-POSE_COLUMNS = (
-    "eye_closed_left", "eye_closed_right", "eye_wide_left", "eye_wide_right",
-    "eye_half_closed_left", "eye_half_closed_right", "eyebrow_raised_left", "eyebrow_raised_right",
-    "eyebrow_lowered_left", "eyebrow_lowered_right", "eyebrow_angry_left", "eyebrow_angry_right",
-    "mouth_a", "mouth_e", "mouth_i", "mouth_o", "mouth_u",
-    "rotation_x", "rotation_y", "rotation_z",
-)  # fmt: skip
+POSE_COLUMNS = (*POSE_NAMES, *(f"rotation_{axis}" for axis in "xyz"))
 """Names of the 20 entries of the pose vector, in order."""
 COLUMNS = (
     "model", "folder", "style", "partition", "sample", "file", "seed", "light", *POSE_COLUMNS,
     *(f"r{row}{column}" for row in range(3) for column in range(3)),
     "view", "yaw", "elevation", "background",
 )  # fmt: skip
-
-assert len(POSE_COLUMNS) == POSE_SIZE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,24 +5,22 @@ process of its own, in a process group of its own; whatever goes wrong, the grou
 fresh one.
 """
 
-import contextlib
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from pathlib import Path
-from threading import Lock, RLock, Thread
+from threading import RLock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from farm import pipe
+from farm.drawing.log_tail import LAST_BREATH, LogTail
 from farm.errors import (
     BlenderDiedError,
     BlenderStartError,
@@ -33,6 +31,7 @@ from farm.errors import (
     RenderError,
 )
 from farm.labels import ARRAYS, LabelName
+from farm.process import exit_code, group_memory, signal_group, spawn
 from farm.spec import CanvasName
 
 START_SECONDS = 120.0
@@ -44,10 +43,6 @@ _PATIENCE = {CanvasName.FORWARD: 0.0, CanvasName.EEVEE: 30.0, CanvasName.FINAL: 
 MODELS_PER_PROCESS = 50
 MEMORY_LIMIT = 6 * 2**30
 """Bytes of resident memory above which Blender is replaced after the present model."""
-_LOG_KEPT, _LOG_TAIL = 64_000, 4_000
-"""Bytes that are kept, and characters that an error carries."""
-_LAST_BREATH = 5.0
-"""Seconds that a Blender whose pipe is closed gets to end, so that its exit code can be told."""
 _SOFTWARE = re.compile("llvmpipe|softpipe|swrast|software", re.IGNORECASE)
 
 
@@ -76,49 +71,6 @@ def is_software(renderer: str) -> bool:
     return bool(_SOFTWARE.search(renderer))
 
 
-class _Log:
-    """The end of what a process prints, in memory: one that prints for ever fills no disk. Any thread may ask."""
-
-    def __init__(self) -> None:
-        self._reading, self.writing = os.pipe()
-        self._kept = bytearray()
-        self._ended = False
-        self._lock = Lock()
-        self._thread = Thread(target=self._follow, name="blender-log", daemon=True)
-        self._thread.start()
-
-    def _follow(self) -> None:
-        while not self._ended:
-            select.select([self._reading], [], [])
-            self._take()
-        os.close(self._reading)
-
-    def _take(self) -> None:
-        """Take what was printed and not read yet."""
-        with self._lock:
-            if not self._ended and select.select([self._reading], [], [], 0)[0]:
-                printed = os.read(self._reading, 2**20)
-                self._ended = not printed
-                self._kept = (self._kept + printed)[-_LOG_KEPT:]
-
-    def clear(self) -> None:
-        """Forget what was printed so far."""
-        self._take()
-        with self._lock:
-            self._kept.clear()
-
-    def tail(self) -> str:
-        """The end of what was printed, without the harmless EGL lines of Blender's start."""
-        self._take()
-        with self._lock:
-            lines = self._kept.decode(errors="replace").splitlines()
-        return "\n".join(line for line in lines if "EGL_BAD_MATCH" not in line)[-_LOG_TAIL:]
-
-    def close(self) -> None:
-        """Wait until all is read; call it when the process is gone."""
-        self._thread.join(_LAST_BREATH)
-
-
 class Blender:
     """One Blender process, started when first needed and replaced when it is worn or dead.
 
@@ -133,7 +85,7 @@ class Blender:
         self._process: subprocess.Popen[bytes] | None = None
         self._working = False
         self._interruption: FarmError | None = None
-        self._log: _Log | None = None
+        self._log: LogTail | None = None
         self._commands = self._answers = -1
         self._models = 0
         self._greeted = False
@@ -148,14 +100,12 @@ class Blender:
             return
         command_read, self._commands = pipe.create()
         self._answers, answer_write = pipe.create()
-        self._log = _Log()
-        process = subprocess.Popen(
+        self._log = LogTail()
+        process = spawn(
             [sys.executable, "-m", "blender_worker", str(command_read), str(answer_write)],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log.writing,
-            stderr=self._log.writing,
+            self._log.writing,
             pass_fds=(command_read, answer_write),
-            start_new_session=True,
+            binds_itself=True,
         )
         for descriptor in (command_read, answer_write, self._log.writing):
             os.close(descriptor)
@@ -234,12 +184,12 @@ class Blender:
             if self._working and self._interruption is None:
                 self._interruption = error
                 if self._process is not None:
-                    _kill_group(self._process)
+                    signal_group(self._process, signal.SIGKILL)
 
     def resident(self) -> int:
         """Bytes of resident memory of Blender and what it started; 0 when none runs. May be called from another thread."""
         process = self._process
-        return 0 if process is None else _group_memory(process.pid)
+        return 0 if process is None else group_memory(process.pid)
 
     def stop(self) -> None:
         """Kill Blender's process group and wait until it is gone; nothing happens when none runs."""
@@ -247,7 +197,7 @@ class Blender:
             process, self._process = self._process, None
         if process is None:
             return
-        _kill_group(process)
+        signal_group(process, signal.SIGKILL)
         process.wait()
         os.close(self._commands)
         os.close(self._answers)
@@ -271,7 +221,7 @@ class Blender:
             raise self._with_log(self._interruption)
 
     def _greet(self) -> None:
-        if self._greeted and self._exit_status() is not None:
+        if self._greeted and self._process is not None and self._exit_code() is not None:
             self.stop()  # it died while nothing was asked of it
         self.launch()
         self._check()
@@ -307,46 +257,24 @@ class Blender:
             error.log = self._log.tail()
         return error
 
-    def _exit_status(self) -> str | None:
-        """How the process ended; None while it runs."""
-        if self._process is None:
-            return "not running"
-        # WNOWAIT: only `stop` reaps.
-        found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if found is None:
-            return None
-        if found.si_code == os.CLD_EXITED:
-            return f"exit code {found.si_status}"
-        return f"signal {signal.Signals(found.si_status).name}"
-
     def _how_it_ended(self) -> str:
         """How the process ended whose pipe is closed."""
-        deadline = time.monotonic() + _LAST_BREATH
-        while (status := self._exit_status()) is None and time.monotonic() < deadline:
+        deadline = time.monotonic() + LAST_BREATH
+        while (code := self._exit_code()) is None and time.monotonic() < deadline:
             time.sleep(0.01)
-        return status or "still running, its pipe closed"
+        if code is None:
+            return "still running, its pipe closed"
+        return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+    def _exit_code(self) -> int | None:
+        assert self._process is not None  # only we take it away
+        return exit_code(self._process)  # and only `stop` reaps it
 
     def _recycle(self) -> None:
         """End a worn process: Blender's memory grows with every model."""
         self._models += 1
         if self._models >= MODELS_PER_PROCESS or self.resident() > MEMORY_LIMIT:
             self.stop()
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def _group_memory(group: int) -> int:
-    """Bytes of resident memory of a process group. Source: proc(5), /proc/PID/stat: field 5 is the group, 24 the pages."""
-    pages = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # ended meanwhile
-            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()  # from field 3 on: names hold anything
-            if int(fields[2]) == group:
-                pages += int(fields[21])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _drawn(request: pipe.Render, message: pipe.Pictures, payload: bytearray) -> Drawn:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from farm import pipe
-from farm.backgrounds import BackgroundRecord, compose
+from farm.backgrounds import BackgroundRecord
+from farm.colour import laid_over
 from farm.dataset.validation import check_labels, check_pictures
 from farm.drawing.blender import Drawn
 from farm.drawing.grounds import Grounds
@@ -71,7 +72,7 @@ def _encode(drawn: Drawn, shot: pipe.Shot, spec: RenderSpec, grounds: Grounds) -
     ground = None if neutral else grounds.under(shot.sample)
     pictures: Sequence[NDArray[np.uint8]] = list(drawn.pictures)
     if ground is not None:
-        pictures = [compose(picture, ground[0]) for picture in pictures]
+        pictures = [laid_over(picture, ground[0]) for picture in pictures]
     shown = Encoded(
         files=tuple(encode(picture) for picture in pictures),
         labels={} if neutral else label_files(drawn.labels, drawn.marks),

@@ -1,4 +1,4 @@
-"""The backgrounds of one job, brought from the store while Blender draws."""
+"""The backgrounds of one assignment, brought from the store while Blender draws."""
 
 from collections import OrderedDict
 from concurrent.futures import Future
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from farm.backgrounds import BackgroundRecord, choose, chosen, decode, ground
 from farm.catalog import Catalog
-from farm.spec import RenderSpec
+from farm.drawing.assignment import Assignment
 
 _KEPT = 16
-"""Decoded backgrounds that a job keeps in memory, of at most 12 MiB each."""
+"""Decoded backgrounds that are kept in memory, of at most 12 MiB each."""
 _RECENT = 4
 """Samples whose ground stays ready: the shots of a sample come one after another."""
 
@@ -21,13 +21,13 @@ type _Ground = tuple[NDArray[np.uint8], BackgroundRecord]
 
 
 class Grounds:
-    """What is behind each sample of a job. May be asked by several threads.
+    """What is behind each sample of an assignment. May be asked by several threads.
 
     Every file is fetched once, into `room`; the last used ones stay in memory, decoded.
     """
 
-    def __init__(self, spec: RenderSpec, model: str, catalog: Catalog, room: Path) -> None:
-        self._spec, self._model, self._catalog, self._room = spec, model, catalog, room
+    def __init__(self, assignment: Assignment, catalog: Catalog, room: Path) -> None:
+        self._spec, self._model, self._catalog, self._room = assignment.spec, assignment.model, catalog, room
         self._room.mkdir(exist_ok=True)
         self._kept: OrderedDict[str, Future[NDArray[np.uint8]]] = OrderedDict()
         self._recent: dict[int, _Ground] = {}

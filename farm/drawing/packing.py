@@ -28,14 +28,14 @@ from farm.dataset.manifest import (
     view_suffix,
 )
 from farm.dataset.shards import ShardWriter, sha256_of
+from farm.drawing.assignment import Assignment
 from farm.drawing.encoding import Encoded, decode, decode_labels
 from farm.drawing.plan import Plan
-from farm.jobs.states import Job
 from farm.models.inventory import Inventory
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.vocabulary import all_targets
 from farm.poses import NEUTRAL, pose_vector, rotation_matrix
-from farm.spec import RENDERER_VERSION, RenderSpec, StyleName
+from farm.spec import RENDERER_VERSION, StyleName
 from farm.storage import ObjectStore
 
 MATRIX_DIGITS = 9
@@ -59,8 +59,9 @@ class Packer:
     Shots are taken in the order of the plan. The shards are the only copy of the files: `shot` reads them back.
     """
 
-    def __init__(self, job: Job, spec: RenderSpec, todo: Plan, room: Path) -> None:
-        self._job, self._spec, self._todo = job, spec, todo
+    def __init__(self, assignment: Assignment, todo: Plan, room: Path) -> None:
+        self._assignment, self._todo = assignment, todo
+        self._spec = spec = assignment.spec
         self._targets = all_targets()
         self._shards = {
             (style, partition): ShardWriter(room / shard_file(style, partition))
@@ -75,7 +76,7 @@ class Packer:
         self._open = ExitStack()
         for shard in (*self._shards.values(), *self._label_shards.values()):
             self._open.callback(shard.close)
-        self._sheet = ContactSheet(chosen_samples(job.samples), spec.partitions, [*spec.styles, *spec.labels])
+        self._sheet = ContactSheet(chosen_samples(assignment.samples), spec.partitions, [*spec.styles, *spec.labels])
         self._basis: dict[StyleName, bytes] = {}
         self._taken: list[_Taken] = []
         self.images = 0
@@ -100,7 +101,7 @@ class Packer:
         sample = self._todo.samples[shot.sample]
         pose = pose_vector(sample, self._targets, shot.partition)
         matrix = np.round(rotation_matrix(shot.rotation), MATRIX_DIGITS).tolist()
-        key = image_file(self._job.model, shot.sample, view_suffix(self._spec, shot.view)).removesuffix(".png")
+        key = image_file(self._assignment.model, shot.sample, view_suffix(self._spec, shot.view)).removesuffix(".png")
         images = []
         for style, data in zip(self._spec.styles, encoded.files, strict=True):
             shard = self._shards[style, shot.partition]
@@ -119,7 +120,7 @@ class Packer:
                 seed=self._spec.seed,
                 sha256=hashlib.sha256(data).hexdigest(),
             )
-            shard.add(f"{key}.json", _label(record, self._job.model))
+            shard.add(f"{key}.json", _label(record, self._assignment.model))
             images.append(record)
         labels = {
             suffix: (self._label_shards[shot.partition].add(key + suffix, data), len(data))
@@ -149,16 +150,18 @@ class Packer:
         self, store: ObjectStore, inventory: Inventory, loaded: pipe.Loaded, warnings: tuple[str, ...]
     ) -> Manifest:
         """Upload everything but the manifest, and return the manifest."""
-        job, spec = self._job, self._spec
+        assignment = self._assignment
         self._open.close()
         with ThreadPoolExecutor(_UPLOADS) as pool:
             sent = [
-                pool.submit(store.put_file, result_object(job.render_key, shard.path.name), shard.path)
+                pool.submit(store.put_file, result_object(assignment.render_key, shard.path.name), shard.path)
                 for shard in (*self._shards.values(), *self._label_shards.values())
             ]
             small = {basis_file(style): data for style, data in self._basis.items()}
             small[CONTACT_SHEET] = self._sheet.to_bytes()
-            sent += [pool.submit(store.put, result_object(job.render_key, file), data) for file, data in small.items()]
+            sent += [
+                pool.submit(store.put, result_object(assignment.render_key, file), data) for file, data in small.items()
+            ]
             records = [
                 ShardRecord(
                     file=shard.path.name,
@@ -188,18 +191,18 @@ class Packer:
         ]
         return Manifest(
             renderer=RENDERER_VERSION,
-            render_key=job.render_key,
+            render_key=assignment.render_key,
             model=ModelRecord(
-                id=job.model,
+                id=assignment.model,
                 format=inventory.format,
                 title=inventory.title,
                 comment=inventory.comment,
                 licence=inventory.licence,
             ),
-            annotation=job.annotation,
-            target_morphs=len(sampled_targets(job.annotation)),
-            spec=spec,
-            samples=job.samples,
+            annotation=assignment.annotation,
+            target_morphs=len(sampled_targets(assignment.annotation)),
+            spec=assignment.spec,
+            samples=assignment.samples,
             survey=loaded.survey,
             part_rules=loaded.part_rules,
             warnings=warnings,

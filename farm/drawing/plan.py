@@ -1,22 +1,21 @@
-"""What to draw for a job: every shot, in order, from the seed."""
+"""What to draw for an assignment: every shot, in order, from the seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from farm import pipe
-from farm.jobs.states import Job
+from farm.drawing.assignment import Assignment
 from farm.labels import LabelName
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.expressions import Rule, effective
 from farm.morphs.refs import Annotation
 from farm.poses import NEUTRAL, Partition, Sample, draw
-from farm.spec import RenderSpec
 from farm.views import draw_views
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All shots of a job, and the sample behind each."""
+    """All shots of an assignment, and the sample behind each."""
 
     samples: list[Sample]
     shots: list[pipe.Shot]
@@ -24,24 +23,25 @@ class Plan:
     """Indices of the source morphs that the samples move."""
 
 
-def plan(job: Job, spec: RenderSpec, rules: Mapping[int, Rule]) -> Plan:
-    """What to draw for `job`: the basis image first, then every sample from every view in every partition.
+def plan(assignment: Assignment, rules: Mapping[int, Rule]) -> Plan:
+    """What to draw for `assignment`: the basis image first, then every sample from every view in every partition.
 
     The partitions stand next to each other: what Blender works out for the morphs of a sample serves both.
     `rules` are those of the model's inventory, by the morphs' indices: a weight that they change is changed in the sample,
     so in its label too.
     """
-    targets = sampled_targets(job.annotation)
-    drawn = [draw(spec.seed, job.model, index, targets) for index in range(job.samples)]
-    samples = [_as_shown(sample, job.annotation, rules) for sample in drawn] if rules else drawn
-    shots = [_shot(NEUTRAL, Partition.FRONTAL, job.annotation)]
+    model, annotation, spec = assignment.model, assignment.annotation, assignment.spec
+    targets = sampled_targets(annotation)
+    drawn = [draw(spec.seed, model, index, targets) for index in range(assignment.samples)]
+    samples = [_as_shown(sample, annotation, rules) for sample in drawn] if rules else drawn
+    shots = [_shot(NEUTRAL, Partition.FRONTAL, annotation)]
     shots += [
-        _shot(sample, partition, job.annotation, view, LabelName.FLOW in spec.labels)
+        _shot(sample, partition, annotation, view, LabelName.FLOW in spec.labels)
         for sample in samples
-        for view in draw_views(spec.seed, job.model, sample.index, spec.camera)
+        for view in draw_views(spec.seed, model, sample.index, spec.camera)
         for partition in spec.partitions
     ]
-    return Plan(samples, shots, sorted({job.annotation[target.name].index for target in targets}))
+    return Plan(samples, shots, sorted({annotation[target.name].index for target in targets}))
 
 
 def _as_shown(sample: Sample, annotation: Annotation, rules: Mapping[int, Rule]) -> Sample:

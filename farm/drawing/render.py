@@ -1,8 +1,8 @@
 """Renders one model: from its package and a specification to a stored result.
 
-Nothing here knows of queues: it takes a job's content, draws, packs and uploads, and reports progress through a
-function. The manifest goes up last, so a crash at any point leaves either a whole result or none. What was drawn before a
-crash or an interruption stands in parts, and is not drawn again.
+Nothing here knows of jobs: it takes an assignment, draws, packs and uploads, and reports progress through a function.
+The manifest goes up last, so a crash at any point leaves either a whole result or none. What was drawn before a crash or
+an interruption stands in checkpoints, and is not drawn again.
 """
 
 import logging
@@ -18,18 +18,18 @@ from farm import pipe
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, result_object
 from farm.dataset.usability import reasons_against
+from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
+from farm.drawing.checkpoints import Checkpoints
 from farm.drawing.encoding import encoded
 from farm.drawing.grounds import Grounds
 from farm.drawing.packing import Packer
-from farm.drawing.parts import Parts
 from farm.drawing.plan import Plan, plan
 from farm.errors import BlenderDiedError, FarmError, UnusableModelError
-from farm.jobs.states import Job
 from farm.models.package import unfold
 from farm.morphs.annotation import resolve
 from farm.poses import NEUTRAL, Partition
-from farm.spec import RenderSpec, StyleName
+from farm.spec import StyleName
 from farm.storage import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,8 @@ class Reporter:
     """Called for every image."""
 
 
-def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, report: Reporter) -> tuple[str, ...]:
-    """Draw `job` and store the result; the warnings that the manifest records.
+def render(assignment: Assignment, store: ObjectStore, blender: Blender, report: Reporter) -> tuple[str, ...]:
+    """Draw `assignment` and store the result; the warnings that the manifest records.
 
     Raises ModelError, MappingError or RenderError when the model or its annotation is at fault, BlenderDiedError,
     BlenderStartError and ServiceError when neither is, and whatever a function of `report` raises. When it is interrupted,
@@ -64,18 +64,18 @@ def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, rep
     the byte.
     """
     with TemporaryDirectory(prefix="farm-render-") as folder, ExitStack() as stack:
-        room = Path(folder)
+        room, spec = Path(folder), assignment.spec
         catalog = Catalog(store)
-        inventory = catalog.inventory(job.model)
-        job = replace(job, annotation=resolve(job.annotation, inventory.source_morphs()))
-        todo = plan(job, spec, inventory.rules)
-        packer = stack.enter_context(closing(Packer(job, spec, todo, room)))
-        parts = stack.enter_context(closing(Parts(store, job.render_key, spec, packer, room)))
-        kept = parts.resume(len(todo.shots))
+        inventory = catalog.inventory(assignment.model)
+        assignment = replace(assignment, annotation=resolve(assignment.annotation, inventory.source_morphs()))
+        todo = plan(assignment, inventory.rules)
+        packer = stack.enter_context(closing(Packer(assignment, todo, room)))
+        checkpoints = stack.enter_context(closing(Checkpoints(store, assignment, packer, room)))
+        kept = checkpoints.resume(len(todo.shots))
         answers = [] if kept is None else [kept]
         rest = todo.shots[packer.taken :]
         if packer.images:
-            log.info("%s: %d of %d shots were drawn before", job.render_key, packer.taken, len(todo.shots))
+            log.info("%s: %d of %d shots were drawn before", assignment.render_key, packer.taken, len(todo.shots))
             report.images(packer.images)
 
         def loaded(message: pipe.Loaded) -> None:
@@ -87,42 +87,43 @@ def render(job: Job, spec: RenderSpec, store: ObjectStore, blender: Blender, rep
 
         if rest:
             started = time.perf_counter()
-            files = unfold(catalog.package(job.model), room / "package")
+            files = unfold(catalog.package(assignment.model), room / "package")
             report.stage("fetch", time.perf_counter() - started)
-            request = _request(job, spec, replace(todo, shots=rest), *files)
-            grounds = Grounds(spec, job.model, catalog, room / "backgrounds")
+            request = _request(assignment, replace(todo, shots=rest), *files)
+            grounds = Grounds(assignment, catalog, room / "backgrounds")
             try:
                 with ThreadPoolExecutor(2) as pool, closing(blender.draw(request, loaded)) as stream:
                     for shot, (item, seconds) in zip(rest, encoded(stream, pool, rest, spec, grounds), strict=True):
                         for stage, value in seconds.items():
                             report.stage(stage, value)
                         packer.add(item)
-                        parts.keep_up(answers[0])
+                        checkpoints.keep_up(answers[0])
                         if shot.sample != NEUTRAL.index:
                             for style in spec.styles:
                                 report.drawn(style, shot.partition)
                             report.images(packer.images)
             except (Interrupted, BlenderDiedError):
                 if answers:
-                    parts.keep_all(answers[0])
+                    checkpoints.keep_all(answers[0])
                 raise
         started = time.perf_counter()
         first = answers[0]
         warnings = (*inventory.warnings, *first.warnings, *reasons_against(first.survey))
         manifest = packer.finish(store, inventory, first, warnings)
-        if not store.put_new(result_object(job.render_key, MANIFEST), manifest.to_bytes()):
-            log.info("%s: another attempt stored the same result before", job.render_key)
+        if not store.put_new(result_object(assignment.render_key, MANIFEST), manifest.to_bytes()):
+            log.info("%s: another attempt stored the same result before", assignment.render_key)
         report.stage("upload", time.perf_counter() - started)
-        parts.clear()
+        checkpoints.clear()
         return warnings
 
 
-def _request(job: Job, spec: RenderSpec, todo: Plan, character: Path, textures: Mapping[int, Path]) -> pipe.Render:
+def _request(assignment: Assignment, todo: Plan, character: Path, textures: Mapping[int, Path]) -> pipe.Render:
+    spec = assignment.spec
     return pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
         morphs=todo.morphs,
-        annotation={target: morph.index for target, morph in job.annotation.items()},
+        annotation={target: morph.index for target, morph in assignment.annotation.items()},
         canvas=spec.canvas,
         camera=spec.camera,
         styles=list(spec.styles),

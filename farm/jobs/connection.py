@@ -1,4 +1,4 @@
-"""The connection to Redis that the parts of `farm.jobs` share: scripts, clock, and one error for a server that is away."""
+"""The connection to Redis that the modules of `farm.jobs` share: scripts, clock, and one error for a server that is away."""
 
 from collections.abc import Callable
 from functools import cache
@@ -86,7 +86,7 @@ class Connection:
             ) from error
 
     def now(self) -> float:
-        """Seconds since the epoch by Redis' clock, the one that all parts of a farm share."""
+        """Seconds since the epoch by Redis' clock, the one that all processes of a farm share."""
         seconds, micros = self.safely(self.redis.time)
         return float(seconds) + float(micros) / 1e6
 

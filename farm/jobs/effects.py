@@ -47,7 +47,7 @@ def effects(before: Job | None, after: Job) -> Effects:
         counts[job.state] += sign
         counts[IMAGES_DONE] += sign * job.images_done
         counts[IMAGES_TOTAL] += sign * job.images_total
-        if job.state in (State.FAILED, State.QUARANTINED):
+        if job.state.went_wrong:
             errors[job.error_code] += sign
         if not job.state.ended:
             opened += sign

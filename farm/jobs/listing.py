@@ -15,7 +15,7 @@ _LOOKED_AT = 2000
 """Batches that one page looks at; a rare name is found over several pages, some of them empty."""
 
 
-class Standing(StrEnum):
+class BatchState(StrEnum):
     """How a batch stands, for people."""
 
     ACTIVE = "active"
@@ -28,22 +28,22 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Page[T]:
-    """A part of a list."""
+    """A page of a list."""
 
     items: Sequence[T]
     next: int | None
-    """Where the next part begins; None: there is no more."""
+    """Where the next page begins; None: there is no more."""
 
 
-def standing(batch: Batch) -> Standing:
+def state_of(batch: Batch) -> BatchState:
     """How the batch stands."""
     if batch.ended:
-        return Standing.ENDED
-    return Standing.PAUSED if batch.paused else Standing.ACTIVE
+        return BatchState.ENDED
+    return BatchState.PAUSED if batch.paused else BatchState.ACTIVE
 
 
 def page_of_batches(
-    jobs: JobStore, limit: int, before: int | None = None, wanted: Standing | None = None, name: str = ""
+    jobs: JobStore, limit: int, before: int | None = None, wanted: BatchState | None = None, name: str = ""
 ) -> Page[Batch]:
     """Up to `limit` batches, newest first: of those with a sequence below `before`, those that stand as `wanted` and
     have `name` in their names. The page may be empty although it has a next one."""
@@ -53,7 +53,7 @@ def page_of_batches(
         if len(found) == limit or looked_at == _LOOKED_AT:
             return Page(found, last)
         last = batch.sequence
-        if (wanted is None or standing(batch) is wanted) and name in batch.record.name:
+        if (wanted is None or state_of(batch) is wanted) and name in batch.record.name:
             found.append(batch)
     return Page(found, None)
 

@@ -9,15 +9,13 @@ from farm.dataset.contact_sheet import chosen_samples
 from farm.dataset.manifest import image_file, view_suffix
 from farm.jobs.batches import Batch, Totals
 from farm.jobs.listing import Page
-from farm.jobs.states import Job, State
+from farm.jobs.states import WENT_WRONG, Job, State
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Worker
 from farm.pipe import View
 from farm.poses import Partition
 from farm.spec import RenderSpec, StyleName
 
-FAILURES = frozenset((State.FAILED, State.QUARANTINED))
-"""How a job ends that went wrong."""
 _REMEMBERED = 1000
 """Examples of failures."""
 
@@ -71,7 +69,7 @@ class Reasons:
         if known is None:
             return None
         job = self._jobs.job(known)
-        return job if job.state in FAILURES and job.error_code == code else None
+        return job if job.state.went_wrong and job.error_code == code else None
 
     def _remember(self, batch: str, examples: Mapping[str, Job]) -> None:
         with self._lock:
@@ -94,18 +92,18 @@ def page_of_failures(jobs: JobStore, batch: str, code: str, limit: int, first: i
 
 
 def _failures(jobs: JobStore, batch: str, first: int) -> Iterator[Job]:
-    """The batch's failed and quarantined jobs, read in parts: whoever asks seldom needs all of them."""
+    """The batch's failed and quarantined jobs, read in pieces: whoever asks seldom needs all of them."""
     at_once = 100
-    while part := jobs.jobs(batch, first, at_once, FAILURES):
-        yield from part
-        if len(part) < at_once:
+    while piece := jobs.jobs(batch, first, at_once, frozenset(WENT_WRONG)):
+        yield from piece
+        if len(piece) < at_once:
             return
-        first = part[-1].index + 1
+        first = piece[-1].index + 1
 
 
 def failed(counts: Mapping[State, int]) -> int:
     """How many of these jobs went wrong."""
-    return sum(counts[state] for state in FAILURES)
+    return sum(counts[state] for state in WENT_WRONG)
 
 
 def running(counts: Mapping[State, int]) -> int:
@@ -113,7 +111,7 @@ def running(counts: Mapping[State, int]) -> int:
     return sum(count for state, count in counts.items() if state.active)
 
 
-def standing_word(batch: Batch) -> str:
+def state_word(batch: Batch) -> str:
     """One word for how the batch stands; for one that has ended, for how."""
     if not batch.ended:
         return "paused" if batch.paused else "rendering" if running(batch.counts) else "queued"

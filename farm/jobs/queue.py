@@ -20,8 +20,8 @@ PULSE_SECONDS = 1.0
 """Between the pulses of a worker; each prolongs the lease and hears what to do."""
 
 
-class Order(StrEnum):
-    """What a worker hears when it says that it is still at a job."""
+class Instruction(StrEnum):
+    """What a worker is told when it says that it is still at a job."""
 
     GO_ON = "go on"
     STALE = "stale"
@@ -57,9 +57,9 @@ class Queue:
         """Return a job that was taken and not claimed, not to be handed out for `wait` seconds; False when it was not out."""
         return bool(self._connection.run("put_back", job, wait))
 
-    def pulse(self, job: str, attempt: int) -> Order:
+    def pulse(self, job: str, attempt: int) -> Instruction:
         """Prolong the lease of a running attempt, and hear what to do."""
-        return Order(self._connection.run("pulse", job, attempt, self.lease_seconds))
+        return Instruction(self._connection.run("pulse", job, attempt, self.lease_seconds))
 
     def overdue(self, limit: int) -> list[str]:
         """Jobs whose lease has run out."""

@@ -16,7 +16,7 @@ A pause belongs to the batch, not to the job: a paused batch's jobs are queued, 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, get_args
 
 from farm.errors import ConflictError
 from farm.morphs.refs import Annotation, packed, unpacked
@@ -58,9 +58,18 @@ class State(StrEnum):
         """Whether nothing more will happen to the job by itself."""
         return self in _ENDED
 
+    @property
+    def went_wrong(self) -> bool:
+        """Whether the job ended without pictures, and nobody wanted that."""
+        return self in WENT_WRONG
 
+
+type Retriable = Literal[State.FAILED, State.QUARANTINED, State.CANCELLED]
+WENT_WRONG: tuple[Retriable, ...] = (State.FAILED, State.QUARANTINED)
+RETRIABLE: tuple[State, ...] = get_args(Retriable.__value__)
+"""How a job ends without pictures; a user may have it tried again."""
 _ACTIVE = frozenset((State.LEASED, State.RENDERING, State.UPLOADING))
-_ENDED = frozenset((State.DONE, State.FAILED, State.QUARANTINED, State.CANCELLED))
+_ENDED = frozenset((State.DONE, *RETRIABLE))
 
 
 class StaleAttempt(ConflictError):
@@ -158,7 +167,7 @@ INVARIANTS: dict[str, Callable[[Job], bool]] = {
     "a done job has all its images": lambda job: job.state is not State.DONE or job.images_done == job.images_total,
     "who works on a job is known": lambda job: not job.state.active or (job.worker != "" and job.attempt > 0),
     "a job that went wrong says why": lambda job: (
-        job.state not in (State.FAILED, State.QUARANTINED) or (job.error_code != "" and job.error != "")
+        not job.state.went_wrong or (job.error_code != "" and job.error != "")
     ),
     "a queued job has attempts left": lambda job: job.state is not State.QUEUED or job.losses < MAX_ATTEMPTS,
     "only quarantined jobs and those after them used up their attempts": lambda job: job.losses <= MAX_ATTEMPTS,
@@ -224,7 +233,8 @@ def lose(job: Job, attempt: int, code: str, error: str, at: float) -> Job:
 def hand_back(job: Job, attempt: int, code: str, error: str, at: float, wait: float = 0.0, kept: bool = False) -> Job:
     """The worker stops, or a service is away: nobody can say anything against the job, which is queued again.
 
-    `wait` is how many seconds it is not to be handed out. `kept`: what is drawn stands in parts, so the images still count.
+    `wait` is how many seconds it is not to be handed out. `kept`: what is drawn stands in checkpoints, so the images still
+    count.
     """
     given_back = _ended(job, attempt, code, error, at, counted=False)
     images = job.images_done if kept else 0
@@ -251,7 +261,7 @@ def cancel(job: Job) -> Job:
 
 def retry(job: Job) -> Job:
     """A user wants a failed, quarantined or cancelled job tried again, with all its attempts; others stay as they are."""
-    if job.state not in (State.FAILED, State.QUARANTINED, State.CANCELLED):
+    if job.state not in RETRIABLE:
         return job
     forgiven = tuple(replace(attempt, counted=False) for attempt in job.attempts)
     return replace(job, state=State.QUEUED, images_done=0, error_code="", error="", attempts=forgiven, wait=0.0)

@@ -121,8 +121,8 @@ class JobStore:
             if record.webhook:
                 fields["webhook"] = 1
             pipe.hset(key, mapping=fields)
-            for part in batched(texts.items(), _CHUNK, strict=False):
-                pipe.hset(f"{key}:jobs", mapping=dict[int, str](part))
+            for some in batched(texts.items(), _CHUNK, strict=False):
+                pipe.hset(f"{key}:jobs", mapping=dict[int, str](some))
             for indexes in batched(waiting, _CHUNK, strict=False):
                 pipe.rpush(f"{key}:queue", *indexes)
             for name, count in counts.items():

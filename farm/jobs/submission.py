@@ -15,7 +15,7 @@ from farm.jobs import states
 from farm.jobs.batches import PRIORITIES, Batch, BatchRecord, Webhook
 from farm.jobs.orders import OrderBook, OrderedModel, Standing, order_of
 from farm.jobs.queue import Queue
-from farm.jobs.states import State
+from farm.jobs.states import WENT_WRONG, State
 from farm.jobs.store import JobStore, new_id, utc_now
 from farm.morphs.annotation import MappingTable, annotate
 from farm.spec import RenderSpec
@@ -63,8 +63,11 @@ class IdempotencyError(ConflictError):
     code = "idempotency-key-reused"
 
 
-class Desk:
-    """Takes orders, and changes of mind. Every method raises ServiceError when Redis or the store does not answer."""
+class BatchControl:
+    """What users do with batches: order them, and change their minds.
+
+    Every method raises ServiceError when Redis or the store does not answer.
+    """
 
     def __init__(
         self, catalog: Catalog, book: OrderBook, jobs: JobStore, queue: Queue, wake: Callable[[int], None]
@@ -142,7 +145,7 @@ class Desk:
         self._queue.set_priority(batch, priority)
         return self._jobs.batch(batch)
 
-    def retry(self, batch: str, which: frozenset[State] = frozenset((State.FAILED, State.QUARANTINED))) -> int:
+    def retry(self, batch: str, which: frozenset[State] = frozenset(WENT_WRONG)) -> int:
         """Try the batch's jobs in the states `which` again; how many there were. Raises NotFoundError."""
         self._note_wanted(batch, [job.index for job in self._jobs.jobs(batch, states=which)])
         count = self._jobs.change_all(batch, lambda job: states.retry(job) if job.state in which else job)

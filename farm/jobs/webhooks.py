@@ -1,76 +1,48 @@
-"""Tells whoever asked for it that a batch has ended, and lets the receiver check that it was us.
+"""Tells whoever asked for it that a batch has ended.
 
     farm:webhooks     sorted set of batches of which is to be told, by the time when it is to be tried; `lua/commit.lua`
                       puts a batch there when its last job ends, and takes it away when a retry reopens the batch
     farm:batch:<id>   webhook_tries, webhook_state, webhook_last: how it went since the batch ended
 
-What is sent follows the Standard Webhooks specification: a POST with the headers `webhook-id`, which is the same
-whenever the same end is told again, `webhook-timestamp`, and `webhook-signature`: "v1," and the base64 of HMAC-SHA256
-over "id.timestamp.body". A secret that begins with "whsec_" has its key behind that in base64; the bytes of any other
-secret are the key.
+What is sent is signed (`farm.jobs.signatures`), and goes to public addresses alone unless the settings say otherwise
+(`farm.jobs.posting`).
 
 Every end is told at least once: whoever tells it takes it for `_CLAIM_SECONDS`, and when that process dies, another
 one tells it after that. It is told twice only if the process, or Redis, goes away between the answer and its note.
 """
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import json
 import logging
-import socket
-import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
 from http import HTTPStatus
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 import httpx
 
-from farm.errors import FarmError, NotFoundError, ServiceError, SpecError
+from farm.errors import NotFoundError, ServiceError, SpecError
+from farm.jobs import posting
 from farm.jobs.batches import Batch, Webhook
 from farm.jobs.connection import Connection
+from farm.jobs.signatures import key_of, signed_headers
 from farm.jobs.store import JobStore
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0, 3600.0, 6 * 3600.0)
 """Between the tries; after the last there is none."""
-SEND_SECONDS = 10.0
-"""For one try: finding the address, connecting and the answer's head; nobody reads its body."""
-TOLERANCE_SECONDS = 300.0
 MAX_URL = 2000
-_CONNECT_SECONDS = 3.0
-_MAX_ADDRESSES = 3
-"""Addresses of one name that a try goes to; the first that takes a connection gets the message."""
 _CLAIM_SECONDS = 90.0
 _POLL_SECONDS = 0.5
 _SENDERS = 4
 """Messages on the way at a time: a receiver that lets us wait keeps few others waiting."""
 _WEBHOOKS = "farm:webhooks"
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - what marks a secret, not one
 _TRIES, _STATE, _LAST = "webhook_tries", "webhook_state", "webhook_last"
-_NAT64 = IPv6Network("64:ff9b::/96")
-_GLOBAL = IPv6Network("2000::/3")
-
-
-class WebhookError(FarmError):
-    """What was received is not from the farm, or not from now."""
-
-    code = "webhook-refused"
-
-
-class _AddressError(FarmError):
-    """The webhook leads where it must not."""
-
-    code = "webhook-address"
 
 
 class DeliveryState(StrEnum):
@@ -115,7 +87,7 @@ def check_webhook(webhook: Webhook, private_allowed: bool) -> None:
 
     A name that leads to a private address is found out when it is told, since names change.
     """
-    _key(webhook.secret)
+    key_of(webhook.secret)
     try:
         url = httpx.URL(webhook.url)
     except httpx.InvalidURL as error:
@@ -131,53 +103,10 @@ def check_webhook(webhook: Webhook, private_allowed: bool) -> None:
         address = ip_address(url.host)
     except ValueError:
         return
-    if not private_allowed and not _is_public(address):
+    if not private_allowed and not posting.is_public(address):
         raise SpecError(
             "The webhook's address is not public. Use one that is, or ask an operator for FARM_WEBHOOK_PRIVATE=1."
         )
-
-
-def sign(secret: str, id_: str, timestamp: int, body: bytes) -> str:
-    """The value of `webhook-signature`; `timestamp` in seconds since the epoch. Raises SpecError for a broken secret."""
-    message = b"%s.%d.%s" % (id_.encode(), timestamp, body)
-    return "v1," + base64.b64encode(hmac.digest(_key(secret), message, hashlib.sha256)).decode()
-
-
-def _key(secret: str) -> bytes:
-    if not secret.startswith(_SECRET_PREFIX):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise SpecError(
-            f"Behind {_SECRET_PREFIX} a webhook's secret has to be base64; any other text needs no prefix."
-        ) from error
-
-
-def verify(
-    secret: str, headers: Mapping[str, str], body: bytes, tolerance: float = TOLERANCE_SECONDS
-) -> dict[str, Any]:
-    """For receivers: the message in `body`, if its headers prove that who sent it knows the secret.
-
-    `tolerance`: how many seconds the sender's clock may be off; older messages may be somebody's recording. Keep the
-    `webhook-id` of what you have handled: the same message may come again.
-
-    Raises WebhookError otherwise.
-    """
-    values = {name.lower(): value for name, value in headers.items()}
-    id_, timestamp = values.get("webhook-id", ""), values.get("webhook-timestamp", "")
-    if not id_ or not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):
-        raise WebhookError("The message lacks webhook-id or webhook-timestamp; it is not from the farm.")
-    if abs(time.time() - int(timestamp)) > tolerance:
-        raise WebhookError(f"The message's time is more than {tolerance:g} s off; check both clocks.")
-    expected = sign(secret, id_, int(timestamp), body).encode()
-    # A list, so that no signature's comparison is left out: the time must not tell which one fits.
-    fits = [hmac.compare_digest(expected, one.encode()) for one in values.get("webhook-signature", "").split(" ")]
-    if not any(fits):
-        raise WebhookError("The signature does not fit; the message is not from the farm, or the secret is another.")
-    message = json.loads(body)
-    assert isinstance(message, dict)
-    return message
 
 
 class Messenger:
@@ -211,7 +140,7 @@ class Messenger:
     def stop(self) -> None:
         """End, after the messages that are on the way."""
         self._stop.set()
-        deadline = time.monotonic() + SEND_SECONDS + 1
+        deadline = time.monotonic() + posting.SEND_SECONDS + 1
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -269,12 +198,10 @@ class Messenger:
             headers = {
                 "content-type": "application/json",
                 "user-agent": "Facefarm",
-                "webhook-id": id_,
-                "webhook-timestamp": str(timestamp),
-                "webhook-signature": sign(webhook.secret, id_, timestamp, body),
+                **signed_headers(webhook.secret, id_, timestamp, body),
             }
-            status = asyncio.run(_post(httpx.URL(webhook.url), headers, body, self._private_allowed))
-        except (SpecError, _AddressError) as error:
+            status = asyncio.run(posting.post(httpx.URL(webhook.url), headers, body, self._private_allowed))
+        except (SpecError, posting.AddressError) as error:
             return DeliveryState.GIVEN_UP, str(error)
         except (TimeoutError, httpx.TimeoutException):
             return DeliveryState.PENDING, "no answer in time"
@@ -326,61 +253,3 @@ def _message(batch: Batch, ended_at: float) -> dict[str, Any]:
             "ended_at": moment,
         },
     }
-
-
-async def _post(url: httpx.URL, headers: Mapping[str, str], body: bytes, private_allowed: bool) -> int:
-    """POST `body`, and the status of the answer. Follows no redirects.
-
-    Raises _AddressError when the URL's name leads to no allowed address, TimeoutError, OSError and httpx.HTTPError.
-    """
-    # httpx times each step; the whole is timed here, or a receiver that sends a byte now and then would hold us for ever.
-    async with asyncio.timeout(SEND_SECONDS):
-        addresses = await _addresses(url, private_allowed)
-        timeout = httpx.Timeout(SEND_SECONDS, connect=_CONNECT_SECONDS)
-        async with httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=timeout) as client:
-            for address in addresses:
-                request = client.build_request(
-                    "POST",
-                    # To the address that was looked at: a second look-up could lead elsewhere.
-                    url.copy_with(host=address),
-                    headers={**headers, "host": url.netloc.decode("ascii")},
-                    content=body,
-                    extensions={"sni_hostname": url.raw_host.decode("ascii")},
-                )
-                try:
-                    answer = await client.send(request, stream=True, follow_redirects=False)
-                except (httpx.ConnectError, httpx.ConnectTimeout):
-                    if address == addresses[-1]:
-                        raise
-                    continue
-                await answer.aclose()
-                return answer.status_code
-    raise AssertionError("There is at least one address.")
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
-
-
-async def _addresses(url: httpx.URL, private_allowed: bool) -> list[str]:
-    """Where the URL's name leads to, as far as it may. Raises OSError, and _AddressError when nothing is left."""
-    found = await asyncio.get_running_loop().getaddrinfo(url.raw_host, url.port, type=socket.SOCK_STREAM)
-    unique = dict.fromkeys(str(address[0]) for *_, address in found)
-    allowed = [text for text in unique if private_allowed or _is_public(ip_address(text))]
-    if not allowed:
-        raise _AddressError(
-            "The webhook's address is not public, and the farm goes to no other; an operator can set FARM_WEBHOOK_PRIVATE=1."
-        )
-    return allowed[:_MAX_ADDRESSES]
-
-
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is somebody's on the internet, and neither this machine's nor a private network's."""
-    if isinstance(address, IPv6Address):
-        if address in _NAT64:  # an IPv4 address in other clothes; so is the next
-            return _is_public(IPv4Address(int(address) & 0xFFFFFFFF))
-        if address.ipv4_mapped is not None:
-            return _is_public(address.ipv4_mapped)
-        return address in _GLOBAL and address.is_global
-    return address.is_global and not address.is_multicast

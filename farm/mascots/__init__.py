@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from farm.mascots.cast import MASCOTS
-from farm.models.pmx_writer import pmx_bytes
+from farm.models.mmd.pmx_writer import pmx_bytes
 
 __all__ = ["write_mascots"]
 

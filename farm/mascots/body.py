@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from farm.mascots.paint import Box, in_box
-from farm.mascots.sculpt import Array, Part, Spline, curve, ellipsoid, joined, ribbon, sheet, tube, unit
+from farm.mascots.sculpt import Array, Patch, Spline, curve, ellipsoid, joined, ribbon, sheet, tube, unit
 
 NECK: Box = (0.0, 0.0, 0.25, 0.3)
 """The neck in the clothes' texture, with its shade under the chin at the top."""
@@ -64,9 +64,9 @@ class Bust:
         depth, height = (np.where(c > 0.0, front, back), np.where(c > 0.0, y_front, y_back))
         return np.stack([wide * s, y_side + (height - y_side) * c**2, middle - depth * c], -1)
 
-    def part(
+    def patch(
         self, box: Box, *, start: Sequence[tuple[float, float]] = ((0.0, 0.0), (180.0, 0.0)), lift: float = 0.0
-    ) -> Part:
+    ) -> Patch:
         """The bust's surface down from `start`, points of (azimuth, along); its front is the middle of the box."""
         azimuth = np.linspace(-180.0, 180.0, 53)
         first = np.interp(np.abs(azimuth), [a for a, _ in start], [k for _, k in start])
@@ -85,7 +85,7 @@ class Bust:
         *,
         lift: float,
         edge: float,
-    ) -> Part:
+    ) -> Patch:
         """A collar on the left side between two lines of (azimuth, along); `edge` is how thick its border looks."""
         count = 33
         low, high = curve(outer, count), curve(inner, count)
@@ -100,7 +100,7 @@ class Bust:
         return sheet(points, in_box(box, across, 1.0 - up), flip=True)
 
 
-def neck(box: Box, *, radius: float = 0.47) -> Part:
+def neck(box: Box, *, radius: float = 0.47) -> Patch:
     """The neck from inside the head down into the bust."""
     levels = [
         (14.75, 0.52, 0.30),
@@ -125,7 +125,7 @@ def neck(box: Box, *, radius: float = 0.47) -> Part:
     return sheet(points, in_box(box, np.broadcast_to(np.linspace(0.0, 1.0, 29), down.shape), down))
 
 
-def sleeve(box: Box, *, shoulder: tuple[float, float, float], elbow: tuple[float, float, float], puff: float) -> Part:
+def sleeve(box: Box, *, shoulder: tuple[float, float, float], elbow: tuple[float, float, float], puff: float) -> Patch:
     """The left upper arm in its sleeve."""
     t = np.linspace(0.0, 1.0, 14)
     start, end = np.array(shoulder), np.array(elbow)
@@ -134,9 +134,9 @@ def sleeve(box: Box, *, shoulder: tuple[float, float, float], elbow: tuple[float
     return tube(path, radii, in_box(box, np.full(14, 0.5), t), sides=18)
 
 
-def bow(box: Box, centre: tuple[float, float, float], size: float, *, tails: bool = True) -> list[Part]:
+def bow(box: Box, centre: tuple[float, float, float], size: float, *, tails: bool = True) -> list[Patch]:
     """A bow: two loops, a knot, and two tails when wanted."""
-    parts = []
+    patches = []
     middle = np.array(centre)
     for side in (-1.0, 1.0):
         t = np.linspace(0.0, 1.0, 11)
@@ -145,7 +145,7 @@ def bow(box: Box, centre: tuple[float, float, float], size: float, *, tails: boo
         )
         height = size * Spline([0.10, 0.26, 0.44, 0.50, 0.36])(t)
         depth = size * Spline([0.08, 0.17, 0.24, 0.20, 0.05])(t)
-        parts.append(
+        patches.append(
             ribbon(
                 middle + reach,
                 np.tile([0.0, 0.0, -1.0], (11, 1)),
@@ -163,7 +163,7 @@ def bow(box: Box, centre: tuple[float, float, float], size: float, *, tails: boo
                 ],
                 -1,
             )
-            parts.append(
+            patches.append(
                 ribbon(
                     middle + drop + np.array([0.0, 0.0, 0.05 * size]),
                     np.tile([0.0, 0.0, -1.0], (11, 1)),
@@ -172,15 +172,15 @@ def bow(box: Box, centre: tuple[float, float, float], size: float, *, tails: boo
                     lambda q, a: in_box(box, 0.5 + 0.5 * q, a),
                 )
             )
-    parts.append(
+    patches.append(
         ellipsoid(
             middle - np.array([0.0, 0.0, 0.1 * size]), (0.17 * size, 0.19 * size, 0.17 * size), in_box(box, 0.5, 0.35)
         )
     )
-    return parts
+    return patches
 
 
-def hood(box: Box, *, centre: tuple[float, float, float], radii: tuple[float, float], thick: float) -> Part:
+def hood(box: Box, *, centre: tuple[float, float, float], radii: tuple[float, float], thick: float) -> Patch:
     """A hood lying round the neck: a soft roll, thicker and higher behind."""
     a = np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)
     behind = 0.5 - 0.5 * np.cos(a)
@@ -197,7 +197,7 @@ def hood(box: Box, *, centre: tuple[float, float, float], radii: tuple[float, fl
     return tube(path, thick * (0.42 + 0.62 * behind**0.8), in_box(box, 0.5, 0.5), sides=16, closed=True)
 
 
-def laces(box: Box, left: Sequence[tuple[float, float, float]], radius: float) -> Part:
+def laces(box: Box, left: Sequence[tuple[float, float, float]], radius: float) -> Patch:
     """The two ends of a hood's string, given the left one's points."""
     path = curve(left, 14)
     radii = np.full(14, radius)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from farm.mascots.paint import HAIR_INSIDE, HAIR_LONG, HAIR_SHORT, Box, in_box
-from farm.mascots.sculpt import Array, Part, Spline, curve, ribbon, sheet, smoothstep, unit
+from farm.mascots.sculpt import Array, Patch, Spline, curve, ribbon, sheet, smoothstep, unit
 
 type Profile = Sequence[float]
 """A factor from root to tip, evenly spaced."""
@@ -46,7 +46,7 @@ class Scalp:
         return unit(away)
 
     def sweep(self, azimuth: float, polar: float, count: int, *, turn: float = 0.0, lift: float = 0.0) -> Array:
-        """A path (count, 3) from the crown to a place, whose last part turns by `turn` degrees of azimuth."""
+        """A path (count, 3) from the crown to a place, whose last stretch turns by `turn` degrees of azimuth."""
         tilt = np.radians(self.crown)
         start = np.array([0.0, np.cos(tilt), np.sin(tilt)])
         a, p = np.radians(azimuth), np.radians(min(polar, 90.0))
@@ -98,7 +98,7 @@ class _StrandUV:
         return in_box(self.box, left + span * (0.5 + 0.5 * across), np.clip(down, 0.0, 1.0), inset=0.006)
 
 
-def lock(scalp: Scalp, spec: Lock, *, count: int = 16) -> Part:
+def lock(scalp: Scalp, spec: Lock, *, count: int = 16) -> Patch:
     """A lock of hair from the crown."""
     path = scalp.sweep(spec.azimuth, spec.polar, 24, turn=spec.turn, lift=spec.lift)
     stretch = None
@@ -120,7 +120,7 @@ def lock(scalp: Scalp, spec: Lock, *, count: int = 16) -> Part:
     if spec.facing is not None:
         turned = smoothstep(0.3, 0.6, along)[:, None]
         outward = unit(outward * (1.0 - turned) + unit(np.array(spec.facing)) * turned)
-    part = ribbon(
+    patch = ribbon(
         path,
         outward,
         spec.half_width * swell,
@@ -128,12 +128,12 @@ def lock(scalp: Scalp, spec: Lock, *, count: int = 16) -> Part:
         _StrandUV(box, spec.column, spec.half_width * 0.5, stretch),
     )
     # Partly the head's own roundness, or every lock would get a dark rim of its own.
-    away = scalp.outward(part.positions)
-    front = np.einsum("ij,ij->i", part.normals, away)[:, None] > -0.1
-    return replace(part, normals=np.where(front, unit(part.normals + 1.6 * away), part.normals))
+    away = scalp.outward(patch.positions)
+    front = np.einsum("ij,ij->i", patch.normals, away)[:, None] > -0.1
+    return replace(patch, normals=np.where(front, unit(patch.normals + 1.6 * away), patch.normals))
 
 
-def cap(scalp: Scalp, *, front: float = 52.0, back: float = 118.0, lift: float = 0.0) -> Part:
+def cap(scalp: Scalp, *, front: float = 52.0, back: float = 118.0, lift: float = 0.0) -> Patch:
     """The hair that lies close to the skull; polar angles of its border in front and behind."""
     columns, rows = 48, 18
     azimuth = np.linspace(-180.0, 180.0, columns, endpoint=False)
@@ -145,7 +145,7 @@ def cap(scalp: Scalp, *, front: float = 52.0, back: float = 118.0, lift: float =
     return sheet(points, in_box(HAIR_LONG, u, v, inset=0.006), wrap=True)
 
 
-def curtain(levels: Sequence[tuple[float, float, float, float]], *, from_azimuth: float, jag: float = 0.0) -> Part:
+def curtain(levels: Sequence[tuple[float, float, float, float]], *, from_azimuth: float, jag: float = 0.0) -> Patch:
     """The dark inner side of the back hair, from one ear round the back to the other; drawn from both sides.
 
     `levels` go downwards: height, half width, Z of the sides and Z of the back; `jag` is the depth
@@ -170,7 +170,7 @@ def curtain(levels: Sequence[tuple[float, float, float, float]], *, from_azimuth
     return sheet(points, in_box(HAIR_INSIDE, np.full(points.shape[:2], 0.5), down))
 
 
-def strand(path_points: Sequence[tuple[float, float, float]], half_width: float) -> Part:
+def strand(path_points: Sequence[tuple[float, float, float]], half_width: float) -> Patch:
     """A free strand through points in model space, tapered towards its tip."""
     path = curve(path_points, 16)
     swell = Spline([0.7, 1.0, 0.9, 0.6, 0.02])(np.linspace(0.0, 1.0, 16))
@@ -188,7 +188,7 @@ class CatEar:
     half_width: float
     depth: float
 
-    def parts(self, fur: Array, hollow: Array) -> tuple[Part, Part]:
+    def patches(self, fur: Array, hollow: Array) -> tuple[Patch, Patch]:
         """The ear and the pink of its hollow; `fur` and `hollow` (2, 2) are texture coordinates at base and tip."""
         base, tip = np.array(self.base), np.array(self.tip)
         axis = unit(tip - base)

@@ -1,4 +1,4 @@
-"""What both mascots share: skull, mouths, surfaces, and how parts become a character."""
+"""What both mascots share: skull, mouths, surfaces, and how patches become a character."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +7,12 @@ import numpy as np
 from PIL import Image
 
 from farm.mascots import body, face, paint, rig
-from farm.mascots.face import BrowShape, Eye, EyeShape, Mouth, MouthShape, Skull
+from farm.mascots.eye import Eye, EyeShape
+from farm.mascots.face import BrowShape, Mouth, MouthShape
 from farm.mascots.hair import Lock
 from farm.mascots.paint import Colour
-from farm.mascots.sculpt import Array, Finished, Mesh, Part, mirrored, sheet, unit
+from farm.mascots.sculpt import Array, FlatMesh, Mesh, Patch, mirrored, sheet, unit
+from farm.mascots.skull import Skull
 from farm.models.description import Character, GroupMorph, Morph, VertexMorph
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.morphs.panels import Panel
@@ -42,7 +44,7 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Recipe:
     """A morph by the shapes or the other morphs that it is made of."""
 
     name: str
@@ -55,21 +57,23 @@ class Wish:
 EYE, BROW, MOUTH = Panel.EYE, Panel.EYEBROW, Panel.MOUTH
 
 
-def _morphs(wishes: Sequence[Wish], mesh: Finished) -> tuple[Morph, ...]:
-    order = {wish.name: index for index, wish in enumerate(wishes)}
+def _morphs(recipes: Sequence[Recipe], mesh: FlatMesh) -> tuple[Morph, ...]:
+    order = {recipe.name: index for index, recipe in enumerate(recipes)}
     result: list[Morph] = []
-    for wish in wishes:
-        if wish.group:
-            indices = np.array([order[name] for name in wish.group], dtype=np.int32)
-            result.append(GroupMorph(wish.name, wish.name_en, wish.panel, indices, np.ones(len(indices), np.float32)))
+    for recipe in recipes:
+        if recipe.group:
+            indices = np.array([order[name] for name in recipe.group], dtype=np.int32)
+            result.append(
+                GroupMorph(recipe.name, recipe.name_en, recipe.panel, indices, np.ones(len(indices), np.float32))
+            )
             continue
-        vertices = np.concatenate([mesh.shapes[shape][0] for shape in wish.shapes])
-        offsets = np.concatenate([mesh.shapes[shape][1] for shape in wish.shapes])
-        result.append(VertexMorph(wish.name, wish.name_en, wish.panel, vertices, offsets.astype(np.float32)))
+        vertices = np.concatenate([mesh.shapes[shape][0] for shape in recipe.shapes])
+        offsets = np.concatenate([mesh.shapes[shape][1] for shape in recipe.shapes])
+        result.append(VertexMorph(recipe.name, recipe.name_en, recipe.panel, vertices, offsets.astype(np.float32)))
     return tuple(result)
 
 
-def _materials(surfaces: Sequence[Surface], mesh: Finished) -> tuple[MmdMaterial, ...]:
+def _materials(surfaces: Sequence[Surface], mesh: FlatMesh) -> tuple[MmdMaterial, ...]:
     result = []
     for surface in surfaces:
         first, count = mesh.runs[surface.name_en]
@@ -107,9 +111,9 @@ def _materials(surfaces: Sequence[Surface], mesh: Finished) -> tuple[MmdMaterial
 
 def assembled(
     names: tuple[str, str],
-    mesh: Finished,
+    mesh: FlatMesh,
     surfaces: Sequence[Surface],
-    wishes: Sequence[Wish],
+    recipes: Sequence[Recipe],
     eye: tuple[float, float],
 ) -> Character:
     strongest = np.argsort(-mesh.weights, axis=1, kind="stable")[:, :4]
@@ -131,7 +135,7 @@ def assembled(
         textures=tuple(f"tex/{name}.png" for name in _TEXTURES),
         materials=_materials(surfaces, mesh),
         bones=rig.bones(eye),
-        morphs=_morphs(wishes, mesh),
+        morphs=_morphs(recipes, mesh),
     )
 
 
@@ -162,9 +166,9 @@ def add_face(
     mesh: Mesh, skull: Skull, eye: EyeShape, brow: BrowShape, mouth: Mouth, drops: Mapping[str, float]
 ) -> None:
     head = rig.fixed(rig.HEAD)
-    mesh.add("face", skull.part(drops), head)
-    for name, part in mouth.parts(skull).items():
-        mesh.add({"inside": "mouth"}.get(name, name), part, head)
+    mesh.add("face", skull.patch(drops), head)
+    for name, patch in mouth.patches(skull).items():
+        mesh.add({"inside": "mouth"}.get(name, name), patch, head)
     maker = Eye(skull, eye)
     mesh.add_pair("eye white", maker.white(), head)
     iris = maker.iris()
@@ -180,7 +184,7 @@ def add_face(
     mesh.add_pair("brows", face.brow(skull, brow), head)
 
 
-def ear(skull: Skull) -> Part:
+def ear(skull: Skull) -> Patch:
     """The left ear, a flattened shell; hair hides most of it."""
     uv = skull.picture_uv(np.array([1.0, 14.9, 0.0]))
     t = np.linspace(0.0, 2.0 * np.pi, 20, endpoint=False)
@@ -189,8 +193,8 @@ def ear(skull: Skull) -> Part:
     out = np.array([-0.15, 0.02, 0.07, 0.10, 0.09, 0.06])
     points = np.stack([np.array([1.33 + o, 14.98, 0.10]) + ring * s for s, o in zip(levels, out, strict=True)])
     uvs = np.broadcast_to(uv, (*points.shape[:2], 2))
-    part = sheet(points, uvs, wrap=True)
-    return part if part.normals[:, 0].sum() > 0.0 else sheet(points, uvs, wrap=True, flip=True)
+    patch = sheet(points, uvs, wrap=True)
+    return patch if patch.normals[:, 0].sum() > 0.0 else sheet(points, uvs, wrap=True, flip=True)
 
 
 def both_sides(locks: Sequence[Lock]) -> list[Lock]:

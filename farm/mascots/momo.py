@@ -4,7 +4,8 @@ import numpy as np
 from PIL import Image
 
 from farm.mascots import body, face, hair, paint, rig
-from farm.mascots.face import BrowShape, EyeShape, Mouth
+from farm.mascots.eye import EyeShape
+from farm.mascots.face import BrowShape, Mouth
 from farm.mascots.hair import Lock, Scalp
 from farm.mascots.kit import (
     EYE,
@@ -12,7 +13,7 @@ from farm.mascots.kit import (
     MOUTHS,
     SKULL,
     Mascot,
-    Wish,
+    Recipe,
     add_face,
     assembled,
     both_sides,
@@ -24,11 +25,11 @@ from farm.mascots.paint import in_box
 from farm.mascots.sculpt import Array, Mesh, smoothstep
 
 _MORPHS = (
-    Wish("まばたき", "blink", EYE, ["closed.left", "closed.right"]),
-    Wish("笑い", "smile", EYE, ["happy.left", "happy.right"]),
-    Wish("あ", "a", MOUTH, ["a"]),
-    Wish("い", "i", MOUTH, ["i"]),
-    Wish("お", "o", MOUTH, ["o"]),
+    Recipe("まばたき", "blink", EYE, ["closed.left", "closed.right"]),
+    Recipe("笑い", "smile", EYE, ["happy.left", "happy.right"]),
+    Recipe("あ", "a", MOUTH, ["a"]),
+    Recipe("い", "i", MOUTH, ["i"]),
+    Recipe("お", "o", MOUTH, ["o"]),
 )
 
 
@@ -81,8 +82,8 @@ def _add_body(mesh: Mesh) -> None:
     """Neck and hooded jacket."""
     mesh.add("neck", body.neck(body.NECK, radius=0.42), rig.neck)
     bust = body.Bust()
-    mesh.add("neck", bust.part(body.CHEST, lift=-0.035), rig.bust)
-    mesh.add("clothes", bust.part(body.TORSO, start=((0.0, 0.12), (180.0, 0.12))), rig.bust)
+    mesh.add("neck", bust.patch(body.CHEST, lift=-0.035), rig.bust)
+    mesh.add("clothes", bust.patch(body.TORSO, start=((0.0, 0.12), (180.0, 0.12))), rig.bust)
     mesh.add_pair(
         "clothes", body.sleeve(body.SLEEVE, shoulder=(1.12, 12.25, 0.14), elbow=(2.45, 9.3, 0.1), puff=0.10), rig.bust
     )
@@ -173,7 +174,7 @@ def _add_hair(mesh: Mesh) -> None:
     mesh.add("hair inside", hair.curtain(levels, from_azimuth=80.0, jag=0.22), head)
     cat_ear = hair.CatEar(base=(0.92, 16.70, 0.0), tip=(1.50, 17.85, 0.05), half_width=0.60, depth=0.30)
     fur = in_box(paint.HAIR_SHORT, np.array([0.5, 0.5]), np.array([0.68, 0.78]))
-    outer, pink = cat_ear.parts(fur, in_box(body.ACCENT, np.array([0.5, 0.5]), np.array([0.0, 1.0])))
+    outer, pink = cat_ear.patches(fur, in_box(body.ACCENT, np.array([0.5, 0.5]), np.array([0.0, 1.0])))
     mesh.add_pair("hair", outer, head)
     mesh.add_pair("trim", pink, head)
     mesh.add(

@@ -4,7 +4,8 @@ import numpy as np
 from PIL import Image
 
 from farm.mascots import body, face, hair, paint, rig
-from farm.mascots.face import BrowShape, EyeShape, Mouth
+from farm.mascots.eye import EyeShape
+from farm.mascots.face import BrowShape, Mouth
 from farm.mascots.hair import Lock, Scalp
 from farm.mascots.kit import (
     BROW,
@@ -13,7 +14,7 @@ from farm.mascots.kit import (
     MOUTHS,
     SKULL,
     Mascot,
-    Wish,
+    Recipe,
     add_face,
     assembled,
     both_sides,
@@ -22,39 +23,39 @@ from farm.mascots.kit import (
     surfaces_of,
 )
 from farm.mascots.paint import in_box
-from farm.mascots.sculpt import Array, Mesh, Part, ribbon, smoothstep
+from farm.mascots.sculpt import Array, Mesh, Patch, ribbon, smoothstep
 
 _MORPHS = (
-    Wish("ウィンク２", "wink2_L", EYE, ["closed.left"]),
-    Wish("ｳｨﾝｸ２右", "wink2_R", EYE, ["closed.right"]),
-    Wish("まばたき", "blink", EYE, group=["ウィンク２", "ｳｨﾝｸ２右"]),
-    Wish("笑い", "smile", EYE, ["happy.left", "happy.right"]),
-    Wish("ウィンク", "wink_L", EYE, ["happy.left"]),
-    Wish("ウィンク右", "wink_R", EYE, ["happy.right"]),
-    Wish("びっくり", "surprised", EYE, ["wide.left", "wide.right"]),
-    Wish("びっくり左", "surprised_L", EYE, ["wide.left"]),
-    Wish("びっくり右", "surprised_R", EYE, ["wide.right"]),
-    Wish("じと目", "half-closed", EYE, ["half.left", "half.right"]),
-    Wish("じと目左", "half-closed_L", EYE, ["half.left"]),
-    Wish("じと目右", "half-closed_R", EYE, ["half.right"]),
-    Wish("上", "brows up", BROW, ["raised.left", "raised.right"]),
-    Wish("上左", "brow up_L", BROW, ["raised.left"]),
-    Wish("上右", "brow up_R", BROW, ["raised.right"]),
-    Wish("下左", "brow down_L", BROW, ["lowered.left"]),
-    Wish("下右", "brow down_R", BROW, ["lowered.right"]),
-    Wish("下", "brows down", BROW, group=["下左", "下右"]),
-    Wish("怒り左", "angry_L", BROW, ["angry.left"]),
-    Wish("怒り右", "angry_R", BROW, ["angry.right"]),
-    Wish("怒り", "angry", BROW, group=["怒り左", "怒り右"]),
-    Wish("困る", "troubled", BROW, ["troubled.left", "troubled.right"]),
-    Wish("にこり", "cheerful", BROW, ["cheerful.left", "cheerful.right"]),
-    Wish("あ", "a", MOUTH, ["a"]),
-    Wish("い", "i", MOUTH, ["i"]),
-    Wish("う", "u", MOUTH, ["u"]),
-    Wish("え", "e", MOUTH, ["e"]),
-    Wish("お", "o", MOUTH, ["o"]),
-    Wish("にやり", "smirk", MOUTH, ["smirk"]),
-    Wish("▲", "triangle", MOUTH, ["triangle"]),
+    Recipe("ウィンク２", "wink2_L", EYE, ["closed.left"]),
+    Recipe("ｳｨﾝｸ２右", "wink2_R", EYE, ["closed.right"]),
+    Recipe("まばたき", "blink", EYE, group=["ウィンク２", "ｳｨﾝｸ２右"]),
+    Recipe("笑い", "smile", EYE, ["happy.left", "happy.right"]),
+    Recipe("ウィンク", "wink_L", EYE, ["happy.left"]),
+    Recipe("ウィンク右", "wink_R", EYE, ["happy.right"]),
+    Recipe("びっくり", "surprised", EYE, ["wide.left", "wide.right"]),
+    Recipe("びっくり左", "surprised_L", EYE, ["wide.left"]),
+    Recipe("びっくり右", "surprised_R", EYE, ["wide.right"]),
+    Recipe("じと目", "half-closed", EYE, ["half.left", "half.right"]),
+    Recipe("じと目左", "half-closed_L", EYE, ["half.left"]),
+    Recipe("じと目右", "half-closed_R", EYE, ["half.right"]),
+    Recipe("上", "brows up", BROW, ["raised.left", "raised.right"]),
+    Recipe("上左", "brow up_L", BROW, ["raised.left"]),
+    Recipe("上右", "brow up_R", BROW, ["raised.right"]),
+    Recipe("下左", "brow down_L", BROW, ["lowered.left"]),
+    Recipe("下右", "brow down_R", BROW, ["lowered.right"]),
+    Recipe("下", "brows down", BROW, group=["下左", "下右"]),
+    Recipe("怒り左", "angry_L", BROW, ["angry.left"]),
+    Recipe("怒り右", "angry_R", BROW, ["angry.right"]),
+    Recipe("怒り", "angry", BROW, group=["怒り左", "怒り右"]),
+    Recipe("困る", "troubled", BROW, ["troubled.left", "troubled.right"]),
+    Recipe("にこり", "cheerful", BROW, ["cheerful.left", "cheerful.right"]),
+    Recipe("あ", "a", MOUTH, ["a"]),
+    Recipe("い", "i", MOUTH, ["i"]),
+    Recipe("う", "u", MOUTH, ["u"]),
+    Recipe("え", "e", MOUTH, ["e"]),
+    Recipe("お", "o", MOUTH, ["o"]),
+    Recipe("にやり", "smirk", MOUTH, ["smirk"]),
+    Recipe("▲", "triangle", MOUTH, ["triangle"]),
 )
 
 EYE_SHAPE = EyeShape(
@@ -109,8 +110,8 @@ def _add_body(mesh: Mesh) -> None:
     mesh.add("neck", body.neck(body.NECK, radius=0.42), rig.neck)
 
     bust = body.Bust()
-    mesh.add("neck", bust.part(body.CHEST, lift=-0.035), rig.bust)
-    mesh.add("clothes", bust.part(body.TORSO, start=_NECKLINE), rig.bust)
+    mesh.add("neck", bust.patch(body.CHEST, lift=-0.035), rig.bust)
+    mesh.add("clothes", bust.patch(body.TORSO, start=_NECKLINE), rig.bust)
     mesh.add_pair(
         "clothes", body.sleeve(body.SLEEVE, shoulder=(1.12, 12.25, 0.14), elbow=(2.45, 9.3, 0.1), puff=0.04), rig.bust
     )
@@ -118,8 +119,8 @@ def _add_body(mesh: Mesh) -> None:
     outer = [(180.0, 0.38), (135.0, 0.40), (90.0, 0.37), (48.0, 0.41), (0.0, 0.48)]
     mesh.add_pair("trim", bust.band(body.TRIM, inner, outer, lift=0.06, edge=0.07), rig.bust)
     knot = bust.at(0.0, 0.375)
-    for part in body.bow(body.ACCENT, (0.0, float(knot[1]), float(knot[2]) - 0.20), 0.68):
-        mesh.add("trim", part, rig.bust)
+    for patch in body.bow(body.ACCENT, (0.0, float(knot[1]), float(knot[2]) - 0.20), 0.68):
+        mesh.add("trim", patch, rig.bust)
 
 
 def _add_hair(mesh: Mesh) -> None:
@@ -290,7 +291,7 @@ def _pictures() -> dict[str, Image.Image]:
     }
 
 
-def _hairpin(scalp: Scalp, start: tuple[float, float], end: tuple[float, float]) -> Part:
+def _hairpin(scalp: Scalp, start: tuple[float, float], end: tuple[float, float]) -> Patch:
     """A bar on the fringe between two places (azimuth, polar angle)."""
     way = np.linspace(0.0, 1.0, 8)
     path = scalp.at(start[0] + (end[0] - start[0]) * way, start[1] + (end[1] - start[1]) * way, 0.24)

@@ -1,4 +1,4 @@
-"""Geometry that the mascots are made of: curves, sheets, tubes, and the mesh that gathers the parts.
+"""Geometry that the mascots are made of: curves, sheets, tubes, and the mesh that gathers the patches.
 
 Everything here is in the axes of `farm.models.description`: X to the character's left, Y up, the character looks along
 -Z, triangles clockwise seen from outside. Lengths are model units of about 8 cm.
@@ -67,7 +67,7 @@ def unit(vectors: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Part:
+class Patch:
     """A piece of surface with the shapes it can take."""
 
     positions: Array
@@ -84,15 +84,15 @@ class Part:
     """(n,) factor on the outline width; None means 1 everywhere."""
 
 
-def mirrored(part: Part) -> Part:
-    """The part reflected at the plane X = 0; the texture coordinates stay."""
+def mirrored(patch: Patch) -> Patch:
+    """The patch reflected at the plane X = 0; the texture coordinates stay."""
     flip = np.array([-1.0, 1.0, 1.0])
     return replace(
-        part,
-        positions=part.positions * flip,
-        normals=part.normals * flip,
-        triangles=part.triangles[:, ::-1],
-        shapes={name: positions * flip for name, positions in part.shapes.items()},
+        patch,
+        positions=patch.positions * flip,
+        normals=patch.normals * flip,
+        triangles=patch.triangles[:, ::-1],
+        shapes={name: positions * flip for name, positions in patch.shapes.items()},
     )
 
 
@@ -117,8 +117,8 @@ def smooth_normals(positions: Array, triangles: Ints) -> Array:
     return unit(total[place])
 
 
-def sheet(points: Array, uvs: Array, *, wrap: bool = False, flip: bool = False, normals: Array | None = None) -> Part:
-    """A grid (rows, columns, 3) as a part; its outside is where rows go up and columns go right, unless `flip`."""
+def sheet(points: Array, uvs: Array, *, wrap: bool = False, flip: bool = False, normals: Array | None = None) -> Patch:
+    """A grid (rows, columns, 3) as a patch; its outside is where rows go up and columns go right, unless `flip`."""
     rows, columns, _ = points.shape
     triangles = grid_triangles(rows, columns, wrap=wrap)
     if flip:
@@ -126,18 +126,20 @@ def sheet(points: Array, uvs: Array, *, wrap: bool = False, flip: bool = False, 
     positions = points.reshape(-1, 3)
     if normals is None:
         normals = smooth_normals(positions, triangles)
-    return Part(positions, normals.reshape(-1, 3), uvs.reshape(-1, 2), triangles)
+    return Patch(positions, normals.reshape(-1, 3), uvs.reshape(-1, 2), triangles)
 
 
-def joined(parts: Sequence[Part]) -> Part:
-    """Several parts without shapes as one."""
-    starts = np.cumsum([0] + [len(part.positions) for part in parts[:-1]])
-    return Part(
-        np.concatenate([part.positions for part in parts]),
-        np.concatenate([part.normals for part in parts]),
-        np.concatenate([part.uvs for part in parts]),
-        np.concatenate([part.triangles + start for part, start in zip(parts, starts, strict=True)]).astype(np.int32),
-        edge=np.concatenate([np.ones(len(p.positions)) if p.edge is None else p.edge for p in parts]),
+def joined(patches: Sequence[Patch]) -> Patch:
+    """Several patches without shapes as one."""
+    starts = np.cumsum([0] + [len(patch.positions) for patch in patches[:-1]])
+    return Patch(
+        np.concatenate([patch.positions for patch in patches]),
+        np.concatenate([patch.normals for patch in patches]),
+        np.concatenate([patch.uvs for patch in patches]),
+        np.concatenate([patch.triangles + start for patch, start in zip(patches, starts, strict=True)]).astype(
+            np.int32
+        ),
+        edge=np.concatenate([np.ones(len(p.positions)) if p.edge is None else p.edge for p in patches]),
     )
 
 
@@ -148,7 +150,7 @@ _RIM_HEIGHT = np.array([0.0, 0.62, 1.0, 0.62, 0.0, -0.4, -0.4])
 
 def ribbon(
     centres: Array, outward: Array, half_widths: Array, thickness: Array, uv_of: Callable[[Array, Array], Array]
-) -> Part:
+) -> Patch:
     """A closed, lens-shaped strand along a path, as locks of hair and laces are.
 
     `centres` and `outward` (n, 3) run from root to tip, `half_widths` and `thickness` are (n,). `uv_of` takes the place
@@ -164,17 +166,17 @@ def ribbon(
     )
     along = np.linspace(0.0, 1.0, len(centres))
     uvs = uv_of(np.broadcast_to(_RIM, points.shape[:2]), np.broadcast_to(along[:, None], points.shape[:2]))
-    part = sheet(points, uvs, wrap=True)
+    patch = sheet(points, uvs, wrap=True)
     outwards = np.einsum(
-        "ij,ij->i", part.normals, np.repeat(up, len(_RIM), axis=0) * np.tile(_RIM_HEIGHT, len(centres))[:, None]
+        "ij,ij->i", patch.normals, np.repeat(up, len(_RIM), axis=0) * np.tile(_RIM_HEIGHT, len(centres))[:, None]
     )
     if outwards.sum() < 0.0:
-        part = sheet(points, uvs, wrap=True, flip=True)
+        patch = sheet(points, uvs, wrap=True, flip=True)
     taper = np.repeat(np.clip(half_widths / max(float(half_widths.max()), 1e-9) * 2.5, 0.25, 1.0), len(_RIM))
-    return replace(part, edge=taper)
+    return replace(patch, edge=taper)
 
 
-def tube(centres: Array, radii: Array, uv: Array, *, sides: int = 12, closed: bool = False) -> Part:
+def tube(centres: Array, radii: Array, uv: Array, *, sides: int = 12, closed: bool = False) -> Patch:
     """A round tube along a path (n, 3) with `radii` (n,); every vertex gets `uv` (2,) or (n, 2) per ring."""
     if closed:
         tangents = unit(np.roll(centres, -1, axis=0) - np.roll(centres, 1, axis=0))
@@ -192,13 +194,13 @@ def tube(centres: Array, radii: Array, uv: Array, *, sides: int = 12, closed: bo
         points = np.concatenate([points, points[:1]])
         coordinates = np.concatenate([coordinates, coordinates[:1]])
         spokes = np.concatenate([spokes, spokes[:1]])
-    part = sheet(points, coordinates, wrap=True)
-    if np.einsum("ij,ij->", part.normals, spokes.reshape(-1, 3)) < 0.0:
-        part = sheet(points, coordinates, wrap=True, flip=True)
-    return part
+    patch = sheet(points, coordinates, wrap=True)
+    if np.einsum("ij,ij->", patch.normals, spokes.reshape(-1, 3)) < 0.0:
+        patch = sheet(points, coordinates, wrap=True, flip=True)
+    return patch
 
 
-def ellipsoid(centre: ArrayLike, radii: ArrayLike, uv: Array, *, rows: int = 9, columns: int = 14) -> Part:
+def ellipsoid(centre: ArrayLike, radii: ArrayLike, uv: Array, *, rows: int = 9, columns: int = 14) -> Patch:
     """A closed ellipsoid, all of it at one texture coordinate."""
     latitude = np.linspace(-0.5 * np.pi, 0.5 * np.pi, rows)[:, None]
     longitude = np.linspace(0.0, 2.0 * np.pi, columns, endpoint=False)[None]
@@ -216,45 +218,45 @@ def ellipsoid(centre: ArrayLike, radii: ArrayLike, uv: Array, *, rows: int = 9, 
 
 
 class Mesh:
-    """Gathers parts under materials, in the order in which the materials are drawn."""
+    """Gathers patches under materials, in the order in which the materials are drawn."""
 
     def __init__(self, materials: Sequence[str]) -> None:
-        self._parts: dict[str, list[tuple[Part, Rig, str]]] = {name: [] for name in materials}
+        self._patches: dict[str, list[tuple[Patch, Rig, str]]] = {name: [] for name in materials}
 
-    def add(self, material: str, part: Part, rig: Rig, side: str = "") -> None:
-        """Adds a part; shapes of a part with a `side` are kept apart as "shape.side"."""
-        self._parts[material].append((part, rig, side))
+    def add(self, material: str, patch: Patch, rig: Rig, side: str = "") -> None:
+        """Adds a patch; shapes of a patch with a `side` are kept apart as "shape.side"."""
+        self._patches[material].append((patch, rig, side))
 
-    def add_pair(self, material: str, part: Part, rig: Rig, mirror_rig: Rig | None = None) -> None:
-        """Adds a part of the character's left and its mirror image on the right."""
-        self.add(material, part, rig, "left")
-        self.add(material, mirrored(part), mirror_rig or rig, "right")
+    def add_pair(self, material: str, patch: Patch, rig: Rig, mirror_rig: Rig | None = None) -> None:
+        """Adds a patch of the character's left and its mirror image on the right."""
+        self.add(material, patch, rig, "left")
+        self.add(material, mirrored(patch), mirror_rig or rig, "right")
 
-    def finished(self) -> "Finished":
-        """All parts as flat arrays."""
+    def finished(self) -> "FlatMesh":
+        """All patches as flat arrays."""
         positions, normals, uvs, weights, edges, triangles = [], [], [], [], [], []
         runs: dict[str, tuple[int, int]] = {}
         shapes: dict[str, list[tuple[Ints, Array]]] = {}
         count = drawn = 0
-        for material, parts in self._parts.items():
+        for material, patches in self._patches.items():
             first = drawn
-            for part, rig, side in parts:
-                size = len(part.positions)
-                positions.append(part.positions)
-                normals.append(part.normals)
-                uvs.append(part.uvs)
-                weights.append(rig(part.positions))
-                edges.append(np.ones(size) if part.edge is None else part.edge)
-                triangles.append(part.triangles + count)
-                drawn += len(part.triangles)
-                for name, moved in part.shapes.items():
-                    offsets = moved - part.positions
+            for patch, rig, side in patches:
+                size = len(patch.positions)
+                positions.append(patch.positions)
+                normals.append(patch.normals)
+                uvs.append(patch.uvs)
+                weights.append(rig(patch.positions))
+                edges.append(np.ones(size) if patch.edge is None else patch.edge)
+                triangles.append(patch.triangles + count)
+                drawn += len(patch.triangles)
+                for name, moved in patch.shapes.items():
+                    offsets = moved - patch.positions
                     touched = np.flatnonzero(np.abs(offsets).max(axis=1) > 1e-6).astype(np.int32)
                     key = f"{name}.{side}" if side else name
                     shapes.setdefault(key, []).append((touched + np.int32(count), offsets[touched]))
                 count += size
             runs[material] = (first, drawn - first)
-        return Finished(
+        return FlatMesh(
             np.concatenate(positions),
             np.concatenate(normals),
             np.concatenate(uvs),
@@ -270,7 +272,7 @@ class Mesh:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FlatMesh:
     """A mesh as flat arrays; n vertices, m triangles, b bones."""
 
     positions: Array

@@ -4,6 +4,7 @@ import html
 from collections.abc import Sequence
 
 from farm.models.inventory import Inventory
+from farm.poses import MANY_TARGETS, has_many
 
 _HEADINGS = ("model", "format", "title", "vertices", "morphs", "targets", "samples", "neck, head", "textures", "notes")
 
@@ -12,8 +13,9 @@ def overview_page(found: Sequence[tuple[str, Inventory]], refused: Sequence[tupl
     """The page's HTML. `found` are (path, inventory), `refused` are (path, reason)."""
     rows = "\n".join(_rows(path, inventory) for path, inventory in found)
     bad = "\n".join(f"<li><code>{_safe(path)}</code>: {_safe(reason)}</li>" for path, reason in refused)
-    full = sum(inventory.target_morphs > 5 for _, inventory in found)
-    summary = f"{len(found)} models, {full} of them with more than five target morphs; {len(refused)} files refused."
+    full = sum(has_many(inventory.target_morphs) for _, inventory in found)
+    many = f"{full} of them with more than {MANY_TARGETS} target morphs"
+    summary = f"{len(found)} models, {many}; {len(refused)} files refused."
     return _PAGE.format(
         summary=summary,
         headings="".join(f"<th>{heading}</th>" for heading in _HEADINGS),

@@ -17,10 +17,10 @@ from farm.models import inventory
 from farm.models.archive import unpack
 from farm.models.description import Character
 from farm.models.inventory import Inventory
-from farm.models.pmd import read_pmd
-from farm.models.pmx import read_pmx
+from farm.models.mmd.pmd import read_pmd
+from farm.models.mmd.pmx import read_pmx
 from farm.models.textures import find_texture
-from farm.models.vrm import read_vrm
+from farm.models.vrm.reader import read_vrm
 
 _READERS = {".pmx": read_pmx, ".pmd": read_pmd, ".vrm": read_vrm}
 SUFFIXES = tuple(_READERS)

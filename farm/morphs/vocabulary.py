@@ -11,9 +11,6 @@ from farm import __version__
 from farm.morphs.names import normalise
 from farm.morphs.panels import Panel
 
-POSE_ENTRIES = 17
-"""Entries of the pose vector that morphs set; the three rotations follow them."""
-
 
 class Side(StrEnum):
     """Which half of the face a target morph moves, from the character's own view."""
@@ -89,6 +86,11 @@ def _tables() -> tuple[dict[str, Target], dict[str, list[_Rule]]]:
     return targets, rules
 
 
+def _pose_names() -> tuple[str, ...]:
+    names = {target.entries[0]: target.name for target in target_morphs() if len(target.entries) == 1}
+    return tuple(names[entry].replace("/", "_") for entry in sorted(names))
+
+
 def all_targets() -> dict[str, Target]:
     """Every target by name, extended ones included, in the vocabulary's order."""
     return dict(_tables()[0])
@@ -108,3 +110,8 @@ def recognise(name: str, panel: Panel | None) -> tuple[Target, int] | None:
         if rule.panel is None or rule.panel == panel:
             return rule.target, rule.rank
     return None
+
+
+POSE_NAMES = _pose_names()
+"""The entries of the pose vector that morphs set, in order, as columns are called; the three rotations follow them."""
+POSE_ENTRIES = len(POSE_NAMES)

@@ -109,10 +109,10 @@ def submit(
     api = Api(url)
     batches: list[str] = []
     began = time.perf_counter()
-    for number, part in enumerate(batched(models, batch_size, strict=False)):
-        batches.append(api.submit(part, f"stress-{number}"))
+    for number, some in enumerate(batched(models, batch_size, strict=False)):
+        batches.append(api.submit(some, f"stress-{number}"))
         onlooker.newest = batches[-1]
-        advance(len(part))
+        advance(len(some))
     seconds = time.perf_counter() - began
     api.close()
     return batches, seconds

@@ -5,22 +5,14 @@ they die. In a folder of its own, on free ports; ends as a whole.
 import contextlib
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-import httpx
-
-from farm.errors import ServiceError
 from farm.jobs.connection import Connection
-from farm.process import die_with_parent
-from farm.stack import free_port, valkey_command
-
-_START_SECONDS = 60.0
-_STOP_SECONDS = 10.0
+from farm.process import Child, wait_until_ready
+from farm.stack import api_answers, free_port, redis_answers, valkey_command
 
 
 class Rig:
@@ -39,8 +31,8 @@ class Rig:
             "FARM_LEASE_SECONDS": str(lease_seconds),
             "TMPDIR": str(home),
         }
-        self._servers: dict[str, subprocess.Popen[bytes]] = {}
-        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._servers: dict[str, Child] = {}
+        self._workers: dict[str, Child] = {}
 
     def __enter__(self) -> "Rig":
         try:
@@ -50,11 +42,11 @@ class Rig:
                 "--dir", str(self._home / "valkey"), "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
                 "--maxmemory-policy", "noeviction",
             ])  # fmt: skip
-            self._wait("valkey", self._redis_answers)
+            self._wait("valkey", lambda: redis_answers(self.connection))
             self._servers["api"] = self._spawn(
                 "api", [sys.executable, "-m", "farm", "api", "--port", str(self._api_port)]
             )
-            self._wait("api", self._api_answers)
+            self._wait("api", lambda: api_answers(self.api_url))
         except BaseException:
             self.stop()
             raise
@@ -82,24 +74,22 @@ class Rig:
     def mend(self) -> int:
         """Start workers again that died of SIGKILL; how many. Raises ServiceError when anything ended otherwise."""
         self.check()
-        dead = [name for name, process in self._workers.items() if process.poll() is not None]
-        for name in dead:
-            code = self._workers[name].returncode
-            if code != -signal.SIGKILL:
-                raise ServiceError(f"Worker {name} ended with code {code}. {self._last_words(name)}")
-            self._start_worker(name)
+        dead = [child for child in self._workers.values() if child.code is not None]
+        for child in dead:
+            if child.code != -signal.SIGKILL:
+                child.check()
+            child.restart()
         return len(dead)
 
     def check(self) -> None:
         """Raise ServiceError when a server has ended."""
-        for name, process in self._servers.items():
-            if process.poll() is not None:
-                raise ServiceError(f"The {name} ended with code {process.returncode}. {self._last_words(name)}")
+        for child in self._servers.values():
+            child.check()
 
     def cpu_seconds(self) -> dict[str, float]:
         """Processor time of "valkey", "api" and "workers" so far. What a worker used that was killed is left out."""
-        sessions = {process.pid: name for name, process in self._servers.items()}
-        sessions |= {process.pid: "workers" for process in self._workers.values()}
+        sessions = {child.pid: name for name, child in self._servers.items()}
+        sessions |= {child.pid: "workers" for child in self._workers.values()}
         seconds = dict.fromkeys((*self._servers, "workers"), 0.0)
         for file in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):  # it has just ended
@@ -111,53 +101,15 @@ class Rig:
 
     def stop(self) -> None:
         """End everything; safe to call again."""
-        for processes, end in ((self._workers, signal.SIGKILL), (self._servers, signal.SIGTERM)):
-            for process in processes.values():
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, end)
-            for process in processes.values():
-                try:
-                    process.wait(_STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
-            processes.clear()
+        for children, number in ((self._workers, signal.SIGKILL), (self._servers, signal.SIGTERM)):
+            for child in children.values():
+                child.signal(number)
+            for child in children.values():
+                child.reap()
+            children.clear()
 
-    def _spawn(
-        self, name: str, command: Sequence[str], environment: dict[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
-        with (self._home / f"{name}.log").open("ab") as sink:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **self._environment, **(environment or {})},
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
-
-    def _last_words(self, name: str) -> str:
-        text = (self._home / f"{name}.log").read_text(errors="replace")
-        return "Its last words:\n" + "\n".join(text.strip().splitlines()[-8:])
-
-    def _redis_answers(self) -> bool:
-        try:
-            self.connection.check()
-        except ServiceError:
-            return False
-        return True
-
-    def _api_answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.api_url}/readyz", timeout=5, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
+    def _spawn(self, name: str, command: Sequence[str], environment: dict[str, str] | None = None) -> Child:
+        return Child(name, command, self._home / f"{name}.log", {**self._environment, **(environment or {})})
 
     def _wait(self, name: str, answers: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while not answers():
-            self.check()
-            if time.monotonic() > deadline:
-                raise ServiceError(f"The {name} does not answer after {_START_SECONDS:.0f} s.")
-            time.sleep(0.05)
+        wait_until_ready(self._servers[name], answers, self.check)

@@ -28,10 +28,10 @@ from farm.spec import RenderSpec
 from farm.storage import ObjectStore, open_store
 from farm.stress.fates import Fate, Odds
 from farm.worker import shutdown
-from farm.worker.attempt import Hand
+from farm.worker.attempt import JobRunner
 from farm.worker.celery_app import RENDER_TASK, make_app, node
-from farm.worker.duty import Duty
 from farm.worker.heart import Heart
+from farm.worker.presence import Presence
 
 _SLICE_SECONDS = 0.25
 """A fake drawing says so often how far it is."""
@@ -106,32 +106,32 @@ def main(seed: int, failures: float, deaths: float, seconds_per_job: float, ledg
     odds = Odds(seed, failures, deaths)
     shutdown.prepare(Path(tempfile.mkdtemp(prefix="farm-worker-")))
 
-    def make_hand(whole_worker: list[int]) -> Hand:
+    def make_runner(whole_worker: list[int]) -> JobRunner:
         connection = Connection(settings.redis_url, settings.lease_seconds)
         queue = Queue(connection)
         renderer = FakeRenderer(open_store(settings), odds, seconds_per_job, ledger, whole_worker)
         heart = Heart(queue, renderer, shutdown.due, settings.job_seconds, 2**40)
         heart.start()
-        return Hand(node(settings), JobStore(connection), queue, Workers(connection), renderer, heart)
+        return JobRunner(node(settings), JobStore(connection), queue, Workers(connection), renderer, heart)
 
-    (_run_celery if celery else _run_loop)(settings, make_hand)
+    (_run_celery if celery else _run_loop)(settings, make_runner)
 
 
-def _run_celery(settings: Settings, make_hand: Callable[[list[int]], Hand]) -> None:
+def _run_celery(settings: Settings, make_runner: Callable[[list[int]], JobRunner]) -> None:
     """What `farm.worker.tasks` and `farm worker` do, with one pool process."""
     from celery.signals import worker_process_init, worker_ready
 
     app = make_app(settings)
     name = node(settings)
-    duty = Duty(app, settings, name, concurrency=1)
+    presence = Presence(app, settings, name, concurrency=1)
 
     @cache
-    def hand() -> Hand:
-        return make_hand([os.getppid()])
+    def runner() -> JobRunner:
+        return make_runner([os.getppid()])
 
     @app.task(name=RENDER_TASK)  # type: ignore[untyped-decorator]
     def render_next() -> None:
-        hand().wake(shutdown.announced)
+        runner().wake(shutdown.announced)
 
     @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def _begin(**_: object) -> None:
@@ -139,24 +139,24 @@ def _run_celery(settings: Settings, make_hand: Callable[[list[int]], Hand]) -> N
 
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
-        duty.start()
+        presence.start()
 
     app.worker_main(
         ["worker", "--concurrency=1", f"--hostname={name}", "--loglevel=INFO", "--without-mingle", "--without-gossip"]
     )
 
 
-def _run_loop(settings: Settings, make_hand: Callable[[list[int]], Hand]) -> None:
+def _run_loop(settings: Settings, make_runner: Callable[[list[int]], JobRunner]) -> None:
     """Job after job, without tickets."""
     told_to_stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told_to_stop.set())
-    duty = Duty(make_app(settings), settings, node(settings), concurrency=1)
-    duty.start()
-    hand = make_hand([])
+    presence = Presence(make_app(settings), settings, node(settings), concurrency=1)
+    presence.start()
+    runner = make_runner([])
     while not told_to_stop.is_set():
-        if not hand.work():
+        if not runner.work():
             time.sleep(_IDLE_SECONDS)
-    duty.stop()
+    presence.stop()
 
 
 if __name__ == "__main__":

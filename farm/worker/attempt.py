@@ -28,7 +28,7 @@ from farm.jobs.store import JobStore
 from farm.jobs.workers import MAX_BLAME, Workers
 from farm.spec import RenderSpec
 from farm.worker import metrics
-from farm.worker.heart import Heart, Limb
+from farm.worker.heart import DrawingProcess, Heart
 
 log = logging.getLogger(__name__)
 _REPORT_SECONDS = 0.5
@@ -43,7 +43,7 @@ _AWAKE_SECONDS = 1.0
 were rendered before take milliseconds, less than a ticket costs."""
 
 
-class Renderer(Limb, Protocol):
+class Renderer(DrawingProcess, Protocol):
     """What draws."""
 
     name: str
@@ -57,8 +57,11 @@ class Renderer(Limb, Protocol):
 
 
 @dataclass(slots=True)
-class Hand:
-    """A worker process's way of working. `losses` counts its attempts in a row that ended without a result."""
+class JobRunner:
+    """Runs one job after the other in a worker's process.
+
+    `losses` counts its attempts in a row that ended without a result.
+    """
 
     worker: str
     jobs: JobStore

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from farm.drawing.render import Interrupted
 from farm.errors import BlenderMemoryError, BlenderTimeoutError, FarmError, ServiceError
-from farm.jobs.queue import PULSE_SECONDS, Order, Queue
+from farm.jobs.queue import PULSE_SECONDS, Instruction, Queue
 from farm.jobs.states import StaleAttempt
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,8 @@ _PATIENCE_SECONDS = 3.0
 """How long an attempt that is told to end may take to notice; it looks after every shot."""
 
 
-class Limb(Protocol):
-    """What the heart watches: the process that draws."""
+class DrawingProcess(Protocol):
+    """The process that draws, as the heart watches it."""
 
     def resident(self) -> int:
         """Bytes of memory that it takes."""
@@ -50,9 +50,14 @@ class Heart:
     """Start it once; `begin` and `end` stand around every attempt."""
 
     def __init__(
-        self, queue: Queue, limb: Limb, told_to_stop: Callable[[], bool], job_seconds: float, memory_bytes: int
+        self,
+        queue: Queue,
+        process: DrawingProcess,
+        told_to_stop: Callable[[], bool],
+        job_seconds: float,
+        memory_bytes: int,
     ) -> None:
-        self._queue, self._limb, self._told_to_stop = queue, limb, told_to_stop
+        self._queue, self._process, self._told_to_stop = queue, process, told_to_stop
         self._job_seconds, self._memory_bytes = job_seconds, memory_bytes
         self._lock = threading.Lock()
         self._beat: _Beat | None = None
@@ -101,10 +106,10 @@ class Heart:
             if beat.verdict is not None and self._must_be_killed(beat):
                 with self._lock:  # not the next attempt's Blender
                     if self._beat is beat:
-                        self._limb.interrupt(beat.verdict)
+                        self._process.interrupt(beat.verdict)
 
     def _prolong(self, beat: _Beat) -> None:
-        """Keep the lease while an attempt that was told to end ends: it may be storing its parts or its result."""
+        """Keep the lease while an attempt that was told to end ends: it may be storing a checkpoint or its result."""
         try:
             self._queue.pulse(beat.job, beat.attempt)
         except ServiceError as error:
@@ -125,13 +130,13 @@ class Heart:
             silent = time.monotonic() - beat.heard  # the question itself may have waited long
             if silent > self._queue.lease_seconds * _SURE_SHARE:
                 return Interrupted(f"Redis did not answer for {silent:.0f} s: {error}", "lease-unsure")
-            order = Order.GO_ON
+            order = Instruction.GO_ON
         match order:
-            case Order.STALE:
+            case Instruction.STALE:
                 return StaleAttempt(f"Attempt {beat.attempt} of job {beat.job} is over: cancelled, or somebody else's.")
-            case Order.PAUSED:
+            case Instruction.PAUSED:
                 return Interrupted("The batch is paused.", "paused")
-            case Order.YIELD:
+            case Instruction.YIELD:
                 return Interrupted("A batch of higher priority needed the worker.", "yielded")
         if self._told_to_stop():
             return Interrupted("The worker was told to stop.", "worker-stopped")
@@ -139,7 +144,7 @@ class Heart:
             return BlenderTimeoutError(
                 f"The attempt took longer than {self._job_seconds:.0f} s; FARM_JOB_SECONDS sets the limit."
             )
-        resident = self._limb.resident()
+        resident = self._process.resident()
         if resident > self._memory_bytes:
             return BlenderMemoryError(
                 f"Blender took {resident / 2**30:.1f} GiB of memory, over the limit of {self._memory_bytes / 2**30:.1f}; "

@@ -9,7 +9,8 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from prometheus_client import multiprocess
 
 from farm.dataset.manifest import MANIFEST, read_manifest, result_object
-from farm.drawing import parts
+from farm.drawing import checkpoints
+from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import FarmError, NotFoundError, RenderError, StorageError
@@ -24,7 +25,7 @@ from farm.settings import Settings
 from farm.spec import RenderSpec, StyleName
 from farm.storage import ObjectStore, open_store
 from farm.worker import metrics, shutdown
-from farm.worker.attempt import Hand
+from farm.worker.attempt import JobRunner
 from farm.worker.celery_app import RENDER_TASK, make_app, node
 from farm.worker.heart import Heart
 
@@ -51,9 +52,8 @@ class BlenderRenderer:
             data = self._store.get(key)
         except NotFoundError:
             return None
-        parts.discard(
-            self._store, job.render_key
-        )  # of an attempt that ended between the manifest and its own clearing up
+        # Those of an attempt that ended between the manifest and its own clearing up.
+        checkpoints.discard(self._store, job.render_key)
         try:
             return read_manifest(data, key).warnings
         except StorageError as error:
@@ -71,7 +71,8 @@ class BlenderRenderer:
         def stage(name: str, seconds: float) -> None:
             metrics.STAGES.labels(name).observe(seconds)
 
-        warnings = render(job, spec, self._store, self._blender, Reporter(images, stage, drawn))
+        assignment = Assignment(job.model, job.annotation, job.samples, job.render_key, spec)
+        warnings = render(assignment, self._store, self._blender, Reporter(images, stage, drawn))
         if self._blender.renderer:
             self.name = self._blender.renderer
             metrics.RENDERER.labels(self.name).set(1)
@@ -92,7 +93,7 @@ def _blender() -> Blender:
 
 
 @cache
-def _hand() -> Hand:
+def _runner() -> JobRunner:
     settings = Settings()
     connection = Connection(settings.redis_url, settings.lease_seconds)
     queue = Queue(connection)
@@ -100,7 +101,7 @@ def _hand() -> Hand:
     memory = int(settings.blender_memory_gib * 2**30)
     heart = Heart(queue, renderer, shutdown.due, settings.job_seconds, memory)
     heart.start()
-    return Hand(node(settings), JobStore(connection), queue, Workers(connection), renderer, heart)
+    return JobRunner(node(settings), JobStore(connection), queue, Workers(connection), renderer, heart)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
@@ -119,4 +120,4 @@ def _end(**_: object) -> None:
 @app.task(name=RENDER_TASK)  # type: ignore[untyped-decorator]
 def render_next() -> None:
     """Render the next job, if there is one. Every outcome is in the job's record; the task itself always ends well."""
-    _hand().wake(shutdown.announced)
+    _runner().wake(shutdown.announced)

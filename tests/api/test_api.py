@@ -20,8 +20,8 @@ from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, Manifest
 from farm.jobs.connection import Connection
 from farm.jobs.queue import Queue
 from farm.jobs.workers import Workers
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import upload_form
-from farm.models.pmx_writer import pmx_bytes
 from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.storage import LocalStore, S3Store

@@ -21,9 +21,10 @@ from farm.jobs.connection import Connection
 from farm.jobs.events import BEGINNING, Events, EventsLostError
 from farm.jobs.states import Job, job_id
 from farm.jobs.store import JobStore, new_id, utc_now
+from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
-from tests.support.servers import Api, api_server, end, spawn, wait_until
+from tests.support.servers import Api, api_server, end, wait_until
 
 SECRET = "the receiver's secret"
 

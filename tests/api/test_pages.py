@@ -19,6 +19,7 @@ from farm.jobs.states import Job, State
 from farm.jobs.store import JobStore, new_id, utc_now
 from farm.jobs.workers import Workers
 from farm.keys import Role, entry_for, new_key
+from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
 from farm.storage import LocalStore
@@ -420,7 +421,7 @@ def test_nothing_needs_scrolling_sideways_on_a_telephone(farm: Farm, page: Page)
 def valkey_on(port: int, folder: Path) -> Iterator[None]:
     """A server that can go and come back."""
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
-    process = servers.spawn([*valkey_command(), *options], folder / "valkey.log")
+    process = spawn([*valkey_command(), *options], folder / "valkey.log")
     try:
         yield
     finally:

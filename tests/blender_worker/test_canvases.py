@@ -13,8 +13,8 @@ from farm.dataset.similarity import ssim
 from farm.drawing.blender import Blender
 from farm.models.description import Character, MaterialMorph, MaterialOffset
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_model, to_bytes, unfold
-from farm.models.pmx_writer import pmx_bytes
 from farm.morphs.panels import Panel
 from farm.poses import Partition
 from farm.spec import CanvasName

@@ -21,8 +21,8 @@ from farm.models.description import (
     VertexMorph,
 )
 from farm.models.materials import MaterialFlag
-from farm.models.pmd_writer import pmd_bytes
-from farm.models.pmx_writer import Layout, pmx_bytes
+from farm.models.mmd.pmd_writer import pmd_bytes
+from farm.models.mmd.pmx_writer import Layout, pmx_bytes
 from farm.morphs.panels import Panel
 from farm.poses import rotation_matrix
 from tests.blender_worker.evaluation import Asked, evaluate

@@ -10,8 +10,8 @@ import pytest
 from farm import pipe
 from farm.drawing.blender import Blender
 from farm.models.description import Character
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character, read_model, to_bytes, unfold
-from farm.models.pmx_writer import pmx_bytes
 from farm.poses import Partition
 from tests.support.fixtures import alpha_box
 

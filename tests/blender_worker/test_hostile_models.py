@@ -12,8 +12,8 @@ from farm import pipe
 from farm.drawing.blender import Blender
 from farm.errors import ModelError, RenderError
 from farm.models.description import Character, GroupMorph, Panel, VertexMorph
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character, read_model, to_bytes, unfold
-from farm.models.pmx_writer import pmx_bytes
 from farm.morphs.annotation import sampled_targets
 from farm.poses import Partition
 

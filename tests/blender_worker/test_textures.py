@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blender_worker.character.textures import MAX_SIDE, Texture, UnreadableTextureError, decode, linear_of, srgb_of
+from blender_worker.character.textures import MAX_SIDE, Texture, UnreadableTextureError, decode
 
 
 def picture() -> Image.Image:
@@ -94,10 +94,3 @@ def test_reducing_does_not_let_transparent_texels_colour_their_neighbours() -> N
 
     assert found[3] == 64
     assert np.abs(found[:3].astype(int) - [200, 100, 50]).max() <= 2
-
-
-def test_the_srgb_curve_and_its_inverse_meet() -> None:
-    values = np.linspace(0, 1, 256, dtype=np.float32)
-
-    np.testing.assert_allclose(srgb_of(linear_of(values)), values, atol=1e-5)
-    assert linear_of(np.float32([0.5]))[0] == pytest.approx(0.2140, abs=1e-4)

@@ -102,19 +102,19 @@ class Chaos:
         self.farm.start_redis()
 
     def wipe_redis(self) -> None:
-        self.farm.parts.connection.redis.flushall()
+        self.farm.services.connection.redis.flushall()
         time.sleep(self.dice.uniform(0, 2))
-        reconcile(self.farm.store, self.farm.parts.jobs)
+        reconcile(self.farm.store, self.farm.services.jobs)
 
     def restart_api(self) -> None:
         self.farm.stop_api(self.dice.choice([signal.SIGKILL, signal.SIGTERM]))
         self.farm.start_api()
 
     def pause(self) -> None:
-        batch = self.dice.choice([batch.id for batch in self.farm.parts.jobs.batches(3)])
-        self.farm.parts.desk.set_paused(batch, True)
+        batch = self.dice.choice([batch.id for batch in self.farm.services.jobs.batches(3)])
+        self.farm.services.batches.set_paused(batch, True)
         time.sleep(self.dice.uniform(0, 4))
-        self.farm.parts.desk.set_paused(batch, False)
+        self.farm.services.batches.set_paused(batch, False)
 
     def break_store(self) -> None:
         assert self.farm.proxy is not None
@@ -126,8 +126,8 @@ class Chaos:
 def _forget_everything(farm: Farm) -> None:
     """Results, so that they are rendered again; and earlier batches, which a lost Redis would bring back."""
     farm.store.delete_all("batches/")
-    for batch in farm.parts.jobs.batches(100):
-        farm.parts.jobs.remove_batch(batch.id)
+    for batch in farm.services.jobs.batches(100):
+        farm.services.jobs.remove_batch(batch.id)
     farm.store.delete_all("renders/")
 
 
@@ -143,10 +143,10 @@ def play(chaos: Chaos, packages: list[Package], expected: Results) -> list[str]:
     farm.wait_for_end(batches, ROUND_SECONDS)
     # Enough bad luck uses a job's attempts up; then an operator asks for another try.
     for batch in batches:
-        quarantined = farm.parts.jobs.batch(batch).counts[State.QUARANTINED]
+        quarantined = farm.services.jobs.batch(batch).counts[State.QUARANTINED]
         if quarantined:
             chaos.counts["quarantined, then retried"] += quarantined
-            farm.parts.desk.retry(batch)
+            farm.services.batches.retry(batch)
     farm.wait_for_end(batches, ROUND_SECONDS)
     chaos.counts["jobs"] += len(batches) * len(packages)
     chaos.counts["attempts lost"] += sum(job.attempt - 1 for batch in batches for job in farm.jobs(batch))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from api.parts import Parts, make_parts
+from api.services import Services, make_services
 from farm.catalog import Catalog
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
@@ -25,6 +25,7 @@ from farm.jobs.batches import Batch
 from farm.jobs.states import Job
 from farm.jobs.submission import Entry, Request
 from farm.models.package import Package
+from farm.process import spawn
 from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
@@ -32,8 +33,8 @@ from farm.storage import LocalStore, ObjectStore, S3Store
 from tests.chaos.processes import descendants, gone, signal_all
 from tests.support.audit import audit
 from tests.support.faults import FaultyProxy
-from tests.support.fixtures import job_for
-from tests.support.servers import S3Server, end, spawn, wait_until
+from tests.support.fixtures import assignment_for
+from tests.support.servers import S3Server, end, wait_until
 
 LEASE_SECONDS = 6.0
 QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
@@ -60,7 +61,7 @@ def undisturbed(folder: Path, packages: list[Package], specs: list[RenderSpec]) 
         for package in packages:
             Catalog(store).add(package)
             for spec in specs:
-                render(job_for(package, spec), spec, store, blender, QUIET)
+                render(assignment_for(package, spec), store, blender, QUIET)
     finally:
         blender.stop()
     return results_of(store)
@@ -112,7 +113,7 @@ class Farm:
             fields = {name.removeprefix("FARM_").lower(): value for name, value in direct.items()}
             self.store = S3Store(bucket, Settings.model_validate(fields))
         fields = {name.removeprefix("FARM_").lower(): value for name, value in self.environment.items()}
-        self.parts: Parts = make_parts(Settings.model_validate(fields))
+        self.services: Services = make_services(Settings.model_validate(fields))
         self.workers: dict[str, RunningWorker] = {}
         self._redis: subprocess.Popen[bytes] | None = None
         self._api: subprocess.Popen[bytes] | None = None
@@ -140,7 +141,7 @@ class Farm:
 
     def _redis_answers(self) -> bool:
         try:
-            self.parts.connection.check()
+            self.services.connection.check()
         except ServiceError:  # it refuses, or reads its file
             return False
         return True
@@ -214,15 +215,15 @@ class Farm:
     def submit(self, packages: list[Package], spec: RenderSpec) -> str:
         """A batch of these models; its id."""
         for package in packages:
-            self.parts.catalog.add(package)
+            self.services.catalog.add(package)
         entries = [Entry(package.id, package.name) for package in packages]
-        batch, _ = self.parts.desk.submit(Request(entries, spec))
+        batch, _ = self.services.batches.submit(Request(entries, spec))
         return batch.id
 
     def batch(self, batch: str) -> Batch | None:
         """The batch; None while Redis does not answer."""
         try:
-            return self.parts.jobs.batch(batch)
+            return self.services.jobs.batch(batch)
         except ServiceError:
             return None
 
@@ -242,11 +243,11 @@ class Farm:
 
     def jobs(self, batch: str) -> list[Job]:
         """The batch's jobs."""
-        return self.parts.jobs.jobs(batch)
+        return self.services.jobs.jobs(batch)
 
     def endings(self) -> Counter[str]:
         """How often each job became done, by the stream of events."""
-        events = self.parts.connection.redis.xrange("farm:events")
+        events = self.services.connection.redis.xrange("farm:events")
         data = [json.loads(values["data"]) for _, values in events if values["kind"] == "job"]
         return Counter(event["job"] for event in data if event["state"] == "done")
 
@@ -271,7 +272,7 @@ class Farm:
                 found.append(f"{key} has other bytes than the undisturbed run")
             elif key not in results:
                 found.append(f"{key} is missing")
-        return found + audit(self.parts.connection)
+        return found + audit(self.services.connection)
 
 
 @contextmanager

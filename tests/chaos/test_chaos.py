@@ -106,10 +106,10 @@ def test_redis_wiped_and_rebuilt_from_the_store(
         done, running = farm.submit(packages, SHORT), farm.submit(packages[:1], LONG)
         farm.wait_for_end([done])
         farm.wait_for_images(running, 100)
-        farm.parts.desk.set_priority(running, 3)
-        before = farm.parts.jobs.batch(done)
+        farm.services.batches.set_priority(running, 3)
+        before = farm.services.jobs.batch(done)
 
-        farm.parts.connection.redis.flushall()
+        farm.services.connection.redis.flushall()
         command = [sys.executable, "-m", "farm", "reconcile"]
         answer = subprocess.run(
             command, env={**os.environ, **farm.environment}, capture_output=True, text=True, timeout=60, check=False
@@ -117,9 +117,9 @@ def test_redis_wiped_and_rebuilt_from_the_store(
 
         assert answer.returncode == 0, answer.stderr
         assert "2" in answer.stdout
-        rebuilt = farm.parts.jobs.batch(done)
+        rebuilt = farm.services.jobs.batch(done)
         assert (rebuilt.record, rebuilt.counts, rebuilt.ended) == (before.record, before.counts, True)
-        assert farm.parts.jobs.batch(running).priority == 3
+        assert farm.services.jobs.batch(running).priority == 3
         farm.wait_for_end([running])
         assert farm.complaints([done, running], {**short_results, **long_results}, wiped=True) == []
 
@@ -218,7 +218,7 @@ def test_a_model_that_always_crashes_blender_is_quarantined_and_the_others_finis
             """Blender gets a real SIGSEGV whenever it has drawn something of that model."""
             first: dict[int, int] = {}
             while not over.wait(0.05):
-                job = farm.parts.jobs.job(poison)
+                job = farm.services.jobs.job(poison)
                 if not job.state.active or job.images_done == 0:
                     continue
                 worker = farm.workers[job.worker.removeprefix("worker@")]
@@ -241,7 +241,7 @@ def test_a_model_that_always_crashes_blender_is_quarantined_and_the_others_finis
         assert bad.error_code == "blender-died"
 
         # WHEN the operator asks for another try, THEN it is like any other model.
-        farm.parts.desk.retry(batch)
+        farm.services.batches.retry(batch)
         farm.wait_for_end([batch])
         assert farm.complaints([batch], short_results) == []
 
@@ -304,6 +304,6 @@ def test_the_api_restarts_under_an_open_event_stream(
         thread.join(30)
 
         assert not thread.is_alive()
-        written = farm.parts.connection.redis.xrange("farm:events")
+        written = farm.services.connection.redis.xrange("farm:events")
         assert [id_ for id_, _ in heard] == [id_ for id_, values in written if values["batch"] == batch]
         assert farm.complaints([batch], short_results) == []

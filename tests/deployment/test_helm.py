@@ -33,6 +33,7 @@ import yaml
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from farm.keys import Keys, Principal, Role, entry_for
+from farm.process import spawn
 from farm.settings import Settings
 from farm.stack import free_port
 from tests.support import servers
@@ -845,7 +846,7 @@ def test_the_api_runs_as_the_chart_starts_it_and_lets_in_who_has_a_key(
         "FARM_REDIS_URL": fresh_redis,
         "FARM_STORAGE_URL": f"file://{tmp_path}/store",
     }
-    api = servers.spawn([sys.executable, "-m", "farm", *command], tmp_path / "api.log", given)
+    api = spawn([sys.executable, "-m", "farm", *command], tmp_path / "api.log", given)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
 

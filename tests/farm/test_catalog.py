@@ -7,8 +7,8 @@ import pytest
 
 from farm.catalog import Catalog
 from farm.errors import ConflictError, NotFoundError, OutdatedModelError
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, receive
-from farm.models.pmx_writer import pmx_bytes
 from farm.storage import LocalStore
 from tests.farm.models import made_files as made
 

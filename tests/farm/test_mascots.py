@@ -9,7 +9,7 @@ import pytest
 
 from farm.mascots import momo, nagi, write_mascots
 from farm.mascots.cast import MASCOTS
-from farm.mascots.face import Eye, EyeShape
+from farm.mascots.eye import Eye, EyeShape
 from farm.mascots.kit import SKULL, Mascot
 from farm.models.description import Character, GroupMorph, VertexMorph
 from farm.morphs.panels import Panel

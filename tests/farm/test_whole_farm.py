@@ -16,8 +16,9 @@ import pytest
 from farm.client import FarmClient, JobView, UploadedModel
 from farm.dataset.output import unpack_result
 from farm.models.description import Character
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character
-from farm.models.pmx_writer import pmx_bytes
+from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port
 from tests.support import servers
@@ -174,7 +175,7 @@ def test_a_killed_worker_process_costs_one_attempt(
 def test_flower_shows_the_worker(farm: Farm, tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "farm", "flower", "--port", str(port)]
-    flower = servers.spawn(command, tmp_path / "flower.log", farm.environment)
+    flower = spawn(command, tmp_path / "flower.log", farm.environment)
     try:
         servers.wait_until(lambda: worker_in_flower(port), "Flower showing the worker")
     finally:

@@ -23,10 +23,10 @@ from pathlib import Path
 
 from farm.errors import FarmError
 from farm.models.inventory import Inventory
+from farm.models.mmd.pmd_writer import pmd_bytes
+from farm.models.mmd.pmx_writer import Layout, pmx_bytes
 from farm.models.package import receive, to_bytes
-from farm.models.pmd_writer import pmd_bytes
-from farm.models.pmx_writer import Layout, pmx_bytes
-from farm.models.vrm_writer import vrm_bytes
+from farm.models.vrm.writer import vrm_bytes
 from tests.farm.models import made_files as made
 
 SECONDS = 2.0

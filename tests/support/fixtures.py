@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from farm.jobs.states import Job, job_id
+from farm.drawing.assignment import Assignment
 from farm.mascots import write_mascots
 from farm.models.package import Package, read_model
 from farm.morphs.annotation import sampled_targets
@@ -73,19 +73,11 @@ def fresh_redis(redis_url: str) -> str:
     return redis_url
 
 
-def job_for(package: Package, spec: RenderSpec, batch: str = "batch", index: int = 0) -> Job:
-    """A job that renders `package` with the proposals of its names."""
+def assignment_for(package: Package, spec: RenderSpec) -> Assignment:
+    """All of `package` as `spec` says, with the proposals of its names."""
     annotation = package.inventory.annotation
     samples = spec.samples_of(sample_count(sampled_targets(annotation)))
-    return Job(
-        id=job_id(batch, index),
-        model=package.id,
-        name=package.name,
-        annotation=annotation,
-        samples=samples,
-        images_total=spec.images_of(samples),
-        render_key=render_key(package.id, annotation, spec),
-    )
+    return Assignment(package.id, annotation, samples, render_key(package.id, annotation, spec), spec)
 
 
 def read_mascot(mascots: dict[str, Path], name: str) -> Package:

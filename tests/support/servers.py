@@ -1,6 +1,5 @@
 """Real servers for tests: started on free ports of the loopback interface, ended with the test run."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -14,10 +13,9 @@ from pathlib import Path
 
 import httpx
 
-from farm.errors import ServiceError
 from farm.jobs.connection import Connection
-from farm.process import die_with_parent
-from farm.stack import free_port, valkey_command
+from farm.process import signal_group, spawn
+from farm.stack import free_port, redis_answers, valkey_command
 
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key"
 
@@ -30,35 +28,10 @@ def wait_until(done: Callable[[], bool], what: str, seconds: float = 60.0) -> No
         time.sleep(0.05)
 
 
-def spawn(command: list[str], log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own that ends with the test run, its output in `log`."""
-    with log.open("ab") as sink:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
-
-
 def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
     """End a process and its group, and wait for it."""
-    try:
-        os.killpg(process.pid, how)
-    except ProcessLookupError:
-        pass
+    signal_group(process, how)
     process.wait(30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        Connection(url).check()
-    except ServiceError:
-        return False
-    return True
 
 
 @contextmanager
@@ -70,7 +43,7 @@ def redis_server(folder: Path, command: list[str] | None = None) -> Iterator[str
     process = spawn([*(command or valkey_command()), *options], folder / "server.log")
     try:
         url = f"redis://127.0.0.1:{port}/0"
-        wait_until(lambda: _answers(url), "Redis answering")
+        wait_until(lambda: redis_answers(Connection(url)), "Redis answering")
         yield url
     finally:
         end(process)

@@ -18,10 +18,11 @@ from PIL import Image
 from farm.cli import main
 from farm.client import FarmClient
 from farm.dataset.output import COLUMNS, read_output
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_model
-from farm.models.pmx_writer import pmx_bytes
 from farm.morphs.refs import unpacked
 from farm.morphs.vocabulary import target_morphs
+from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port
 from tests.farm.models import made_files as made
@@ -105,7 +106,7 @@ def test_nothing_is_left_running_however_it_ends(mascots: dict[str, Path], tmp_p
     command = [sys.executable, "-m", "farm", "render", str(mascots["nagi"]), "--out", str(tmp_path / "out")]
     command += ["--samples", "5000", "--size", "48"]
     environment = {"FARM_TEST_MARK": str(tmp_path)}
-    process = servers.spawn(command, tmp_path / "log", environment)
+    process = spawn(command, tmp_path / "log", environment)
     servers.wait_until(lambda: any("blender_worker" in line for line in processes_with(mark)), "Blender starting")
     time.sleep(1)
 
@@ -149,7 +150,7 @@ def test_inspect_writes_a_page_that_trusts_no_name(mascots: dict[str, Path], tmp
     assert "&lt;script&gt;alert(1)" in page
     assert "[bad].pmd" in page
     assert "まばたき" in page
-    assert "1 models, 0 of them with more than five target morphs; 1 files refused." in page
+    assert "1 models, 0 of them with more than 5 target morphs; 1 files refused." in page
 
 
 def test_inspect_of_a_folder_is_a_table_and_bad_files_make_the_exit_code_1(
@@ -352,7 +353,7 @@ def test_a_folder_with_earlier_results_stays_whole(mascots: dict[str, Path], tmp
 @pytest.mark.blender
 def test_two_renders_into_one_folder_do_not_mix(mascots: dict[str, Path], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "farm", "render", str(mascots["nagi"]), "--out", str(tmp_path / "out")]
-    first = servers.spawn([*command, "--samples", "500", "--size", "48"], tmp_path / "log")
+    first = spawn([*command, "--samples", "500", "--size", "48"], tmp_path / "log")
     try:
         servers.wait_until(lambda: (tmp_path / "out").exists(), "the first render starting")
         second = farm("render", mascots["momo"], "--out", tmp_path / "out", *SMALL)
@@ -422,7 +423,7 @@ def test_a_farm_that_comes_up_again_finishes_what_it_had_begun(mascots: dict[str
     # GIVEN a farm that is killed in the middle of a model
     def up(port: int) -> tuple[subprocess.Popen[bytes], FarmClient]:
         command = [sys.executable, "-m", "farm", "up", "--home", str(tmp_path / "home"), "--port", str(port)]
-        process = servers.spawn([*command, "--workers", "1"], tmp_path / "log")
+        process = spawn([*command, "--workers", "1"], tmp_path / "log")
         url = f"http://127.0.0.1:{port}"
         servers.wait_until(lambda: "submit" in (tmp_path / "log").read_text(), "the farm coming up")
         return process, FarmClient(url)

@@ -20,6 +20,7 @@ from farm.jobs.states import State, cancel, claim, fail, finish, job_id, lose
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Workers
 from farm.keys import Role, entry_for, new_key
+from farm.process import spawn
 from farm.spec import RenderSpec
 from tests.support import servers
 
@@ -206,7 +207,7 @@ def test_a_key_is_taken_from_the_environment_and_its_role_counts(farm: Farm, tmp
 def test_watching_ends_with_the_batch_and_tells_of_failures(farm: Farm, tmp_path: Path) -> None:
     batch = farm.submit().id
     log = tmp_path / "log"
-    watching = servers.spawn(farm.command("watch", batch), log, {"FARM_API_URL": farm.api.url})
+    watching = spawn(farm.command("watch", batch), log, {"FARM_API_URL": farm.api.url})
     time.sleep(2)
     farm.end(job_id(batch, 0), State.DONE)
     farm.end(job_id(batch, 1), State.QUARANTINED)
@@ -222,7 +223,7 @@ def test_waiting_can_be_interrupted_and_leaves_the_batch_running(
 ) -> None:
     log = tmp_path / "log"
     command = farm.command("submit", mascots["momo"], "--wait", *SMALL)
-    waiting = servers.spawn(command, log, {"FARM_API_URL": farm.api.url})
+    waiting = spawn(command, log, {"FARM_API_URL": farm.api.url})
     servers.wait_until(lambda: log.read_text().startswith("batch "), "the submission")
     batch = log.read_text().split()[1]
     time.sleep(0.5)

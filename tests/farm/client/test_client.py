@@ -21,7 +21,7 @@ from farm.jobs.connection import Connection
 from farm.jobs.states import Job, State, claim, fail, finish, job_id, lose, progress
 from farm.jobs.store import JobStore, new_id, utc_now
 from farm.jobs.workers import Workers
-from farm.models.pmx_writer import pmx_bytes
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.poses import Partition
 from farm.settings import Settings
 from farm.spec import RenderSpec

@@ -8,7 +8,7 @@ import pytest
 from farm.dataset.validation import check_labels, check_pictures
 from farm.errors import InvalidSampleError
 from farm.labels import LabelName, Part
-from farm.pipe import Landmark, Marks
+from farm.pipe import LandmarkLabel, Marks
 from tests.farm.drawing.test_label_files import CAMERA
 
 SIZE = 32
@@ -34,8 +34,8 @@ def good_labels() -> tuple[dict[LabelName, np.ndarray], Marks]:
         LabelName.UV: np.zeros((SIZE, SIZE, 2), np.float32),
         LabelName.FLOW: np.zeros((SIZE, SIZE, 2), np.float32),
     }
-    nose = Landmark(x=16.5, y=16.5, point=(0.0, 0.0, 1.5), visible=True)
-    hidden = Landmark(x=-40.0, y=2.0, point=(-1.0, 0.0, 1.5), visible=False)
+    nose = LandmarkLabel(x=16.5, y=16.5, point=(0.0, 0.0, 1.5), visible=True)
+    hidden = LandmarkLabel(x=-40.0, y=2.0, point=(-1.0, 0.0, 1.5), visible=False)
     marks = Marks(
         landmarks={"nose": nose, "chin": hidden},
         head_box=(8.0, 8.0, 24.0, 24.0),

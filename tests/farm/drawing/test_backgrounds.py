@@ -19,7 +19,6 @@ from farm.backgrounds import (
     check_pictures,
     choose,
     chosen,
-    compose,
     decode,
     find_pictures,
     ground,
@@ -27,6 +26,8 @@ from farm.backgrounds import (
     size_of,
 )
 from farm.catalog import Catalog
+from farm.colour import laid_over
+from farm.drawing.assignment import Assignment
 from farm.drawing.grounds import Grounds
 from farm.errors import BackgroundError, NotFoundError
 from farm.spec import RenderSpec
@@ -249,7 +250,7 @@ def test_opaque_shows_the_picture_and_transparent_the_ground() -> None:
     behind = random.integers(0, 256, (16, 16, 3), np.uint8)
     picture[:8, :, 3], picture[8:, :, 3] = 255, 0
 
-    composed = compose(picture, behind)
+    composed = laid_over(picture, behind)
 
     assert composed.dtype == np.uint8
     np.testing.assert_array_equal(composed[:8], picture[:8, :, :3])
@@ -261,7 +262,7 @@ def test_between_them_light_is_mixed_and_not_bytes() -> None:
     picture = random.integers(0, 256, (64, 64, 4), np.uint8)
     behind = random.integers(0, 256, (64, 64, 3), np.uint8)
 
-    composed = compose(picture, behind)
+    composed = laid_over(picture, behind)
 
     alpha = picture[..., 3:] / 255
     expected = linear(picture[..., :3] / 255) * alpha + linear(behind / 255) * (1 - alpha)
@@ -274,7 +275,7 @@ def test_between_them_light_is_mixed_and_not_bytes() -> None:
 def test_half_of_white_over_black_is_the_byte_188() -> None:
     picture = np.full((1, 1, 4), (255, 255, 255, 128), np.uint8)
 
-    assert compose(picture, np.zeros((1, 1, 3), np.uint8)).tolist() == [[[188, 188, 188]]]
+    assert laid_over(picture, np.zeros((1, 1, 3), np.uint8)).tolist() == [[[188, 188, 188]]]
 
 
 # --- In a worker
@@ -290,14 +291,14 @@ class CountingCatalog(Catalog):
         return super().background(background_id)
 
 
-def test_a_job_fetches_each_background_once_however_many_threads_ask(tmp_path: Path) -> None:
+def test_each_background_is_fetched_once_however_many_threads_ask(tmp_path: Path) -> None:
     # GIVEN more backgrounds than stay in memory
     catalog = CountingCatalog(tmp_path / "store")
     kept = [normalise(saved(noise(seed=seed)), "x") for seed in range(40)]
     for background in kept:
         catalog.add_background(background)
     spec = RenderSpec(seed=1, size=32, backgrounds=tuple(background.id for background in kept))
-    grounds = Grounds(spec, MODEL, catalog, tmp_path / "room")
+    grounds = Grounds(Assignment(MODEL, {}, 200, "key", spec), catalog, tmp_path / "room")
 
     # WHEN two threads ask for many samples
     with ThreadPoolExecutor(2) as pool:
@@ -316,7 +317,9 @@ def test_a_job_fetches_each_background_once_however_many_threads_ask(tmp_path: P
 
 def test_a_background_that_is_gone_is_not_found_every_time(tmp_path: Path) -> None:
     spec = RenderSpec(backgrounds=IDS[:1])
-    grounds = Grounds(spec, MODEL, Catalog(LocalStore(tmp_path / "store")), tmp_path / "room")
+    grounds = Grounds(
+        Assignment(MODEL, {}, 200, "key", spec), Catalog(LocalStore(tmp_path / "store")), tmp_path / "room"
+    )
 
     for sample in range(2):
         with pytest.raises(NotFoundError, match="POST /v1/backgrounds"):

@@ -10,7 +10,7 @@ from PIL import Image
 from farm.drawing.label_files import ARRAYS_SUFFIX, MARKS_SUFFIX, PARTS_SUFFIX, label_files
 from farm.drawing.npz import encode_npz
 from farm.labels import PART_COLOURS, LabelName, Part
-from farm.pipe import CameraLabel, Landmark, Marks
+from farm.pipe import CameraLabel, LandmarkLabel, Marks
 
 SIZE = 16
 CAMERA = CameraLabel(
@@ -20,7 +20,7 @@ CAMERA = CameraLabel(
     rotation_pivot=(0.0, 0.0, 1.2),
 )
 MARKS = Marks(
-    landmarks={"nose": Landmark(x=4.5, y=5.5, point=(0.0, 0.1, 1.9), visible=True)},
+    landmarks={"nose": LandmarkLabel(x=4.5, y=5.5, point=(0.0, 0.1, 1.9), visible=True)},
     head_box=(1.0, 2.0, 12.0, 13.0),
     face_box=None,
     camera=CAMERA,

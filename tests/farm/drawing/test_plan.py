@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from farm.drawing.plan import plan
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import receive
-from farm.models.pmx_writer import pmx_bytes
 from farm.morphs.expressions import Rule
 from farm.morphs.refs import MorphRef
 from farm.poses import NEUTRAL

@@ -14,15 +14,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from farm.backgrounds import choose, compose, decode, ground, normalise
+from farm.backgrounds import choose, decode, ground, normalise
 from farm.catalog import Catalog
+from farm.colour import laid_over
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, Manifest, result_object
 from farm.dataset.output import POSE_COLUMNS, read_output, unpack_result, write_gallery, write_poses
 from farm.dataset.shards import read_shard
+from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import BlenderDiedError, MappingError, NotFoundError, StorageError
-from farm.jobs.states import Job, StaleAttempt
+from farm.jobs.states import StaleAttempt
 from farm.models.package import Package
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.refs import BARE, MorphRef
@@ -32,7 +34,7 @@ from farm.spec import CameraSpec, RenderSpec
 from farm.storage import LocalStore
 from farm.styles import PAPER_STYLES
 from farm.views import draw_views
-from tests.support.fixtures import job_for, read_mascot
+from tests.support.fixtures import assignment_for, read_mascot
 
 pytestmark = pytest.mark.blender
 SPEC = RenderSpec(seed=42, samples=4, size=48)
@@ -70,42 +72,42 @@ def results(store_folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def rendered(
     blender: Blender, packages: dict[str, Package], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, Job]]:
-    """Both mascots, nagi first; the store's folder and the jobs."""
+) -> tuple[Path, dict[str, Assignment]]:
+    """Both mascots, nagi first; the store's folder and the assignments."""
     folder = tmp_path_factory.mktemp("store")
     store = store_with(folder, packages)
-    jobs = {name: job_for(packages[name], SPEC) for name in ("nagi", "momo")}
-    for job in jobs.values():
-        render(job, SPEC, store, blender, QUIET)
-    return folder, jobs
+    assignments = {name: assignment_for(packages[name], SPEC) for name in ("nagi", "momo")}
+    for assignment in assignments.values():
+        render(assignment, store, blender, QUIET)
+    return folder, assignments
 
 
-def manifest_of(folder: Path, job: Job) -> Manifest:
-    return Manifest.model_validate_json((folder / result_object(job.render_key, MANIFEST)).read_bytes())
+def manifest_of(folder: Path, assignment: Assignment) -> Manifest:
+    return Manifest.model_validate_json((folder / result_object(assignment.render_key, MANIFEST)).read_bytes())
 
 
 def test_another_worker_in_another_order_gives_the_same_bytes(
-    rendered: tuple[Path, dict[str, Job]], packages: dict[str, Package], tmp_path: Path
+    rendered: tuple[Path, dict[str, Assignment]], packages: dict[str, Package], tmp_path: Path
 ) -> None:
     store = store_with(tmp_path / "store", packages)
     other = Blender()
     try:
         for name in ("momo", "nagi"):
-            render(job_for(packages[name], SPEC), SPEC, store, other, QUIET)
+            render(assignment_for(packages[name], SPEC), store, other, QUIET)
     finally:
         other.stop()
 
     assert results(tmp_path / "store") == results(rendered[0])
 
 
-def test_a_result_holds_every_image_once_in_its_shard(rendered: tuple[Path, dict[str, Job]]) -> None:
-    folder, jobs = rendered
-    for job in jobs.values():
-        manifest = manifest_of(folder, job)
+def test_a_result_holds_every_image_once_in_its_shard(rendered: tuple[Path, dict[str, Assignment]]) -> None:
+    folder, assignments = rendered
+    for assignment in assignments.values():
+        manifest = manifest_of(folder, assignment)
         assert len(manifest.images) == 4 * 2 * 4
         assert {(s.style, s.partition) for s in manifest.shards} == {(s, p) for s in PAPER_STYLES for p in Partition}
         for shard in manifest.shards:
-            path = folder / result_object(job.render_key, shard.file)
+            path = folder / result_object(assignment.render_key, shard.file)
             assert hashlib.sha256(path.read_bytes()).hexdigest() == shard.sha256
             assert path.stat().st_size == shard.bytes
             members = dict(read_shard(path))
@@ -118,14 +120,14 @@ def test_a_result_holds_every_image_once_in_its_shard(rendered: tuple[Path, dict
                 with Image.open(io.BytesIO(members[image.file])) as picture:
                     assert (picture.size, picture.mode) == ((48, 48), "RGBA")
         for basis in manifest.basis:
-            data = (folder / result_object(job.render_key, basis.file)).read_bytes()
+            data = (folder / result_object(assignment.render_key, basis.file)).read_bytes()
             assert hashlib.sha256(data).hexdigest() == basis.sha256
 
 
-def test_the_poses_in_the_manifest_are_those_of_the_seed(rendered: tuple[Path, dict[str, Job]]) -> None:
-    folder, jobs = rendered
-    for job in jobs.values():
-        manifest = manifest_of(folder, job)
+def test_the_poses_in_the_manifest_are_those_of_the_seed(rendered: tuple[Path, dict[str, Assignment]]) -> None:
+    folder, assignments = rendered
+    for assignment in assignments.values():
+        manifest = manifest_of(folder, assignment)
         targets = sampled_targets(manifest.annotation)
         for image in manifest.images:
             sample = draw(image.seed, manifest.model.id, image.sample, targets)
@@ -140,19 +142,21 @@ def test_the_poses_in_the_manifest_are_those_of_the_seed(rendered: tuple[Path, d
                 assert image.pose[17:] == (0, 0, 0)
 
 
-def test_the_partitions_of_a_sample_share_their_morphs(rendered: tuple[Path, dict[str, Job]]) -> None:
-    folder, jobs = rendered
+def test_the_partitions_of_a_sample_share_their_morphs(rendered: tuple[Path, dict[str, Assignment]]) -> None:
+    folder, assignments = rendered
     by_sample: dict[int, set[tuple[float, ...]]] = {}
-    for image in manifest_of(folder, jobs["nagi"]).images:
+    for image in manifest_of(folder, assignments["nagi"]).images:
         by_sample.setdefault(image.sample, set()).add(image.pose[:17])
     assert [len(poses) for poses in by_sample.values()] == [1] * 4
     assert len({pose for poses in by_sample.values() for pose in poses}) == 4
 
 
-def test_the_output_folder_agrees_with_the_manifest(rendered: tuple[Path, dict[str, Job]], tmp_path: Path) -> None:
+def test_the_output_folder_agrees_with_the_manifest(
+    rendered: tuple[Path, dict[str, Assignment]], tmp_path: Path
+) -> None:
     # GIVEN a result laid out as a person gets it
-    folder, jobs = rendered
-    manifest = manifest_of(folder, jobs["nagi"])
+    folder, assignments = rendered
+    manifest = manifest_of(folder, assignments["nagi"])
 
     def fetch(file: str, path: Path) -> None:
         path.write_bytes((folder / result_object(manifest.render_key, file)).read_bytes())
@@ -194,10 +198,10 @@ def test_views_and_backgrounds_change_nothing_but_what_they_should(
     camera = CameraSpec(views=2, yaw=(-50, 50), elevation=(-10, 10))
     plain = RenderSpec(seed=5, samples=3, size=48, styles=("flat", "ink"), camera=camera)
     over = plain.model_copy(update={"backgrounds": tuple(background.id for background in kept)})
-    jobs = [job_for(packages["momo"], spec) for spec in (plain, over)]
-    for job, spec in zip(jobs, (plain, over), strict=True):
-        render(job, spec, store, blender, QUIET)
-    manifests = [manifest_of(tmp_path / "store", job) for job in jobs]
+    assignments = [assignment_for(packages["momo"], spec) for spec in (plain, over)]
+    for assignment in assignments:
+        render(assignment, store, blender, QUIET)
+    manifests = [manifest_of(tmp_path / "store", assignment) for assignment in assignments]
 
     # THEN each picture is the transparent one over its sample's background, and all else is equal
     def members(manifest: Manifest) -> dict[tuple[str, str, str], bytes]:
@@ -217,7 +221,7 @@ def test_views_and_backgrounds_change_nothing_but_what_they_should(
         with Image.open(io.BytesIO(files[0][key])) as one, Image.open(io.BytesIO(files[1][key])) as two:
             assert (one.mode, two.mode) == ("RGBA", "RGB")
             behind = ground(pixels[after.background.id], after.background, 48)
-            np.testing.assert_array_equal(np.asarray(two), compose(np.asarray(one), behind))
+            np.testing.assert_array_equal(np.asarray(two), laid_over(np.asarray(one), behind))
         label = json.loads(files[1][*key[:2], before.file.replace(".png", ".json")])
         assert label["background"] == after.background.model_dump()
         assert label["view"] == after.view.model_dump()
@@ -241,19 +245,19 @@ def test_a_background_that_left_the_store_leaves_no_manifest(
 ) -> None:
     store = store_with(tmp_path / "store", {"momo": packages["momo"]})
     spec = RenderSpec(samples=2, size=48, styles=("flat",), backgrounds=("5" * 64,))
-    job = job_for(packages["momo"], spec)
+    assignment = assignment_for(packages["momo"], spec)
 
     with pytest.raises(NotFoundError, match="There is no background"):
-        render(job, spec, store, blender, QUIET)
+        render(assignment, store, blender, QUIET)
 
-    assert not store.exists(result_object(job.render_key, MANIFEST))
+    assert not store.exists(result_object(assignment.render_key, MANIFEST))
 
 
 def test_a_worker_that_crashes_half_way_leaves_no_manifest_and_the_next_attempt_gives_the_same_bytes(
-    rendered: tuple[Path, dict[str, Job]], packages: dict[str, Package], tmp_path: Path
+    rendered: tuple[Path, dict[str, Assignment]], packages: dict[str, Package], tmp_path: Path
 ) -> None:
     store = store_with(tmp_path / "store", {"nagi": packages["nagi"]})
-    job = job_for(packages["nagi"], SPEC)
+    assignment = assignment_for(packages["nagi"], SPEC)
     blender = Blender()
 
     def kill_once(message: str, seconds: float) -> None:
@@ -262,28 +266,29 @@ def test_a_worker_that_crashes_half_way_leaves_no_manifest_and_the_next_attempt_
             os.kill(blender._process.pid, signal.SIGKILL)
 
     with pytest.raises(BlenderDiedError):
-        render(job, SPEC, store, blender, Reporter(QUIET.images, kill_once, QUIET.drawn))
-    assert not store.exists(result_object(job.render_key, MANIFEST))
+        render(assignment, store, blender, Reporter(QUIET.images, kill_once, QUIET.drawn))
+    assert not store.exists(result_object(assignment.render_key, MANIFEST))
 
-    render(job, SPEC, store, blender, QUIET)
+    render(assignment, store, blender, QUIET)
     blender.stop()
 
-    before = {key: value for key, value in results(rendered[0]).items() if job.render_key in key}
+    before = {key: value for key, value in results(rendered[0]).items() if assignment.render_key in key}
     assert results(tmp_path / "store") == before
 
 
 def test_bare_names_give_the_same_result_as_the_morphs_that_they_mean(
-    rendered: tuple[Path, dict[str, Job]], packages: dict[str, Package], blender: Blender, tmp_path: Path
+    rendered: tuple[Path, dict[str, Assignment]], packages: dict[str, Package], blender: Blender, tmp_path: Path
 ) -> None:
-    folder, jobs = rendered
-    bare = {target: MorphRef(index=BARE, name=morph.name) for target, morph in jobs["momo"].annotation.items()}
+    folder, assignments = rendered
+    momo = assignments["momo"]
+    bare = {target: MorphRef(index=BARE, name=morph.name) for target, morph in momo.annotation.items()}
     store = store_with(tmp_path / "store", {"momo": packages["momo"]})
 
-    render(replace(jobs["momo"], annotation=bare), SPEC, store, blender, QUIET)
+    render(replace(momo, annotation=bare), store, blender, QUIET)
 
-    there = {key: digest for key, digest in results(folder).items() if jobs["momo"].render_key in key}
+    there = {key: digest for key, digest in results(folder).items() if momo.render_key in key}
     assert results(tmp_path / "store") == there
-    assert manifest_of(tmp_path / "store", jobs["momo"]).annotation == jobs["momo"].annotation
+    assert manifest_of(tmp_path / "store", momo).annotation == momo.annotation
 
 
 @pytest.mark.parametrize(
@@ -297,19 +302,19 @@ def test_bare_names_give_the_same_result_as_the_morphs_that_they_mean(
 def test_an_annotation_that_does_not_fit_the_model_is_refused_before_anything_is_drawn(
     packages: dict[str, Package], tmp_path: Path, morph: MorphRef, sentence: str
 ) -> None:
-    job = job_for(packages["momo"], SPEC)
-    job = replace(job, annotation=job.annotation | {"mouth/a": morph})
+    assignment = assignment_for(packages["momo"], SPEC)
+    assignment = replace(assignment, annotation=assignment.annotation | {"mouth/a": morph})
     store = store_with(tmp_path / "store", {"momo": packages["momo"]})
 
     with pytest.raises(MappingError, match=sentence):
-        render(job, SPEC, store, Blender(), QUIET)
+        render(assignment, store, Blender(), QUIET)
 
     assert not (tmp_path / "store" / "renders").exists()
 
 
 def test_an_attempt_that_is_over_stops_drawing(blender: Blender, packages: dict[str, Package], tmp_path: Path) -> None:
     store = store_with(tmp_path / "store", {"momo": packages["momo"]})
-    job = job_for(packages["momo"], RenderSpec(samples=200, size=48))
+    assignment = assignment_for(packages["momo"], RenderSpec(samples=200, size=48))
     seen: list[int] = []
 
     def cancelled(count: int) -> None:
@@ -318,7 +323,7 @@ def test_an_attempt_that_is_over_stops_drawing(blender: Blender, packages: dict[
             raise StaleAttempt("cancelled")
 
     with pytest.raises(StaleAttempt):
-        render(job, RenderSpec(samples=200, size=48), store, blender, with_images(cancelled))
+        render(assignment, store, blender, with_images(cancelled))
 
     assert max(seen) < 60
     assert not (tmp_path / "store" / "renders").exists()
@@ -329,10 +334,10 @@ def with_images(images: Callable[[int], None]) -> Reporter:
 
 
 def test_a_manifest_of_an_earlier_format_is_refused_with_a_sentence(
-    rendered: tuple[Path, dict[str, Job]], tmp_path: Path
+    rendered: tuple[Path, dict[str, Assignment]], tmp_path: Path
 ) -> None:
-    folder, jobs = rendered
-    current = json.loads((folder / result_object(jobs["momo"].render_key, MANIFEST)).read_bytes())
+    folder, assignments = rendered
+    current = json.loads((folder / result_object(assignments["momo"].render_key, MANIFEST)).read_bytes())
     (tmp_path / "momo").mkdir()
     (tmp_path / "momo" / MANIFEST).write_text(json.dumps({**current, "format": 2}))
 

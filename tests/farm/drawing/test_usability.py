@@ -13,11 +13,11 @@ from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import UnusableModelError
 from farm.models.description import Character
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
-from farm.models.pmx_writer import pmx_bytes
 from farm.spec import RenderSpec
 from farm.storage import LocalStore
-from tests.support.fixtures import GOOD_SURVEY, job_for
+from tests.support.fixtures import GOOD_SURVEY, assignment_for
 
 QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
 SPEC = RenderSpec(samples=1, size=64)
@@ -100,14 +100,14 @@ def test_a_face_that_cannot_be_seen_fails_the_model_unless_it_is_wanted(
     blender = Blender()
     try:
         with pytest.raises(UnusableModelError, match=word):
-            render(job_for(package, SPEC), SPEC, store, blender, QUIET)
+            render(assignment_for(package, SPEC), store, blender, QUIET)
 
         wanted = SPEC.model_copy(update={"keep_unusable": True})
-        job = job_for(package, wanted)
-        warnings = render(job, wanted, store, blender, QUIET)
+        assignment = assignment_for(package, wanted)
+        warnings = render(assignment, store, blender, QUIET)
     finally:
         blender.stop()
 
     assert any(word in warning for warning in warnings)
-    manifest = Manifest.model_validate_json(store.get(result_object(job.render_key, MANIFEST)))
+    manifest = Manifest.model_validate_json(store.get(result_object(assignment.render_key, MANIFEST)))
     assert reasons_against(manifest.survey)

@@ -100,7 +100,7 @@ def batch_with(paused: bool = False, ended: bool = False, **counts: int) -> Batc
     ],
 )
 def test_one_word_says_how_a_batch_stands(batch: Batch, word: str) -> None:
-    assert overview.standing_word(batch) == word
+    assert overview.state_word(batch) == word
 
 
 def totals(rate: float = 0.0, backlog: int = 0, **counts: int) -> Totals:

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 
 from farm.errors import ConflictError, NotFoundError
 from farm.jobs import states
-from farm.jobs.queue import Order
+from farm.jobs.queue import Instruction
 from farm.jobs.states import Job, StaleAttempt, State
 from tests.support import servers
 from tests.support.audit import audit
@@ -130,7 +130,7 @@ def test_who_was_too_late_for_a_job_leaves_the_lease_of_its_attempt_alone(core: 
     assert not core.queue.put_back(job.id, 5.0)
 
     assert core.queue.leased() == [job.id]
-    assert core.queue.pulse(job.id, claimed.attempt) is Order.GO_ON
+    assert core.queue.pulse(job.id, claimed.attempt) is Instruction.GO_ON
 
 
 def test_a_late_claim_takes_the_job_out_of_the_queue(core: Core) -> None:
@@ -190,14 +190,14 @@ def test_a_pulse_prolongs_the_lease_and_says_what_to_do(core: Core) -> None:
     core.begin()
     core.silence(job.id)
 
-    assert core.queue.pulse(job.id, 1) is Order.GO_ON
+    assert core.queue.pulse(job.id, 1) is Instruction.GO_ON
     assert core.queue.overdue(10) == []
     core.queue.set_paused(job.batch, True)
-    assert core.queue.pulse(job.id, 1) is Order.PAUSED
-    assert core.queue.pulse(job.id, 2) is Order.STALE
+    assert core.queue.pulse(job.id, 1) is Instruction.PAUSED
+    assert core.queue.pulse(job.id, 2) is Instruction.STALE
     core.jobs.change(job.id, states.cancel)
-    assert core.queue.pulse(job.id, 1) is Order.STALE
-    assert core.queue.pulse("nothing-3", 1) is Order.STALE
+    assert core.queue.pulse(job.id, 1) is Instruction.STALE
+    assert core.queue.pulse("nothing-3", 1) is Instruction.STALE
     assert core.queue.leased() == []
 
 
@@ -206,18 +206,18 @@ def test_a_worker_yields_to_a_higher_priority_that_waits_and_only_one_at_a_time(
     core.begin("worker@a"), core.begin("worker@b")
     core.add(5, priority=1)
 
-    def both() -> list[Order]:
+    def both() -> list[Instruction]:
         return [core.queue.pulse(job.id, 1) for job in jobs]
 
-    begun, heard = time.monotonic(), [Order.GO_ON] * 2
-    while heard == [Order.GO_ON] * 2:
+    begun, heard = time.monotonic(), [Instruction.GO_ON] * 2
+    while heard == [Instruction.GO_ON] * 2:
         assert time.monotonic() - begun < 10
         heard = both()
         time.sleep(0.05)
 
     assert 1.9 < time.monotonic() - begun < 4
-    assert Counter(heard) == {Order.YIELD: 1, Order.GO_ON: 1}
-    assert both() == [Order.GO_ON] * 2
+    assert Counter(heard) == {Instruction.YIELD: 1, Instruction.GO_ON: 1}
+    assert both() == [Instruction.GO_ON] * 2
 
 
 def test_a_worker_does_not_yield_to_the_same_or_a_lower_priority_or_a_paused_batch(core: Core) -> None:
@@ -227,7 +227,7 @@ def test_a_worker_does_not_yield_to_the_same_or_a_lower_priority_or_a_paused_bat
 
     until = time.monotonic() + 3
     while time.monotonic() < until:
-        assert core.queue.pulse(job.id, 1) is Order.GO_ON
+        assert core.queue.pulse(job.id, 1) is Instruction.GO_ON
         time.sleep(0.2)
 
 
@@ -439,7 +439,7 @@ class Farm(RuleBasedStateMachine):
         order = self.core.queue.pulse(job, attempt)
         known = self.truth.get(job)
         own = known is not None and known.state.active and known.attempt == attempt
-        assert (order is Order.STALE) == (not own)
+        assert (order is Instruction.STALE) == (not own)
 
     @rule(which=st.integers(0, 50), everything=st.booleans())
     def silence(self, which: int, everything: bool) -> None:

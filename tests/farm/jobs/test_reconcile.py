@@ -12,7 +12,7 @@ from farm.dataset.manifest import MANIFEST, result_object
 from farm.jobs import states
 from farm.jobs.reconcile import Reconciled, reconcile
 from farm.jobs.states import State
-from farm.jobs.submission import Desk, Entry, Request
+from farm.jobs.submission import BatchControl, Entry, Request
 from farm.models.package import Package
 from farm.morphs.annotation import resolve
 from farm.morphs.refs import BARE
@@ -36,8 +36,8 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 @pytest.fixture
-def desk(core: Core, store: LocalStore) -> Desk:
-    return Desk(Catalog(store), core.book, core.jobs, core.queue, lambda count: None)
+def control(core: Core, store: LocalStore) -> BatchControl:
+    return BatchControl(Catalog(store), core.book, core.jobs, core.queue, lambda count: None)
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +70,17 @@ def picture(core: Core) -> dict[str, tuple[object, ...]]:
     return seen
 
 
-def test_batches_come_back_as_they_were(core: Core, desk: Desk, store: LocalStore, entries: list[Entry]) -> None:
+def test_batches_come_back_as_they_were(
+    core: Core, control: BatchControl, store: LocalStore, entries: list[Entry]
+) -> None:
     specs = [RenderSpec(seed=seed, samples=2, size=48) for seed in range(4)]
-    first = desk.submit(Request(entries, specs[0], name="first", priority=2))[0]
+    first = control.submit(Request(entries, specs[0], name="first", priority=2))[0]
     finish_one(core, store)
-    desk.submit(Request(entries, specs[1], paused=True))
-    cancelled = desk.submit(Request(entries, specs[2]))[0]
-    desk.cancel(cancelled.id)
-    desk.set_priority(desk.submit(Request(entries, specs[3]))[0].id, -4)
-    desk.set_paused(first.id, True)
+    control.submit(Request(entries, specs[1], paused=True))
+    cancelled = control.submit(Request(entries, specs[2]))[0]
+    control.cancel(cancelled.id)
+    control.set_priority(control.submit(Request(entries, specs[3]))[0].id, -4)
+    control.set_paused(first.id, True)
     before = picture(core)
     core.connection.redis.flushall()
 
@@ -90,10 +92,12 @@ def test_batches_come_back_as_they_were(core: Core, desk: Desk, store: LocalStor
     assert picture(core) == before
 
 
-def test_only_what_is_not_known_is_rebuilt(core: Core, desk: Desk, store: LocalStore, entries: list[Entry]) -> None:
-    desk.submit(Request(entries, RenderSpec(seed=1)))
+def test_only_what_is_not_known_is_rebuilt(
+    core: Core, control: BatchControl, store: LocalStore, entries: list[Entry]
+) -> None:
+    control.submit(Request(entries, RenderSpec(seed=1)))
     core.connection.redis.flushall()
-    present = desk.submit(Request(entries, RenderSpec(seed=2)))[0]
+    present = control.submit(Request(entries, RenderSpec(seed=2)))[0]
     core.begin()
     before = core.jobs.jobs(present.id)
 
@@ -104,9 +108,9 @@ def test_only_what_is_not_known_is_rebuilt(core: Core, desk: Desk, store: LocalS
 
 
 def test_the_work_goes_on_after_it_and_nothing_done_is_done_again(
-    core: Core, desk: Desk, store: LocalStore, entries: list[Entry]
+    core: Core, control: BatchControl, store: LocalStore, entries: list[Entry]
 ) -> None:
-    desk.submit(Request(entries, RenderSpec(seed=1)))
+    control.submit(Request(entries, RenderSpec(seed=1)))
     done = finish_one(core, store)
     core.connection.redis.flushall()
 
@@ -118,30 +122,30 @@ def test_the_work_goes_on_after_it_and_nothing_done_is_done_again(
 
 
 def test_jobs_of_a_cancelled_batch_that_were_asked_for_again_are_not_cancelled_again(
-    core: Core, desk: Desk, store: LocalStore, entries: list[Entry]
+    core: Core, control: BatchControl, store: LocalStore, entries: list[Entry]
 ) -> None:
-    batch = desk.submit(Request(entries, RenderSpec(seed=1)))[0].id
-    desk.cancel(batch)
-    desk.retry_job(f"{batch}-1")
+    batch = control.submit(Request(entries, RenderSpec(seed=1)))[0].id
+    control.cancel(batch)
+    control.retry_job(f"{batch}-1")
     core.connection.redis.flushall()
     reconcile(store, core.jobs)
     assert [job.state for job in core.jobs.jobs(batch)] == [State.CANCELLED, State.QUEUED]
 
-    desk.retry(batch, frozenset((State.CANCELLED,)))
+    control.retry(batch, frozenset((State.CANCELLED,)))
     core.connection.redis.flushall()
     reconcile(store, core.jobs)
     assert [job.state for job in core.jobs.jobs(batch)] == [State.QUEUED, State.QUEUED]
 
-    desk.cancel(batch)
+    control.cancel(batch)
     core.connection.redis.flushall()
     reconcile(store, core.jobs)
     assert core.jobs.batch(batch).ended
 
 
 def test_what_an_older_renderer_made_is_found_under_its_own_name(
-    core: Core, desk: Desk, store: LocalStore, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+    core: Core, control: BatchControl, store: LocalStore, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch = desk.submit(Request(entries, RenderSpec(seed=1)))[0].id
+    batch = control.submit(Request(entries, RenderSpec(seed=1)))[0].id
     finish_one(core, store), finish_one(core, store)
     core.connection.redis.flushall()
     monkeypatch.setattr("farm.spec.RENDERER_VERSION", 10_000)
@@ -152,7 +156,7 @@ def test_what_an_older_renderer_made_is_found_under_its_own_name(
 
 
 def test_an_order_of_an_earlier_version_comes_back_with_its_bare_names(
-    core: Core, desk: Desk, store: LocalStore, entries: list[Entry]
+    core: Core, desk: BatchControl, store: LocalStore, entries: list[Entry]
 ) -> None:
     batch = desk.submit(Request(entries, RenderSpec(seed=1)))[0].id
     before = core.jobs.jobs(batch)
@@ -171,9 +175,9 @@ def test_an_order_of_an_earlier_version_comes_back_with_its_bare_names(
 
 
 def test_a_damaged_order_is_named_and_the_others_come_back(
-    core: Core, desk: Desk, store: LocalStore, entries: list[Entry]
+    core: Core, control: BatchControl, store: LocalStore, entries: list[Entry]
 ) -> None:
-    whole = desk.submit(Request(entries, RenderSpec(seed=1)))[0].id
+    whole = control.submit(Request(entries, RenderSpec(seed=1)))[0].id
     store.put("batches/0123/order.json", b'{"id": 1')
     store.put("batches/4567/standing.json", b"{}")  # what is left of a batch that was forgotten
     core.connection.redis.flushall()
@@ -185,12 +189,12 @@ def test_a_damaged_order_is_named_and_the_others_come_back(
 
 
 def test_batches_come_back_in_the_order_of_submission(
-    core: Core, desk: Desk, store: LocalStore, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+    core: Core, control: BatchControl, store: LocalStore, entries: list[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = []
     for second in (5, 3, 9, 1):
         monkeypatch.setattr("farm.jobs.submission.utc_now", lambda s=second: f"2026-01-01T00:00:0{s}+00:00")
-        ids.append((second, desk.submit(Request(entries, RenderSpec(seed=second)))[0].id))
+        ids.append((second, control.submit(Request(entries, RenderSpec(seed=second)))[0].id))
     core.connection.redis.flushall()
     looked_at: list[str] = []
 

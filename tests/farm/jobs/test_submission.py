@@ -1,4 +1,4 @@
-"""The desk: orders are taken once, checked, kept in the store, and changed."""
+"""Batches: orders are taken once, checked, kept in the store, and changed."""
 
 import threading
 from collections import Counter
@@ -13,7 +13,7 @@ from farm.errors import ConflictError, NotFoundError, ServiceError, SpecError
 from farm.jobs import states
 from farm.jobs.orders import OrderBook, Standing
 from farm.jobs.states import State
-from farm.jobs.submission import MAX_MODELS, Desk, Entry, IdempotencyError, Request
+from farm.jobs.submission import MAX_MODELS, BatchControl, Entry, IdempotencyError, Request
 from farm.morphs.annotation import MappingTable
 from farm.morphs.names import normalise
 from farm.spec import RenderSpec, render_key
@@ -51,8 +51,8 @@ def woken() -> Woken:
 
 
 @pytest.fixture
-def desk(core: Core, woken: Woken, tmp_path: Path) -> Desk:
-    return Desk(Catalog(LocalStore(tmp_path)), core.book, core.jobs, core.queue, woken)
+def control(core: Core, woken: Woken, tmp_path: Path) -> BatchControl:
+    return BatchControl(Catalog(LocalStore(tmp_path)), core.book, core.jobs, core.queue, woken)
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def entries(mascots: dict[str, Path], tmp_path: Path) -> list[Entry]:
 
 
 def test_a_request_becomes_a_batch_of_annotated_jobs(
-    core: Core, desk: Desk, woken: Woken, entries: list[Entry]
+    core: Core, control: BatchControl, woken: Woken, entries: list[Entry]
 ) -> None:
-    batch, new = desk.submit(Request(entries, SPEC, name="two", priority=3))
+    batch, new = control.submit(Request(entries, SPEC, name="two", priority=3))
 
     assert new
     assert (batch.record.name, batch.priority, batch.paused, batch.counts[State.QUEUED]) == ("two", 3, False, 2)
@@ -82,18 +82,18 @@ def test_a_request_becomes_a_batch_of_annotated_jobs(
     assert woken.counts == [2]
 
 
-def test_without_a_key_every_request_is_another_batch(desk: Desk, entries: list[Entry]) -> None:
-    assert desk.submit(Request(entries, SPEC))[0].id != desk.submit(Request(entries, SPEC))[0].id
+def test_without_a_key_every_request_is_another_batch(control: BatchControl, entries: list[Entry]) -> None:
+    assert control.submit(Request(entries, SPEC))[0].id != control.submit(Request(entries, SPEC))[0].id
 
 
 def test_the_same_key_and_request_give_the_same_batch(
-    core: Core, desk: Desk, woken: Woken, entries: list[Entry]
+    core: Core, control: BatchControl, woken: Woken, entries: list[Entry]
 ) -> None:
     request = Request(entries, SPEC, idempotency_key="user key", fingerprint="f")
-    first, new = desk.submit(request)
+    first, new = control.submit(request)
     core.begin()
 
-    again, newer = desk.submit(request)
+    again, newer = control.submit(request)
 
     assert (new, newer) == (True, False)
     assert again.id == first.id
@@ -101,23 +101,23 @@ def test_the_same_key_and_request_give_the_same_batch(
     assert woken.counts == [2]
 
 
-def test_the_same_key_with_another_request_is_refused(core: Core, desk: Desk, entries: list[Entry]) -> None:
-    first = desk.submit(Request(entries, SPEC, idempotency_key="k", fingerprint="f"))[0]
+def test_the_same_key_with_another_request_is_refused(core: Core, control: BatchControl, entries: list[Entry]) -> None:
+    first = control.submit(Request(entries, SPEC, idempotency_key="k", fingerprint="f"))[0]
 
     with pytest.raises(IdempotencyError, match=first.id) as refused:
-        desk.submit(Request(entries[:1], SPEC, idempotency_key="k", fingerprint="g"))
+        control.submit(Request(entries[:1], SPEC, idempotency_key="k", fingerprint="g"))
 
     assert refused.value.code == "idempotency-key-reused"
     assert len(core.jobs.batches(10)) == 1
 
 
-def test_the_same_key_at_the_same_time_gives_one_batch(core: Core, desk: Desk, entries: list[Entry]) -> None:
+def test_the_same_key_at_the_same_time_gives_one_batch(core: Core, control: BatchControl, entries: list[Entry]) -> None:
     request = Request(entries, SPEC, idempotency_key="k", fingerprint="f")
     barrier = threading.Barrier(8)
 
     def submit(_: int) -> tuple[str, bool]:
         barrier.wait(10)
-        batch, new = desk.submit(request)
+        batch, new = control.submit(request)
         return batch.id, new
 
     with ThreadPoolExecutor(8) as pool:
@@ -129,7 +129,7 @@ def test_the_same_key_at_the_same_time_gives_one_batch(core: Core, desk: Desk, e
 
 
 def test_of_different_requests_with_one_key_at_the_same_time_one_stands_in_redis_and_in_the_store(
-    core: Core, desk: Desk, entries: list[Entry]
+    core: Core, control: BatchControl, entries: list[Entry]
 ) -> None:
     barrier = threading.Barrier(6)
 
@@ -139,7 +139,7 @@ def test_of_different_requests_with_one_key_at_the_same_time_one_stands_in_redis
             entries, RenderSpec(seed=number), priority=number, idempotency_key="k", fingerprint=f"{number}"
         )
         try:
-            return desk.submit(request)[0].record.request
+            return control.submit(request)[0].record.request
         except IdempotencyError:
             return "refused"
 
@@ -155,132 +155,138 @@ def test_of_different_requests_with_one_key_at_the_same_time_one_stands_in_redis
 
 
 def test_a_request_whose_first_try_was_cut_off_after_the_order_is_taken_up_again(
-    core: Core, desk: Desk, entries: list[Entry]
+    core: Core, control: BatchControl, entries: list[Entry]
 ) -> None:
     request = Request(entries, SPEC, idempotency_key="k", fingerprint="f")
-    first = desk.submit(request)[0]
+    first = control.submit(request)[0]
     core.connection.redis.flushall()
 
-    again, new = desk.submit(request)
+    again, new = control.submit(request)
 
     assert new
     assert (again.id, again.record) == (first.id, first.record)
     core.connection.redis.flushall()
     with pytest.raises(IdempotencyError):
-        desk.submit(Request(entries, SPEC, idempotency_key="k", fingerprint="other"))
+        control.submit(Request(entries, SPEC, idempotency_key="k", fingerprint="other"))
 
 
 def test_an_unknown_model_or_background_is_named_and_nothing_is_made(
-    core: Core, desk: Desk, entries: list[Entry]
+    core: Core, control: BatchControl, entries: list[Entry]
 ) -> None:
     with pytest.raises(NotFoundError, match="f" * 64):
-        desk.submit(Request([*entries, Entry("f" * 64, "x")], SPEC))
+        control.submit(Request([*entries, Entry("f" * 64, "x")], SPEC))
     with pytest.raises(NotFoundError, match="a" * 64):
-        desk.submit(Request(entries, SPEC.model_copy(update={"backgrounds": ("a" * 64,)})))
+        control.submit(Request(entries, SPEC.model_copy(update={"backgrounds": ("a" * 64,)})))
 
     assert core.jobs.batches(10) == []
     assert list(core.book.ids()) == []
 
 
-def test_lists_that_are_empty_too_long_or_have_a_model_twice_are_refused(desk: Desk, entries: list[Entry]) -> None:
+def test_lists_that_are_empty_too_long_or_have_a_model_twice_are_refused(
+    control: BatchControl, entries: list[Entry]
+) -> None:
     with pytest.raises(SpecError, match="no models"):
-        desk.submit(Request([], SPEC))
+        control.submit(Request([], SPEC))
     with pytest.raises(SpecError, match=f"{MAX_MODELS + 1} models, over the limit of {MAX_MODELS}"):
-        desk.submit(Request([Entry(f"{n:064x}", "x") for n in range(MAX_MODELS + 1)], SPEC))
+        control.submit(Request([Entry(f"{n:064x}", "x") for n in range(MAX_MODELS + 1)], SPEC))
     with pytest.raises(SpecError, match="twice"):
-        desk.submit(Request([entries[0], entries[0]], SPEC))
+        control.submit(Request([entries[0], entries[0]], SPEC))
 
 
 @pytest.mark.parametrize("priority", [-11, 11, 1000])
-def test_priorities_have_bounds(desk: Desk, entries: list[Entry], priority: int) -> None:
+def test_priorities_have_bounds(control: BatchControl, entries: list[Entry], priority: int) -> None:
     with pytest.raises(SpecError, match=f"{priority} is no priority"):
-        desk.submit(Request(entries, SPEC, priority=priority))
-    batch = desk.submit(Request(entries, SPEC))[0]
+        control.submit(Request(entries, SPEC, priority=priority))
+    batch = control.submit(Request(entries, SPEC))[0]
     with pytest.raises(SpecError, match=f"{priority} is no priority"):
-        desk.set_priority(batch.id, priority)
+        control.set_priority(batch.id, priority)
 
 
-def test_a_table_decides_the_annotation(core: Core, desk: Desk, entries: list[Entry]) -> None:
-    proposed = core.jobs.jobs(desk.submit(Request(entries, SPEC))[0].id)
+def test_a_table_decides_the_annotation(core: Core, control: BatchControl, entries: list[Entry]) -> None:
+    proposed = core.jobs.jobs(control.submit(Request(entries, SPEC))[0].id)
     source = proposed[0].annotation["mouth/a"]
     table = MappingTable({(normalise(source.name), "*"): (1, None)})
 
-    decided = core.jobs.jobs(desk.submit(Request(entries, SPEC, table=table))[0].id)
+    decided = core.jobs.jobs(control.submit(Request(entries, SPEC, table=table))[0].id)
 
     assert decided[0].annotation.get("mouth/a") != source
     assert decided[0].render_key != proposed[0].render_key
 
 
 def test_a_paused_batch_wakes_nobody_until_it_goes_on(
-    core: Core, desk: Desk, woken: Woken, entries: list[Entry]
+    core: Core, control: BatchControl, woken: Woken, entries: list[Entry]
 ) -> None:
-    batch = desk.submit(Request(entries, SPEC, paused=True))[0]
+    batch = control.submit(Request(entries, SPEC, paused=True))[0]
     assert (batch.paused, woken.counts) == (True, [])
 
-    assert not desk.set_paused(batch.id, False).paused
+    assert not control.set_paused(batch.id, False).paused
     assert len(woken.counts) == 1
     assert core.book.standing(batch.id) == Standing()
 
 
-def test_what_is_asked_for_is_done_although_nobody_can_be_woken(desk: Desk, woken: Woken, entries: list[Entry]) -> None:
+def test_what_is_asked_for_is_done_although_nobody_can_be_woken(
+    control: BatchControl, woken: Woken, entries: list[Entry]
+) -> None:
     woken.away = True
 
-    batch, new = desk.submit(Request(entries, SPEC))
+    batch, new = control.submit(Request(entries, SPEC))
 
     assert new
-    desk.cancel(batch.id)
-    assert desk.retry(batch.id, frozenset((State.CANCELLED,))) == 2
+    control.cancel(batch.id)
+    assert control.retry(batch.id, frozenset((State.CANCELLED,))) == 2
 
 
-def test_every_change_of_mind_stands_in_the_store(core: Core, desk: Desk, entries: list[Entry]) -> None:
-    batch = desk.submit(Request(entries, SPEC, priority=1))[0].id
+def test_every_change_of_mind_stands_in_the_store(core: Core, control: BatchControl, entries: list[Entry]) -> None:
+    batch = control.submit(Request(entries, SPEC, priority=1))[0].id
     assert core.book.standing(batch) == Standing(priority=1)
 
-    desk.set_priority(batch, 7), desk.set_paused(batch, True), desk.cancel(batch)
+    control.set_priority(batch, 7), control.set_paused(batch, True), control.cancel(batch)
 
     assert core.book.standing(batch) == Standing(priority=7, paused=True, cancelled=True)
     assert core.jobs.batch(batch).ended
-    desk.retry_job(f"{batch}-0")
+    control.retry_job(f"{batch}-0")
     assert core.book.standing(batch) == Standing(priority=7, paused=True, cancelled=True, wanted=(0,))
 
 
-def test_a_batch_without_an_order_can_still_be_cancelled(core: Core, desk: Desk) -> None:
+def test_a_batch_without_an_order_can_still_be_cancelled(core: Core, control: BatchControl) -> None:
     jobs = core.add(2)
 
-    assert desk.cancel(jobs[0].batch).ended
+    assert control.cancel(jobs[0].batch).ended
 
 
 def test_a_retry_is_for_those_who_failed_and_for_others_when_asked(
-    core: Core, desk: Desk, woken: Woken, entries: list[Entry]
+    core: Core, control: BatchControl, woken: Woken, entries: list[Entry]
 ) -> None:
-    batch = desk.submit(Request(entries, SPEC))[0].id
+    batch = control.submit(Request(entries, SPEC))[0].id
     core.begin()
     core.jobs.change(f"{batch}-0", lambda j: states.fail(j, 1, "code", "sentence"))
-    desk.cancel(batch)
+    control.cancel(batch)
     woken.counts.clear()
 
-    assert desk.retry(batch) == 1
+    assert control.retry(batch) == 1
     assert woken.counts == [1]
     assert [job.state for job in core.jobs.jobs(batch)] == [State.QUEUED, State.CANCELLED]
-    assert desk.retry(batch) == 0
+    assert control.retry(batch) == 0
 
 
-def test_a_job_that_has_not_gone_wrong_is_not_retried(core: Core, desk: Desk, entries: list[Entry]) -> None:
-    batch = desk.submit(Request(entries, SPEC))[0].id
+def test_a_job_that_has_not_gone_wrong_is_not_retried(core: Core, control: BatchControl, entries: list[Entry]) -> None:
+    batch = control.submit(Request(entries, SPEC))[0].id
 
     with pytest.raises(ConflictError, match="is queued; only failed"):
-        desk.retry_job(f"{batch}-0")
+        control.retry_job(f"{batch}-0")
     with pytest.raises(NotFoundError):
-        desk.retry_job(f"{batch}-9")
+        control.retry_job(f"{batch}-9")
 
 
-def test_unknown_batches_are_not_found_and_leave_nothing_in_the_store(desk: Desk, core: Core, tmp_path: Path) -> None:
-    for ask in (desk.cancel, desk.retry):
+def test_unknown_batches_are_not_found_and_leave_nothing_in_the_store(
+    control: BatchControl, core: Core, tmp_path: Path
+) -> None:
+    for ask in (control.cancel, control.retry):
         with pytest.raises(NotFoundError):
             ask("nothing")
     with pytest.raises(NotFoundError):
-        desk.set_paused("nothing", True)
+        control.set_paused("nothing", True)
     with pytest.raises(NotFoundError):
-        desk.set_priority("nothing", 3)
+        control.set_priority("nothing", 3)
 
     assert list(OrderBook(LocalStore(tmp_path)).ids()) == []

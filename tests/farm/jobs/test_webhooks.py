@@ -22,15 +22,17 @@ import httpx
 import pytest
 
 from farm.errors import SpecError
-from farm.jobs import states, webhooks
+from farm.jobs import posting, states
 from farm.jobs.batches import BatchRecord, Webhook
 from farm.jobs.connection import Connection
+from farm.jobs.signatures import WebhookError, sign, verify
 from farm.jobs.states import Job, State, job_id
 from farm.jobs.store import JobStore, new_id, utc_now
-from farm.jobs.webhooks import Delivery, DeliveryState, Messenger, WebhookError, check_webhook, deliveries, sign, verify
+from farm.jobs.webhooks import Delivery, DeliveryState, Messenger, check_webhook, deliveries
+from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
-from tests.support.servers import api_server, end, spawn, wait_until
+from tests.support.servers import api_server, end, wait_until
 
 SECRET = "a secret of the receiver"
 HOW_TO = Path(__file__).parents[3] / "docs/how-to/follow-a-batch.md"
@@ -314,7 +316,7 @@ def test_a_receiver_that_is_away_is_tried_again(connection: Connection, jobs: Jo
 def test_a_receiver_that_drips_its_answer_cannot_hold_the_farm(
     connection: Connection, jobs: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "SEND_SECONDS", 1.5)
+    monkeypatch.setattr(posting, "SEND_SECONDS", 1.5)
     stop = threading.Event()
 
     def drip(listening: socket.socket) -> None:
@@ -448,7 +450,7 @@ def test_a_certificate_is_checked_against_the_name_and_not_the_address(
     names: list[str | None] = []
     tls.set_servername_callback(lambda _, name, __: names.append(name))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
-    webhooks._tls.cache_clear()
+    posting._tls.cache_clear()
     try:
         with receiving(tls=tls) as receiver:
             port = httpx.URL(receiver.url).port
@@ -457,7 +459,7 @@ def test_a_certificate_is_checked_against_the_name_and_not_the_address(
                 finish(jobs, batch)
                 messenger(connection, retries=()).tell_next()
     finally:
-        webhooks._tls.cache_clear()
+        posting._tls.cache_clear()
 
     assert names[0] == "localhost"
     assert delivery(connection, by_name) == Delivery(DeliveryState.DELIVERED, 1, "HTTP 200")

@@ -20,7 +20,7 @@ from farm.models.description import (
     UVMorph,
     VertexMorph,
 )
-from farm.models.glb_writer import GlbWriter
+from farm.models.gltf.glb_writer import GlbWriter
 from farm.models.materials import (
     AlphaMode,
     GltfMaterial,
@@ -32,7 +32,7 @@ from farm.models.materials import (
     SphereMode,
     TextureUse,
 )
-from farm.models.vrm_writer import vrm_draft
+from farm.models.vrm.writer import vrm_draft
 from farm.morphs.panels import Panel
 from farm.morphs.refs import MorphRef
 

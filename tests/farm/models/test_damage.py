@@ -15,10 +15,10 @@ from farm.errors import FarmError
 from farm.models import inventory
 from farm.models.description import Character
 from farm.models.inventory import Inventory
-from farm.models.pmd import read_pmd
-from farm.models.pmx import read_pmx
-from farm.models.pmx_writer import Layout, pmx_bytes
-from farm.models.vrm import read_vrm
+from farm.models.mmd.pmd import read_pmd
+from farm.models.mmd.pmx import read_pmx
+from farm.models.mmd.pmx_writer import Layout, pmx_bytes
+from farm.models.vrm.reader import read_vrm
 from tests.farm.models import made_files as made
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from farm.errors import ModelError, ModelFormatError
 from farm.models.description import Character, Expression
-from farm.models.glb_writer import GlbWriter
-from farm.models.gltf import read_glb
-from farm.models.gltf_accessors import Accessors
-from farm.models.gltf_json import Json
-from farm.models.vrm import read_vrm
+from farm.models.gltf.accessors import Accessors
+from farm.models.gltf.container import read_glb
+from farm.models.gltf.glb_writer import GlbWriter
+from farm.models.gltf.values import Json
+from farm.models.vrm.reader import read_vrm
 from tests.farm.models import made_files as made
 
 

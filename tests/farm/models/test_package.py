@@ -10,8 +10,8 @@ import pytest
 from farm.errors import ArchiveError, ModelFormatError, NoNeckBoneError
 from farm.models import package
 from farm.models.description import VertexMorph
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, find_models, read_model, receive, to_bytes, unfold, upload_form
-from farm.models.pmx_writer import pmx_bytes
 from farm.morphs.refs import MorphRef
 from tests.farm.models import made_files as made
 

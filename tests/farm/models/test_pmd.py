@@ -8,7 +8,7 @@ import pytest
 from farm.errors import ModelFormatError, ModelTruncatedError
 from farm.models.description import VertexMorph
 from farm.models.materials import MaterialFlag, SphereMode
-from farm.models.pmd import read_pmd
+from farm.models.mmd.pmd import read_pmd
 from farm.morphs.panels import Panel
 from tests.farm.models import made_files as made
 

@@ -27,8 +27,8 @@ from farm.models.description import (
     VertexMorph,
 )
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
-from farm.models.pmx import read_pmx
-from farm.models.pmx_writer import Layout, pmx_bytes
+from farm.models.mmd.pmx import read_pmx
+from farm.models.mmd.pmx_writer import Layout, pmx_bytes
 from farm.morphs.panels import Panel
 from tests.farm.models import made_files as made
 

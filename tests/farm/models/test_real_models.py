@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from farm.models.description import BoneMorph, Character, GroupMorph, MaterialMorph, VertexMorph
+from farm.models.mmd.pmd import read_pmd
+from farm.models.mmd.pmx import read_pmx
 from farm.models.package import read_model
-from farm.models.pmd import read_pmd
-from farm.models.pmx import read_pmx
 from farm.models.skeleton import find_neck_and_head
 from tests.farm.models import made_files as made
 

@@ -15,12 +15,12 @@ from farm.errors import FarmError, ModelFormatError, ModelTruncatedError, NoNeck
 from farm.mascots.cast import MASCOTS
 from farm.models import inventory
 from farm.models.description import Character, ColourBind, Expression, Tint, TransformBind
-from farm.models.glb_writer import GlbWriter, glb_bytes
-from farm.models.gltf_json import Json
+from farm.models.gltf.glb_writer import GlbWriter, glb_bytes
+from farm.models.gltf.values import Json
 from farm.models.inventory import Inventory
 from farm.models.materials import AlphaMode, GltfMaterial, OutlineMode, Shading, Wrap
-from farm.models.vrm import read_vrm
-from farm.models.vrm_writer import vrm_bytes
+from farm.models.vrm.reader import read_vrm
+from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.expressions import Rule
 from tests.farm.models import made_files as made
 

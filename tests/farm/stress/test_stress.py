@@ -1,4 +1,4 @@
-"""The load tool: its dice, its audit, its figures, and a small run of the whole."""
+"""The load tool: its dice, its audit, its measurements, and a small run of the whole."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from farm.spec import RenderSpec
 from farm.stress.audit import audit
 from farm.stress.characters import annotation, model_ids
 from farm.stress.fates import Fate, Odds, final_state
-from farm.stress.figures import Figure, middle_rate
+from farm.stress.measurements import Measurement, middle_rate
 
 NOTHING_HAPPENS = Odds(seed=0, failures=0, deaths=0)
 BATCH = "0123456789abcdef"
@@ -62,10 +62,10 @@ def test_the_rate_is_that_of_the_middle_of_the_run() -> None:
 
 
 def test_a_figure_meets_its_goal_or_misses_it() -> None:
-    assert Figure("speed", 501, "jobs/s", at_least=500).met is True
-    assert Figure("speed", 499, "jobs/s", at_least=500).met is False
-    assert Figure("memory", 2049, "bytes", at_most=2048).met is False
-    assert Figure("latency", 3, "ms").met is None
+    assert Measurement("speed", 501, "jobs/s", at_least=500).met is True
+    assert Measurement("speed", 499, "jobs/s", at_least=500).met is False
+    assert Measurement("memory", 2049, "bytes", at_most=2048).met is False
+    assert Measurement("latency", 3, "ms").met is None
 
 
 @pytest.fixture
@@ -149,11 +149,11 @@ def test_a_farm_under_load_loses_and_repeats_nothing_though_its_workers_die(carr
         ],
         capture_output=True, text=True, timeout=110, check=False,
     )  # fmt: skip
-    # THEN nothing is lost, and there are figures
+    # THEN nothing is lost, and there are measurements
     assert run.returncode == 0, run.stdout + run.stderr
     content = json.loads(report.read_text())
     assert content["findings"] == []
-    values = {figure["name"]: figure["value"] for figure in content["figures"]}
+    values = {measurement["name"]: measurement["value"] for measurement in content["figures"]}
     assert values["jobs completed"] > 0
     assert 500 < values["Redis' memory a queued job"] < 10_000
     assert values["GET /v1/batches/{id}, 1,000 jobs known: p99"] > 0

@@ -23,9 +23,10 @@ from farm.errors import (
 from farm.jobs import states
 from farm.jobs.states import Job, State
 from farm.jobs.workers import MAX_BLAME
+from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
-from farm.worker.attempt import Hand
+from farm.worker.attempt import JobRunner
 from farm.worker.heart import Heart
 from tests.support import servers
 from tests.support.audit import audit
@@ -99,7 +100,7 @@ def failing(error: Exception) -> Behaviour:
 
 
 class Bench:
-    """A hand at work on the core."""
+    """A runner at work on the core."""
 
     def __init__(self, core: Core, worker: str = "worker@a", job_seconds: float = 60.0) -> None:
         self.core = core
@@ -107,12 +108,12 @@ class Bench:
         self.told_to_stop = False
         self.heart = Heart(core.queue, self.renderer, lambda: self.told_to_stop, job_seconds, 2**30)
         self.heart.start()
-        self.hand = Hand(worker, core.jobs, core.queue, core.workers, self.renderer, self.heart)
+        self.runner = JobRunner(worker, core.jobs, core.queue, core.workers, self.renderer, self.heart)
         core.workers.register(worker, 1)
 
     def work(self, behaviour: Behaviour) -> bool:
         self.renderer.behaviour = behaviour
-        return self.hand.work()
+        return self.runner.work()
 
     def seconds_until_over(self, behaviour: Behaviour, when_begun: Callable[[], object]) -> float:
         """Do a job, and something while it is drawn; how long after that the attempt is over."""
@@ -218,7 +219,7 @@ def test_each_way_to_go_wrong_has_its_outcome(
 def test_a_model_that_always_kills_blender_is_quarantined_after_three_attempts_and_the_rest_is_done(
     core: Core, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Hand, "_rest", lambda hand: None)
+    monkeypatch.setattr(JobRunner, "_rest", lambda runner: None)
     poison, *others = core.add(4)
 
     def draw(images: Callable[[int], None]) -> None:
@@ -241,7 +242,7 @@ def test_a_model_that_always_kills_blender_is_quarantined_after_three_attempts_a
 def test_services_that_are_away_make_a_job_wait_longer_each_time(
     core: Core, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Hand, "_rest", lambda hand: None)
+    monkeypatch.setattr(JobRunner, "_rest", lambda runner: None)
     (job,) = core.add(1)
     waits = []
     for _ in range(8):
@@ -256,14 +257,14 @@ def test_a_worker_whose_blender_does_not_start_drains_itself_and_no_job_is_to_bl
     core: Core, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (job,) = core.add(1)
-    core.workers.register(bench.hand.worker, 1)
+    core.workers.register(bench.runner.worker, 1)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     for _ in range(MAX_BLAME):
-        assert core.workers.drained(bench.hand.worker) == ""
+        assert core.workers.drained(bench.runner.worker) == ""
         core.wait_is_over()
         assert bench.work(failing(BlenderStartError("Blender does not start (exit code 1).")))
 
-    assert "does not start" in core.workers.drained(bench.hand.worker)
+    assert "does not start" in core.workers.drained(bench.runner.worker)
     after = core.jobs.job(job.id)
     assert (after.state, after.losses, after.error_code) == (State.QUEUED, 0, "blender-not-starting")
     core.wait_is_over()
@@ -278,11 +279,11 @@ def test_a_worker_on_which_all_breaks_down_slows_itself_and_success_makes_it_qui
     begun = time.monotonic()
     bench.work(failing(BlenderDiedError("x")))
     assert 2 <= time.monotonic() - begun < 4
-    assert bench.hand.losses == 2
+    assert bench.runner.losses == 2
 
     bench.work(at_once)
 
-    assert bench.hand.losses == 0
+    assert bench.runner.losses == 0
 
 
 @pytest.mark.parametrize("how", ["cancel", "pause", "stop"])
@@ -408,7 +409,7 @@ def test_a_job_cancelled_right_after_it_was_taken_is_let_go(core: Core, bench: B
     taken = core.take("worker@a")
     core.jobs.change(job.id, states.cancel)
 
-    assert bench.hand._claimed(taken) is None
+    assert bench.runner._claimed(taken) is None
 
 
 def test_a_redis_that_was_wiped_ends_the_attempt_quietly(core: Core, bench: Bench) -> None:
@@ -416,13 +417,13 @@ def test_a_redis_that_was_wiped_ends_the_attempt_quietly(core: Core, bench: Benc
 
     assert bench.seconds_until_over(drawing_for(20), core.connection.redis.flushall) < 2.5
 
-    assert bench.hand.losses == 0
+    assert bench.runner.losses == 0
     assert not bench.work(at_once)
 
 
 def _start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "yes"]
-    process = servers.spawn([*valkey_command(), *options], folder / "log")
+    process = spawn([*valkey_command(), *options], folder / "log")
 
     def answers() -> bool:
         try:

@@ -17,8 +17,8 @@ from tests.support import servers
 from tests.support.jobs import Core, make_core
 
 
-class Limb:
-    """`farm.worker.heart.Limb` that notes what it is told."""
+class DrawingProcess:
+    """`farm.worker.heart.DrawingProcess` that notes what it is told."""
 
     def __init__(self) -> None:
         self.memory: Callable[[], int] = lambda: 0
@@ -37,13 +37,13 @@ def core(fresh_redis: str, tmp_path: Path) -> Core:
 
 
 @pytest.fixture
-def limb() -> Limb:
-    return Limb()
+def process() -> DrawingProcess:
+    return DrawingProcess()
 
 
 @pytest.fixture
-def heart(core: Core, limb: Limb) -> Iterator[Heart]:
-    made = Heart(core.queue, limb, lambda: False, 60.0, 2**30)
+def heart(core: Core, process: DrawingProcess) -> Iterator[Heart]:
+    made = Heart(core.queue, process, lambda: False, 60.0, 2**30)
     made.start()
     yield made
     made.stop()
@@ -71,7 +71,7 @@ def test_it_prolongs_the_lease_every_second(core: Core, heart: Heart) -> None:
     heart.check()
 
 
-def test_it_lets_a_lease_go_when_the_attempt_is_over(core: Core, heart: Heart, limb: Limb) -> None:
+def test_it_lets_a_lease_go_when_the_attempt_is_over(core: Core, heart: Heart, process: DrawingProcess) -> None:
     core.add(1)
     job = core.begin()
     heart.begin(job.id, job.attempt)
@@ -82,7 +82,7 @@ def test_it_lets_a_lease_go_when_the_attempt_is_over(core: Core, heart: Heart, l
 
     assert core.queue.overdue(1) == [job.id]
     heart.check()
-    assert limb.told == []
+    assert process.told == []
 
 
 def test_what_was_said_to_one_attempt_is_not_said_to_the_next(core: Core, heart: Heart) -> None:
@@ -97,40 +97,42 @@ def test_what_was_said_to_one_attempt_is_not_said_to_the_next(core: Core, heart:
 
 
 def test_who_does_not_listen_is_killed_after_three_seconds_with_the_same_reason(
-    core: Core, heart: Heart, limb: Limb
+    core: Core, heart: Heart, process: DrawingProcess
 ) -> None:
     heart.begin("batch-0", 1)
     reason = verdict(heart)
     said = time.monotonic()
 
-    servers.wait_until(lambda: bool(limb.told), "the interruption", 6)
+    servers.wait_until(lambda: bool(process.told), "the interruption", 6)
 
     assert time.monotonic() - said > 2
-    assert limb.told[0] is reason
+    assert process.told[0] is reason
 
 
-def test_over_the_wall_limit_it_kills_at_once(core: Core, limb: Limb) -> None:
+def test_over_the_wall_limit_it_kills_at_once(core: Core, process: DrawingProcess) -> None:
     core.add(1)
     job = core.begin()
-    heart = Heart(core.queue, limb, lambda: False, 1.2, 2**30)
+    heart = Heart(core.queue, process, lambda: False, 1.2, 2**30)
     heart.start()
     heart.begin(job.id, job.attempt)
 
-    servers.wait_until(lambda: bool(limb.told), "the interruption", 4)
+    servers.wait_until(lambda: bool(process.told), "the interruption", 4)
 
     heart.stop()
-    assert isinstance(limb.told[0], BlenderTimeoutError)
+    assert isinstance(process.told[0], BlenderTimeoutError)
 
 
 @pytest.mark.parametrize("how", ["refuses", "hangs"])
-def test_before_an_unheard_lease_runs_out_the_attempt_must_end(tmp_path: Path, limb: Limb, how: str) -> None:
+def test_before_an_unheard_lease_runs_out_the_attempt_must_end(
+    tmp_path: Path, process: DrawingProcess, how: str
+) -> None:
     """GIVEN a lease of 6 s WHEN Redis goes away THEN the attempt is told so after 4 s, not before."""
     import os
     import signal
 
     with servers.redis_server(tmp_path / "valkey") as url:
         connection = Connection(url, 6.0)
-        heart = Heart(Queue(connection), limb, lambda: False, 60.0, 2**30)
+        heart = Heart(Queue(connection), process, lambda: False, 60.0, 2**30)
         core = make_core(url, tmp_path / "orders")
         core.add(1)
         job = core.begin()
@@ -151,7 +153,7 @@ def test_before_an_unheard_lease_runs_out_the_attempt_must_end(tmp_path: Path, l
         heart.stop()
 
 
-def test_trouble_of_its_own_does_not_stop_it(core: Core, heart: Heart, limb: Limb) -> None:
+def test_trouble_of_its_own_does_not_stop_it(core: Core, heart: Heart, process: DrawingProcess) -> None:
     core.add(1)
     job = core.begin()
     broken = threading.Event()
@@ -160,7 +162,7 @@ def test_trouble_of_its_own_does_not_stop_it(core: Core, heart: Heart, limb: Lim
         broken.set()
         raise OSError("/proc is not there")
 
-    limb.memory = breaks
+    process.memory = breaks
     heart.begin(job.id, job.attempt)
     assert broken.wait(4)
     core.silence(job.id)

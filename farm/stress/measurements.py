@@ -14,8 +14,8 @@ ANSWERED = 0.050
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One number."""
+class Measurement:
+    """One measured number, and its goal."""
 
     name: str
     value: float

@@ -8,71 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError
-from farm.models.binary import Cursor, finite
+from farm.models.binary import finite
 from farm.models.description import (
     Bone,
     BoneFlag,
-    BoneMorph,
     Character,
-    Floats,
-    GroupMorph,
     Inheritance,
     Ints,
-    MaterialMorph,
-    MaterialOffset,
-    Morph,
-    OtherMorph,
-    UVMorph,
-    VertexMorph,
 )
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
-from farm.morphs.panels import Panel
+from farm.models.mmd.pmx_cursor import SIGNED, UNSIGNED, PmxCursor
+from farm.models.mmd.pmx_morphs import read_morphs
 
 _SMALLEST_VERTEX = 12 + 12 + 8 + 1 + 1 + 4
 _SMALLEST_MATERIAL = 4 + 4 + 16 + 12 + 4 + 12 + 1 + 16 + 4 + 1 + 1 + 1 + 1 + 1 + 4 + 4
 _SMALLEST_BONE = 4 + 4 + 12 + 1 + 4 + 2 + 1
-_SMALLEST_MORPH = 4 + 4 + 1 + 1 + 4
-_INDEX_LETTER = {1: "b", 2: "h", 4: "i"}
-_SIGNED = {1: "<i1", 2: "<i2", 4: "<i4"}
-_UNSIGNED = {1: "<u1", 2: "<u2", 4: "<i4"}
-
-
-class _Reader(Cursor):
-    """A cursor that knows the file's encoding and index sizes."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data, "PMX")
-        if bytes(self.take(4)) != b"PMX ":
-            raise ModelFormatError(
-                "This is not a PMX file: it does not begin with 'PMX '. If it is a PMD or a text file, name it so."
-            )
-        self.version = float(self.unpack("f")[0])
-        if not 1.99 < self.version < 2.11:
-            raise ModelFormatError(
-                f"PMX version {self.version:.1f} is unknown; 2.0 and 2.1 can be read. Save it again as PMX 2.0."
-            )
-        header = bytes(self.take(self.integer("B")))
-        if len(header) < 8:
-            raise ModelFormatError("The PMX header has fewer than 8 fields. Save the model again in PMX Editor.")
-        encoding, self.additional_uvs, *sizes = header[:8]
-        self.vertex_size, self.texture_size, self.material_size, self.bone_size, self.morph_size, self.body_size = sizes
-        if encoding > 1 or self.additional_uvs > 4 or any(size not in (1, 2, 4) for size in sizes):
-            raise ModelFormatError(
-                "The PMX header holds an encoding or an index size that the format does not know. Save the model again "
-                "in PMX Editor."
-            )
-        self.encoding = "utf-8" if encoding else "utf-16-le"
-        self.warnings: list[str] = []
-
-    def text(self) -> str:
-        """A text: its length in bytes, then the bytes."""
-        data = self.take(self.integer("i"))
-        return bytes(data).decode(self.encoding, errors="replace").rstrip("\0")
-
-    def index(self, size: int) -> int | None:
-        """A signed index; None for -1."""
-        value = self.integer(_INDEX_LETTER[size])
-        return None if value < 0 else value
 
 
 def read_pmx(data: bytes) -> Character:
@@ -80,7 +30,7 @@ def read_pmx(data: bytes) -> Character:
 
     Raises ModelFormatError or ModelTruncatedError; both say what is wrong with the file.
     """
-    r = _Reader(data)
+    r = PmxCursor(data)
     name, name_en, comment, comment_en = r.text(), r.text(), r.text(), r.text()
     vertices = _read_vertices(r)
     triangles = _read_triangles(r, len(vertices["positions"]))
@@ -92,7 +42,7 @@ def read_pmx(data: bytes) -> Character:
     if astray.any():
         r.warnings.append(f"{int(astray.sum())} vertex weights name bones that do not exist; they are ignored.")
         bone_indices[astray] = -1
-    morphs = _read_morphs(r, len(vertices["positions"]), len(bones), len(materials))
+    morphs = read_morphs(r, len(vertices["positions"]), len(bones), len(materials))
     _skip_tail(r)
     return Character(
         format=f"PMX {r.version:.1f}",
@@ -115,7 +65,7 @@ def read_pmx(data: bytes) -> Character:
     )
 
 
-def _read_vertices(r: _Reader) -> dict[str, NDArray[np.float32]]:
+def _read_vertices(r: PmxCursor) -> dict[str, NDArray[np.float32]]:
     """Positions, normals, UVs, bones (as float is enough for no one, so i4), weights and edge scales.
 
     Records differ in length with their deform type, so one pass finds where each begins, and then every type is read
@@ -156,7 +106,7 @@ def _read_vertices(r: _Reader) -> dict[str, NDArray[np.float32]]:
     for deform in np.unique(deforms).tolist():
         rows = np.flatnonzero(deforms == deform)
         used = 1 if deform == 0 else 2 if deform in (1, 3) else 4
-        bones[rows, :used] = gather(rows, head + 1, used * bone, _SIGNED[bone]).reshape(-1, used)
+        bones[rows, :used] = gather(rows, head + 1, used * bone, SIGNED[bone]).reshape(-1, used)
         after = head + 1 + used * bone
         if used == 1:
             weights[rows, 0] = 1.0
@@ -177,9 +127,9 @@ def _read_vertices(r: _Reader) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def _read_triangles(r: _Reader, vertex_count: int) -> Ints:
+def _read_triangles(r: PmxCursor, vertex_count: int) -> Ints:
     count = r.count("triangle corners", r.vertex_size)
-    corners = np.frombuffer(r.take(count * r.vertex_size), _UNSIGNED[r.vertex_size]).astype(np.int32)
+    corners = np.frombuffer(r.take(count * r.vertex_size), UNSIGNED[r.vertex_size]).astype(np.int32)
     triangles = corners[: count - count % 3].reshape(-1, 3)
     if triangles.size and (triangles.min() < 0 or triangles.max() >= vertex_count):
         raise ModelFormatError(
@@ -189,7 +139,7 @@ def _read_triangles(r: _Reader, vertex_count: int) -> Ints:
     return triangles
 
 
-def _read_materials(r: _Reader, texture_count: int, triangle_count: int) -> tuple[MmdMaterial, ...]:
+def _read_materials(r: PmxCursor, texture_count: int, triangle_count: int) -> tuple[MmdMaterial, ...]:
     def texture(index: int | None) -> int | None:
         return index if index is not None and index < texture_count else None
 
@@ -238,7 +188,7 @@ def _vec3(values: tuple[float, ...]) -> tuple[float, float, float]:
     return values[0], values[1], values[2]
 
 
-def _read_bones(r: _Reader) -> tuple[Bone, ...]:
+def _read_bones(r: PmxCursor) -> tuple[Bone, ...]:
     bones: list[Bone] = []
     count = r.count("bones", _SMALLEST_BONE)
     for _ in range(count):
@@ -281,7 +231,7 @@ def _read_bones(r: _Reader) -> tuple[Bone, ...]:
     return tuple(bones)
 
 
-def _skip_ik(r: _Reader) -> None:
+def _skip_ik(r: PmxCursor) -> None:
     r.index(r.bone_size)
     r.unpack("if")
     for _ in range(r.count("IK links", r.bone_size + 1)):
@@ -290,54 +240,7 @@ def _skip_ik(r: _Reader) -> None:
             r.floats(6)
 
 
-def _read_morphs(r: _Reader, vertices: int, bones: int, materials: int) -> tuple[Morph, ...]:
-    morphs: list[Morph] = []
-    count = r.count("morphs", _SMALLEST_MORPH)
-    for _ in range(count):
-        name, name_en = r.text(), r.text()
-        panel_code, kind = r.integer("B"), r.integer("B")
-        panel = Panel(panel_code) if panel_code <= 4 else Panel.OTHER
-        match kind:
-            case 0 | 9:
-                rows = _offsets(r, [("index", _SIGNED[r.morph_size]), ("weight", "<f4")])
-                index = rows["index"].astype(np.int32)
-                kept = (index >= 0) & (index < count)
-                weights = finite(rows["weight"][kept])
-                morphs.append(GroupMorph(name, name_en, panel, index[kept], weights, flip=kind == 9))
-            case 1:
-                rows = _offsets(r, [("index", _UNSIGNED[r.vertex_size]), ("offset", "<f4", 3)])
-                moved, offsets = _kept(r, name, rows, vertices)
-                morphs.append(VertexMorph(name, name_en, panel, moved, offsets))
-            case 2:
-                rows = _offsets(r, [("index", _SIGNED[r.bone_size]), ("move", "<f4", 3), ("turn", "<f4", 4)])
-                index = rows["index"].astype(np.int32)
-                kept = (index >= 0) & (index < bones)
-                move, turn = finite(rows["move"][kept]), finite(rows["turn"][kept])
-                morphs.append(BoneMorph(name, name_en, panel, index[kept], move, turn))
-            case 3 | 4 | 5 | 6 | 7:
-                rows = _offsets(r, [("index", _UNSIGNED[r.vertex_size]), ("offset", "<f4", 4)])
-                moved, offsets = _kept(r, name, rows, vertices)
-                morphs.append(UVMorph(name, name_en, panel, kind - 3, moved, offsets))
-            case 8:
-                count_of = r.count("material offsets", r.material_size + 113)
-                entries = [_material_offset(r) for _ in range(count_of)]
-                kept_entries = tuple(e for e in entries if e.material is None or e.material < materials)
-                if len(kept_entries) < count_of:
-                    r.warnings.append(f"Morph '{name}' changes materials that do not exist; they are ignored.")
-                morphs.append(MaterialMorph(name, name_en, panel, kept_entries))
-            case 10:
-                for _ in range(r.count("impulses", 26)):
-                    r.index(r.body_size)  # a rigid body; bodies come later in the file and are never read
-                    r.take(25)
-                morphs.append(OtherMorph(name, name_en, panel))
-            case _:
-                raise ModelFormatError(
-                    f"Morph '{name}' has the unknown type {kind}, so the PMX file is damaged. Copy or download it again."
-                )
-    return tuple(morphs)
-
-
-def _skip_tail(r: _Reader) -> None:
+def _skip_tail(r: PmxCursor) -> None:
     """Pass over display frames, rigid bodies and joints, to notice a file that is cut off there.
 
     Files that some tools write end before one of these sections, which is no damage. Soft bodies (2.1) are left alone.
@@ -355,36 +258,3 @@ def _skip_tail(r: _Reader) -> None:
         for _ in range(r.count("joints", 8 + 1 + 2 * r.body_size + 96)):
             r.text(), r.text(), r.integer("B")
             r.take(2 * r.body_size + 96)
-
-
-def _offsets(r: _Reader, fields: list[tuple[str, str] | tuple[str, str, int]]) -> NDArray[np.void]:
-    dtype = np.dtype(fields)
-    return r.array(dtype, r.count("morph offsets", dtype.itemsize))
-
-
-def _kept(r: _Reader, name: str, rows: NDArray[np.void], vertices: int) -> tuple[Ints, Floats]:
-    """The rows whose vertex exists; the others are counted in a warning."""
-    index = rows["index"].astype(np.int32)
-    kept = (index >= 0) & (index < vertices)
-    if not kept.all():
-        r.warnings.append(f"Morph '{name}' moves {int((~kept).sum())} vertices that do not exist; they are ignored.")
-    return index[kept], finite(rows["offset"][kept])
-
-
-def _material_offset(r: _Reader) -> MaterialOffset:
-    index = r.index(r.material_size)
-    adds = r.integer("B") == 1
-    v = r.floats(28)
-    return MaterialOffset(
-        material=index,
-        adds=adds,
-        diffuse=(v[0], v[1], v[2], v[3]),
-        specular=(v[4], v[5], v[6]),
-        shininess=v[7],
-        ambient=(v[8], v[9], v[10]),
-        edge_colour=(v[11], v[12], v[13], v[14]),
-        edge_size=v[15],
-        texture_tint=(v[16], v[17], v[18], v[19]),
-        sphere_tint=(v[20], v[21], v[22], v[23]),
-        toon_tint=(v[24], v[25], v[26], v[27]),
-    )

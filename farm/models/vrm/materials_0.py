@@ -6,9 +6,12 @@ The conversions are those of UniVRM's migration from 0.x to 1.0. Source: VRM 0.0
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from farm.models.gltf_json import Json, member, number, text, vector, whole
-from farm.models.gltf_materials import BLEND_QUEUE, DEEP_BLEND_QUEUE, DEFAULT_CUTOFF, placed_queue
-from farm.models.gltf_textures import Textures
+import numpy as np
+
+from farm.colour import linear_of
+from farm.models.gltf.materials import BLEND_QUEUE, DEEP_BLEND_QUEUE, DEFAULT_CUTOFF, placed_queue
+from farm.models.gltf.textures import Textures
+from farm.models.gltf.values import Json, member, number, text, vector, whole
 from farm.models.materials import AlphaMode, GltfMaterial, MToon, OutlineMode, Shading, TextureUse
 
 _QUEUES = 49
@@ -41,7 +44,7 @@ _UNLIT_KINDS: Mapping[str, _Kind] = {
 
 def linear(value: float) -> float:
     """One channel of a colour, from sRGB to linear light."""
-    return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+    return float(linear_of(np.array(value, np.float32)))
 
 
 def transformed(scale: tuple[float, float], offset: tuple[float, float]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from farm.errors import ModelFormatError
 from farm.models.binary import Cursor
-from farm.models.gltf_json import Json, entries, index, member, members, text, whole
+from farm.models.gltf.values import Json, entries, index, member, members, text, whole
 
 _MAGIC, _JSON_CHUNK, _BYTES_CHUNK = b"glTF", 0x4E4F534A, 0x004E4942
 _MAX_JSON = 64 * 2**20

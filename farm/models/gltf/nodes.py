@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError
 from farm.models.description import Bone, BoneFlag
-from farm.models.gltf_json import Json, entries, index, members, text, vector
+from farm.models.gltf.values import Json, entries, index, members, text, vector
 
 _MAX_NODES = 2**14
 _FARTHEST = 1e6

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError
 from farm.models.binary import finite
-from farm.models.gltf import Gltf
-from farm.models.gltf_json import Json, index, members, whole
+from farm.models.gltf.container import Gltf
+from farm.models.gltf.values import Json, index, members, whole
 
 _KINDS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}

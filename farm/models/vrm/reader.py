@@ -11,17 +11,17 @@ import numpy as np
 
 from farm.errors import ModelFormatError, NoNeckBoneError
 from farm.models.description import VRM_0, VRM_1, Axes, Character, Expression, Ints
-from farm.models.gltf import Gltf, read_glb
-from farm.models.gltf_accessors import Accessors
-from farm.models.gltf_geometry import GeometryReader, Heap
-from farm.models.gltf_json import Json, entries, index, member, members, text, whole
-from farm.models.gltf_materials import read_material
-from farm.models.gltf_nodes import Nodes, read_nodes
-from farm.models.gltf_targets import Targets
-from farm.models.gltf_textures import Textures
+from farm.models.gltf.accessors import Accessors
+from farm.models.gltf.container import Gltf, read_glb
+from farm.models.gltf.geometry import GeometryReader, Heap
+from farm.models.gltf.materials import read_material
+from farm.models.gltf.nodes import Nodes, read_nodes
+from farm.models.gltf.targets import Targets
+from farm.models.gltf.textures import Textures
+from farm.models.gltf.values import Json, entries, index, member, members, text, whole
 from farm.models.materials import GltfMaterial, Shading
-from farm.models.vrm0_materials import read_material_0
-from farm.models.vrm_expressions import Wardrobe, read_expressions_0, read_expressions_1, read_shape_keys
+from farm.models.vrm.expressions import BoundMaterials, read_expressions_0, read_expressions_1, read_shape_keys
+from farm.models.vrm.materials_0 import read_material_0
 
 _FIRST_PERSON = "firstpersononly"
 """What the wearer alone sees, such as a body without its head; every other mark leaves a mesh in others' view."""
@@ -59,12 +59,12 @@ def read_vrm(data: bytes) -> Character:
         version.hidden(member(vrm, "firstPerson"), nodes),
         lambda material: material is None or described[material].shading is not Shading.MTOON,
     )
-    wardrobe, triangles = _dressed(described, heap, textures)
+    bound_materials, triangles = _dressed(described, heap, textures)
     targets = Targets(gltf.content, accessors, nodes, heap)
     if version is _VERSION_1:
-        expressions = list(read_expressions_1(member(vrm, "expressions"), targets, wardrobe))
+        expressions = list(read_expressions_1(member(vrm, "expressions"), targets, bound_materials))
     else:
-        expressions = list(read_expressions_0(member(vrm, "blendShapeMaster"), targets, wardrobe))
+        expressions = list(read_expressions_0(member(vrm, "blendShapeMaster"), targets, bound_materials))
     played = tuple(expression for expression, _ in expressions)
     morphs = played if any(expression.shown for expression in played) else read_shape_keys(targets)
     meta = member(vrm, "meta")
@@ -82,7 +82,7 @@ def read_vrm(data: bytes) -> Character:
         edge_scales=np.ones(len(heap.positions), np.float32),
         triangles=triangles,
         textures=textures.names,
-        materials=tuple(wardrobe.materials),
+        materials=tuple(bound_materials.materials),
         bones=nodes.bones(),
         morphs=morphs,
         warnings=(*_notes(nodes, heap, expressions), *textures.warnings),
@@ -157,7 +157,7 @@ def _materials(gltf: Gltf, vrm: Json, textures: Textures) -> list[GltfMaterial]:
     return found
 
 
-def _dressed(described: Sequence[GltfMaterial], heap: Heap, textures: Textures) -> tuple[Wardrobe, Ints]:
+def _dressed(described: Sequence[GltfMaterial], heap: Heap, textures: Textures) -> tuple[BoundMaterials, Ints]:
     """The materials in the order of drawing, and the triangles (m, 3) in runs that follow them."""
     runs: dict[int | None, list[Ints]] = {}
     for primitive in heap.primitives:
@@ -176,7 +176,7 @@ def _dressed(described: Sequence[GltfMaterial], heap: Heap, textures: Textures) 
         materials.append(replace(known, first_triangle=first, triangle_count=count))
         first += count
     triangles = [np.empty((0, 3), np.int32), *(run for material in order for run in runs[material])]
-    return Wardrobe(materials, places), np.concatenate(triangles)
+    return BoundMaterials(materials, places), np.concatenate(triangles)
 
 
 def _notes(nodes: Nodes, heap: Heap, expressions: Iterable[tuple[Expression, bool]]) -> list[str]:

@@ -1,10 +1,10 @@
 """What an attempt that breaks off leaves in the store, so that the next one draws only the rest.
 
-    renders/<render key>/parts/<first shot>-<last shot>-<sha256 of the file>.tar
+    renders/<render key>/checkpoints/<first shot>-<last shot>-<sha256 of the file>.tar
 
-A part holds whole shots as they are stored: `index.json`, then for each shot, in order, `<shot>/<style>.png`, its label files
-as `<shot>/labels<suffix>`, and `<shot>/background.json` where there is one. Nobody but a worker reads parts, and they go
-when the manifest stands. A part that is damaged, or is not what its name says, is drawn again.
+A checkpoint holds whole shots as they are stored: `index.json`, then for each shot, in order, `<shot>/<style>.png`, its
+label files as `<shot>/labels<suffix>`, and `<shot>/background.json` where there is one. Nobody but a worker reads
+checkpoints, and they go when the manifest stands. One that is damaged, or is not what its name says, is drawn again.
 """
 
 import hashlib
@@ -24,17 +24,18 @@ from farm import pipe
 from farm.backgrounds import BackgroundRecord
 from farm.dataset.manifest import result_object
 from farm.dataset.shards import ShardWriter, read_shard, sha256_of
+from farm.drawing.assignment import Assignment
 from farm.drawing.encoding import Encoded, label_suffixes
 from farm.drawing.packing import Packer
 from farm.errors import FarmError, NotFoundError
-from farm.spec import RENDERER_VERSION, RenderSpec
+from farm.spec import RENDERER_VERSION
 from farm.storage import ObjectStore
 
 log = logging.getLogger(__name__)
 
-PART_SECONDS = 30.0
-"""Seconds of drawing that a killed worker may cost. A job that takes no longer stores no part."""
-_MOST_PARTS = 1000
+CHECKPOINT_SECONDS = 30.0
+"""Seconds of drawing that a killed worker may cost. A job that takes no longer stores no checkpoint."""
+_MOST_CHECKPOINTS = 1000
 """Of a result; what lies beyond is drawn again."""
 _INDEX, _BACKGROUND, _LABELS = "index.json", "background.json", "labels"
 _NAME = re.compile(r"(\d{5,9})-(\d{5,9})-([0-9a-f]{64})\.tar")
@@ -43,11 +44,11 @@ _PIXEL_BYTES = 32
 
 
 class _Damaged(Exception):
-    """A part is not what it should be."""
+    """A checkpoint is not what it should be."""
 
 
 class _Index(BaseModel):
-    """What a part says of itself."""
+    """What a checkpoint says of itself."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,8 +62,8 @@ class _Index(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Part:
-    """A part by its name. In order: by the first shot, and of two with the same one, the longer before."""
+class _Found:
+    """A checkpoint by its name. In order: by the first shot, and of two with the same one, the longer before."""
 
     first: int
     minus_last: int
@@ -71,61 +72,62 @@ class _Part:
 
 
 def folder(render_key: str) -> str:
-    """The store's prefix of all parts of a result."""
-    return result_object(render_key, "parts/")
+    """The store's prefix of all checkpoints of a result."""
+    return result_object(render_key, "checkpoints/")
 
 
 def discard(store: ObjectStore, render_key: str) -> None:
-    """Remove all parts of a result. Raises ServiceError."""
+    """Remove all checkpoints of a result. Raises ServiceError."""
     store.delete_all(folder(render_key))
 
 
-class Parts:
-    """The parts of one result: what earlier attempts left, and what this one adds."""
+class Checkpoints:
+    """The checkpoints of one result: what earlier attempts left, and what this one adds."""
 
-    def __init__(self, store: ObjectStore, render_key: str, spec: RenderSpec, packer: Packer, room: Path) -> None:
-        self._store, self._key, self._spec, self._packer, self._room = store, render_key, spec, packer, room
+    def __init__(self, store: ObjectStore, assignment: Assignment, packer: Packer, room: Path) -> None:
+        self._store, self._key, self._spec = store, assignment.render_key, assignment.spec
+        self._packer, self._room = packer, room
         self._stored = 0
-        """Shots before this number are in parts."""
+        """Shots before this number are in checkpoints."""
         self._due: float | None = None
         self._saving: Future[None] | None = None
-        self._pool = ThreadPoolExecutor(1, "parts")  # uploads one after the other, while Blender draws on
+        self._pool = ThreadPoolExecutor(1, "checkpoints")  # uploads one after the other, while Blender draws on
 
     def close(self) -> None:
         """Wait for the upload that is under way."""
         self._pool.shutdown()
 
     def resume(self, shots: int) -> pipe.Loaded | None:
-        """Give the packer all of the plan's `shots` that stand in parts, up to the first gap.
+        """Give the packer all of the plan's `shots` that stand in checkpoints, up to the first gap.
 
         What Blender said of the model then; None when there was nothing. Raises ServiceError.
         """
         loaded = None
-        for part in sorted(self._found()):
-            if part.first > self._packer.taken:
+        for found in sorted(self._found()):
+            if found.first > self._packer.taken:
                 break
-            if not self._packer.taken <= -part.minus_last < shots:
+            if not self._packer.taken <= -found.minus_last < shots:
                 continue
             try:
-                loaded = self._take(part, loaded)
+                loaded = self._take(found, loaded)
             except _Damaged as damage:
-                log.warning("%s is left aside and drawn again: %s", part.key, damage)
+                log.warning("%s is left aside and drawn again: %s", found.key, damage)
         self._stored = self._packer.taken
         return loaded
 
-    def _found(self) -> list[_Part]:
-        parts = []
-        for key in self._store.list(folder(self._key), limit=_MOST_PARTS):
+    def _found(self) -> list[_Found]:
+        found = []
+        for key in self._store.list(folder(self._key), limit=_MOST_CHECKPOINTS):
             if match := _NAME.fullmatch(key.removeprefix(folder(self._key))):
-                parts.append(_Part(int(match[1]), -int(match[2]), match[3], key))
-        return parts
+                found.append(_Found(int(match[1]), -int(match[2]), match[3], key))
+        return found
 
-    def _take(self, part: _Part, loaded: pipe.Loaded | None) -> pipe.Loaded:
-        path = self._fetch(part)
+    def _take(self, found: _Found, loaded: pipe.Loaded | None) -> pipe.Loaded:
+        path = self._fetch(found)
         try:
             members = read_shard(path)
             index = _Index.model_validate_json(next(members)[1])
-            wanted = (self._key, RENDERER_VERSION, part.first, -part.minus_last)
+            wanted = (self._key, RENDERER_VERSION, found.first, -found.minus_last)
             if (index.render_key, index.renderer, index.first, index.last) != wanted:
                 raise _Damaged("it belongs to another render")
             for shot, files in groupby(members, key=lambda member: int(member[0].partition("/")[0])):
@@ -137,12 +139,12 @@ class Parts:
             path.unlink()
         return loaded or index.loaded
 
-    def _fetch(self, part: _Part) -> Path:
-        most = (1 - part.minus_last - part.first) * self._spec.size**2 * (4 * len(self._spec.styles) + _PIXEL_BYTES)
-        path, size, digest = self._room / "found-part.tar", 0, hashlib.sha256()
+    def _fetch(self, found: _Found) -> Path:
+        most = (1 - found.minus_last - found.first) * self._spec.size**2 * (4 * len(self._spec.styles) + _PIXEL_BYTES)
+        path, size, digest = self._room / "found.tar", 0, hashlib.sha256()
         with path.open("wb") as file:
             try:
-                for piece in self._store.stream(part.key):
+                for piece in self._store.stream(found.key):
                     size += len(piece)
                     if size > most:
                         raise _Damaged("it is larger than its shots can be")
@@ -150,7 +152,7 @@ class Parts:
                     file.write(piece)
             except NotFoundError as error:
                 raise _Damaged("it is gone") from error
-        if digest.hexdigest() != part.sha256:
+        if digest.hexdigest() != found.sha256:
             raise _Damaged("its bytes are not those that were stored")
         return path
 
@@ -165,12 +167,12 @@ class Parts:
         )
 
     def keep_up(self, loaded: pipe.Loaded) -> None:
-        """Call it after every shot: stores a part, beside the drawing, when the last one is PART_SECONDS old."""
+        """Call it after every shot: stores a checkpoint, beside the drawing, when the last one is CHECKPOINT_SECONDS old."""
         now = time.monotonic()
         if self._due is None:
-            self._due = now + PART_SECONDS
+            self._due = now + CHECKPOINT_SECONDS
         if now >= self._due and (self._saving is None or self._saving.done()):
-            self._due = now + PART_SECONDS
+            self._due = now + CHECKPOINT_SECONDS
             self._saving = self._pool.submit(self._save, loaded, self._packer.taken)
 
     def keep_all(self, loaded: pipe.Loaded) -> None:
@@ -181,17 +183,17 @@ class Parts:
         self._pool.submit(self._save, loaded, self._packer.taken).result()
 
     def _save(self, loaded: pipe.Loaded, end: int) -> None:
-        """Store the shots before `end` that no part holds yet. Only ever runs in the one thread of the pool."""
+        """Store the shots before `end` that no checkpoint holds yet. Only ever runs in the one thread of the pool."""
         if end <= self._stored:
             return
-        path = self._room / "part.tar"
+        path = self._room / "checkpoint.tar"
         try:
             self._write(path, loaded, end)
             name = f"{self._stored:05d}-{end - 1:05d}-{sha256_of(path)}.tar"
             self._store.put_file(folder(self._key) + name, path)
             self._stored = end
         except (FarmError, OSError) as error:
-            log.warning("a part of %s is not stored, and would be drawn again: %s", self._key, error)
+            log.warning("a checkpoint of %s is not stored, and would be drawn again: %s", self._key, error)
         finally:
             path.unlink(missing_ok=True)
 
@@ -201,7 +203,7 @@ class Parts:
             renderer=RENDERER_VERSION,
             first=self._stored,
             last=end - 1,
-            loaded=loaded.model_copy(update={"seconds": 0.0}),  # no clock: equal shots, equal parts
+            loaded=loaded.model_copy(update={"seconds": 0.0}),  # no clock: equal shots, equal checkpoints
         )
         with ShardWriter(path) as tar:
             tar.add(_INDEX, index.model_dump_json().encode())
@@ -215,9 +217,9 @@ class Parts:
                     tar.add(f"{number:05d}/{_BACKGROUND}", shot.background.model_dump_json().encode())
 
     def clear(self) -> None:
-        """Remove all parts, once the manifest stands. A store that refuses is logged: the result is whole without."""
+        """Remove all checkpoints, once the manifest stands. A store that refuses is logged: the result is whole without."""
         self.close()
         try:
             discard(self._store, self._key)
         except FarmError as error:
-            log.warning("the parts of %s are still there: %s", self._key, error)
+            log.warning("the checkpoints of %s are still there: %s", self._key, error)

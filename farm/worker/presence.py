@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 
 
-class Duty:
+class Presence:
     """Start it when the worker is ready, stop it when it ends."""
 
     def __init__(self, app: Celery, settings: Settings, name: str, concurrency: int) -> None:
@@ -29,7 +29,7 @@ class Duty:
         tickets = CeleryTickets(app, connection)
         self._keeper = Keeper(connection, OrderBook(open_store(settings)), tickets, settings.history_days, name)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="duty", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def start(self) -> None:
         """The worker takes jobs from now on."""

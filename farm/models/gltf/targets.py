@@ -6,11 +6,11 @@ import numpy as np
 
 from farm.errors import ModelFormatError
 from farm.models.description import Target
-from farm.models.gltf_accessors import Accessors
-from farm.models.gltf_geometry import Heap, Primitive
-from farm.models.gltf_json import Json, entries, member, members, text
-from farm.models.gltf_nodes import Nodes
-from farm.models.mesh_arithmetic import applied
+from farm.models.gltf.accessors import Accessors
+from farm.models.gltf.arithmetic import applied
+from farm.models.gltf.geometry import Heap, Primitive
+from farm.models.gltf.nodes import Nodes
+from farm.models.gltf.values import Json, entries, member, members, text
 
 _MAX_OFFSETS = 2**23
 _STANDSTILL = 1e-7

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from farm.models.description import Character
-from farm.models.glb_writer import GlbWriter
-from farm.models.gltf_json import Json
-from farm.models.gltf_materials import BLEND_QUEUE, DEEP_BLEND_QUEUE
+from farm.models.gltf.glb_writer import GlbWriter
+from farm.models.gltf.materials import BLEND_QUEUE, DEEP_BLEND_QUEUE
+from farm.models.gltf.values import Json
 from farm.models.materials import (
     AlphaMode,
     GltfMaterial,
@@ -17,7 +17,7 @@ from farm.models.materials import (
     TextureUse,
     Wrap,
 )
-from farm.models.vrm0_materials import linear
+from farm.models.vrm.materials_0 import linear
 
 _WRAPS = {Wrap.REPEAT: 10497, Wrap.MIRROR: 33648, Wrap.CLAMP: 33071}
 _SHADE = 0.8

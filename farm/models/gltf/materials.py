@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from farm.models.gltf_json import Json, member, number, text, vector, whole
-from farm.models.gltf_textures import Textures
+from farm.models.gltf.textures import Textures
+from farm.models.gltf.values import Json, member, number, text, vector, whole
 from farm.models.materials import AlphaMode, GltfMaterial, MToon, OutlineMode, Shading
 
 OPAQUE_QUEUE, MASK_QUEUE, DEEP_BLEND_QUEUE, BLEND_QUEUE = 2000, 2450, 2501, 3000

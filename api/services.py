@@ -12,7 +12,7 @@ from farm.jobs.keeper import Keeper
 from farm.jobs.orders import OrderBook
 from farm.jobs.queue import Queue
 from farm.jobs.store import JobStore, new_id
-from farm.jobs.submission import Desk
+from farm.jobs.submission import BatchControl
 from farm.jobs.webhooks import Messenger
 from farm.jobs.workers import Workers
 from farm.results import Results
@@ -23,7 +23,7 @@ from farm.worker.celery_app import CeleryTickets, make_app
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Services:
     """The services behind the routes."""
 
     settings: Settings
@@ -33,7 +33,7 @@ class Parts:
     queue: Queue
     workers: Workers
     events: Events
-    desk: Desk
+    batches: BatchControl
     intake: Intake
     results: Results
     store: ObjectStore
@@ -41,13 +41,13 @@ class Parts:
     messenger: Messenger
 
 
-def make_parts(settings: Settings) -> Parts:
+def make_services(settings: Settings) -> Services:
     """The services for these settings; nothing is sent yet."""
     store = open_store(settings)
     connection = Connection(settings.redis_url, settings.lease_seconds)
     tickets = CeleryTickets(make_app(settings), connection)
     catalog, book, jobs, queue = Catalog(store), OrderBook(store), JobStore(connection), Queue(connection)
-    return Parts(
+    return Services(
         settings=settings,
         connection=connection,
         catalog=catalog,
@@ -55,7 +55,7 @@ def make_parts(settings: Settings) -> Parts:
         queue=queue,
         workers=Workers(connection),
         events=Events(connection),
-        desk=Desk(catalog, book, jobs, queue, tickets.issue),
+        batches=BatchControl(catalog, book, jobs, queue, tickets.issue),
         intake=Intake(settings, store, catalog, settings.import_buckets),
         results=Results(store),
         store=store,
@@ -64,10 +64,10 @@ def make_parts(settings: Settings) -> Parts:
     )
 
 
-def _parts(request: Request) -> Parts:
-    parts = request.app.state.parts
-    assert isinstance(parts, Parts)
-    return parts
+def _services(request: Request) -> Services:
+    services = request.app.state.services
+    assert isinstance(services, Services)
+    return services
 
 
-type PartsOf = Annotated[Parts, Depends(_parts)]
+type ServicesOf = Annotated[Services, Depends(_services)]

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from farm.errors import ModelFormatError
-from farm.models.gltf import Gltf, inline
-from farm.models.gltf_json import Json, index, member, members, number, text, vector, whole
+from farm.models.gltf.container import Gltf, inline
+from farm.models.gltf.values import Json, index, member, members, number, text, vector, whole
 from farm.models.materials import TextureUse, Wrap
 
 _WRAPS = {10497: Wrap.REPEAT, 33648: Wrap.MIRROR, 33071: Wrap.CLAMP}

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from farm.models.description import ColourBind, Expression, Tint, TransformBind
-from farm.models.gltf_json import Json, entries, member, members, number, text, vector, whole
-from farm.models.gltf_targets import Targets
+from farm.models.gltf.targets import Targets
+from farm.models.gltf.values import Json, entries, member, members, number, text, vector, whole
 from farm.models.materials import GltfMaterial
-from farm.models.vrm0_materials import linear, transformed
+from farm.models.vrm.materials_0 import linear, transformed
 from farm.morphs.expressions import Rule
 
 _UNSET = ("", "unknown")
@@ -30,7 +30,7 @@ type Colour = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Wardrobe:
+class BoundMaterials:
     """The character's materials, and where the file's own numbers and names for them lead."""
 
     materials: Sequence[GltfMaterial]
@@ -82,7 +82,9 @@ def _rest(material: GltfMaterial, tint: Tint) -> tuple[float, ...] | None:
             return toon.outline_colour
 
 
-def read_expressions_1(section: Json, targets: Targets, wardrobe: Wardrobe) -> Iterator[tuple[Expression, bool]]:
+def read_expressions_1(
+    section: Json, targets: Targets, bound_materials: BoundMaterials
+) -> Iterator[tuple[Expression, bool]]:
     """VRM 1.0's expressions, presets first, each with whether it was meant to have an effect."""
     for kind in ("preset", "custom"):
         for name, value in member(section, kind).items():
@@ -93,24 +95,26 @@ def read_expressions_1(section: Json, targets: Targets, wardrobe: Wardrobe) -> I
                 Expression(
                     text(name),
                     tuple(_found(targets, ((bind, [whole(bind.get("node"))], 1.0) for bind in binds))),
-                    tuple(_colours_1(colours, wardrobe)),
-                    tuple(_transforms_1(transforms, wardrobe)),
+                    tuple(_colours_1(colours, bound_materials)),
+                    tuple(_transforms_1(transforms, bound_materials)),
                     _rule(entry),
                 ),
                 bool(binds or colours or transforms),
             )
 
 
-def read_expressions_0(section: Json, targets: Targets, wardrobe: Wardrobe) -> Iterator[tuple[Expression, bool]]:
+def read_expressions_0(
+    section: Json, targets: Targets, bound_materials: BoundMaterials
+) -> Iterator[tuple[Expression, bool]]:
     """VRM 0.x' blend-shape groups, each with whether it was meant to have an effect."""
-    by_name = wardrobe.by_name()
+    by_name = bound_materials.by_name()
     for group in members(section, "blendShapeGroups"):
         preset = text(group.get("presetName")).lower()
         binds, values = members(group, "binds"), members(group, "materialValues")
         meshes = (
             (bind, targets.nodes_of(mesh), 100.0) for bind in binds if (mesh := whole(bind.get("mesh"))) is not None
         )
-        colours, transforms = _values_0(values, wardrobe, by_name)
+        colours, transforms = _values_0(values, bound_materials, by_name)
         yield (
             Expression(
                 text(group.get("name")) if preset in _UNSET else preset,
@@ -144,22 +148,22 @@ def _found(targets: Targets, binds: Iterator[tuple[Json, Sequence[int | None], f
                 yield target, weight
 
 
-def _colours_1(binds: list[Json], wardrobe: Wardrobe) -> Iterator[ColourBind]:
+def _colours_1(binds: list[Json], bound_materials: BoundMaterials) -> Iterator[ColourBind]:
     for bind in binds:
-        place, kind = wardrobe.places.get(_index(bind)), bind.get("type")
+        place, kind = bound_materials.places.get(_index(bind)), bind.get("type")
         if place is None or not isinstance(kind, str) or kind not in list(Tint) or not entries(bind, "targetValue"):
             continue
-        found = wardrobe.colour_bind(place, Tint(kind), vector(bind["targetValue"], (0.0, 0.0, 0.0, 1.0)))
+        found = bound_materials.colour_bind(place, Tint(kind), vector(bind["targetValue"], (0.0, 0.0, 0.0, 1.0)))
         if found is not None:
             yield found
 
 
-def _transforms_1(binds: list[Json], wardrobe: Wardrobe) -> Iterator[TransformBind]:
+def _transforms_1(binds: list[Json], bound_materials: BoundMaterials) -> Iterator[TransformBind]:
     for bind in binds:
-        place = wardrobe.places.get(_index(bind))
+        place = bound_materials.places.get(_index(bind))
         if place is not None:
             scale, offset = vector(bind.get("scale"), (1.0, 1.0)), vector(bind.get("offset"), (0.0, 0.0))
-            found = wardrobe.transform_bind(place, scale, offset)
+            found = bound_materials.transform_bind(place, scale, offset)
             if found is not None:
                 yield found
 
@@ -170,7 +174,7 @@ def _index(bind: Json) -> int:
 
 
 def _values_0(
-    values: list[Json], wardrobe: Wardrobe, by_name: Mapping[str, int]
+    values: list[Json], bound_materials: BoundMaterials, by_name: Mapping[str, int]
 ) -> tuple[tuple[ColourBind, ...], tuple[TransformBind, ...]]:
     colours: list[ColourBind | None] = []
     moved: dict[int, tuple[list[float], list[float]]] = {}
@@ -179,9 +183,9 @@ def _values_0(
         given = entries(value, "targetValue")
         if place is None or len(given) < 4:
             continue
-        base = wardrobe.materials[place].base
+        base = bound_materials.materials[place].base
         if what in _TINTS_0:
-            colours.append(wardrobe.colour_bind(place, _TINTS_0[what], _colour_0(_TINTS_0[what], given)))
+            colours.append(bound_materials.colour_bind(place, _TINTS_0[what], _colour_0(_TINTS_0[what], given)))
         elif what in _AXES_0 and base is not None:
             width, height, x, y = vector(given, (1.0, 1.0, 0.0, 0.0))
             scale, offset = moved.setdefault(place, (list(base.scale), list(base.offset)))
@@ -189,7 +193,7 @@ def _values_0(
                 scale[axis] = (width, height)[axis]
                 offset[axis] = transformed((width, height), (x, y))[axis]
     transforms = [
-        wardrobe.transform_bind(place, (scale[0], scale[1]), (offset[0], offset[1]))
+        bound_materials.transform_bind(place, (scale[0], scale[1]), (offset[0], offset[1]))
         for place, (scale, offset) in moved.items()
     ]
     return tuple(c for c in colours if c is not None), tuple(t for t in transforms if t is not None)

@@ -12,11 +12,8 @@ import numpy as np
 from farm.errors import ModelFormatError
 from farm.models.binary import finite
 from farm.models.description import Floats, Ints
-from farm.models.gltf import GEOMETRY_COMPRESSIONS, Gltf, compressed
-from farm.models.gltf_accessors import Accessors
-from farm.models.gltf_json import Json, entries, index, member, members
-from farm.models.gltf_nodes import Nodes
-from farm.models.mesh_arithmetic import (
+from farm.models.gltf.accessors import Accessors
+from farm.models.gltf.arithmetic import (
     Doubles,
     Indices,
     applied,
@@ -27,6 +24,9 @@ from farm.models.mesh_arithmetic import (
     smooth_normals,
     unit,
 )
+from farm.models.gltf.container import GEOMETRY_COMPRESSIONS, Gltf, compressed
+from farm.models.gltf.nodes import Nodes
+from farm.models.gltf.values import Json, entries, index, member, members
 
 _MAX_PRIMITIVES = 2**10
 _MAX_VERTICES = 2**20

@@ -20,11 +20,11 @@ from farm.models.description import (
     Morph,
     VertexMorph,
 )
-from farm.models.glb_writer import GlbWriter
-from farm.models.gltf_json import Json
-from farm.models.mesh_arithmetic import Doubles, compacted
+from farm.models.gltf.arithmetic import Doubles, compacted
+from farm.models.gltf.glb_writer import GlbWriter
+from farm.models.gltf.values import Json
 from farm.models.skeleton import turning_bones
-from farm.models.vrm_material_writer import MaterialWriter
+from farm.models.vrm.material_writer import MaterialWriter
 from farm.morphs.vocabulary import recognise
 
 _PRESETS = {

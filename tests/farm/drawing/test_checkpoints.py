@@ -20,16 +20,16 @@ from PIL import Image
 from farm.backgrounds import normalise
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, result_object
-from farm.drawing import parts
+from farm.drawing import checkpoints
+from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.render import Interrupted, Reporter, render
 from farm.errors import BlenderDiedError
-from farm.jobs.states import Job
 from farm.labels import LabelName
 from farm.models.package import Package
 from farm.spec import RENDERER_VERSION, CameraSpec, RenderSpec
 from farm.storage import LocalStore
-from tests.support.fixtures import job_for, read_mascot
+from tests.support.fixtures import assignment_for, read_mascot
 from tests.support.servers import wait_until
 
 pytestmark = pytest.mark.blender
@@ -118,18 +118,18 @@ def results(folder: Path) -> dict[str, str]:
     }
 
 
-def part_spans(store: LocalStore, job: Job) -> list[tuple[int, int]]:
-    """First and last shot of every part, by their names."""
-    names = [Path(key).name for key in store.list(parts.folder(job.render_key))]
+def checkpoint_spans(store: LocalStore, assignment: Assignment) -> list[tuple[int, int]]:
+    """First and last shot of every checkpoint, by their names."""
+    names = [Path(key).name for key in store.list(checkpoints.folder(assignment.render_key))]
     return sorted((int(first), int(last)) for first, last, _ in (re.split("[-.]", name, maxsplit=2) for name in names))
 
 
-def break_off(job: Job, spec: RenderSpec, store: LocalStore, blender: Blender, after: int) -> Diary:
+def break_off(assignment: Assignment, store: LocalStore, blender: Blender, after: int) -> Diary:
     """Render until `after` images are drawn, then interrupt."""
     diary = Diary(after)
     with pytest.raises(Interrupted):
-        render(job, spec, store, blender, diary.reporter)
-    assert not store.exists(result_object(job.render_key, MANIFEST))
+        render(assignment, store, blender, diary.reporter)
+    assert not store.exists(result_object(assignment.render_key, MANIFEST))
     return diary
 
 
@@ -143,7 +143,7 @@ def undisturbed(
     def of(name: str) -> dict[str, str]:
         if name not in known:
             folder = tmp_path_factory.mktemp("undisturbed")
-            render(job_for(momo, SPECS[name]), SPECS[name], store_with(folder, momo), blender, Diary().reporter)
+            render(assignment_for(momo, SPECS[name]), store_with(folder, momo), blender, Diary().reporter)
             known[name] = results(folder)
         return known[name]
 
@@ -152,7 +152,7 @@ def undisturbed(
 
 @pytest.fixture
 def broken_off(begun: Path, tmp_path: Path) -> LocalStore:
-    """A store in which a job of PLAIN has one part, of the first three shots."""
+    """A store in which a job of PLAIN has one checkpoint, of the first three shots."""
     shutil.copytree(begun, tmp_path / "begun")
     return LocalStore(tmp_path / "begun")
 
@@ -160,7 +160,7 @@ def broken_off(begun: Path, tmp_path: Path) -> LocalStore:
 @pytest.fixture(scope="module")
 def begun(blender: Blender, momo: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("begun")
-    break_off(job_for(momo, PLAIN), PLAIN, store_with(folder, momo), blender, after=8)
+    break_off(assignment_for(momo, PLAIN), store_with(folder, momo), blender, after=8)
     return folder
 
 
@@ -174,24 +174,24 @@ def test_an_interrupted_job_goes_on_where_it_stopped_and_its_bytes_are_the_same(
 ) -> None:
     # GIVEN a job that is interrupted twice
     spec = SPECS[name]
-    store, job = store_with(tmp_path, momo), job_for(momo, spec)
+    store, assignment = store_with(tmp_path, momo), assignment_for(momo, spec)
     styles = len(spec.styles)
-    first = break_off(job, spec, store, blender, after=3 * styles)
-    second = break_off(job, spec, store, blender, after=2 * styles)
-    assert part_spans(store, job) == [(0, 3), (4, 5)]
+    first = break_off(assignment, store, blender, after=3 * styles)
+    second = break_off(assignment, store, blender, after=2 * styles)
+    assert checkpoint_spans(store, assignment) == [(0, 3), (4, 5)]
     assert second.counts[0] == first.counts[-1] == 3 * styles
 
     # WHEN another Blender takes it up
     other, last = Blender(), Diary()
     try:
-        warnings = render(job, spec, store, other, last.reporter)
+        warnings = render(assignment, store, other, last.reporter)
     finally:
         other.stop()
 
-    # THEN it draws the rest alone, counts on, and the result is that of a quiet run; the parts are gone
+    # THEN it draws the rest alone, counts on, and the result is that of a quiet run; the checkpoints are gone
     assert (first.drawn, second.drawn) == (3 * styles, 2 * styles)
-    assert last.drawn == job.images_total - 5 * styles
-    assert last.counts == [n * styles for n in range(5, job.images_total // styles + 1)]
+    assert last.drawn == assignment.images_total - 5 * styles
+    assert last.counts == [n * styles for n in range(5, assignment.images_total // styles + 1)]
     assert results(tmp_path) == undisturbed(name)
     assert isinstance(warnings, tuple)
 
@@ -199,26 +199,26 @@ def test_an_interrupted_job_goes_on_where_it_stopped_and_its_bytes_are_the_same(
 def test_a_job_of_which_all_is_drawn_needs_no_blender(
     blender: Blender, momo: Package, tmp_path: Path, undisturbed: Callable[[str], dict[str, str]]
 ) -> None:
-    store, job = store_with(tmp_path, momo), job_for(momo, PLAIN)
-    break_off(job, PLAIN, store, blender, after=job.images_total)
+    store, assignment = store_with(tmp_path, momo), assignment_for(momo, PLAIN)
+    break_off(assignment, store, blender, after=assignment.images_total)
     unused, diary = Blender(), Diary()
 
-    render(job, PLAIN, store, unused, diary.reporter)
+    render(assignment, store, unused, diary.reporter)
 
     assert unused._process is None
-    assert (diary.drawn, diary.counts) == (0, [job.images_total])
+    assert (diary.drawn, diary.counts) == (0, [assignment.images_total])
     assert set(diary.stages) == {"upload"}
     assert results(tmp_path) == undisturbed("plain")
 
 
-def test_a_quiet_job_stores_no_part(blender: Blender, momo: Package, tmp_path: Path) -> None:
-    store, job = store_with(tmp_path, momo), job_for(momo, PLAIN)
+def test_a_quiet_job_stores_no_checkpoint(blender: Blender, momo: Package, tmp_path: Path) -> None:
+    store, assignment = store_with(tmp_path, momo), assignment_for(momo, PLAIN)
     seen: list[bool] = []
 
     def look(count: int) -> None:
-        seen.append((tmp_path / parts.folder(job.render_key)).exists())
+        seen.append((tmp_path / checkpoints.folder(assignment.render_key)).exists())
 
-    render(job, PLAIN, store, blender, Reporter(look, Diary().reporter.stage, Diary().reporter.drawn))
+    render(assignment, store, blender, Reporter(look, Diary().reporter.stage, Diary().reporter.drawn))
 
     assert len(seen) == 8
     assert not any(seen)
@@ -227,9 +227,9 @@ def test_a_quiet_job_stores_no_part(blender: Blender, momo: Package, tmp_path: P
 def test_a_blender_that_is_killed_costs_none_of_what_it_drew(
     momo: Package, tmp_path: Path, undisturbed: Callable[[str], dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GIVEN parts that are stored all the time, and a Blender that is killed after them
-    monkeypatch.setattr(parts, "PART_SECONDS", 0.0)
-    store, job, victim = store_with(tmp_path, momo), job_for(momo, PLAIN), Blender()
+    # GIVEN checkpoints that are stored all the time, and a Blender that is killed after them
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SECONDS", 0.0)
+    store, assignment, victim = store_with(tmp_path, momo), assignment_for(momo, PLAIN), Blender()
 
     def kill() -> None:
         assert victim._process is not None
@@ -237,52 +237,54 @@ def test_a_blender_that_is_killed_costs_none_of_what_it_drew(
 
     killed, rest = Diary(12, kill), Diary()
     with pytest.raises(BlenderDiedError, match="SIGKILL"):
-        render(job, PLAIN, store, victim, killed.reporter)
-    spans = part_spans(store, job)
+        render(assignment, store, victim, killed.reporter)
+    spans = checkpoint_spans(store, assignment)
     assert spans[0][0] == 0
     assert spans[-1][1] >= 3
     assert all(before[1] + 1 == after[0] for before, after in pairwise(spans))
 
-    render(job, PLAIN, store, victim, rest.reporter)
+    render(assignment, store, victim, rest.reporter)
     victim.stop()
 
-    assert killed.drawn + rest.drawn == job.images_total
+    assert killed.drawn + rest.drawn == assignment.images_total
     assert results(tmp_path) == undisturbed("plain")
 
 
 LONG = RenderSpec(seed=8, samples=100, size=48, styles=("flat", "ink"))
 
 
-def _render_with_many_parts(folder: Path, job: Job) -> None:
+def _render_with_many_checkpoints(folder: Path, assignment: Assignment) -> None:
     """The whole life of a process that is going to be killed."""
-    parts.PART_SECONDS = 0.1
+    checkpoints.CHECKPOINT_SECONDS = 0.1
     blender = Blender()
-    render(job, LONG, LocalStore(folder), blender, Diary().reporter)
+    render(assignment, LocalStore(folder), blender, Diary().reporter)
     blender.stop()
 
 
-def test_a_worker_that_is_killed_costs_what_it_drew_since_the_last_part(
+def test_a_worker_that_is_killed_costs_what_it_drew_since_the_last_checkpoint(
     blender: Blender, momo: Package, tmp_path: Path
 ) -> None:
     store, quiet = store_with(tmp_path / "store", momo), store_with(tmp_path / "quiet", momo)
-    job = job_for(momo, LONG)
-    render(job, LONG, quiet, blender, Diary().reporter)
+    assignment = assignment_for(momo, LONG)
+    render(assignment, quiet, blender, Diary().reporter)
 
-    # GIVEN a worker that is killed without a word when its second part stands
+    # GIVEN a worker that is killed without a word when its second checkpoint stands
     worker = multiprocessing.get_context("spawn").Process(
-        target=_render_with_many_parts, args=(tmp_path / "store", job)
+        target=_render_with_many_checkpoints, args=(tmp_path / "store", assignment)
     )
     worker.start()
-    wait_until(lambda: len(part_spans(store, job)) >= 2 or worker.exitcode is not None, "two parts", 60)
+    wait_until(
+        lambda: len(checkpoint_spans(store, assignment)) >= 2 or worker.exitcode is not None, "two checkpoints", 60
+    )
     worker.kill()
     worker.join()
     assert worker.exitcode == -signal.SIGKILL
-    stored = part_spans(store, job)[-1][1]  # shot 0 is the basis image, so as many others are stored
+    stored = checkpoint_spans(store, assignment)[-1][1]  # shot 0 is the basis image, so as many others are stored
 
     # WHEN the next one takes the job, THEN it draws the rest alone
     rest = Diary()
-    render(job, LONG, store, blender, rest.reporter)
-    assert rest.drawn == job.images_total - stored * 2
+    render(assignment, store, blender, rest.reporter)
+    assert rest.drawn == assignment.images_total - stored * 2
     assert results(tmp_path / "store") == results(tmp_path / "quiet")
 
 
@@ -337,69 +339,69 @@ def test_a_part_that_is_not_what_its_name_says_is_drawn_again(
     tmp_path: Path,
     undisturbed: Callable[[str], dict[str, str]],
 ) -> None:
-    job, diary = job_for(momo, PLAIN), Diary()
-    (key,) = broken_off.list(parts.folder(job.render_key))
+    assignment, diary = assignment_for(momo, PLAIN), Diary()
+    (key,) = broken_off.list(checkpoints.folder(assignment.render_key))
     spoil(broken_off, key)
 
-    render(job, PLAIN, broken_off, blender, diary.reporter)
+    render(assignment, broken_off, blender, diary.reporter)
 
-    assert diary.drawn == job.images_total
+    assert diary.drawn == assignment.images_total
     assert results(tmp_path / "begun") == undisturbed("plain")
 
 
 def test_a_part_of_another_render_is_left_aside(broken_off: LocalStore, blender: Blender, momo: Package) -> None:
-    # GIVEN a whole part of the same model with another seed
+    # GIVEN a whole checkpoint of the same model with another seed
     other = PLAIN.model_copy(update={"seed": 43})
-    job, diary = job_for(momo, other), Diary()
-    (key,) = broken_off.list(parts.folder(job_for(momo, PLAIN).render_key))
-    broken_off.put(parts.folder(job.render_key) + Path(key).name, broken_off.get(key))
+    assignment, diary = assignment_for(momo, other), Diary()
+    (key,) = broken_off.list(checkpoints.folder(assignment_for(momo, PLAIN).render_key))
+    broken_off.put(checkpoints.folder(assignment.render_key) + Path(key).name, broken_off.get(key))
 
-    render(job, other, broken_off, blender, diary.reporter)
+    render(assignment, broken_off, blender, diary.reporter)
 
-    assert diary.drawn == job.images_total
+    assert diary.drawn == assignment.images_total
 
 
-def test_parts_count_up_to_the_first_gap_and_may_overlap(
+def test_checkpoints_count_up_to_the_first_gap_and_may_overlap(
     blender: Blender, momo: Package, tmp_path: Path, undisturbed: Callable[[str], dict[str, str]]
 ) -> None:
-    # GIVEN the parts of two workers on one job, who did not know of each other
-    store, job = store_with(tmp_path, momo), job_for(momo, PLAIN)
-    break_off(job, PLAIN, store, blender, after=4)
-    break_off(job, PLAIN, store, blender, after=8)
-    one = {key: store.get(key) for key in store.list(parts.folder(job.render_key))}
-    parts.discard(store, job.render_key)
-    break_off(job, PLAIN, store, blender, after=8)
+    # GIVEN the checkpoints of two workers on one job, who did not know of each other
+    store, assignment = store_with(tmp_path, momo), assignment_for(momo, PLAIN)
+    break_off(assignment, store, blender, after=4)
+    break_off(assignment, store, blender, after=8)
+    one = {key: store.get(key) for key in store.list(checkpoints.folder(assignment.render_key))}
+    checkpoints.discard(store, assignment.render_key)
+    break_off(assignment, store, blender, after=8)
     for key, data in one.items():
         store.put(key, data)
-    assert part_spans(store, job) == [(0, 1), (0, 2), (2, 3)]
+    assert checkpoint_spans(store, assignment) == [(0, 1), (0, 2), (2, 3)]
 
     # WHEN the job goes on, THEN what is there without a gap is not drawn again
     last = Diary()
-    render(job, PLAIN, store, blender, last.reporter)
-    assert last.drawn == job.images_total - 3 * 4
+    render(assignment, store, blender, last.reporter)
+    assert last.drawn == assignment.images_total - 3 * 4
     assert results(tmp_path) == undisturbed("plain")
 
     # AND behind a gap it is
-    store.delete(result_object(job.render_key, MANIFEST))
+    store.delete(result_object(assignment.render_key, MANIFEST))
     for key, data in one.items():
         if "/00002-" in key:
             store.put(key, data)
     again = Diary()
-    render(job, PLAIN, store, blender, again.reporter)
-    assert again.drawn == job.images_total
+    render(assignment, store, blender, again.reporter)
+    assert again.drawn == assignment.images_total
     assert results(tmp_path) == undisturbed("plain")
 
 
 def test_a_store_that_takes_no_part_does_not_hide_why_the_work_stops(
     blender: Blender, momo: Package, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store, job = store_with(tmp_path, momo), job_for(momo, PLAIN)
-    blocked = tmp_path / parts.folder(job.render_key).rstrip("/")
+    store, assignment = store_with(tmp_path, momo), assignment_for(momo, PLAIN)
+    blocked = tmp_path / checkpoints.folder(assignment.render_key).rstrip("/")
     blocked.parent.mkdir(parents=True)
     blocked.write_text("no folder")
 
     with caplog.at_level(logging.WARNING):
-        break_off(job, PLAIN, store, blender, after=8)
+        break_off(assignment, store, blender, after=8)
 
     assert "is not stored, and would be drawn again" in caplog.text
 
@@ -408,13 +410,13 @@ def test_of_two_attempts_that_end_the_first_manifest_stays(
     blender: Blender, momo: Package, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     # GIVEN an attempt during whose drawing another one stored the result
-    store, job = store_with(tmp_path, momo), job_for(momo, PLAIN)
-    render(job, PLAIN, store, blender, Diary().reporter)
-    path = tmp_path / result_object(job.render_key, MANIFEST)
+    store, assignment = store_with(tmp_path, momo), assignment_for(momo, PLAIN)
+    render(assignment, store, blender, Diary().reporter)
+    path = tmp_path / result_object(assignment.render_key, MANIFEST)
     first, inode = results(tmp_path), path.stat().st_ino
 
     with caplog.at_level(logging.INFO):
-        render(job, PLAIN, store, blender, Diary().reporter)
+        render(assignment, store, blender, Diary().reporter)
 
     assert "another attempt stored the same result before" in caplog.text
     assert (results(tmp_path), path.stat().st_ino) == (first, inode)

@@ -1,0 +1,24 @@
+"""What is to be drawn: the one value around which everything here is built."""
+
+from dataclasses import dataclass
+
+from farm.morphs.refs import Annotation
+from farm.spec import RenderSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One model, drawn as a specification says. Equal assignments give equal bytes, whoever draws them and when."""
+
+    model: str
+    """Content hash of the model."""
+    annotation: Annotation
+    samples: int
+    render_key: str
+    """The name of the result in the store."""
+    spec: RenderSpec
+
+    @property
+    def images_total(self) -> int:
+        """Images of the whole result, without the basis images."""
+        return self.spec.images_of(self.samples)

@@ -1,0 +1,1 @@
+"""MikuMikuDance's files, PMX and PMD: readers and writers."""
