@@ -22,7 +22,8 @@ from farm.jobs.workers import Workers
 from farm.models.package import upload_form
 from farm.settings import Settings
 from farm.spec import RenderSpec
-from farm.storage import LocalStore, S3Store
+from farm.storage import LocalStore
+from farm.storage.s3 import S3Store
 from tests.support import finished, servers
 
 FREE = {"FARM_RATE_LIMIT": "0"}
