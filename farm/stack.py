@@ -5,6 +5,7 @@ it: on `stop`, on Ctrl-C, and, by the kernel, when this process is killed.
 """
 
 import contextlib
+import http.client
 import os
 import shutil
 import signal
@@ -17,16 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-import httpx
-
 from farm.dataset.output import locked
 from farm.errors import FarmError, ServiceError
-from farm.jobs.connection import Connection
-from farm.jobs.keeper import hand_back_all
-from farm.jobs.reconcile import reconcile
-from farm.jobs.store import JobStore
 from farm.process import die_with_parent
-from farm.storage import LocalStore
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
@@ -121,11 +115,9 @@ class EmbeddedStack:
         self._spawn("valkey", [*valkey_command(), "--port", str(self._redis_port), *self._valkey_options()])
         self._wait("valkey", self._redis_answers)
         if self._keep:
-            connection = Connection(self.environment["FARM_REDIS_URL"])
-            hand_back_all(connection)  # no worker runs yet
-            reconcile(LocalStore(self._home / "store"), JobStore(connection))  # its data may have been lost meanwhile
+            self._take_up()
         farm = [sys.executable, "-m", "farm"]
-        self._spawn("api", [*farm, "api", "--host", "127.0.0.1", "--port", str(self._port)])
+        # The worker first: Blender's start is the longest way to the first picture.
         self._spawn(
             "worker",
             [
@@ -139,6 +131,7 @@ class EmbeddedStack:
                 "127.0.0.1",
             ],
         )
+        self._spawn("api", [*farm, "api", "--host", "127.0.0.1", "--port", str(self._port)])
         if self._flower:
             self._spawn("flower", [*farm, "flower", "--port", str(self._flower_port)])
         self._wait("api", self._api_answers)
@@ -169,18 +162,37 @@ class EmbeddedStack:
                 preexec_fn=die_with_parent,
             )
 
+    def _take_up(self) -> None:
+        """Make the jobs of before ready for new workers; none runs yet."""
+        from farm.jobs.connection import Connection
+        from farm.jobs.keeper import hand_back_all
+        from farm.jobs.reconcile import reconcile
+        from farm.jobs.store import JobStore
+        from farm.storage import LocalStore
+
+        connection = Connection(self.environment["FARM_REDIS_URL"])
+        hand_back_all(connection)
+        reconcile(LocalStore(self._home / "store"), JobStore(connection))  # its data may have been lost meanwhile
+
+    # Both are asked by hand: a client library takes longer to import, or to make, than its server to start.
+
     def _redis_answers(self) -> bool:
         try:
-            Connection(self.environment["FARM_REDIS_URL"]).check()
-        except ServiceError:
+            with socket.create_connection(("127.0.0.1", self._redis_port), timeout=5) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(7) == b"+PONG\r\n"  # an error while it reads its file
+        except OSError:
             return False
-        return True
 
     def _api_answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
         try:
-            return httpx.get(f"{self.api_url}/readyz", timeout=5, trust_env=False).is_success
-        except httpx.HTTPError:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
 
     def _wait(self, name: str, answers: object) -> None:
         assert callable(answers)
