@@ -29,7 +29,8 @@ from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
 from farm.settings import Settings
 from farm.spec import RenderSpec
-from farm.storage import LocalStore, S3Store
+from farm.storage import LocalStore
+from farm.storage.s3 import S3Store
 from tests.chaos.farm import results_of
 from tests.support.fixtures import assignment_for
 from tests.support.servers import api_server, radosgw, redis_server, worker_process

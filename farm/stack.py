@@ -4,6 +4,7 @@ Valkey from a wheel, a directory as object store, the API, workers, and Flower o
 it: on `stop`, on Ctrl-C, and, by the kernel, when this process is killed.
 """
 
+import http.client
 import shutil
 import signal
 import socket
@@ -15,16 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import httpx
-
 from farm.dataset.output import locked
 from farm.errors import FarmError, ServiceError
-from farm.jobs.connection import Connection
-from farm.jobs.keeper import hand_back_all
-from farm.jobs.reconcile import reconcile
-from farm.jobs.store import JobStore
 from farm.process import Child, wait_until_ready
-from farm.storage import LocalStore
 
 _HAND_BACK_SECONDS = 15.0
 _MOST_MENDED, _MENDING_SECONDS = 10, 600.0
@@ -47,21 +41,29 @@ def _check_free(port: int) -> None:
             raise ServiceError(f"Port {port} is taken by another program; choose another with --port.") from error
 
 
-def redis_answers(connection: Connection) -> bool:
-    """Whether the Redis server is there."""
-    try:
-        connection.check()
-    except ServiceError:
-        return False
-    return True
+# Both are asked by hand: a client library takes longer to import, or to make, than its server to start.
 
 
-def api_answers(url: str) -> bool:
-    """Whether the API at `url`, and all that it needs, is there."""
+def redis_answers(port: int) -> bool:
+    """Whether a Redis server of this machine, without a password, is there and has read its file."""
     try:
-        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
-    except httpx.HTTPError:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(7) == b"+PONG\r\n"
+    except OSError:
         return False
+
+
+def api_answers(port: int) -> bool:
+    """Whether an API of this machine, and all that it needs, is there."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 class EmbeddedStack:
@@ -124,13 +126,11 @@ class EmbeddedStack:
         (self._home / "tmp").mkdir()
         _check_free(self._port)
         self._spawn("valkey", [*valkey_command(), "--port", str(self._redis_port), *self._valkey_options()])
-        connection = Connection(self.environment["FARM_REDIS_URL"])
-        self._wait("valkey", lambda: redis_answers(connection))
+        self._wait("valkey", lambda: redis_answers(self._redis_port))
         if self._keep:
-            hand_back_all(connection)  # no worker runs yet
-            reconcile(LocalStore(self._home / "store"), JobStore(connection))  # its data may have been lost meanwhile
+            self._take_up()
         farm = [sys.executable, "-m", "farm"]
-        self._spawn("api", [*farm, "api", "--host", "127.0.0.1", "--port", str(self._port)])
+        # The worker first: Blender's start is the longest way to the first picture.
         self._spawn(
             "worker",
             [
@@ -144,9 +144,10 @@ class EmbeddedStack:
                 "127.0.0.1",
             ],
         )
+        self._spawn("api", [*farm, "api", "--host", "127.0.0.1", "--port", str(self._port)])
         if self._flower:
             self._spawn("flower", [*farm, "flower", "--port", str(self._flower_port)])
-        self._wait("api", lambda: api_answers(self.api_url))
+        self._wait("api", lambda: api_answers(self._port))
 
     def _valkey_options(self) -> list[str]:
         append = "yes" if self._keep else "no"
@@ -161,6 +162,18 @@ class EmbeddedStack:
         # Temporary files end with the stack's folder, however its processes end.
         environment = {**self.environment, "TMPDIR": str(self._home / "tmp")}
         self._children[name] = Child(f"embedded {name}", command, log, environment)
+
+    def _take_up(self) -> None:
+        """Make the jobs of before ready for new workers; none runs yet."""
+        from farm.jobs.connection import Connection
+        from farm.jobs.keeper import hand_back_all
+        from farm.jobs.reconcile import reconcile
+        from farm.jobs.store import JobStore
+        from farm.storage import LocalStore
+
+        connection = Connection(self.environment["FARM_REDIS_URL"])
+        hand_back_all(connection)
+        reconcile(LocalStore(self._home / "store"), JobStore(connection))  # its data may have been lost meanwhile
 
     def _wait(self, name: str, answers: Callable[[], bool]) -> None:
         wait_until_ready(self._children[name], answers, self.check)

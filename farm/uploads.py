@@ -17,7 +17,7 @@ from farm.catalog import Catalog
 from farm.errors import ConflictError, FarmError, ModelFormatError, NotFoundError, ServiceError, SpecError
 from farm.models.package import MAX_MODEL_BYTES, SUFFIXES, Package, Refusal, receive
 from farm.settings import Settings
-from farm.storage import ObjectStore, S3Store
+from farm.storage import ObjectStore
 
 FOLDER = "uploads/"
 OFFER_SECONDS = 3600
@@ -127,6 +127,8 @@ class Intake:
             raise NotFoundError(
                 f"The farm reads no bucket '{bucket}'; its operator can name it in FARM_IMPORT_BUCKETS."
             )
+        from farm.storage.s3 import S3Store  # only here: its client is slow to import
+
         return S3Store(bucket, self._settings), False, key
 
 

@@ -74,5 +74,9 @@ if [ "$(cat .venv/.locked 2>/dev/null)" != "$locked" ]; then
     "$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
     # Built with the hatchling of the lock file: nothing is installed that the lock does not name.
     "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+    # uv leaves the packages as source, and where PYTHONDONTWRITEBYTECODE is set, each process would compile them anew: two
+    # thirds of a small `farm render`. Some packages carry files that are no Python of this version.
+    .venv/bin/python -m compileall -qq -j 0 .venv/lib || true
     printf '%s\n' "$locked" > .venv/.locked
 fi
+.venv/bin/python -m compileall -q api blender_worker farm

@@ -8,10 +8,12 @@ import click
 from rich.progress import track
 
 from farm.cli.console import note, stderr, stdout
-from farm.cli.following import Downloads, follow, report, stopped_by_sigterm
+from farm.cli.ending import stopped_by_sigterm
+from farm.cli.following import Downloads, follow, report
 from farm.cli.options import PATHS, SpecOptions, models_at, spec_options
 from farm.cli.remote import batch_id, is_job, job_id, remote
-from farm.cli.wishes import MAPPING, upload, wish, with_backgrounds
+from farm.cli.uploading import upload, with_backgrounds
+from farm.cli.wishes import MAPPING, wish
 from farm.client import BatchView, FarmClient, Webhook
 from farm.dataset.output import locked
 from farm.errors import ServiceError, SpecError

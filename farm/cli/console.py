@@ -2,6 +2,8 @@
 
 import io
 import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -25,3 +27,10 @@ def note(word: str, colour: str, text: str) -> None:
     """Print ``word: text`` on stderr, the word coloured, the text as it is and on one line."""
     stderr.print(f"[{colour}]{word}[/{colour}] ", end="")
     stderr.print(clean(text), markup=False, soft_wrap=True)
+
+
+def tracked(paths: Sequence[Path], what: str) -> Iterable[Path]:
+    """The paths, with a bar on stderr that shows how far they are; without one when there are none."""
+    from rich.progress import track
+
+    return track(paths, what, console=stderr, transient=True) if paths else ()

@@ -1,8 +1,6 @@
 """Follows a batch at the terminal, and lays the results of its jobs out as they come."""
 
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,20 +60,6 @@ def _progress() -> Progress:
         TextColumn("[red]{task.fields[trouble]}"),
         console=stderr,
     )
-
-
-@contextmanager
-def stopped_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends a command like Ctrl-C does: through the `finally` clauses, leaving nothing behind."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def follow(

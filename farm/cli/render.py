@@ -2,16 +2,14 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from farm.cli.console import note, stdout
-from farm.cli.following import Downloads, follow, report, stopped_by_sigterm
+from farm.cli.ending import stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, default_workers, models_at, spec_options
-from farm.cli.wishes import MAPPING, Wish, upload, wish, with_backgrounds
-from farm.client import FarmClient
+from farm.cli.wishes import MAPPING, Wish, wish
 from farm.dataset.output import locked
 from farm.errors import ServiceError
 from farm.spec import RenderSpec
@@ -65,23 +63,28 @@ def _render_here(models: list[Path], out: Path, wanted: Wish, workers: int) -> N
         stopped_by_sigterm(),
         tempfile.TemporaryDirectory(prefix="facefarm-") as home,
         EmbeddedStack(Path(home), min(workers, len(models))) as stack,
-        FarmClient(stack.api_url, patience=_PATIENCE_SECONDS) as client,
     ):
         try:
-            _run(client, models, out, wanted, stack.check)
+            _run(stack, models, out, wanted)
         except ServiceError:
             stack.check()  # says which process ended, and its last words
             raise
 
 
-def _run(client: FarmClient, models: list[Path], out: Path, wanted: Wish, check: Callable[[], None]) -> None:
-    uploaded, refused = upload(client, models)
-    results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
-    if uploaded:
-        batch = client.submit(uploaded, with_backgrounds(client, wanted), wanted.mapping, out.name[:200])
-        # Ctrl-C needs no cancelling: the farm ends, and the batch with it.
-        follow(client, batch.id, results.take, check)
-        results.summarise()
+def _run(stack: EmbeddedStack, models: list[Path], out: Path, wanted: Wish) -> None:
+    # Imported while Blender starts, not before.
+    from farm.cli.following import Downloads, follow, report
+    from farm.cli.uploading import upload, with_backgrounds
+    from farm.client import FarmClient
+
+    with FarmClient(stack.api_url, patience=_PATIENCE_SECONDS) as client:
+        uploaded, refused = upload(client, models)
+        results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
+        if uploaded:
+            batch = client.submit(uploaded, with_backgrounds(client, wanted), wanted.mapping, out.name[:200])
+            # Ctrl-C needs no cancelling: the farm ends, and the batch with it.
+            follow(client, batch.id, results.take, stack.check)
+            results.summarise()
     report(refused, list(results.bad.values()))
 
 

@@ -73,16 +73,12 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     def _ended(**_: object) -> None:
         presence.stop()
 
-    app.worker_main(
-        [
-            "worker",
-            f"--concurrency={concurrency}",
-            f"--hostname={name}",
-            "--loglevel=INFO",
-            "--without-mingle",
-            "--without-gossip",
-        ]
+    # The worker itself, not Celery's command line, whose twenty commands are all imported before it runs one.
+    process = app.Worker(
+        hostname=name, concurrency=concurrency, loglevel="INFO", without_mingle=True, without_gossip=True
     )
+    process.start()
+    sys.exit(process.exitcode)
 
 
 @click.command()

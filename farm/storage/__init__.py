@@ -12,9 +12,8 @@ from farm.errors import StorageError
 from farm.settings import Settings
 from farm.storage.interface import ObjectStore, content_type
 from farm.storage.local import LocalStore
-from farm.storage.s3 import S3Store
 
-__all__ = ["LocalStore", "ObjectStore", "S3Store", "content_type", "open_store"]
+__all__ = ["LocalStore", "ObjectStore", "content_type", "open_store"]
 
 
 def open_store(settings: Settings, patience: float = 5.0) -> ObjectStore:
@@ -26,6 +25,8 @@ def open_store(settings: Settings, patience: float = 5.0) -> ObjectStore:
     if address.scheme == "file" and address.path:
         return LocalStore(Path(address.path))
     if address.scheme == "s3" and address.netloc:
+        from farm.storage.s3 import S3Store  # only here: its client is slow to import
+
         return S3Store(address.netloc, settings, patience)
     raise StorageError(
         f"'{settings.storage_url}' is no store: set FARM_STORAGE_URL to s3://bucket or file:///directory."

@@ -42,11 +42,11 @@ class Rig:
                 "--dir", str(self._home / "valkey"), "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
                 "--maxmemory-policy", "noeviction",
             ])  # fmt: skip
-            self._wait("valkey", lambda: redis_answers(self.connection))
+            self._wait("valkey", lambda: redis_answers(self._redis_port))
             self._servers["api"] = self._spawn(
                 "api", [sys.executable, "-m", "farm", "api", "--port", str(self._api_port)]
             )
-            self._wait("api", lambda: api_answers(self.api_url))
+            self._wait("api", lambda: api_answers(self._api_port))
         except BaseException:
             self.stop()
             raise

@@ -24,7 +24,8 @@ from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import upload_form
 from farm.settings import Settings
 from farm.spec import RenderSpec
-from farm.storage import LocalStore, S3Store
+from farm.storage import LocalStore
+from farm.storage.s3 import S3Store
 from tests.farm.models import made_files as made
 from tests.support import finished, servers
 

@@ -29,7 +29,8 @@ from farm.process import spawn
 from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
-from farm.storage import LocalStore, ObjectStore, S3Store
+from farm.storage import LocalStore, ObjectStore
+from farm.storage.s3 import S3Store
 from tests.chaos.processes import descendants, gone, signal_all
 from tests.support.audit import audit
 from tests.support.faults import FaultyProxy

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx
 
-from farm.jobs.connection import Connection
 from farm.process import signal_group, spawn
 from farm.stack import free_port, redis_answers, valkey_command
 
@@ -43,7 +42,7 @@ def redis_server(folder: Path, command: list[str] | None = None) -> Iterator[str
     process = spawn([*(command or valkey_command()), *options], folder / "server.log")
     try:
         url = f"redis://127.0.0.1:{port}/0"
-        wait_until(lambda: redis_answers(Connection(url)), "Redis answering")
+        wait_until(lambda: redis_answers(port), "Redis answering")
         yield url
     finally:
         end(process)

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from farm.errors import NotFoundError, ServiceError, StorageError
 from farm.settings import Settings
 from farm.stack import free_port
-from farm.storage import LocalStore, ObjectStore, S3Store, open_store
+from farm.storage import LocalStore, ObjectStore, open_store
+from farm.storage.s3 import S3Store
 from tests.support import servers
 
 

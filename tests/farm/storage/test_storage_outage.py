@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from farm.errors import NotFoundError, ServiceError
 from farm.settings import Settings
-from farm.storage import S3Store
+from farm.storage.s3 import S3Store
 from tests.support import servers
 from tests.support.faults import Fault, FaultyProxy
 

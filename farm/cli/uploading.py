@@ -1,0 +1,48 @@
+"""Hands a farm what is to be rendered, and tells the user what it refuses."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from farm.cli.console import note, tracked
+from farm.cli.wishes import Wish
+from farm.client import FarmClient, RefusedError, UploadedModel
+from farm.spec import RenderSpec
+
+
+def upload(client: FarmClient, paths: Sequence[Path]) -> tuple[list[UploadedModel], list[str]]:
+    """Upload the models at `paths`: those that the farm took, each once, and a line for each that was refused."""
+    uploaded: dict[str, UploadedModel] = {}
+    refused: list[str] = []
+    stems = Counter(path.stem for path in paths)
+    for path in tracked(paths, "uploading models") if len(paths) > 1 else paths:
+        try:
+            models, bad = client.upload(path)
+        except (RefusedError, OSError) as error:
+            if isinstance(error, RefusedError) and error.status in (401, 403):
+                raise  # it is not the model that is refused
+            refused.append(f"{path}: {error}")
+            continue
+        refused += [f"{path}/{model.name}: {model.message}" for model in bad]
+        for model in models:
+            if model.id in uploaded:
+                note(
+                    "twice", "yellow", f"{path} holds the same model as {uploaded[model.id].name}; it is rendered once."
+                )
+                continue
+            # Gene.pmx beside Gene.pmd: the name has to say which.
+            clear = len(models) == 1 and stems[path.stem] > 1
+            uploaded[model.id] = replace(model, name=f"{model.name}{path.suffix}") if clear else model
+            for warning in model.inventory.warnings:
+                note("warning", "yellow", f"{path.name}: {warning}")
+    return list(uploaded.values()), refused
+
+
+def with_backgrounds(client: FarmClient, wanted: Wish) -> RenderSpec:
+    """The specification with its backgrounds, which are uploaded."""
+    if not wanted.backgrounds:
+        return wanted.spec
+    ids = [client.upload_background(path) for path in tracked(wanted.backgrounds, "uploading backgrounds")]
+    # The same picture twice in the folder is one background.
+    return RenderSpec.model_validate({**wanted.spec.model_dump(), "backgrounds": tuple(dict.fromkeys(ids))})

@@ -1,0 +1,105 @@
+"""What `farm render` spends before and after the drawing, told without a clock: what each process imports, what an end waits
+for.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from farm.stack import EmbeddedStack
+from tests.support.servers import wait_until
+
+SERVER = {"fastapi", "starlette", "uvicorn", "jinja2"}
+QUEUE = {"celery", "kombu", "redis"}
+BLENDER = {"bpy", "gpu", "mathutils"}
+S3 = {"minio", "farm.storage.s3"}
+
+
+def under(modules: set[str], loaded: Iterable[str]) -> set[str]:
+    """Those of the loaded modules that are among `modules` or inside one of them."""
+    return {name for name in loaded if any(name == module or name.startswith(f"{module}.") for module in modules)}
+
+
+def imported_by(log: Path) -> set[str]:
+    """The modules that a process with PYTHONPROFILEIMPORTTIME names in its log."""
+    return set(re.findall(r"^import time:[^|]*\|[^|]*\| *(\S+)$", log.read_text(errors="replace"), re.MULTILINE))
+
+
+def child_of_this_process(word: bytes) -> int:
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    return next(int(pid) for pid in children if word in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+
+def has_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_the_command_line_starts_a_farm_with_nothing_of_server_queue_client_and_blender_imported() -> None:
+    code = "import sys, farm.cli.render; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert "farm.stack" in loaded
+    assert under(SERVER | QUEUE | BLENDER | S3 | {"httpx", "farm.client", "rich.progress"}, loaded) == set()
+
+
+@pytest.mark.blender
+def test_api_and_worker_import_neither_each_others_libraries_nor_those_of_a_store_that_is_not_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    logs = tmp_path / "logs"
+
+    with EmbeddedStack(tmp_path, 1):
+        wait_until(lambda: " ready." in (logs / "worker.log").read_text(errors="replace"), "the worker", 60)
+
+    api, worker = imported_by(logs / "api.log"), imported_by(logs / "worker.log")
+    assert {"fastapi", "celery.app.base"} <= api
+    assert {"celery.worker", "farm.drawing.render"} <= worker
+    assert under({"bpy", "farm.drawing", "farm.worker.tasks", "celery.bin"} | S3, api) == set()
+    assert under(SERVER | {"bpy", "httpx", "celery.bin"} | S3, worker) == set()
+
+
+@pytest.mark.blender
+def test_the_end_tells_every_part_before_it_waits_for_any(tmp_path: Path) -> None:
+    stack = EmbeddedStack(tmp_path, 1)
+    with stack:
+        valkey, worker, api = (child_of_this_process(word) for word in (b"valkey", b"\0worker\0", b"\0api\0"))
+        os.kill(api, signal.SIGSTOP)  # it takes long to end
+        stopping = threading.Thread(target=stack.stop)
+        stopping.start()
+
+        wait_until(lambda: has_ended(valkey) and has_ended(worker), "the others' end")
+
+        assert not has_ended(api)
+        os.kill(api, signal.SIGCONT)
+        stopping.join(60)
+        assert not stopping.is_alive()
+        assert has_ended(api)
+
+
+@pytest.mark.blender
+def test_the_end_sleeps_only_as_long_as_subprocess_does_between_two_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep, slept = time.sleep, [0.0]
+
+    def noted(seconds: float) -> None:
+        slept.append(seconds)
+        sleep(seconds)
+
+    with EmbeddedStack(tmp_path, 1) as stack:
+        monkeypatch.setattr(time, "sleep", noted)
+        stack.stop()
+
+    assert max(slept) <= 0.05
