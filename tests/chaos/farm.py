@@ -33,7 +33,7 @@ from tests.chaos.processes import descendants, gone, signal_all
 from tests.support.audit import audit
 from tests.support.faults import FaultyProxy
 from tests.support.fixtures import job_for
-from tests.support.servers import S3Server, end, spawn, wait_until
+from tests.support.servers import PATIENCE_SECONDS, S3Server, end, spawn, wait_until
 
 LEASE_SECONDS = 6.0
 QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
@@ -122,7 +122,7 @@ class Farm:
         for worker in self.workers.values():
             trees = worker.tree
             signal_all(trees, signal.SIGKILL)
-            worker.process.wait(30)
+            worker.process.wait(PATIENCE_SECONDS)
         for process in (self._api, self._redis):
             if process is not None:
                 end(process)
@@ -189,7 +189,7 @@ class Farm:
         worker = self.workers.pop(name)
         tree = worker.tree
         worker.process.kill()
-        worker.process.wait(30)
+        worker.process.wait(PATIENCE_SECONDS)
         gone(tree)
 
     def stop_worker(self, name: str) -> float:
@@ -198,14 +198,14 @@ class Farm:
         tree = worker.tree
         started = time.monotonic()
         worker.process.terminate()
-        worker.process.wait(60)
+        worker.process.wait(PATIENCE_SECONDS)
         seconds = time.monotonic() - started
         gone(tree)
         return seconds
 
     def drawn_by(self, worker: RunningWorker) -> int:
         """Images that the worker has drawn itself."""
-        text = httpx.get(worker.metrics, timeout=10, trust_env=False).text
+        text = httpx.get(worker.metrics, timeout=PATIENCE_SECONDS, trust_env=False).text
         lines = [line for line in text.splitlines() if line.startswith("farm_images_rendered_total{")]
         return round(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
 
@@ -233,9 +233,9 @@ class Farm:
 
     def wait_for_images(self, batch: str, images: int = 1) -> None:
         """Wait until the batch has so many images."""
-        wait_until(lambda: self.has_drawn(batch, images), f"{images} images of batch {batch}", 90)
+        wait_until(lambda: self.has_drawn(batch, images), f"{images} images of batch {batch}")
 
-    def wait_for_end(self, batches: list[str], seconds: float = 150) -> None:
+    def wait_for_end(self, batches: list[str], seconds: float = 3 * PATIENCE_SECONDS) -> None:
         """Wait until all have ended."""
         for batch in batches:
             wait_until(lambda b=batch: (found := self.batch(b)) is not None and found.ended, f"{batch} ending", seconds)

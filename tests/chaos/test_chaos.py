@@ -20,7 +20,7 @@ from tests.chaos.conftest import LONG, SHORT
 from tests.chaos.farm import LEASE_SECONDS, Farm, Results, farm_under_test
 from tests.chaos.processes import blenders, pool, signal_all
 from tests.support.faults import Fault
-from tests.support.servers import S3Server, wait_until
+from tests.support.servers import PATIENCE_SECONDS, S3Server, wait_until
 
 pytestmark = pytest.mark.blender
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
@@ -54,7 +54,7 @@ def test_worker_killed(packages: list[Package], long_results: Results, tmp_path:
 
         farm.start_worker("w1")
 
-        wait_until(lambda: farm.jobs(batch)[0].worker == "worker@w1", "the other worker taking over", 60)
+        wait_until(lambda: farm.jobs(batch)[0].worker == "worker@w1", "the other worker taking over")
         assert time.monotonic() - killed < LEASE_SECONDS + 15
         farm.wait_for_end([batch])
         assert attempts(farm, batch) == [("worker-lost", True)]
@@ -112,7 +112,12 @@ def test_redis_wiped_and_rebuilt_from_the_store(
         farm.parts.connection.redis.flushall()
         command = [sys.executable, "-m", "farm", "reconcile"]
         answer = subprocess.run(
-            command, env={**os.environ, **farm.environment}, capture_output=True, text=True, timeout=60, check=False
+            command,
+            env={**os.environ, **farm.environment},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
         )
 
         assert answer.returncode == 0, answer.stderr
@@ -158,7 +163,7 @@ def test_the_workers_disk_is_full(packages: list[Package], long_results: Results
                 wait_until(lambda: len(pool(worker.process.pid)) > 0, "the pool process")
                 _limit_files(worker.process.pid, 200_000)
             batch = farm.submit(packages[:1], LONG)
-            wait_until(lambda: ("worker-disk", False) in attempts(farm, batch), "the disk running full", 60)
+            wait_until(lambda: ("worker-disk", False) in attempts(farm, batch), "the disk running full")
 
             if mounted.returncode:
                 _limit_files(worker.process.pid, resource.RLIM_INFINITY)
@@ -281,7 +286,9 @@ def test_the_api_restarts_under_an_open_event_stream(
                 try:
                     headers = {"Last-Event-ID": last} if last else {}
                     url = f"{farm.api_url}/v1/events?batch={batch}" + ("" if last else "&after=0-0")
-                    with httpx.stream("GET", url, headers=headers, timeout=30, trust_env=False) as response:
+                    with httpx.stream(
+                        "GET", url, headers=headers, timeout=PATIENCE_SECONDS, trust_env=False
+                    ) as response:
                         id_ = ""
                         for line in response.iter_lines():
                             if line.startswith("id:"):
@@ -301,7 +308,7 @@ def test_the_api_restarts_under_an_open_event_stream(
             farm.stop_api(how)
             farm.start_api()
         farm.wait_for_end([batch])
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)
 
         assert not thread.is_alive()
         written = farm.parts.connection.redis.xrange("farm:events")

@@ -273,7 +273,7 @@ def test_a_worker_that_is_killed_costs_what_it_drew_since_the_last_part(
         target=_render_with_many_parts, args=(tmp_path / "store", job)
     )
     worker.start()
-    wait_until(lambda: len(part_spans(store, job)) >= 2 or worker.exitcode is not None, "two parts", 60)
+    wait_until(lambda: len(part_spans(store, job)) >= 2 or worker.exitcode is not None, "two parts")
     worker.kill()
     worker.join()
     assert worker.exitcode == -signal.SIGKILL
