@@ -9,7 +9,7 @@ import re
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -86,13 +86,6 @@ class Diary:
     @property
     def reporter(self) -> Reporter:
         return Reporter(images=self._images, stage=self._stage, drawn=self._drawn)
-
-
-@pytest.fixture(scope="module")
-def blender() -> Iterator[Blender]:
-    process = Blender()
-    yield process
-    process.stop()
 
 
 @pytest.fixture(scope="module")
