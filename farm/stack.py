@@ -4,7 +4,10 @@ Valkey from a wheel, a directory as object store, the API, workers, and Flower o
 it: on `stop`, on Ctrl-C, and, by the kernel, when this process is killed.
 """
 
+import contextlib
 import http.client
+import itertools
+import secrets
 import shutil
 import signal
 import socket
@@ -25,11 +28,19 @@ _MOST_MENDED, _MENDING_SECONDS = 10, 600.0
 """How often processes may be started again within that time; what ends more often needs a person."""
 
 
+_PORTS = range(15_000, 32_000)
+"""Below those that Linux gives to whoever asks for any (`ip_local_port_range` begins at 32768): one of those could be a
+stranger's before its server listens, or when the server is started again."""
+_places = itertools.count(secrets.randbelow(len(_PORTS)))
+
+
 def free_port() -> int:
-    """A TCP port that is free on the loopback interface now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that is free on the loopback interface now, and that this process was not given before."""
+    while True:
+        port = _PORTS[next(_places) % len(_PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _check_free(port: int) -> None:

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support.fixtures import fresh_redis, mascots, redis_url, s3, valkey_or_redis  # noqa: F401
+from tests.support.fixtures import (  # noqa: F401
+    blender,
+    fresh_blender,
+    fresh_redis,
+    lasting_blender,
+    mascots,
+    redis_url,
+    s3,
+    valkey_or_redis,
+)
 
 _ROOT = Path(__file__).parent.parent
 

@@ -48,7 +48,10 @@ def api_redis(folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def api(api_redis: str, folder: Path) -> Iterator[httpx.Client]:
     environment = {"FARM_REDIS_URL": api_redis, "FARM_STORAGE_URL": f"file://{folder}/store", **FREE}
-    with servers.api_server(folder, environment) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+    with (
+        servers.api_server(folder, environment) as server,
+        httpx.Client(base_url=server.url, timeout=servers.PATIENCE_SECONDS) as client,
+    ):
         yield client
 
 
@@ -720,7 +723,10 @@ def test_models_come_in_past_the_api_by_presigned_addresses(
     imports = S3Store("rest-imports", settings)
     name, data = upload_form(mascots["nagi"])
     imports.put(f"anime/{name}", data)
-    with servers.api_server(tmp_path, environment) as server, httpx.Client(base_url=server.url, timeout=60) as api:
+    with (
+        servers.api_server(tmp_path, environment) as server,
+        httpx.Client(base_url=server.url, timeout=servers.PATIENCE_SECONDS) as api,
+    ):
         asked = [{"name": "ミク 1.pmx", "bytes": 100}, {"name": "bad.pmx", "bytes": 5}]
         offers = api.post("/v1/models/uploads", json={"files": asked}).json()["uploads"]
         assert [offer["name"] for offer in offers] == ["ミク 1.pmx", "bad.pmx"]
@@ -757,7 +763,7 @@ def test_readiness_tells_of_a_lost_redis(tmp_path: Path) -> None:
         environment = {"FARM_REDIS_URL": url, "FARM_STORAGE_URL": f"file://{tmp_path}/store"}
         with servers.api_server(tmp_path / "api", environment) as server:
             assert httpx.get(f"{server.url}/readyz").status_code == 200
-            with httpx.Client(base_url=server.url, timeout=30) as client:
+            with httpx.Client(base_url=server.url, timeout=servers.PATIENCE_SECONDS) as client:
                 os.kill(redis_pid(url), signal.SIGKILL)
                 assert_problem(client.get("/readyz"), 503, "service-unavailable", "FARM_REDIS_URL")
                 assert client.get("/healthz").status_code == 200

@@ -44,7 +44,9 @@ def known(
         }
         with (
             servers.api_server(folder, environment) as server,
-            httpx.Client(base_url=server.url, headers=HEADERS, timeout=60, trust_env=False) as api,
+            httpx.Client(
+                base_url=server.url, headers=HEADERS, timeout=servers.PATIENCE_SECONDS, trust_env=False
+            ) as api,
         ):
             models = [
                 api.post("/v1/models", files={"file": upload_form(path)}).json()["models"][0]["id"]
@@ -114,7 +116,7 @@ def test_every_answer_is_as_the_document_says(known: tuple[str, dict[str, list[s
             "--generation-deterministic", "--max-examples", str(EXAMPLES),
             "--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--warnings", "off",
         ],
-        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=3600 if EXAMPLES > 100 else 120,
+        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=3600,
     )  # fmt: skip
 
     assert run.returncode == 0, run.stdout + run.stderr

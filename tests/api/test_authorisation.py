@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 
 from api.app import make
 from farm.keys import ALLOWED, Role, entry_for, new_key
+from tests.support.servers import PATIENCE_SECONDS
 from tests.support.small_api import serving
 
 KEYS = {role: new_key() for role in Role}
@@ -99,7 +100,7 @@ def app(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
 def client(app: FastAPI) -> Iterator[httpx.Client]:
     with (
         serving(app) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_SECONDS) as client,
     ):
         yield client
 

@@ -11,6 +11,7 @@ import pytest
 
 from api import etags, limits, problems
 from farm.keys import Keys, Role, entry_for, new_key
+from tests.support.servers import PATIENCE_SECONDS
 from tests.support.small_api import serving, small_api
 
 KEYS = {name: new_key() for name in ("alice", "bob")}
@@ -21,7 +22,7 @@ ENTRIES = ",".join(entry_for(name, [Role.SUBMIT], key) for name, key in KEYS.ite
 def running(keys: str = "", rate: float = 0) -> Iterator[httpx.Client]:
     with (
         serving(small_api(Keys(keys), rate)) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_SECONDS) as client,
     ):
         yield client
 
@@ -50,7 +51,7 @@ def assert_problem(response: httpx.Response, status: int, code: str, *words: str
 
 def raw(api: httpx.Client, head: str, body: bytes, pieces: int = 1) -> httpx.Response:
     """The answer to a request that no well-made client would send: `body` is sent `pieces` times."""
-    with socket.create_connection((api.base_url.host, api.base_url.port), timeout=30) as connection:
+    with socket.create_connection((api.base_url.host, api.base_url.port), timeout=PATIENCE_SECONDS) as connection:
         try:
             connection.sendall(head.encode().replace(b"\n", b"\r\n") + b"\r\n\r\n")
             for _ in range(pieces):

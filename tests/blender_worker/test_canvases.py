@@ -1,7 +1,6 @@
 """The canvases against each other: what one draws, the others draw too."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +27,6 @@ ALIKE = 0.985
 """Least SSIM of two canvases' pictures of one pose; they measure 0.992 and more."""
 FRONT = (0.0, 0.0, 0.0)
 type Pictures = dict[str, np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def blender() -> Iterator[Blender]:
-    process = Blender()
-    yield process
-    process.stop()
 
 
 def draw(

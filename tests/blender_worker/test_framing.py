@@ -75,10 +75,3 @@ def test_the_head_fills_48_percent_of_the_frame(
     top, _, left, right = alpha_box(picture)
     assert NECK_ROW - top / SIZE == pytest.approx(0.48, abs=0.04)
     assert (left + right) / 2 == pytest.approx(SIZE / 2, abs=0.06 * SIZE)
-
-
-@pytest.fixture(scope="module")
-def blender() -> object:
-    process = Blender()
-    yield process
-    process.stop()

@@ -72,13 +72,6 @@ def no_head_bone(made: Character) -> Character:
     return replace(made, bones=tuple(replace(b, name="foo") if b.name == "頭" else b for b in made.bones))
 
 
-@pytest.fixture(scope="module")
-def blender() -> object:
-    process = Blender()
-    yield process
-    process.stop()
-
-
 def draw(blender: Blender, content: Character, folder: Path) -> pipe.Survey:
     folder.mkdir()
     path = folder / "hostile.pmx"

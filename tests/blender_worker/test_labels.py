@@ -1,6 +1,6 @@
 """Labels are exact: they agree with the pictures, with each other and with the geometry."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,6 @@ pytestmark = pytest.mark.blender
 SIZE = 128
 FRONT = (0.0, 0.0, 0.0)
 STYLES = ["flat", "default"]
-
-
-@pytest.fixture(scope="module")
-def blender() -> Iterator[Blender]:
-    process = Blender()
-    yield process
-    process.stop()
 
 
 type Draw = Callable[..., list[Drawn]]

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +21,6 @@ from tests.support.morphs import numbered
 pytestmark = pytest.mark.blender
 SIZE = 128
 FRONT = (0.0, 0.0, 0.0)
-
-
-@pytest.fixture(scope="module")
-def blender() -> Iterator[Blender]:
-    process = Blender()
-    yield process
-    process.stop()
 
 
 def request_for(

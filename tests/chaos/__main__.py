@@ -24,7 +24,7 @@ from farm.jobs.states import State
 from farm.mascots import write_mascots
 from farm.models.package import Package, read_model
 from farm.spec import RenderSpec
-from tests.chaos.farm import LEASE_SECONDS, Farm, Results, farm_under_test, undisturbed
+from tests.chaos.farm import SHORT_LEASE_SECONDS, Farm, Results, farm_under_test, undisturbed
 from tests.chaos.processes import blenders, signal_all
 from tests.support.faults import Fault
 from tests.support.servers import S3Server, has_radosgw, radosgw
@@ -93,7 +93,7 @@ class Chaos:
     def freeze_worker(self) -> None:
         frozen = self.farm.workers[self._worker()].tree
         signal_all(frozen, signal.SIGSTOP)
-        time.sleep(self.dice.uniform(1, 2 * LEASE_SECONDS))
+        time.sleep(self.dice.uniform(1, 2 * SHORT_LEASE_SECONDS))
         signal_all(frozen, signal.SIGCONT)
 
     def restart_redis(self) -> None:
@@ -165,7 +165,9 @@ def main() -> int:
     print(f"chaos: the undisturbed run gave {len(expected)} objects; logs in {folder}", flush=True)
     with ExitStack() as stack:
         s3: S3Server | None = stack.enter_context(radosgw(folder / "radosgw")) if has_radosgw() else None
-        farm = stack.enter_context(farm_under_test(folder / "farm", s3, workers=2, api=True))
+        farm = stack.enter_context(
+            farm_under_test(folder / "farm", s3, workers=2, api=True, lease_seconds=SHORT_LEASE_SECONDS)
+        )
         chaos = Chaos(farm, random.Random(options.seed))
         begun = time.monotonic()
         rounds = 0

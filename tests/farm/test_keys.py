@@ -18,6 +18,7 @@ from farm.cli.keys import keys as keys_command
 from farm.errors import KeysError
 from farm.keys import ALLOWED, Keyring, Keys, Principal, Role, entry_for, keys_for_api, new_key, read_entries
 from farm.settings import Settings
+from tests.support.servers import PATIENCE_SECONDS
 from tests.support.small_api import serving, small_api
 
 ROUTES = {
@@ -343,7 +344,12 @@ def farm_api(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     """`farm api`, which is to refuse to start."""
     command = [sys.executable, "-m", "farm", "api", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **environment}
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+        env={**os.environ, **environment},
     )
 
 
@@ -387,7 +393,7 @@ def keys_cli(*arguments: str, **environment: str) -> tuple[str, str]:
     """Standard output and error of `farm keys`, from a process of its own."""
     command = [sys.executable, "-c", "from farm.cli.keys import keys; keys()", *arguments]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=60, env={**os.environ, **environment}
+        command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS, env={**os.environ, **environment}
     )
     return done.stdout, done.stderr
 

@@ -48,7 +48,7 @@ def process_of(stack: EmbeddedStack, word: str) -> int:
 def kill_and_mend(stack: EmbeddedStack, times: int) -> None:
     for _ in range(times):
         os.kill(process_of(stack, "api"), signal.SIGKILL)
-        wait_until(lambda: stack.mend() != [], "the API being missed", 10)
+        wait_until(lambda: stack.mend() != [], "the API being missed")
 
 
 def test_a_second_farm_in_the_same_folder_is_refused_and_the_first_goes_on(home: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_part_that_dies_is_started_again_and_what_dies_too_often_is_told(home:
         os.kill(process_of(stack, "api"), signal.SIGKILL)
         wait_until(lambda: not answers(stack), "the API being gone")
 
-        wait_until(lambda: stack.mend() == ["api"], "the API being missed", 10)
+        wait_until(lambda: stack.mend() == ["api"], "the API being missed")
 
         wait_until(lambda: answers(stack), "the API answering again")
         assert stack.mend() == []

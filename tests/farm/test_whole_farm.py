@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +58,7 @@ def upload(farm: Farm, path: Path) -> UploadedModel:
 
 
 def finish(farm: Farm, batch: str) -> list[JobView]:
-    servers.wait_until(lambda: farm.client.batch(batch).ended, f"batch {batch} ending", 120)
+    servers.wait_until(lambda: farm.client.batch(batch).ended, f"batch {batch} ending")
     return list(farm.client.jobs(batch))
 
 
@@ -77,16 +76,16 @@ def test_characters_go_in_and_annotated_images_come_out_of_s3(
         assert len(list(model.folder.rglob("*_0000?.png"))) == 2 * 2 * 4 == len(manifest.images)
         for image in manifest.images:
             assert hashlib.sha256(model.image_path(image).read_bytes()).hexdigest() == image.sha256
-    text = httpx.get(farm.metrics, timeout=10).text
+    text = httpx.get(farm.metrics, timeout=servers.PATIENCE_SECONDS).text
     assert 'farm_images_rendered_total{partition="rotated",style="ink"} 4.0' in text
     assert 'farm_models_total{outcome="done"} 2.0' in text
     assert 'farm_stage_seconds_count{stage="draw"}' in text
-    assert "farm_backlog_images 0.0" in httpx.get(f"{farm.api}/metrics", timeout=10).text
+    assert "farm_backlog_images 0.0" in httpx.get(f"{farm.api}/metrics", timeout=servers.PATIENCE_SECONDS).text
 
 
 def test_the_same_request_twice_renders_nothing_twice(farm: Farm, mascots: dict[str, Path]) -> None:
     def images_drawn() -> float:
-        lines = httpx.get(farm.metrics, timeout=10).text.splitlines()
+        lines = httpx.get(farm.metrics, timeout=servers.PATIENCE_SECONDS).text.splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("farm_images_rendered_total{"))
 
     spec = RenderSpec(seed=2, samples=1, size=48, styles=("flat",))
@@ -121,18 +120,16 @@ def test_a_model_that_fails_in_blender_does_not_stop_the_others(
 
 def test_a_cancelled_batch_ends_within_seconds(farm: Farm, mascots: dict[str, Path]) -> None:
     model = upload(farm, mascots["nagi"])
-    batch = farm.client.submit([model], RenderSpec(seed=3, samples=2000, size=48), None).id
+    batch = farm.client.submit([model], RenderSpec(seed=3, samples=5000, size=48), None).id
     servers.wait_until(lambda: farm.client.batch(batch).images_done > 0, "the first image")
 
     farm.client.cancel(batch)
 
     (job,) = finish(farm, batch)
     assert job.state == "cancelled"
-    # The worker is free again: the next job does not wait for the 16,000 images.
-    started = time.monotonic()
+    # The worker is free again: the next job does not wait for the 40,000 images, longer than this test would.
     (after,) = finish(farm, farm.client.submit([model], RenderSpec(seed=4, samples=1, size=48), None).id)
     assert after.state == "done"
-    assert time.monotonic() - started < 30
 
 
 def test_missing_textures_are_a_warning_in_the_result(farm: Farm, mascots: dict[str, Path], tmp_path: Path) -> None:
@@ -165,10 +162,10 @@ def test_a_killed_worker_process_costs_one_attempt(
         os.kill(int(children[-1]), signal.SIGKILL)
 
         # WHEN Celery notices, THEN the job is begun again and ends well
-        servers.wait_until(lambda: client.batch(batch).ended, "the batch ending", 120)
+        servers.wait_until(lambda: client.batch(batch).ended, "the batch ending")
         (job,) = client.jobs(batch)
         assert job.state == "done", job.error
-        assert httpx.get(f"{api.url}/v1/jobs/{job.id}", timeout=10).json()["attempt"] == 2
+        assert httpx.get(f"{api.url}/v1/jobs/{job.id}", timeout=servers.PATIENCE_SECONDS).json()["attempt"] == 2
         client.close()
 
 
@@ -193,7 +190,9 @@ def worker_in_flower(port: int) -> bool:
 def test_the_worker_answers_its_probe_and_drains(farm: Farm) -> None:
     def run(*arguments: str) -> int:
         command = [sys.executable, "-m", "farm", *arguments]
-        return subprocess.run(command, env={**os.environ, **farm.environment}, timeout=60, check=False).returncode
+        return subprocess.run(
+            command, env={**os.environ, **farm.environment}, timeout=servers.PATIENCE_SECONDS, check=False
+        ).returncode
 
     assert run("probe", "worker") == 0
-    assert run("drain", "--timeout", "10") == 0
+    assert run("drain", "--timeout", "60") == 0

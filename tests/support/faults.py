@@ -10,6 +10,8 @@ from enum import StrEnum, auto
 from types import TracebackType
 from typing import Self
 
+from tests.support.servers import PATIENCE_SECONDS
+
 _PIECE = 2**16  # bytes
 _LINGER_SECONDS = 2.0
 _ERROR = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
@@ -76,14 +78,14 @@ class FaultyProxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._listening.wait(10), "the proxy does not listen"
+        assert self._listening.wait(PATIENCE_SECONDS), "the proxy does not listen"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive(), "the proxy does not end"
         self._loop.close()
 

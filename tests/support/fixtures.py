@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from farm.drawing.assignment import Assignment
+from farm.drawing.blender import MODELS_PER_PROCESS, Blender
 from farm.mascots import write_mascots
 from farm.models.package import Package, read_model
 from farm.morphs.annotation import sampled_targets
@@ -61,6 +62,30 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3Server]:
         pytest.skip("radosgw is not installed: apt-get install --no-install-recommends radosgw ceph-mon ceph-osd")
     with servers.radosgw(tmp_path_factory.mktemp("radosgw")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def lasting_blender() -> Iterator[Blender]:
+    """A Blender for the whole run: it starts with its first test, and anew after one that ended it."""
+    process = Blender()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="module")
+def blender(lasting_blender: Blender) -> Blender:
+    """The Blender of the run, for a module of tests: the next twenty models are drawn by one process."""
+    if lasting_blender._models > MODELS_PER_PROCESS - 20:
+        lasting_blender.stop()
+    return lasting_blender
+
+
+@pytest.fixture
+def fresh_blender() -> Iterator[Blender]:
+    """A Blender that has not been started, for one test."""
+    process = Blender()
+    yield process
+    process.stop()
 
 
 @pytest.fixture

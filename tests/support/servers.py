@@ -17,9 +17,12 @@ from farm.process import signal_group, spawn
 from farm.stack import free_port, redis_answers, valkey_command
 
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key"
+PATIENCE_SECONDS = 120.0
+"""How long a test waits for what is going to happen, many times what it takes: on a busy machine all takes longer, and
+nothing that a farm promises may depend on an idle one."""
 
 
-def wait_until(done: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+def wait_until(done: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Poll `done` until it is true; AssertionError naming `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not done():
@@ -30,7 +33,7 @@ def wait_until(done: Callable[[], bool], what: str, seconds: float = 60.0) -> No
 def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
     """End a process and its group, and wait for it."""
     signal_group(process, how)
-    process.wait(30)
+    process.wait(PATIENCE_SECONDS)
 
 
 @contextmanager
@@ -137,10 +140,10 @@ def _radosgw_once(folder: Path) -> Iterator[S3Server]:
 
     def run(*command: str) -> None:
         with log.open("ab") as sink:
-            subprocess.run(command, stdout=sink, stderr=sink, check=True, timeout=60)
+            subprocess.run(command, stdout=sink, stderr=sink, check=True, timeout=PATIENCE_SECONDS)
 
     def says(word: str, *command: str) -> bool:
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
         return answer.returncode == 0 and word in answer.stdout
 
     try:
@@ -155,10 +158,10 @@ def _radosgw_once(folder: Path) -> Iterator[S3Server]:
         run("ceph-osd", "-c", str(conf), "-i", "0", "--mkfs", "--osd-uuid", osd)
         processes.append(spawn(["ceph-osd", "-f", "-c", str(conf), "-i", "0"], log))
         # The gateway makes its pools at start, and waits for ever when no disk is up by then.
-        wait_until(lambda: says("1 up", *ceph, "osd", "stat"), "the disk coming up", 20)
+        wait_until(lambda: says("1 up", *ceph, "osd", "stat"), "the disk coming up", 40)
         processes.append(spawn(["radosgw", "-f", "-c", str(conf), "-n", "client.rgw"], log))
         endpoint = f"http://127.0.0.1:{s3_port}"
-        wait_until(lambda: _http_answers(endpoint), "radosgw answering", 60)
+        wait_until(lambda: _http_answers(endpoint), "radosgw answering")
         run(
             "radosgw-admin", "-c", str(conf), "user", "create", "--uid", "lab", "--display-name", "lab",
             "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY,

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from api import auth, etags, limits, problems
 from farm.keys import Keys, Role
+from tests.support.servers import PATIENCE_SECONDS
 
 
 def small_api(keys: Keys, rate: float = 0) -> FastAPI:
@@ -103,4 +104,4 @@ def serving(app: FastAPI, host: str = "127.0.0.1") -> Iterator[int]:
         yield int(server.servers[0].sockets[0].getsockname()[1])
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(PATIENCE_SECONDS)

@@ -31,7 +31,7 @@ from tests.support import servers
 SMALL = ["--samples", "2", "--size", "48", "--seed", "9"]
 
 
-def farm(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def farm(*arguments: str | Path, timeout: float = 3 * servers.PATIENCE_SECONDS) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "farm", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
 
@@ -112,8 +112,8 @@ def test_nothing_is_left_running_however_it_ends(mascots: dict[str, Path], tmp_p
 
     os.kill(process.pid, how)
 
-    process.wait(30)
-    servers.wait_until(lambda: not processes_with(mark), "every process ending", 15)
+    process.wait(servers.PATIENCE_SECONDS)
+    servers.wait_until(lambda: not processes_with(mark), "every process ending")
     if how is not signal.SIGKILL:
         assert process.returncode == 130
         assert "everything that was started is stopped" in (tmp_path / "log").read_text()
@@ -400,7 +400,12 @@ def test_tables_from_any_spreadsheet_are_read(mascots: dict[str, Path], tmp_path
 def test_doctor_names_a_wrong_setting(environment: dict[str, str], words: str) -> None:
     command = [sys.executable, "-m", "farm", "doctor"]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **environment}
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=servers.PATIENCE_SECONDS,
+        env={**os.environ, **environment},
     )
 
     assert done.returncode == 1
@@ -439,7 +444,7 @@ def test_a_farm_that_comes_up_again_finishes_what_it_had_begun(mascots: dict[str
     # WHEN it comes up again, THEN the job is finished
     second, client = up(free_port())
     try:
-        servers.wait_until(lambda: client.batch(batch).ended, "the batch ending", 120)
+        servers.wait_until(lambda: client.batch(batch).ended, "the batch ending")
         assert [job.state for job in client.jobs(batch)] == ["done"]
     finally:
         client.close()

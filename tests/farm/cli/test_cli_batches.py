@@ -43,7 +43,7 @@ class Farm:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=servers.PATIENCE_SECONDS,
             env={**os.environ, **self.api.environment, "FARM_API_URL": self.api.url, **environment},
         )
 
@@ -212,7 +212,7 @@ def test_watching_ends_with_the_batch_and_tells_of_failures(farm: Farm, tmp_path
     farm.end(job_id(batch, 0), State.DONE)
     farm.end(job_id(batch, 1), State.QUARANTINED)
 
-    assert watching.wait(60) == 1
+    assert watching.wait(servers.PATIENCE_SECONDS) == 1
     assert "16 of 32 images are done" in log.read_text()
     assert f"1 jobs ended without pictures; `farm status {batch}` says why" in log.read_text()
 
@@ -230,7 +230,7 @@ def test_waiting_can_be_interrupted_and_leaves_the_batch_running(
 
     waiting.send_signal(how)
 
-    assert waiting.wait(30) == 130
+    assert waiting.wait(servers.PATIENCE_SECONDS) == 130
     assert f"`farm watch {batch}`" in log.read_text()
     assert f"`farm cancel {batch}`" in log.read_text()
     assert "Traceback" not in log.read_text()

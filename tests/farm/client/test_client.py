@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.client import BatchView, FarmClient, JobView, RefusedError, UploadedModel
+from farm.client import BatchView, FarmClient, JobView, RefusedError, UploadedModel, transport
 from farm.client.events import messages
 from farm.client.watch import Source, watch
 from farm.dataset.manifest import ImageRecord, Manifest, ModelRecord, ShardRecord, result_object
@@ -123,14 +123,21 @@ def test_the_same_key_gives_the_same_batch_and_another_request_under_it_is_refus
     assert caught.value.code == "idempotency-key-reused"
 
 
+def heal_after_three(proxy: FaultyProxy) -> None:
+    """Let the server be there again when it was missed three times."""
+    servers.wait_until(lambda: proxy.seen[Fault.UNAVAILABLE] >= 3, "three vain requests")
+    proxy.fault = Fault.OK
+
+
 def test_a_store_that_is_away_for_a_moment_is_waited_for(farm: Farm, proxy: FaultyProxy) -> None:
     batch = farm.submit().id
     said: list[str] = []
     with FarmClient(proxy.endpoint, tell=said.append) as client:
         proxy.fault = Fault.UNAVAILABLE
-        timer = later(1.5, lambda: setattr(proxy, "fault", Fault.OK))
+        healing = threading.Thread(target=heal_after_three, args=(proxy,))
+        healing.start()
         assert client.batch(batch).id == batch
-        timer.join()
+        healing.join()
 
     assert proxy.seen[Fault.UNAVAILABLE] >= 3
     assert len(said) == 1
@@ -145,17 +152,16 @@ def test_a_lost_api_is_waited_for_only_as_long_as_patience_lasts(farm: Farm, pro
         begun = time.monotonic()
         with pytest.raises(ServiceError, match="Start one with `farm up`"):
             client.batch(batch)
-        assert 0.2 < time.monotonic() - begun < 2
+        assert 0.2 < time.monotonic() - begun < transport.PATIENCE_SECONDS / 2
 
 
 def test_what_might_do_harm_twice_is_not_tried_again(farm: Farm, proxy: FaultyProxy) -> None:
     with FarmClient(proxy.endpoint) as client:
         proxy.fault = Fault.UNAVAILABLE
-        begun = time.monotonic()
         with pytest.raises(RefusedError) as caught:
             client.preview(farm.model.id)
         assert caught.value.status == 503
-        assert time.monotonic() - begun < 1
+        assert proxy.seen[Fault.UNAVAILABLE] == 1
 
 
 def test_a_rate_limit_slows_down_and_does_not_stop(farm: Farm, tmp_path: Path) -> None:
@@ -173,7 +179,7 @@ def test_nobody_at_an_address_is_found_out_in_seconds() -> None:
         begun = time.monotonic()
         with pytest.raises(ServiceError, match="does not answer"):
             client.workers()
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < transport.PATIENCE_SECONDS / 2
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1", "http://a b:port"])
@@ -304,7 +310,7 @@ def test_no_event_is_missed_over_lost_connections(farm: Farm, proxy: FaultyProxy
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert stream.opened.wait(10)
+    assert stream.opened.wait(servers.PATIENCE_SECONDS)
     servers.wait_until(lambda: stream.last_id != "", "the first position")
 
     # WHEN jobs end meanwhile
@@ -317,7 +323,7 @@ def test_no_event_is_missed_over_lost_connections(farm: Farm, proxy: FaultyProxy
         time.sleep(0.03)
 
     # THEN each of their changes came once, in order, and the stream ended with the batch
-    reader.join(30)
+    reader.join(servers.PATIENCE_SECONDS)
     assert not reader.is_alive()
     client.close()
     assert seen == [(job_id(batch, place), state) for place in range(60) for state in ("leased", "done")]
@@ -342,11 +348,11 @@ def test_a_stream_is_closed_from_another_thread(farm: Farm) -> None:
     stream = farm.client.events()
     reader = threading.Thread(target=lambda: list(stream))
     reader.start()
-    assert stream.opened.wait(10)
+    assert stream.opened.wait(servers.PATIENCE_SECONDS)
 
     stream.close()
 
-    reader.join(5)
+    reader.join(servers.PATIENCE_SECONDS)
     assert not reader.is_alive()
 
 
@@ -372,10 +378,12 @@ def test_blocks_are_read_however_the_bytes_come(size: int) -> None:
 # Following a batch
 
 
-def follow(farm: Farm, batch: str, work: object, source: Source | None = None) -> tuple[list[JobView], BatchView]:
-    """The jobs that were told while `work` was done, and the batch at the end."""
+def follow(
+    farm: Farm, batch: str, work: object, source: Source | None = None, told: list[JobView] | None = None
+) -> tuple[list[JobView], BatchView]:
+    """The jobs that were told while `work` was done, in `told` as soon as they are, and the batch at the end."""
     assert callable(work)
-    told: list[JobView] = []
+    told = [] if told is None else told
     begun = False
     for update in watch(source, True) if source else farm.client.watch(batch, jobs=True):
         told += update.ended
@@ -406,15 +414,16 @@ def test_every_job_that_ends_is_told_once_and_those_that_had_ended_too(farm: Far
 def test_a_job_that_is_retried_meanwhile_is_told_again(farm: Farm) -> None:
     batch = farm.batch_of(2)
     first, second = job_id(batch, 0), job_id(batch, 1)
+    told: list[JobView] = []
 
     def work() -> None:
         farm.failed(first)
-        time.sleep(0.8)
+        servers.wait_until(lambda: bool(told), "the failure being told")
         farm.client.retry_job(first)
         farm.done(first)
         farm.done(second)
 
-    told, _ = follow(farm, batch, work)
+    follow(farm, batch, work, told=told)
 
     assert [(job.id, job.state) for job in told] == [
         (first, State.FAILED), (first, State.DONE), (second, State.DONE),

@@ -9,7 +9,7 @@ import re
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -86,13 +86,6 @@ class Diary:
     @property
     def reporter(self) -> Reporter:
         return Reporter(images=self._images, stage=self._stage, drawn=self._drawn)
-
-
-@pytest.fixture(scope="module")
-def blender() -> Iterator[Blender]:
-    process = Blender()
-    yield process
-    process.stop()
 
 
 @pytest.fixture(scope="module")
@@ -273,9 +266,7 @@ def test_a_worker_that_is_killed_costs_what_it_drew_since_the_last_checkpoint(
         target=_render_with_many_checkpoints, args=(tmp_path / "store", assignment)
     )
     worker.start()
-    wait_until(
-        lambda: len(checkpoint_spans(store, assignment)) >= 2 or worker.exitcode is not None, "two checkpoints", 60
-    )
+    wait_until(lambda: len(checkpoint_spans(store, assignment)) >= 2 or worker.exitcode is not None, "two checkpoints")
     worker.kill()
     worker.join()
     assert worker.exitcode == -signal.SIGKILL

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,13 +39,6 @@ from tests.support.fixtures import assignment_for, read_mascot
 pytestmark = pytest.mark.blender
 SPEC = RenderSpec(seed=42, samples=4, size=48)
 QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
-
-
-@pytest.fixture(scope="module")
-def blender() -> Iterator[Blender]:
-    process = Blender()
-    yield process
-    process.stop()
 
 
 @pytest.fixture(scope="module")

@@ -282,7 +282,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_without_harm(core: Core, valk
         with pytest.raises(ServiceError):
             far.change(job.id, finish)
         proxy.fault = Fault.OK
-        servers.wait_until(lambda: core.jobs.job(job.id).state is State.DONE, "the change", 5)
+        servers.wait_until(lambda: core.jobs.job(job.id).state is State.DONE, "the change")
         assert far.change(job.id, lambda j: states.finish(j, 1, ("w",))).state is State.DONE
 
 
@@ -316,7 +316,7 @@ def test_a_server_that_cannot_write_its_file_is_a_service_error(tmp_path: Path) 
         def failed() -> bool:
             return bool(core.connection.redis.info("persistence")["rdb_last_bgsave_status"] == "err")
 
-        servers.wait_until(failed, "the failure to save", 10)
+        servers.wait_until(failed, "the failure to save")
 
         with pytest.raises(ServiceError, match="disk"):
             core.jobs.change(job.id, states.cancel)

@@ -110,11 +110,16 @@ def test_a_job_put_back_is_the_next_one_again(core: Core) -> None:
 
 def test_a_job_put_back_for_a_while_comes_when_it_is_over(core: Core) -> None:
     first, second = core.add(2)
-    core.queue.put_back(core.take().job, 0.3)
+    core.queue.put_back(core.take().job, 60.0)
 
     assert core.take().job == second.id
     assert core.queue.take("worker@a") is None
-    time.sleep(0.35)
+    core.queue.put_back(second.id, 0.3)
+    begun = core.connection.now()
+    servers.wait_until(lambda: core.queue.waiting(9) == 1, "the shorter wait being over")
+    assert core.connection.now() - begun > 0.2
+    assert core.take().job == second.id
+    core.wait_is_over()
     assert core.take().job == first.id
 
 
@@ -211,11 +216,11 @@ def test_a_worker_yields_to_a_higher_priority_that_waits_and_only_one_at_a_time(
 
     begun, heard = time.monotonic(), [Instruction.GO_ON] * 2
     while heard == [Instruction.GO_ON] * 2:
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < servers.PATIENCE_SECONDS
         heard = both()
         time.sleep(0.05)
 
-    assert 1.9 < time.monotonic() - begun < 4
+    assert time.monotonic() - begun > 1.9  # an idle worker would have taken it sooner
     assert Counter(heard) == {Instruction.YIELD: 1, Instruction.GO_ON: 1}
     assert both() == [Instruction.GO_ON] * 2
 
@@ -276,7 +281,7 @@ def test_many_processes_do_each_job_once(core: Core, valkey_or_redis: str, tmp_p
         process.start()
     finished = [job for _ in processes for job in done.get()]
     for process in processes:
-        process.join(30)
+        process.join(servers.PATIENCE_SECONDS)
 
     assert sorted(finished) == sorted(job.id for job in jobs)
     assert core.jobs.batch(jobs[0].batch).ended
@@ -323,7 +328,7 @@ def test_under_taking_cancelling_retrying_and_reaping_at_the_same_time_nothing_i
         return core.jobs.batch(batch).counts[State.DONE] == 60
 
     try:
-        servers.wait_until(ended, "all jobs being done", 60)
+        servers.wait_until(ended, "all jobs being done")
     finally:
         over.set()
         for thread in threads:

@@ -366,7 +366,9 @@ def test_what_a_killed_put_leaves_is_seen_by_nobody_and_goes_with_its_folder(tmp
     # GIVEN an object, and a process that is killed while it puts another in its place
     store = LocalStore(tmp_path / "store")
     store.put("results/one/shard.tar", b"old")
-    killed = subprocess.run([sys.executable, "-c", _KILLED_IN_A_PUT, str(tmp_path / "store")], timeout=60)
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED_IN_A_PUT, str(tmp_path / "store")], timeout=servers.PATIENCE_SECONDS
+    )
     assert killed.returncode == -signal.SIGKILL
     left = [path.name for path in (tmp_path / "store").rglob(".put-*")]
     assert len(left) == 1

@@ -131,7 +131,6 @@ def test_the_audit_finds_an_ending_that_the_dice_did_not_want(finished: tuple[Co
     assert audit(connection, [BATCH], models, odds, ledger).wrong
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("carried", ["--celery", "--no-celery"])
 def test_a_farm_under_load_loses_and_repeats_nothing_though_its_workers_die(carried: str, tmp_path: Path) -> None:
     # GIVEN dice that kill processes and a whole worker, break attempts and have bad models
@@ -147,7 +146,7 @@ def test_a_farm_under_load_loses_and_repeats_nothing_though_its_workers_die(carr
             "--batch=100", f"--seed={seed}", f"--failures={odds.failures}", f"--deaths={odds.deaths}", "--lease=3",
             "--known=1000", "--requests=100", f"--json={report}",
         ],
-        capture_output=True, text=True, timeout=110, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     # THEN nothing is lost, and there are measurements
     assert run.returncode == 0, run.stdout + run.stderr

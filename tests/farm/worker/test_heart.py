@@ -10,7 +10,7 @@ import pytest
 from farm.drawing.render import Interrupted
 from farm.errors import BlenderTimeoutError, FarmError
 from farm.jobs.connection import Connection
-from farm.jobs.queue import Queue
+from farm.jobs.queue import PULSE_SECONDS, Queue
 from farm.jobs.states import StaleAttempt
 from farm.worker.heart import Heart
 from tests.support import servers
@@ -49,9 +49,9 @@ def heart(core: Core, process: DrawingProcess) -> Iterator[Heart]:
     made.stop()
 
 
-def verdict(heart: Heart, seconds: float = 5.0) -> FarmError:
+def verdict(heart: Heart) -> FarmError:
     """What the attempt hears, sooner or later."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + servers.PATIENCE_SECONDS
     while time.monotonic() < until:
         try:
             heart.check()
@@ -67,7 +67,7 @@ def test_it_prolongs_the_lease_every_second(core: Core, heart: Heart) -> None:
     core.silence(job.id)
     heart.begin(job.id, job.attempt)
 
-    servers.wait_until(lambda: core.queue.overdue(1) == [], "the lease being prolonged", 3)
+    servers.wait_until(lambda: core.queue.overdue(1) == [], "the lease being prolonged")
     heart.check()
 
 
@@ -99,13 +99,13 @@ def test_what_was_said_to_one_attempt_is_not_said_to_the_next(core: Core, heart:
 def test_who_does_not_listen_is_killed_after_three_seconds_with_the_same_reason(
     core: Core, heart: Heart, process: DrawingProcess
 ) -> None:
+    begun = time.monotonic()
     heart.begin("batch-0", 1)
     reason = verdict(heart)
-    said = time.monotonic()
 
-    servers.wait_until(lambda: bool(process.told), "the interruption", 6)
+    servers.wait_until(lambda: bool(process.told), "the interruption")
 
-    assert time.monotonic() - said > 2
+    assert time.monotonic() - begun > 3
     assert process.told[0] is reason
 
 
@@ -116,7 +116,7 @@ def test_over_the_wall_limit_it_kills_at_once(core: Core, process: DrawingProces
     heart.start()
     heart.begin(job.id, job.attempt)
 
-    servers.wait_until(lambda: bool(process.told), "the interruption", 4)
+    servers.wait_until(lambda: bool(process.told), "the interruption")
 
     heart.stop()
     assert isinstance(process.told[0], BlenderTimeoutError)
@@ -126,28 +126,34 @@ def test_over_the_wall_limit_it_kills_at_once(core: Core, process: DrawingProces
 def test_before_an_unheard_lease_runs_out_the_attempt_must_end(
     tmp_path: Path, process: DrawingProcess, how: str
 ) -> None:
-    """GIVEN a lease of 6 s WHEN Redis goes away THEN the attempt is told so after 4 s, not before."""
+    """GIVEN a lease of 12 s WHEN Redis goes away THEN the attempt is told so after 8 s, not before.
+
+    While Redis hangs nobody else can have the job, and each question takes as long as it may.
+    """
     import os
     import signal
 
     with servers.redis_server(tmp_path / "valkey") as url:
-        connection = Connection(url, 6.0)
+        connection = Connection(url, 12.0)
         heart = Heart(Queue(connection), process, lambda: False, 60.0, 2**30)
         core = make_core(url, tmp_path / "orders")
         core.add(1)
         job = core.begin()
         heart.start()
         heart.begin(job.id, job.attempt)
-        time.sleep(1.2)
+        core.silence(job.id)
+        servers.wait_until(lambda: core.queue.overdue(1) == [], "the first beat")
         process = connection.redis.info("server")["process_id"]
         os.kill(process, signal.SIGKILL if how == "refuses" else signal.SIGSTOP)
         begun = time.monotonic()
 
-        told = verdict(heart, 20)
+        told = verdict(heart)
 
         assert isinstance(told, Interrupted)
         assert told.code == "lease-unsure"
-        assert 2.5 < time.monotonic() - begun < (6 if how == "refuses" else 16)
+        assert time.monotonic() - begun > 8 - 2 * PULSE_SECONDS
+        if how == "refuses":
+            assert time.monotonic() - begun < 12
         if how == "hangs":
             os.kill(process, signal.SIGCONT)
         heart.stop()
@@ -164,8 +170,8 @@ def test_trouble_of_its_own_does_not_stop_it(core: Core, heart: Heart, process: 
 
     process.memory = breaks
     heart.begin(job.id, job.attempt)
-    assert broken.wait(4)
+    assert broken.wait(servers.PATIENCE_SECONDS)
     core.silence(job.id)
 
-    servers.wait_until(lambda: core.queue.overdue(1) == [], "the lease being prolonged", 4)
+    servers.wait_until(lambda: core.queue.overdue(1) == [], "the lease being prolonged")
     heart.check()
