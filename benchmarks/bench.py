@@ -24,21 +24,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import folder
+from benchmarks.cast import cast
 from benchmarks.plot import plot
+from benchmarks.subject import Subject, subject
 from farm import pipe
 from farm.catalog import Catalog
 from farm.dataset.similarity import ssim
-from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender, Drawn, is_software
-from farm.drawing.plan import plan
 from farm.drawing.render import Reporter, render
 from farm.labels import LabelName
 from farm.mascots import write_mascots
-from farm.models.package import Package, read_model, to_bytes, unfold
-from farm.spec import CanvasName, RenderSpec
+from farm.spec import CanvasName
 from farm.storage import LocalStore
 from farm.styles import PAPER_STYLES
-from tests.support.fixtures import assignment_for
 
 FORMAT = 1
 console = Console(stderr=True)
@@ -52,41 +51,11 @@ class Effort:
     eevee: int
     forward: int
     processes: int
+    folder: int
+    """Characters."""
 
 
-FULL, QUICK = Effort(4, 12, 60, 200), Effort(1, 3, 24, 60)
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A model, unpacked, and the shots of its whole AnimeCeleb job."""
-
-    path: Path
-    package: Package
-    assignment: Assignment
-    request: pipe.Render
-    """Without shots."""
-    shots: list[pipe.Shot]
-
-
-def subject(path: Path, room: Path) -> Subject:
-    """Read the model at `path` and plan its job."""
-    package = read_model(path)
-    assignment = assignment_for(package, RenderSpec())
-    spec = assignment.spec
-    todo = plan(assignment, package.inventory.rules)
-    character, textures = unfold(to_bytes(package), room / package.id[:8])
-    request = pipe.Render(
-        character=str(character),
-        textures={index: str(texture) for index, texture in textures.items()},
-        morphs=todo.morphs,
-        annotation={target: morph.index for target, morph in assignment.annotation.items()},
-        styles=list(spec.styles),
-        size=spec.size,
-        supersample=spec.supersample,
-        shots=[],
-    )
-    return Subject(path, package, assignment, request, todo.shots)
+FULL, QUICK = Effort(4, 12, 60, 200, 24), Effort(1, 3, 24, 60, 6)
 
 
 def draw(
@@ -281,6 +250,8 @@ def measure(paths: Sequence[Path], effort: Effort, room: Path, note: Callable[[s
         note("whole job")
         results["stages"] = stages(blender, model, room)
         results["job"] = whole_job(model, room)
+        note(f"a folder of {effort.folder} characters")
+        results["folder"] = folder.measure(cast(room / "models", effort.folder), room)
         note("Eevee canvas")
         results["eevee"], eevee = rates(blender, model, CanvasName.EEVEE, effort.eevee)
         note("today's practice: a render call an image, 64 samples")
@@ -318,12 +289,12 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path)
-    parser.add_argument("--quick", action="store_true", help="within three minutes, less exact")
+    parser.add_argument("--quick", action="store_true", help="within four minutes, less exact")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results.json"))
     arguments = parser.parse_args()
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="facefarm-bench-") as folder:
-        room = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="facefarm-bench-") as home:
+        room = Path(home)
         paths = arguments.models or list(dict.fromkeys([default_model(room), *write_mascots(room)]))
 
         def note(text: str) -> None:
@@ -335,6 +306,7 @@ def main() -> None:
     plot(results, arguments.out.with_suffix(".svg"))
     out = Console()
     out.print(table(results))
+    out.print(folder.table(results["folder"]))
     out.print(
         f"speedup {results['speedup']:.0f} (whole job with four styles over plain practice), "
         f"{results['speedup_drawing']:.0f} while drawing; ssim_min {results['ssim_min']:.4f}; "

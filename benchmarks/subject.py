@@ -1,0 +1,43 @@
+"""A model as the benchmarks ask for it: read, unpacked, its whole job planned."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from farm import pipe
+from farm.drawing.assignment import Assignment
+from farm.drawing.plan import plan
+from farm.models.package import Package, read_model, to_bytes, unfold
+from farm.spec import RenderSpec
+from tests.support.fixtures import assignment_for
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model, unpacked, and the shots of its whole AnimeCeleb job."""
+
+    path: Path
+    package: Package
+    assignment: Assignment
+    request: pipe.Render
+    """Without shots."""
+    shots: list[pipe.Shot]
+
+
+def subject(path: Path, room: Path) -> Subject:
+    """Read the model at `path` and plan its job."""
+    package = read_model(path)
+    assignment = assignment_for(package, RenderSpec())
+    spec = assignment.spec
+    todo = plan(assignment, package.inventory.rules)
+    character, textures = unfold(to_bytes(package), room / package.id[:8])
+    request = pipe.Render(
+        character=str(character),
+        textures={index: str(texture) for index, texture in textures.items()},
+        morphs=todo.morphs,
+        annotation={target: morph.index for target, morph in assignment.annotation.items()},
+        styles=list(spec.styles),
+        size=spec.size,
+        supersample=spec.supersample,
+        shots=[],
+    )
+    return Subject(path, package, assignment, request, todo.shots)
