@@ -38,7 +38,7 @@ def read_pmx(data: bytes) -> Character:
     materials = _read_materials(r, len(textures), len(triangles))
     bones = _read_bones(r)
     bone_indices = vertices["bones"].astype(np.int32)
-    astray = bone_indices >= len(bones)
+    astray = (bone_indices >= len(bones)) | (bone_indices < -1)
     if astray.any():
         r.warnings.append(f"{int(astray.sum())} vertex weights name bones that do not exist; they are ignored.")
         bone_indices[astray] = -1

@@ -200,10 +200,9 @@ def assert_sound(character: Character) -> None:
         assert np.isfinite(array).all()
         assert len(array) == count
     assert character.triangles.size == 0 or 0 <= character.triangles.min() <= character.triangles.max() < count
-    assert character.bone_indices.size == 0 or character.bone_indices.max() < len(character.bones)
+    held = character.bone_indices
+    assert held.size == 0 or -1 <= held.min() <= held.max() < len(character.bones)
     assert sum(entry.triangle_count for entry in character.materials) <= len(character.triangles)
-    if character.humanoid:
-        assert character.bone_indices.size == 0 or character.bone_indices.min() >= -1
     for optional in (character.more_uvs, character.colours, character.bound):
         assert optional is None or (np.isfinite(optional).all() and count in optional.shape[:2])
     for gltf in (entry for entry in character.materials if isinstance(entry, GltfMaterial)):
