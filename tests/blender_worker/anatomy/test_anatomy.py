@@ -10,7 +10,7 @@ import pytest
 from blender_worker.anatomy.part_names import Hint, hint_of
 from farm.labels import LANDMARKS
 from farm.morphs.vocabulary import POSE_ENTRIES, target_morphs
-from tests.blender_worker.studied import studied
+from tests.blender_worker.anatomy.studied import studied
 
 SEEN_TARGETS = [target.name for target in target_morphs()]
 EYES_AND_MOUTH = {name for name in LANDMARKS if name.startswith(("eye_", "iris_", "mouth_"))}

@@ -25,7 +25,7 @@ from farm.models.mmd.pmd_writer import pmd_bytes
 from farm.models.mmd.pmx_writer import Layout, pmx_bytes
 from farm.morphs.panels import Panel
 from farm.poses import rotation_matrix
-from tests.blender_worker.evaluation import Asked, evaluate
+from tests.blender_worker.importers.evaluation import Asked, evaluate
 from tests.farm.models.made_files import material
 
 COUNT = 60
