@@ -718,7 +718,7 @@ def test_models_come_in_past_the_api_by_presigned_addresses(
     settings = Settings(
         s3_endpoint=s3.endpoint,
         s3_access_key=servers.ACCESS_KEY,
-        s3_secret_key=servers.SECRET_KEY,  # type: ignore[arg-type]
+        s3_secret_key=servers.SECRET_KEY,
     )
     imports = S3Store("rest-imports", settings)
     name, data = upload_form(mascots["nagi"])

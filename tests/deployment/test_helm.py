@@ -25,8 +25,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import jsonschema  # type: ignore[import-untyped]
-import kubernetes_validate  # type: ignore[import-untyped]
+import jsonschema
+import kubernetes_validate
 import pytest
 import uvicorn
 import yaml

@@ -10,7 +10,7 @@ from farm.morphs.refs import MorphRef
 from farm.poses import NEUTRAL
 from farm.spec import RenderSpec
 from tests.farm.models import made_files as made
-from tests.support.fixtures import job_for
+from tests.support.fixtures import assignment_for
 
 SPEC = RenderSpec(samples=40, styles=("toon",))
 
@@ -18,7 +18,7 @@ SPEC = RenderSpec(samples=40, styles=("toon",))
 def test_of_morphs_with_one_name_the_annotated_ones_are_drawn() -> None:
     (package,), _ = receive("twice.pmx", pmx_bytes(made.names_twice()))
 
-    found = plan(job_for(package, SPEC), SPEC, package.inventory.rules)
+    found = plan(assignment_for(package, SPEC), package.inventory.rules)
 
     assert found.morphs == [2, 3, 4]
     moved = {index for shot in found.shots for index, weight in shot.weights.items() if weight}
@@ -31,9 +31,9 @@ def test_of_morphs_with_one_name_the_annotated_ones_are_drawn() -> None:
 def test_a_rule_binds_the_expression_of_its_index_alone() -> None:
     (package,), _ = receive("twice.pmx", pmx_bytes(made.names_twice()))
     both = {"eyebrow/raised/both": MorphRef(index=3, name="上"), "mouth/u": MorphRef(index=1, name="上")}
-    job = replace(job_for(package, SPEC), annotation=both)
+    asked = replace(assignment_for(package, SPEC), annotation=both)
 
-    free, bound = plan(job, SPEC, {}), plan(job, SPEC, {1: Rule(binary=True)})
+    free, bound = plan(asked, {}), plan(asked, {1: Rule(binary=True)})
 
     for before, after in zip(free.samples, bound.samples, strict=True):
         assert after.weights.get("eyebrow/raised/both") == before.weights.get("eyebrow/raised/both")

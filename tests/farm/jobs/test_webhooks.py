@@ -29,6 +29,7 @@ from farm.jobs.signatures import WebhookError, sign, verify
 from farm.jobs.states import Job, State, job_id
 from farm.jobs.store import JobStore, new_id, utc_now
 from farm.jobs.webhooks import Delivery, DeliveryState, Messenger, check_webhook, deliveries
+from farm.morphs.refs import MorphRef
 from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
@@ -106,7 +107,8 @@ def receiver() -> Iterator[Receiver]:
 
 def batch_to(jobs: JobStore, url: str, secret: str = SECRET, models: int = 2) -> str:
     batch = new_id()
-    found = [Job(job_id(batch, index), "0" * 64, "model", {"mouth/a": "あ"}, 1, 8, "1" * 64) for index in range(models)]
+    annotation = {"mouth/a": MorphRef(index=0, name="あ")}
+    found = [Job(job_id(batch, index), "0" * 64, "model", annotation, 1, 8, "1" * 64) for index in range(models)]
     jobs.add_batch(batch, BatchRecord("a name", RenderSpec(), utc_now(), "", Webhook(url, secret)), found)
     return batch
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from farm.errors import FarmError, ModelFormatError, ModelTruncatedError, NoNeckBoneError
 from farm.mascots.cast import MASCOTS
@@ -22,6 +23,7 @@ from farm.models.materials import AlphaMode, GltfMaterial, OutlineMode, Shading,
 from farm.models.vrm.reader import read_vrm
 from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.expressions import Rule
+from farm.morphs.refs import MorphRef
 from tests.farm.models import made_files as made
 
 VERSIONS = pytest.mark.parametrize("version", ["0.x", "1.0"])
@@ -63,8 +65,9 @@ def _material(character: Character, name: str) -> GltfMaterial:
     return found
 
 
-def _world(character: Character) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    return character.positions @ np.array(character.axes.to_world).T * character.axes.metres
+def _world(character: Character) -> NDArray[np.float64]:
+    placed: NDArray[np.float64] = character.positions @ np.array(character.axes.to_world).T * character.axes.metres
+    return placed
 
 
 @VERSIONS
@@ -98,7 +101,7 @@ def test_the_inventory_of_a_vrm_comes_from_the_character(version: str) -> None:
         (a, "expression", 0),
         ("照れ", "expression", 1),
     ]
-    assert held.annotation == {"eye/closed/both": "blink"}
+    assert held.annotation == {"eye/closed/both": MorphRef(index=0, name="blink")}
     assert held.samples == 20
     assert "unknown" not in held.licence
     assert held.licence["name" if version == "1.0" else "title"] == "子"
@@ -111,7 +114,7 @@ def test_a_target_moves_the_vertices_of_every_primitive(version: str) -> None:
     target = character.targets[place]
 
     assert (weight, target.name, target.number) == (1.0, "まばたき", 0)
-    height = np.float32([[0, -0.04, 0], [0, -0.04, 0], [0, -0.02, 0]])
+    height = np.array([[0, -0.04, 0], [0, -0.04, 0], [0, -0.02, 0]], np.float32)
     np.testing.assert_allclose(target.offsets, height, atol=1e-6)
 
 
@@ -170,7 +173,7 @@ def test_nodes_need_no_names(version: str) -> None:
     held = _held(_read(draft))
 
     assert (held.neck, held.head) == ("bone 1", "bone 2")
-    assert held.annotation == {"eye/closed/both": "blink"}
+    assert held.annotation == {"eye/closed/both": MorphRef(index=0, name="blink")}
 
 
 # Expressions
@@ -239,7 +242,7 @@ def test_of_two_groups_of_one_preset_the_one_with_binds_plays(spelling: str) -> 
     held = _held(_read(draft))
 
     assert [(m.name, m.moved) for m in held.morphs[:2]] == [("blink", 0), ("blink", 1)]
-    assert held.annotation == {"eye/closed/both": "blink"}
+    assert held.annotation == {"eye/closed/both": MorphRef(index=1, name="blink")}
 
 
 def test_a_mesh_on_two_nodes_moves_where_the_bind_says() -> None:
@@ -337,7 +340,7 @@ def test_rules_of_expressions_are_read() -> None:
 
     held = _held(_read(draft))
 
-    assert held.rules == {"blink": Rule(binary=True, overrides={"blink": "block", "lookAt": "blend"})}
+    assert held.rules == {0: Rule(binary=True, overrides={"blink": "block", "lookAt": "blend"})}
 
 
 @VERSIONS
@@ -744,6 +747,6 @@ def test_godette_s_presets_are_target_morphs(real_models: Path) -> None:
     held = _held(read_vrm((real_models / "vrm_godette/Godette_vrm_v4.vrm").read_bytes()))
 
     expected = {"closed/both": "blink", "closed/left": "blink_l", "closed/right": "blink_r"}
-    assert {name: held.annotation[f"eye/{name}"] for name in expected} == expected
-    assert [held.annotation[f"mouth/{vowel}"] for vowel in "aeiou"] == list("aeiou")
+    assert {name: held.annotation[f"eye/{name}"].name for name in expected} == expected
+    assert [held.annotation[f"mouth/{vowel}"].name for vowel in "aeiou"] == list("aeiou")
     assert (held.target_morphs, held.samples) == (8, 100)
