@@ -24,6 +24,7 @@ from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character, read_model, to_bytes, unfold
 from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.annotation import sampled_targets
+from farm.morphs.panels import Panel
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES
 
@@ -40,7 +41,7 @@ def large_mascots(folder: Path) -> list[Path]:
         return np.concatenate([values, values])
 
     first = nagi.materials[0]
-    more = VertexMorph("", "", nagi.morphs[0].panel, np.arange(800, dtype=np.int32), np.zeros((800, 3), np.float32))
+    more = VertexMorph("", "", Panel.OTHER, np.arange(800, dtype=np.int32), np.zeros((800, 3), np.float32))
     large: Character = replace(
         nagi,
         positions=twice(nagi.positions),

@@ -11,7 +11,7 @@ _WHITE = 65535
 
 
 def _light[T: np.floating](shown: NDArray[T]) -> NDArray[T]:
-    return np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
+    return np.where(shown <= 0.04045, shown / 12.92, ((np.maximum(shown, 0) + 0.055) / 1.055) ** 2.4)
 
 
 def _shown[T: np.floating](light: NDArray[T]) -> NDArray[T]:
@@ -19,7 +19,7 @@ def _shown[T: np.floating](light: NDArray[T]) -> NDArray[T]:
 
 
 def linear_of(srgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    """sRGB values in [0, 1] as linear light."""
+    """sRGB values as linear light; what a file has below 0 or above 1 goes on along the curve."""
     return _light(srgb).astype(np.float32)
 
 

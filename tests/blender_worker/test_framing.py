@@ -24,7 +24,7 @@ NECK_ROW = 0.8
 def scaled(character: Character, head: float, body: float) -> Character:
     """The character with another size of head (about the neck) and of everything."""
     names = [bone.name for bone in character.bones]
-    neck = np.float32(character.bones[names.index("首")].position)
+    neck = np.array(character.bones[names.index("首")].position, np.float32)
     on_head = np.isin(character.bone_indices, [names.index("首"), names.index("頭")]) & (character.bone_weights > 0)
     share = (on_head * character.bone_weights).sum(axis=1, keepdims=True)
     points = character.positions + (character.positions - neck) * (head - 1) * share

@@ -11,10 +11,11 @@ import pytest
 from farm import pipe
 from farm.drawing.blender import Blender
 from farm.errors import ModelError, RenderError
-from farm.models.description import Character, GroupMorph, Panel, VertexMorph
+from farm.models.description import Character, GroupMorph, VertexMorph
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character, read_model, to_bytes, unfold
 from farm.morphs.annotation import sampled_targets
+from farm.morphs.panels import Panel
 from farm.poses import Partition
 
 pytestmark = pytest.mark.blender
@@ -25,7 +26,11 @@ def nested_groups(made: Character) -> Character:
     first = len(made.morphs)
     groups = [
         GroupMorph(
-            "あ" if n == 5999 else f"g{n}", "", Panel.MOUTH, np.int32([first + n - 1 if n else 0]), np.float32([1])
+            "あ" if n == 5999 else f"g{n}",
+            "",
+            Panel.MOUTH,
+            np.array([first + n - 1 if n else 0], np.int32),
+            np.array([1], np.float32),
         )
         for n in range(6000)
     ]
@@ -37,10 +42,10 @@ def wide_groups(made: Character) -> Character:
     everything = np.arange(len(made.positions), dtype=np.int32)
     large = VertexMorph("large", "", Panel.OTHER, everything, np.full((len(everything), 3), 1e-6, np.float32))
     index, times = len(made.morphs), 9999
-    names = [m.name for m in made.morphs]
     groups = [
-        GroupMorph(name, "", m.panel, np.full(times, index, np.int32), np.ones(times, np.float32))
-        for name, m in zip(names, made.morphs, strict=True)
+        GroupMorph(m.name, "", m.panel, np.full(times, index, np.int32), np.ones(times, np.float32))
+        for m in made.morphs
+        if m.panel is not None
     ]
     hidden = tuple(replace(m, name=f"old {m.name}") for m in made.morphs)
     return replace(made, morphs=(*hidden, large, *groups))
@@ -51,7 +56,11 @@ def doubling_groups(made: Character) -> Character:
     first = len(made.morphs)
     groups = [
         GroupMorph(
-            "あ" if n == 59 else f"g{n}", "", Panel.MOUTH, np.int32([first + n - 1 if n else 0] * 2), np.float32([1, 1])
+            "あ" if n == 59 else f"g{n}",
+            "",
+            Panel.MOUTH,
+            np.array([first + n - 1 if n else 0] * 2, np.int32),
+            np.array([1, 1], np.float32),
         )
         for n in range(60)
     ]

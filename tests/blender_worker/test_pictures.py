@@ -21,11 +21,11 @@ from tests.support.morphs import numbered
 pytestmark = pytest.mark.blender
 SIZE = 128
 FRONT = (0.0, 0.0, 0.0)
+type Pose = tuple[dict[str, float], tuple[float, float, float]]
+"""Weights of morphs by name, and the head's rotation in degrees."""
 
 
-def request_for(
-    package: Package, folder: Path, *poses: tuple[dict[str, float], tuple[float, float, float]]
-) -> pipe.Render:
+def request_for(package: Package, folder: Path, *poses: Pose) -> pipe.Render:
     character, textures = unfold(to_bytes(package), folder)
     return pipe.Render(
         character=str(character),
@@ -43,9 +43,7 @@ def request_for(
     )
 
 
-def draw(
-    blender: Blender, model: Path, folder: Path, *poses: tuple[dict[str, float], tuple[float, float, float]]
-) -> list[dict[str, np.ndarray]]:
+def draw(blender: Blender, model: Path, folder: Path, *poses: Pose) -> list[dict[str, np.ndarray]]:
     shots = blender.draw(request_for(read_model(model), folder, *poses), lambda _: None)
     return [dict(zip(PAPER_STYLES, shot.pictures, strict=True)) for shot in shots]
 
@@ -134,7 +132,7 @@ def test_left_is_the_characters_left_and_so_on_the_right_of_the_picture(
 def test_turning_nodding_and_tilting_move_the_face_as_their_names_say(
     blender: Blender, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
-    poses = [({}, FRONT), ({}, (20.0, 0.0, 0.0)), ({}, (0.0, 20.0, 0.0)), ({}, (0.0, 0.0, 20.0))]
+    poses: list[Pose] = [({}, FRONT), ({}, (20.0, 0.0, 0.0)), ({}, (0.0, 20.0, 0.0)), ({}, (0.0, 0.0, 20.0))]
     rest, nodded, tilted, turned = (shot["flat"] for shot in draw(blender, mascots["nagi"], tmp_path, *poses))
 
     def skin_centre(picture: np.ndarray) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -232,6 +233,11 @@ class Farm:
         found = self.batch(batch)
         return found is not None and found.images_done >= images
 
+    def has_ended(self, batch: str) -> bool:
+        """Whether the batch has ended."""
+        found = self.batch(batch)
+        return found is not None and found.ended
+
     def wait_for_images(self, batch: str, images: int = 1) -> None:
         """Wait until the batch has so many images."""
         wait_until(lambda: self.has_drawn(batch, images), f"{images} images of batch {batch}")
@@ -239,7 +245,7 @@ class Farm:
     def wait_for_end(self, batches: list[str], seconds: float = 3 * PATIENCE_SECONDS) -> None:
         """Wait until all have ended."""
         for batch in batches:
-            wait_until(lambda b=batch: (found := self.batch(b)) is not None and found.ended, f"{batch} ending", seconds)
+            wait_until(partial(self.has_ended, batch), f"{batch} ending", seconds)
 
     def jobs(self, batch: str) -> list[Job]:
         """The batch's jobs."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -72,7 +73,7 @@ def test_characters_go_in_and_annotated_images_come_out_of_s3(
     assert [job.state for job in jobs] == ["done", "done"], [job.error for job in jobs]
     for job in jobs:
         manifest = farm.client.manifest(job.id)
-        model = unpack_result(manifest, job.name, lambda f, p, j=job.id: farm.client.fetch(j, f, p), tmp_path)
+        model = unpack_result(manifest, job.name, partial(farm.client.fetch, job.id), tmp_path)
         assert len(list(model.folder.rglob("*_0000?.png"))) == 2 * 2 * 4 == len(manifest.images)
         for image in manifest.images:
             assert hashlib.sha256(model.image_path(image).read_bytes()).hexdigest() == image.sha256

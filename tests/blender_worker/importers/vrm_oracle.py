@@ -74,7 +74,7 @@ def main(path: Path, out: Path) -> None:
             results[f"expression/{name}"] = _positions(meshes)
         for key in driven:
             key.value = 0.0
-    np.savez(out, **results)
+    np.savez(out, allow_pickle=False, **results)
 
 
 if __name__ == "__main__":

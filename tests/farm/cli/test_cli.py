@@ -262,7 +262,7 @@ def test_views_and_backgrounds_are_in_the_pictures_and_in_the_tables(mascots: di
 
     # WHEN four samples are rendered over them from three views
     camera = ["--views", "3", "--yaw", "-40", "40", "--elevation", "-5", "20", "--style", "flat"]
-    arguments = [*camera, "--samples", "4", "--size", "48", "--backgrounds", pictures]
+    arguments: list[str | Path] = [*camera, "--samples", "4", "--size", "48", "--backgrounds", pictures]
     done = farm("render", mascots["momo"], "--out", tmp_path / "out", *arguments)
     assert done.returncode == 0, done.stderr
 

@@ -83,7 +83,17 @@ def farm(redis_url: str, mascots: dict[str, Path], tmp_path_factory: pytest.Temp
 
 
 def test_a_submission_names_the_batch_and_what_to_type_next(farm: Farm, mascots: dict[str, Path]) -> None:
-    arguments = ("submit", mascots["momo"], "--name", "夏", "--priority", "3", "--idempotency-key", "k1", *SMALL)
+    arguments: list[str | Path] = [
+        "submit",
+        mascots["momo"],
+        "--name",
+        "夏",
+        "--priority",
+        "3",
+        "--idempotency-key",
+        "k1",
+        *SMALL,
+    ]
     first = farm.run(*arguments, "--paused")
     again = farm.run(*arguments, "--paused")
 
@@ -266,8 +276,8 @@ def test_a_batch_without_results_yet_says_so(farm: Farm, tmp_path: Path) -> None
 def test_results_come_the_same_while_waiting_later_and_piece_by_piece(
     farm: Farm, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
-    for batch in list(farm.client.batches("active")):
-        farm.client.cancel(batch.id)
+    for active in list(farm.client.batches("active")):
+        farm.client.cancel(active.id)
     folder = mascots["momo"].parent.parent
     with servers.worker_process(tmp_path, farm.api.environment):
         # GIVEN a batch that was waited for

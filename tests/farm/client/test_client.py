@@ -455,7 +455,7 @@ def test_progress_shows_while_a_model_is_drawn(farm: Farm) -> None:
     batch = farm.batch_of(1)
     job = job_id(batch, 0)
     farm.begin(job)
-    seen = []
+    seen: list[int] = []
     for update in farm.client.watch(batch):
         if not seen or seen[-1] != update.batch.images_done:
             seen.append(update.batch.images_done)

@@ -27,7 +27,7 @@ def good_labels() -> tuple[dict[LabelName, np.ndarray], Marks]:
     there = parts > 0
     normals = np.zeros((SIZE, SIZE, 3), np.float32)
     normals[there] = (0.0, 0.6, -0.8)
-    arrays = {
+    arrays: dict[LabelName, np.ndarray] = {
         LabelName.PARTS: parts,
         LabelName.DEPTH: np.where(there, 1.5, 0.0).astype(np.float32),
         LabelName.NORMALS: normals,

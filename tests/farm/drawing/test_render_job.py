@@ -127,7 +127,8 @@ def test_the_poses_in_the_manifest_are_those_of_the_seed(rendered: tuple[Path, d
             assert image.seed == SPEC.seed
             assert image.pose == pose_vector(sample, all_targets(), image.partition)
             assert image.light == sample.light
-            np.testing.assert_allclose(image.rotation, rotation_matrix(image.pose[17:]), atol=1e-8)
+            pitch, roll, yaw = image.pose[17:]
+            np.testing.assert_allclose(image.rotation, rotation_matrix((pitch, roll, yaw)), atol=1e-8)
             assert LIGHT_RANGE[0] <= image.light <= LIGHT_RANGE[1]
             assert all(0 <= weight <= 1 for weight in image.pose[:17])
             assert all(abs(angle) <= ROTATION_LIMIT for angle in image.pose[17:])

@@ -12,7 +12,7 @@ from farm.dataset.usability import reasons_against
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import UnusableModelError
-from farm.models.description import Character
+from farm.models.description import Character, VertexMorph
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
 from farm.spec import RenderSpec
@@ -53,7 +53,9 @@ def masked(character: Character) -> Character:
     """The character behind a large plate, drawn with its first material."""
     neck = next(bone for bone in character.bones if bone.name == "首")
     x, y, z = neck.position
-    corners = np.float32([[-9, -9, -6], [9, -9, -6], [9, 9, -6], [-9, 9, -6]]) + np.float32([x, y, z])
+    corners = np.array([[-9, -9, -6], [9, -9, -6], [9, 9, -6], [-9, 9, -6]], np.float32) + np.array(
+        [x, y, z], np.float32
+    )
     first = len(character.positions)
 
     def longer(values: np.ndarray, row: np.ndarray) -> np.ndarray:
@@ -64,25 +66,27 @@ def masked(character: Character) -> Character:
     return replace(
         character,
         positions=np.concatenate([character.positions, corners]),
-        normals=longer(character.normals, np.float32([0, 0, -1])),
+        normals=longer(character.normals, np.array([0, 0, -1], np.float32)),
         uvs=longer(character.uvs, np.zeros(2)),
         bone_indices=longer(character.bone_indices, np.array([body, -1, -1, -1])),
         bone_weights=longer(character.bone_weights, np.array([1, 0, 0, 0])),
         edge_scales=longer(character.edge_scales, np.array(1.0)),
-        triangles=np.concatenate([character.triangles, np.int32([[0, 2, 1], [0, 3, 2]]) + first]),
+        triangles=np.concatenate([character.triangles, np.array([[0, 2, 1], [0, 3, 2]], np.int32) + first]),
         materials=(*character.materials, material),
     )
 
 
 def turned_away(character: Character) -> Character:
     """The character looking the other way."""
-    back = np.float32([-1, 1, -1])
+    back = np.array([-1, 1, -1], np.float32)
     return replace(
         character,
         positions=character.positions * back,
         normals=character.normals * back,
         bones=tuple(replace(b, position=(-b.position[0], b.position[1], -b.position[2])) for b in character.bones),
-        morphs=tuple(replace(m, offsets=m.offsets * back) if m.kind == "vertex" else m for m in character.morphs),
+        morphs=tuple(
+            replace(m, offsets=m.offsets * back) if isinstance(m, VertexMorph) else m for m in character.morphs
+        ),
     )
 
 

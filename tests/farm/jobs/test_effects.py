@@ -97,7 +97,7 @@ def test_summed_over_any_walk_the_effects_are_the_counts_of_the_jobs(walk: list[
         jobs[index] = after
 
         assert {name: n for name, n in counts.items() if n} == {
-            **Counter(job.state for job in jobs),
+            **Counter[str](job.state for job in jobs),
             "images_total": 480,
             **({"images_done": done} if (done := sum(job.images_done for job in jobs)) else {}),
         }

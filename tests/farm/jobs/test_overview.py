@@ -82,10 +82,13 @@ def test_the_jobs_of_one_reason_come_in_pages(jobs: JobStore) -> None:
     assert second.next is None
 
 
+def counts_of(**counts: int) -> dict[State, int]:
+    return dict.fromkeys(State, 0) | {State(name): count for name, count in counts.items()}
+
+
 def batch_with(paused: bool = False, ended: bool = False, **counts: int) -> Batch:
-    found = dict.fromkeys(State, 0) | {State(name): count for name, count in counts.items()}
     record = BatchRecord("", RenderSpec(), "2026-01-01T00:00:00+00:00")
-    return Batch(BATCH, record, 1, 0, paused, found, 1, 0, {}, 0.0, 1.0 if ended else None)
+    return Batch(BATCH, record, 1, 0, paused, counts_of(**counts), 1, 0, {}, 0.0, 1.0 if ended else None)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,7 @@ def test_one_word_says_how_a_batch_stands(batch: Batch, word: str) -> None:
 
 
 def totals(rate: float = 0.0, backlog: int = 0, **counts: int) -> Totals:
-    return Totals(batch_with(**counts).counts, backlog, rate)
+    return Totals(counts_of(**counts), backlog, rate)
 
 
 def test_the_backlog_lasts_as_long_as_its_images_take() -> None:

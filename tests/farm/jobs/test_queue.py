@@ -4,7 +4,7 @@ import multiprocessing
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count as counting
 from pathlib import Path
@@ -366,7 +366,7 @@ class Farm(RuleBasedStateMachine):
         batches = sorted({job.batch for job in self.truth.values()})
         return batches[number % len(batches)]
 
-    def _apply(self, job: str, step: "states.Callable[[Job], Job]") -> None:
+    def _apply(self, job: str, step: Callable[[Job], Job]) -> None:
         """Store and model agree on whether the step is allowed and on what comes out."""
         try:
             expected = step(self.truth[job])
@@ -478,7 +478,7 @@ class Farm(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 50), step=st.sampled_from([states.cancel, states.retry]))
     @precondition(lambda self: self.truth)
-    def change_all(self, number: int, step: "states.Callable[[Job], Job]") -> None:
+    def change_all(self, number: int, step: Callable[[Job], Job]) -> None:
         batch = self._batch(number)
         changed = {job.id: step(job) for job in self.truth.values() if job.batch == batch and step(job) != job}
         assert self.core.jobs.change_all(batch, step) == len(changed)
@@ -486,7 +486,7 @@ class Farm(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 50), step=st.sampled_from([states.cancel, states.retry]))
     @precondition(lambda self: self.truth)
-    def change_one(self, which: int, step: "states.Callable[[Job], Job]") -> None:
+    def change_one(self, which: int, step: Callable[[Job], Job]) -> None:
         self._apply(sorted(self.truth)[which % len(self.truth)], step)
 
     @rule(number=st.integers(0, 50))

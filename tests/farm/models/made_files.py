@@ -76,16 +76,18 @@ def small_character(
         comment="",
         comment_en="",
         positions=places,
-        normals=np.tile(np.float32([0, 0, -1]), (vertices, 1)),
+        normals=np.tile(np.array([0, 0, -1], np.float32), (vertices, 1)),
         uvs=np.zeros((vertices, 2), np.float32),
-        bone_indices=np.tile(np.int32([0, -1, -1, -1]), (vertices, 1)),
-        bone_weights=np.tile(np.float32([1, 0, 0, 0]), (vertices, 1)),
+        bone_indices=np.tile(np.array([0, -1, -1, -1], np.int32), (vertices, 1)),
+        bone_weights=np.tile(np.array([1, 0, 0, 0], np.float32), (vertices, 1)),
         edge_scales=np.ones(vertices, np.float32),
         triangles=np.array([[0, 1, 2]], np.int32),
         textures=textures,
         materials=(material(texture=0 if textures else None),),
         bones=tuple(bone(name, place - 1 if place else None) for place, name in enumerate(bones)),
-        morphs=(VertexMorph("まばたき", "blink", Panel.EYE, np.int32([1]), np.float32([[0, -0.5, 0]])),),
+        morphs=(
+            VertexMorph("まばたき", "blink", Panel.EYE, np.array([1], np.int32), np.array([[0, -0.5, 0]], np.float32)),
+        ),
     )
 
 
@@ -93,7 +95,7 @@ def names_twice() -> Character:
     """A character that gives まばたき twice in one panel, first to a morph that moves nothing, and 上 in two panels."""
 
     def morph(name: str, panel: Panel, moved: int = 1) -> VertexMorph:
-        offsets = np.tile(np.float32([0, -0.5, 0]), (moved, 1))
+        offsets = np.tile(np.array([0, -0.5, 0], np.float32), (moved, 1))
         return VertexMorph(name, "", panel, np.arange(moved, dtype=np.int32), offsets)
 
     morphs = (
@@ -158,10 +160,17 @@ def full_character() -> Character:
         *base.morphs,
         UVMorph("瞳", "", Panel.OTHER, 0, every_vertex, np.full((5, 4), 0.25, np.float32)),
         UVMorph("瞳2", "", Panel.OTHER, 3, every_vertex[:2], np.full((2, 4), -0.5, np.float32)),
-        BoneMorph("あご", "jaw", Panel.MOUTH, np.int32([2]), np.float32([[0, -1, 0]]), np.float32([[0.5, 0, 0, 0.5]])),
+        BoneMorph(
+            "あご",
+            "jaw",
+            Panel.MOUTH,
+            np.array([2], np.int32),
+            np.array([[0, -1, 0]], np.float32),
+            np.array([[0.5, 0, 0, 0.5]], np.float32),
+        ),
         MaterialMorph("照れ", "", Panel.OTHER, (change, dataclasses.replace(change, material=None, adds=False))),
-        GroupMorph("笑い", "", Panel.EYE, np.int32([0, 1]), np.float32([1, 0.5])),
-        GroupMorph("替え", "", Panel.OTHER, np.int32([0, 3]), np.float32([1, 1]), flip=True),
+        GroupMorph("笑い", "", Panel.EYE, np.array([0, 1], np.int32), np.array([1, 0.5], np.float32)),
+        GroupMorph("替え", "", Panel.OTHER, np.array([0, 3], np.int32), np.array([1, 1], np.float32), flip=True),
         OtherMorph("衝撃", "", Panel.SYSTEM),
     )
     return dataclasses.replace(
@@ -224,7 +233,8 @@ def assert_sound(character: Character) -> None:
         match morph:
             case Expression():
                 assert all(0 <= place < len(character.targets) and 0 < share <= 1 for place, share in morph.targets)
-                assert all(0 <= b.material < len(character.materials) for b in (*morph.colours, *morph.transforms))
+                assert all(0 <= bind.material < len(character.materials) for bind in morph.colours)
+                assert all(0 <= bind.material < len(character.materials) for bind in morph.transforms)
             case VertexMorph() | UVMorph():
                 assert len(morph.vertices) == len(morph.offsets)
                 assert np.isfinite(morph.offsets).all()
@@ -279,9 +289,13 @@ def pmd_text(text: str | bytes, size: int) -> bytes:
     return data[:size] if len(data) >= size else (data + b"\0").ljust(size, b"\xfd")
 
 
+type Skin = tuple[str | bytes, int, list[tuple[int, tuple[float, float, float]]]]
+"""A PMD morph: its name, its kind, and by vertex how far it moves."""
+
+
 def pack_pmd(
     *,
-    skins: list[tuple[str | bytes, int, list[tuple[int, tuple[float, float, float]]]]] | None = None,
+    skins: list[Skin] | None = None,
     toons: list[str] | None = None,
     english: bool = True,
     textures: tuple[str, str] = ("かお.bmp*つや.sph", "ひかり.spa"),
@@ -373,16 +387,22 @@ def vrm_character() -> Character:
     return dataclasses.replace(
         base,
         comment="誰か",
-        positions=np.float32([[0, 10, 0], [0, 11, 0], [1, 10, 0], [1, 11, 0]]),
-        uvs=np.float32([[0, 1], [0, 0], [1, 1], [1, 0]]),
-        triangles=np.int32([[0, 1, 2], [2, 1, 3]]),
-        bone_indices=np.tile(np.int32([1, 2, -1, -1]), (4, 1)),
-        bone_weights=np.tile(np.float32([0.25, 0.75, 0, 0]), (4, 1)),
+        positions=np.array([[0, 10, 0], [0, 11, 0], [1, 10, 0], [1, 11, 0]], np.float32),
+        uvs=np.array([[0, 1], [0, 0], [1, 1], [1, 0]], np.float32),
+        triangles=np.array([[0, 1, 2], [2, 1, 3]], np.int32),
+        bone_indices=np.tile(np.array([1, 2, -1, -1], np.int32), (4, 1)),
+        bone_weights=np.tile(np.array([0.25, 0.75, 0, 0], np.float32), (4, 1)),
         materials=(toon(), hair),
         morphs=(
-            VertexMorph("まばたき", "blink", Panel.EYE, np.int32([1, 3]), np.float32([[0, -0.5, 0], [0, -0.25, 0]])),
-            VertexMorph("あ", "a", Panel.MOUTH, np.int32([]), np.zeros((0, 3), np.float32)),
-            VertexMorph("照れ", "shy", Panel.OTHER, np.int32([0]), np.float32([[0, 0, -1]])),
+            VertexMorph(
+                "まばたき",
+                "blink",
+                Panel.EYE,
+                np.array([1, 3], np.int32),
+                np.array([[0, -0.5, 0], [0, -0.25, 0]], np.float32),
+            ),
+            VertexMorph("あ", "a", Panel.MOUTH, np.array([], np.int32), np.zeros((0, 3), np.float32)),
+            VertexMorph("照れ", "shy", Panel.OTHER, np.array([0], np.int32), np.array([[0, 0, -1]], np.float32)),
         ),
         embedded={0: PICTURE},
     )

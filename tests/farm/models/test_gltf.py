@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from farm.errors import ModelError, ModelFormatError
 from farm.models.description import Character, Expression
@@ -219,7 +220,7 @@ def test_a_pose_that_is_not_the_bound_one_tells_the_bones_apart() -> None:
 
     assert character.bound is not None
     at_rest = read_vrm(made.vrm().to_bytes()).positions
-    lift = np.float32([0, 1, 0])
+    lift = np.array([0, 1, 0], np.float32)
     np.testing.assert_allclose(character.positions, at_rest + 0.75 * lift, atol=1e-6)
     head = character.bone_indices == 2
     np.testing.assert_allclose(character.bound[head], at_rest + lift, atol=1e-6)
@@ -238,7 +239,7 @@ def test_targets_turn_with_the_bones() -> None:
     np.testing.assert_allclose(character.targets[1].offsets[0], [0, 0, 0.08], atol=1e-6)
 
 
-def _outward(character: Character) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _outward(character: Character) -> NDArray[np.bool_]:
     """(m,) whether each triangle's corners go round as its normals say."""
     a, b, c = (character.positions[character.triangles[:, corner]] for corner in range(3))
     return (np.cross(b - a, c - a) * character.normals[character.triangles].sum(axis=1)).sum(axis=1) > 0
@@ -297,7 +298,7 @@ def test_strips_and_fans_are_triangles_and_points_and_lines_are_none(
 ) -> None:
     draft = made.vrm()
     draft.content["meshes"][0]["primitives"] = [_primitive(draft)]
-    _primitive(draft).update(mode=mode, indices=draft.accessor(np.uint32(corners)))
+    _primitive(draft).update(mode=mode, indices=draft.accessor(np.array(corners, np.uint32)))
     del _primitive(draft)["attributes"]["NORMAL"]
 
     assert _read(draft).triangles.tolist() == triangles
@@ -305,7 +306,7 @@ def test_strips_and_fans_are_triangles_and_points_and_lines_are_none(
 
 def test_triangles_without_their_vertices_are_left_out_with_a_warning() -> None:
     draft = made.vrm()
-    _primitive(draft)["indices"] = draft.accessor(np.uint32([0, 1, 2, 0, 1, 3, 0, 1, 2**32 - 1]))
+    _primitive(draft)["indices"] = draft.accessor(np.array([0, 1, 2, 0, 1, 3, 0, 1, 2**32 - 1], np.uint32))
 
     character = _read(draft)
 
@@ -319,7 +320,7 @@ def test_vertices_that_no_triangle_uses_are_left_out() -> None:
     points[4000:4003] = [[0, 0, 0], [0, 1, 0], [1, 0, 0]]
     attributes = {"POSITION": draft.accessor(points)}
     draft.content["meshes"][0]["primitives"] = [
-        {"attributes": attributes, "indices": draft.accessor(np.uint16([4000, 4002, 4001]))}
+        {"attributes": attributes, "indices": draft.accessor(np.array([4000, 4002, 4001], np.uint16))}
     ]
 
     assert _read(draft).positions.tolist() == points[4000:4003].tolist()
@@ -328,7 +329,7 @@ def test_vertices_that_no_triangle_uses_are_left_out() -> None:
 def test_joints_that_do_not_exist_have_no_weight() -> None:
     draft = made.vrm()
     for primitive in draft.content["meshes"][0]["primitives"]:
-        primitive["attributes"]["JOINTS_0"] = draft.accessor(np.tile(np.uint16([1, 99, 0, 0]), (3, 1)))
+        primitive["attributes"]["JOINTS_0"] = draft.accessor(np.tile(np.array([1, 99, 0, 0], np.uint16), (3, 1)))
 
     character = _read(draft)
 
@@ -340,8 +341,8 @@ def test_eight_weights_a_vertex_are_read() -> None:
     draft = made.vrm()
     for primitive in draft.content["meshes"][0]["primitives"]:
         primitive["attributes"] |= {
-            "JOINTS_1": draft.accessor(np.tile(np.uint8([0, 0, 0, 0]), (3, 1))),
-            "WEIGHTS_1": draft.accessor(np.tile(np.uint8([255, 0, 0, 0]), (3, 1)), normalized=True),
+            "JOINTS_1": draft.accessor(np.tile(np.array([0, 0, 0, 0], np.uint8), (3, 1))),
+            "WEIGHTS_1": draft.accessor(np.tile(np.array([255, 0, 0, 0], np.uint8), (3, 1)), normalized=True),
         }
 
     character = _read(draft)

@@ -40,7 +40,7 @@ def test_vertices_weights_and_edges_are_read() -> None:
     assert read.normals.tolist() == [[0, 0, -1]] * 4
     assert read.uvs.tolist() == [[0, 1], [1, 1], [0, 0], [1, 0]]
     assert read.bone_indices.tolist() == [[1, 2, -1, -1]] * 4
-    assert np.allclose(read.bone_weights[:, :2], [[1, 0], [0.75, 0.25], [0.5, 0.5], [0, 1]])
+    assert np.allclose(read.bone_weights[:, :2], [[1.0, 0.0], [0.75, 0.25], [0.5, 0.5], [0.0, 1.0]])
     assert read.edge_scales.tolist() == [1, 1, 1, 0]
     assert read.triangles.tolist() == [[0, 1, 2], [2, 1, 3]]
 
@@ -73,9 +73,9 @@ def test_a_skin_row_outside_the_base_skin_is_left_out_with_a_warning() -> None:
 
 
 def test_panels_follow_the_skin_s_kind() -> None:
-    kinds = [("base", 0, []), *((str(kind), kind, []) for kind in (1, 2, 3, 4, 9))]
+    kinds: list[made.Skin] = [("base", 0, []), *((str(kind), kind, []) for kind in (1, 2, 3, 4, 9))]
 
-    panels = [morph.panel for morph in read_pmd(made.pack_pmd(skins=kinds)).morphs]  # type: ignore[arg-type]
+    panels = [morph.panel for morph in read_pmd(made.pack_pmd(skins=kinds)).morphs]
 
     assert panels == [Panel.EYEBROW, Panel.EYE, Panel.MOUTH, Panel.OTHER, Panel.OTHER]
 
@@ -83,7 +83,7 @@ def test_panels_follow_the_skin_s_kind() -> None:
 def test_texture_and_sphere_stand_in_one_name() -> None:
     read = read_pmd(made.pack_pmd())
 
-    first, second = read.materials
+    first, second = read.mmd_materials
     assert read.textures == ("かお.bmp", "つや.sph", "own_toon.bmp", "ひかり.spa")
     assert (first.texture, first.sphere, first.sphere_mode) == (0, 1, SphereMode.MULTIPLY)
     assert (second.texture, second.sphere, second.sphere_mode) == (None, 3, SphereMode.ADD)
@@ -98,8 +98,8 @@ def test_a_texture_that_two_materials_share_is_listed_once() -> None:
 
 
 def test_a_toon_of_the_list_s_own_is_a_texture_and_a_standard_one_is_shared() -> None:
-    own = read_pmd(made.pack_pmd()).materials
-    standard = read_pmd(made.pack_pmd(toons=[f"toon{number:02d}.bmp" for number in range(1, 11)])).materials
+    own = read_pmd(made.pack_pmd()).mmd_materials
+    standard = read_pmd(made.pack_pmd(toons=[f"toon{number:02d}.bmp" for number in range(1, 11)])).mmd_materials
 
     assert (own[0].toon, own[0].shared_toon) == (2, None)
     assert (standard[0].toon, standard[0].shared_toon) == (None, 0)
@@ -107,7 +107,7 @@ def test_a_toon_of_the_list_s_own_is_a_texture_and_a_standard_one_is_shared() ->
 
 
 def test_only_opaque_materials_hide_their_back() -> None:
-    opaque, glass = read_pmd(made.pack_pmd()).materials
+    opaque, glass = read_pmd(made.pack_pmd()).mmd_materials
 
     assert not opaque.flags & MaterialFlag.DOUBLE_SIDED
     assert glass.flags & MaterialFlag.DOUBLE_SIDED
@@ -128,7 +128,7 @@ def test_an_old_file_that_stops_after_its_skins_is_whole() -> None:
     read = read_pmd(data[:end])
 
     assert [morph.name for morph in read.morphs] == ["まばたき", "とても長い名前のモー"]
-    assert read.materials[0].shared_toon == 0  # without a list, the number is MikuMikuDance's own ramp
+    assert read.mmd_materials[0].shared_toon == 0  # without a list, the number is MikuMikuDance's own ramp
 
 
 def test_a_file_cut_at_any_byte_before_the_end_of_the_skins_is_refused() -> None:
@@ -166,7 +166,7 @@ def test_numbers_that_are_none_become_zero() -> None:
     read = read_pmd(data)
 
     made.assert_sound(read)
-    assert read.materials[0].shininess == 0
+    assert read.mmd_materials[0].shininess == 0
     assert isinstance(read.morphs[0], VertexMorph)
     assert read.morphs[0].offsets.tolist() == [[0, -0.5, 0], [0, 0, 0]]
 

@@ -189,8 +189,14 @@ def test_the_differences_that_these_tests_look_for_are_seen() -> None:
     character = made.full_character()
     moved = character.positions.copy()
     moved[2, 1] += 1e-3
-    for field, value in (("positions", moved), ("morphs", character.morphs[:-1]), ("name", "x"), ("textures", ())):
-        assert made.differences(dataclasses.replace(character, **{field: value}), character)
+    others = (
+        dataclasses.replace(character, positions=moved),
+        dataclasses.replace(character, morphs=character.morphs[:-1]),
+        dataclasses.replace(character, name="x"),
+        dataclasses.replace(character, textures=()),
+    )
+    for other in others:
+        assert made.differences(other, character)
 
 
 @pytest.mark.parametrize(("size", "vertices"), [(1, 256), (2, 40_000), (4, 70_000)])
@@ -200,7 +206,7 @@ def test_vertex_indices_use_the_whole_range_of_their_size(size: int, vertices: i
     character = dataclasses.replace(
         made.small_character(vertices=vertices),
         triangles=np.array([[0, 1, last]], np.int32),
-        morphs=(VertexMorph("あ", "", Panel.MOUTH, np.int32([last]), np.float32([[1, 2, 3]])),),
+        morphs=(VertexMorph("あ", "", Panel.MOUTH, np.array([last], np.int32), np.array([[1, 2, 3]], np.float32)),),
     )
 
     read = read_pmx(pmx_bytes(character, Layout(vertex_index=size)))
@@ -278,12 +284,12 @@ def test_positions_that_are_not_numbers_become_zero_with_a_warning() -> None:
 
 
 def test_morph_values_that_are_not_numbers_become_zero() -> None:
-    offsets = np.float32([[np.nan, -np.inf, 2], [np.inf, 1, 0]])
+    offsets = np.array([[np.nan, -np.inf, 2], [np.inf, 1, 0]], np.float32)
     base = made.full_character()
     morphs = (
-        VertexMorph("v", "", Panel.EYE, np.int32([0, 1]), offsets),
-        GroupMorph("g", "", Panel.EYE, np.int32([0]), np.float32([np.inf])),
-        BoneMorph("b", "", Panel.EYE, np.int32([0]), offsets[:1], np.float32([[np.inf, 0, 0, 1]])),
+        VertexMorph("v", "", Panel.EYE, np.array([0, 1], np.int32), offsets),
+        GroupMorph("g", "", Panel.EYE, np.array([0], np.int32), np.array([np.inf], np.float32)),
+        BoneMorph("b", "", Panel.EYE, np.array([0], np.int32), offsets[:1], np.array([[np.inf, 0, 0, 1]], np.float32)),
     )
 
     vertex, group, bone = read_pmx(pmx_bytes(dataclasses.replace(base, morphs=morphs))).morphs
@@ -420,7 +426,7 @@ def test_a_mascot_cut_anywhere_is_refused(mascots: dict[str, Any]) -> None:
 
 def test_an_index_that_does_not_fit_its_layout_is_not_written() -> None:
     wide = dataclasses.replace(made.small_character(vertices=300), triangles=np.array([[0, 1, 2]], np.int32))
-    morph = VertexMorph("あ", "", Panel.MOUTH, np.int32([299]), np.zeros((1, 3), np.float32))
+    morph = VertexMorph("あ", "", Panel.MOUTH, np.array([299], np.int32), np.zeros((1, 3), np.float32))
 
     with pytest.raises(struct.error):
         pmx_bytes(dataclasses.replace(wide, morphs=(morph,)), Layout(vertex_index=1))

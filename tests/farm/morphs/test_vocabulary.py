@@ -29,7 +29,7 @@ def _target(name: str, panel: Panel | None) -> str | None:
 
 
 def test_there_are_exactly_23_target_morphs_with_the_pose_entries_of_the_design() -> None:
-    expected = {}
+    expected: dict[str, tuple[int, ...]] = {}
     for semantic, (left, right) in ENTRIES.items():
         expected |= {f"{semantic}/both": (left, right), f"{semantic}/left": (left,), f"{semantic}/right": (right,)}
     expected |= {vowel: (entry,) for vowel, entry in VOWELS.items()}

@@ -143,8 +143,8 @@ def test_before_an_unheard_lease_runs_out_the_attempt_must_end(
         heart.begin(job.id, job.attempt)
         core.silence(job.id)
         servers.wait_until(lambda: core.queue.overdue(1) == [], "the first beat")
-        process = connection.redis.info("server")["process_id"]
-        os.kill(process, signal.SIGKILL if how == "refuses" else signal.SIGSTOP)
+        server = connection.redis.info("server")["process_id"]
+        os.kill(server, signal.SIGKILL if how == "refuses" else signal.SIGSTOP)
         begun = time.monotonic()
 
         told = verdict(heart)
@@ -155,7 +155,7 @@ def test_before_an_unheard_lease_runs_out_the_attempt_must_end(
         if how == "refuses":
             assert time.monotonic() - begun < 12
         if how == "hangs":
-            os.kill(process, signal.SIGCONT)
+            os.kill(server, signal.SIGCONT)
         heart.stop()
 
 

@@ -25,7 +25,7 @@ from farm.models.mmd.pmd_writer import pmd_bytes
 from farm.models.mmd.pmx_writer import Layout, pmx_bytes
 from farm.morphs.panels import Panel
 from farm.poses import rotation_matrix
-from tests.blender_worker.evaluation import Asked, evaluate
+from tests.blender_worker.importers.evaluation import Asked, evaluate
 from tests.farm.models.made_files import material
 
 COUNT = 60
@@ -51,8 +51,8 @@ def character() -> Character:
     indices[:, 0], indices[:, 1] = first, second
     weights = np.zeros((COUNT, 4), np.float32)
     weights[:, 0], weights[:, 1] = share, 1 - share
-    some = np.int32([3, 7, 20, 59])
-    half_turn = np.float32([0.0, 0.0, np.sin(0.4), np.cos(0.4)])
+    some = np.array([3, 7, 20, 59], np.int32)
+    half_turn = np.array([0.0, 0.0, np.sin(0.4), np.cos(0.4)], np.float32)
     grey = (0.5, 0.5, 0.5, 0.5)
     change = MaterialOffset(
         material=0, adds=False, diffuse=grey, specular=(1, 1, 1), shininess=1, ambient=(0.5, 0.5, 0.5),
@@ -65,7 +65,7 @@ def character() -> Character:
         comment="",
         comment_en="",
         positions=(random.random((COUNT, 3)) * [4, 6, 4] + [-2, 8, -2]).astype(np.float32),
-        normals=np.tile(np.float32([0, 0, -1]), (COUNT, 1)),
+        normals=np.tile(np.array([0, 0, -1], np.float32), (COUNT, 1)),
         uvs=random.random((COUNT, 2)).astype(np.float32),
         bone_indices=indices,
         bone_weights=weights,
@@ -84,13 +84,17 @@ def character() -> Character:
         morphs=(
             VertexMorph("頂点", "", Panel.EYE, some, random.random((4, 3)).astype(np.float32)),
             VertexMorph("頂点2", "", Panel.EYE, some[:2], random.random((2, 3)).astype(np.float32)),
-            GroupMorph("組", "", Panel.EYE, np.int32([0, 1]), np.float32([0.5, -0.25])),
-            GroupMorph("組の組", "", Panel.EYE, np.int32([2, 0, 3]), np.float32([2.0, 0.5, 1.0])),
-            BoneMorph("骨", "", Panel.EYE, np.int32([EYE]), np.float32([[0.1, 0.2, 0.3]]), half_turn[None]),
+            GroupMorph("組", "", Panel.EYE, np.array([0, 1], np.int32), np.array([0.5, -0.25], np.float32)),
+            GroupMorph("組の組", "", Panel.EYE, np.array([2, 0, 3], np.int32), np.array([2.0, 0.5, 1.0], np.float32)),
+            BoneMorph(
+                "骨", "", Panel.EYE, np.array([EYE], np.int32), np.array([[0.1, 0.2, 0.3]], np.float32), half_turn[None]
+            ),
             UVMorph("紋", "", Panel.OTHER, 0, some, np.full((4, 4), 0.25, np.float32)),
             MaterialMorph("色", "", Panel.OTHER, (change,)),
             MaterialMorph("色足", "", Panel.OTHER, (replace(change, adds=True),)),
-            GroupMorph("替え", "", Panel.OTHER, np.int32([0, 1]), np.float32([1.0, 0.5]), flip=True),
+            GroupMorph(
+                "替え", "", Panel.OTHER, np.array([0, 1], np.int32), np.array([1.0, 0.5], np.float32), flip=True
+            ),
         ),
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from farm.models.description import GroupMorph, VertexMorph
 from farm.models.package import read_character
 from farm.poses import rotation_matrix
-from tests.blender_worker.evaluation import Asked, evaluate
+from tests.blender_worker.importers.evaluation import Asked, evaluate
 
 
 def test_gene_light_stands_and_poses_as_the_independent_importer_says(

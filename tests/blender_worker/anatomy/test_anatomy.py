@@ -10,7 +10,7 @@ import pytest
 from blender_worker.anatomy.part_names import Hint, hint_of
 from farm.labels import LANDMARKS
 from farm.morphs.vocabulary import POSE_ENTRIES, target_morphs
-from tests.blender_worker.studied import studied
+from tests.blender_worker.anatomy.studied import studied
 
 SEEN_TARGETS = [target.name for target in target_morphs()]
 EYES_AND_MOUTH = {name for name in LANDMARKS if name.startswith(("eye_", "iris_", "mouth_"))}
@@ -26,7 +26,8 @@ class Studied:
 
     @property
     def parts(self) -> dict[str, dict[str, Any]]:
-        return self.found["parts"]
+        parts: dict[str, dict[str, Any]] = self.found["parts"]
+        return parts
 
     def at(self, name: str, target: str = "") -> np.ndarray:
         """Where a landmark is at rest, or with a target at full weight."""
@@ -34,7 +35,8 @@ class Studied:
 
     def moved(self, name: str, target: str) -> np.ndarray:
         """How a target moves a landmark."""
-        return self.at(name, target) - self.at(name)
+        moved: np.ndarray = self.at(name, target) - self.at(name)
+        return moved
 
     def gap(self, side: str, target: str = "") -> float:
         """How far an eye is open."""

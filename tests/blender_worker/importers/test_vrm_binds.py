@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.blender_worker.evaluation import Asked, evaluate
+from tests.blender_worker.importers.evaluation import Asked, evaluate
 
 
 def parts_of(data: bytes) -> tuple[dict[str, Any], bytes]:

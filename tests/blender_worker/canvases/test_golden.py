@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.blender_worker import golden
+from tests.blender_worker.canvases import golden
 
 pytestmark = pytest.mark.blender
-OUT = Path(__file__).parent.parent.parent / "build" / "golden"
+OUT = Path(__file__).parents[3] / "build" / "golden"
 
 
 @pytest.fixture(scope="module")

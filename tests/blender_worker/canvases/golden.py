@@ -1,6 +1,6 @@
 """Golden pictures of our own characters: what they looked like when somebody last looked.
 
-usage: python -m tests.blender_worker.golden      draws them anew; look at every one before you commit it
+usage: python -m tests.blender_worker.canvases.golden      draws them anew; look at every one before you commit it
 """
 
 import tempfile
@@ -85,7 +85,7 @@ def difference(name: str, picture: np.ndarray, golden: Path, out: Path) -> str:
     """What is wrong with `picture`, or nothing. Where something is, `out`/NAME.png shows golden, new and difference."""
     path = golden / f"{name}.png"
     if not path.exists():
-        return f"{path} is absent: draw it with `python -m tests.blender_worker.golden` and look at it"
+        return f"{path} is absent: draw it with `python -m tests.blender_worker.canvases.golden` and look at it"
     with Image.open(path) as opened:
         expected = np.asarray(opened.convert("RGBA"))
     alike = ssim(expected, picture)

@@ -86,7 +86,8 @@ def projected(marks: pipe.Marks, world: np.ndarray) -> np.ndarray:
     """Where the picture shows a world point, by the camera's own numbers."""
     extrinsics, intrinsics = np.array(marks.camera.extrinsics), np.array(marks.camera.intrinsics)
     x, y, z = extrinsics[:, :3] @ world + extrinsics[:, 3]
-    return (intrinsics @ ((x, y, 1.0) if marks.camera.orthographic else (x / z, y / z, 1.0)))[:2]
+    shown: np.ndarray = intrinsics @ ((x, y, 1.0) if marks.camera.orthographic else (x / z, y / z, 1.0))
+    return shown[:2]
 
 
 @pytest.mark.parametrize(

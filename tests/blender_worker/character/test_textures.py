@@ -56,7 +56,9 @@ def test_a_compressed_dds_is_read() -> None:
     )
     data = b"DDS " + header + struct.pack("<HHI", 0xF800, 0xF800, 0)
 
-    np.testing.assert_array_equal(decode(data, "x.dds").pixels, np.tile(np.uint8([255, 0, 0, 255]), (4, 4, 1)))
+    np.testing.assert_array_equal(
+        decode(data, "x.dds").pixels, np.tile(np.array([255, 0, 0, 255], np.uint8), (4, 4, 1))
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ SIZE = 128
 ALIKE = 0.985
 """Least SSIM of two canvases' pictures of one pose; they measure 0.992 and more."""
 FRONT = (0.0, 0.0, 0.0)
+type Pose = tuple[dict[str, float], tuple[float, float, float]]
+"""Weights of morphs by name, and the head's rotation in degrees."""
 type Pictures = dict[str, np.ndarray]
 
 
@@ -34,7 +37,7 @@ def draw(
     model: Path,
     folder: Path,
     canvas: CanvasName,
-    *poses: tuple[dict[str, float], tuple[float, float, float]],
+    *poses: Pose,
     styles: tuple[str, ...] = PAPER_STYLES,
     size: int = SIZE,
 ) -> list[Pictures]:
@@ -58,7 +61,7 @@ def draw(
     return [dict(zip(styles, shot.pictures, strict=True)) for shot in list(blender.draw(request, lambda _: None))]
 
 
-POSES = (({}, FRONT), ({"あ": 0.8, "ウィンク２": 1.0}, (8.0, -6.0, 17.0)))
+POSES: tuple[Pose, Pose] = (({}, FRONT), ({"あ": 0.8, "ウィンク２": 1.0}, (8.0, -6.0, 17.0)))
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +123,8 @@ DYE = "染"
 def ball_shop() -> Character:
     """Balls: plain, sphere map multiplied, added, own toon ramp, half transparent, with holes; 染 dyes them all."""
     base = small_character(textures=("sphere.spa", "toon.bmp", "holes.png"))
-    rows, columns = np.meshgrid(np.linspace(0, np.pi, 25), np.linspace(0, 2 * np.pi, 49), indexing="ij")
-    rows, columns = rows.ravel(), columns.ravel()
+    angles = np.meshgrid(np.linspace(0, np.pi, 25), np.linspace(0, 2 * np.pi, 49), indexing="ij")
+    rows, columns = (grid.ravel() for grid in angles)
     normals = np.column_stack([np.sin(rows) * np.cos(columns), np.cos(rows), np.sin(rows) * np.sin(columns)])
     grid = np.arange(25 * 49).reshape(25, 49)
     a, b, c, d = grid[:-1, :-1].ravel(), grid[:-1, 1:].ravel(), grid[1:, :-1].ravel(), grid[1:, 1:].ravel()
@@ -136,8 +139,8 @@ def ball_shop() -> Character:
         positions=np.concatenate([normals * RADIUS + (x, y, 0.0) for x, y in CENTRES]).astype(np.float32),
         normals=np.tile(normals, (count, 1)).astype(np.float32),
         uvs=np.tile(np.column_stack([columns, rows]) / np.pi, (count, 1)).astype(np.float32),
-        bone_indices=np.tile(np.int32([2, -1, -1, -1]), (count * len(normals), 1)),
-        bone_weights=np.tile(np.float32([1, 0, 0, 0]), (count * len(normals), 1)),
+        bone_indices=np.tile(np.array([2, -1, -1, -1], np.int32), (count * len(normals), 1)),
+        bone_weights=np.tile(np.array([1, 0, 0, 0], np.float32), (count * len(normals), 1)),
         edge_scales=np.ones(count * len(normals), np.float32),
         triangles=np.concatenate([triangles + i * len(normals) for i in range(count)]).astype(np.int32),
         materials=tuple(ball_material(number, len(triangles)) for number in range(count)),
@@ -152,7 +155,7 @@ def ball_material(number: int, triangles: int) -> MmdMaterial:
         ambient=(0.4, 0.4, 0.4),
         flags=MaterialFlag.EDGE,
     )
-    special = {
+    special: dict[int, dict[str, Any]] = {
         TIMES: {"sphere": 0, "sphere_mode": SphereMode.MULTIPLY},
         PLUS: {"sphere": 0, "sphere_mode": SphereMode.ADD},
         TOON: {"toon": 1, "shared_toon": None},

@@ -38,13 +38,17 @@ def in_splinters(made: Character) -> Character:
     """No triangle shares a vertex's place with another, so that each is a piece of its own."""
     corners = made.triangles.ravel()
     spread = np.repeat(np.arange(len(made.triangles), dtype=np.float32) * np.float32(1e-5), 3)[:, None]
-    rows = {
-        name: np.ascontiguousarray(getattr(made, name)[corners])
-        for name in ("positions", "normals", "uvs", "bone_indices", "bone_weights", "edge_scales")
-    }
-    rows["positions"] = rows["positions"] + spread
-    triangles = np.arange(len(corners), dtype=made.triangles.dtype).reshape(-1, 3)
-    return replace(made, triangles=triangles, morphs=(), **rows)
+    return replace(
+        made,
+        positions=made.positions[corners] + spread,
+        normals=made.normals[corners],
+        uvs=made.uvs[corners],
+        bone_indices=made.bone_indices[corners],
+        bone_weights=made.bone_weights[corners],
+        edge_scales=made.edge_scales[corners],
+        triangles=np.arange(len(corners), dtype=made.triangles.dtype).reshape(-1, 3),
+        morphs=(),
+    )
 
 
 def no_head(made: Character) -> Character:
@@ -55,7 +59,9 @@ def no_head(made: Character) -> Character:
 
 def no_names(made: Character) -> Character:
     """Materials whose names mean nothing."""
-    return replace(made, materials=tuple(replace(m, name=f"材質{n}", name_en="") for n, m in enumerate(made.materials)))
+    return replace(
+        made, materials=tuple(replace(m, name=f"材質{n}", name_en="") for n, m in enumerate(made.mmd_materials))
+    )
 
 
 def nothing_known(made: Character) -> Character:
@@ -66,7 +72,7 @@ def nothing_known(made: Character) -> Character:
 def one_material(made: Character) -> Character:
     """Everything in one material without a meaning."""
     count = len(made.triangles)
-    whole = replace(made.materials[0], name="all", name_en="", first_triangle=0, triangle_count=count)
+    whole = replace(made.mmd_materials[0], name="all", name_en="", first_triangle=0, triangle_count=count)
     return replace(made, materials=(whole,))
 
 
