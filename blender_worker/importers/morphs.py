@@ -21,11 +21,11 @@ from farm.models.description import (
 
 _MOST_DEPTH = 64
 """Groups inside groups."""
-_MOST_STEPS = 100_000_000
+_MOST_STEPS = 30_000_000
 """Vertices (and other things) that all wanted morphs of a model may move together: groups of groups in a hostile file
 would multiply without end."""
-_STEP = 100
-"""What a morph costs besides its vertices."""
+_STEP = 1000
+"""What a morph costs besides its vertices, in vertices."""
 
 
 def take_apart(

@@ -1,6 +1,6 @@
 """Models that read well and are made to hurt: each gives a picture or a sentence, in seconds, and Blender goes on."""
 
-import time
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +102,12 @@ def draw(blender: Blender, content: Character, folder: Path) -> pipe.Survey:
     return loaded[0].survey
 
 
+def cpu_seconds(pid: int) -> float:
+    """What the process has worked: a busy machine does not count."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.parametrize("spoil", [nested_groups, wide_groups, doubling_groups, absurd_neck, circular_bones])
 def test_it_ends_in_seconds_and_blender_goes_on(
     blender: Blender, mascots: dict[str, Path], tmp_path: Path, spoil: Callable[[Character], Character]
@@ -109,14 +115,14 @@ def test_it_ends_in_seconds_and_blender_goes_on(
     made = read_character(".pmx", mascots["momo"].read_bytes())
     blender.start()
     pid = blender._process.pid if blender._process else 0
-    started = time.monotonic()
+    before = cpu_seconds(pid)
 
     try:
         draw(blender, spoil(made), tmp_path / "a")
     except (ModelError, RenderError) as error:
         assert len(str(error)) > 20
 
-    assert time.monotonic() - started < 20
+    assert cpu_seconds(pid) - before < 20
     assert draw(blender, made, tmp_path / "b").coverage > 0.05
     assert blender._process is not None
     assert blender._process.pid == pid, "the same Blender draws the next model"
