@@ -1,6 +1,6 @@
 """Measures what a picture of the neutral model shows, and which morphs change it; `farm.dataset.usability` judges it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,12 @@ _NOTHING, _SOUND, _BARE = 0, 1, 2
 """Parts of the picture of what lacks a texture: what does not turn with the head, too, is nothing; from _BARE on each
 absent texture has a number."""
 
+_EDGE = 2
+"""Pixels by which the filter and the rounding of a triangle's corners may carry a change beyond it."""
+type _Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels of the picture."""
+_EVERYWHERE: _Box = (0, 0, SIZE, SIZE)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -60,7 +66,7 @@ def survey(actor: Actor, camera: Camera, labels: LabelPass, geometry: Geometry) 
         (left, top), (right, bottom) = screen[head].min(axis=0).tolist(), screen[head].max(axis=0).tolist()
         box = left, top, right, bottom
     comparison = _Comparison(actor, geometry, head)
-    unseen = [index for index in actor.morphs if not comparison.shows(index)]
+    unseen = comparison.unseen()
     bare, texture = _bare(actor, geometry, head)
     return Finding(
         pipe.Survey(
@@ -76,6 +82,10 @@ def survey(actor: Actor, camera: Camera, labels: LabelPass, geometry: Geometry) 
         ),
         unseen,
     )
+
+
+def _apart(one: _Box, other: _Box) -> bool:
+    return one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
 class _Comparison:
@@ -99,19 +109,68 @@ class _Comparison:
         values[..., :3] = values[..., :3] * values[..., 3:] // 255
         return values.astype(np.int16)
 
-    def shows(self, index: int) -> bool:
-        """Whether this morph at weight 1 changes the picture."""
-        pose, rest = self._actor.pose({index: 1.0}, FRONT), self._actor.rest
-        far = (pose.positions != rest.positions).any(axis=1)
-        far[far] = np.abs(pose.positions[far] - rest.positions[far]).max(axis=1) > _MOVED * self._actor.head_height
-        moved = far & self._head
-        self.face |= moved
-        self._depths.append(pose.positions[moved, 1])
-        if not far.any() and pose.uvs is None and pose.looks == rest.looks:
-            return False
+    def unseen(self) -> list[int]:
+        """The morphs that at weight 1 change nothing in the picture.
+
+        Morphs that act at different places of the picture are drawn together: a handful of draws tells of two dozen.
+        """
+        pages: list[tuple[NDArray[np.float32], list[tuple[int, _Box]]]] = []
+        unseen = []
+        rest = self._actor.rest
+        for index in self._actor.morphs:
+            pose = self._actor.pose({index: 1.0}, FRONT)
+            moved = self._note(pose)
+            if pose.uvs is not None or pose.looks != rest.looks:
+                if not self._shows(pose, [(index, _EVERYWHERE)]):
+                    unseen.append(index)
+            elif not moved.any():
+                unseen.append(index)
+            else:
+                box = self._reach(pose, moved)
+                offsets = pose.positions - rest.positions
+                for page, (sum_of_offsets, held) in enumerate(pages):
+                    if all(_apart(box, other) for _, other in held):
+                        pages[page] = sum_of_offsets + offsets, [*held, (index, box)]
+                        break
+                else:
+                    pages.append((offsets, [(index, box)]))
+        for offsets, held in pages:
+            shown = self._shows(replace(rest, positions=rest.positions + offsets), held)
+            unseen += [index for index, _ in held if index not in shown]
+        return sorted(unseen)
+
+    def _note(self, pose: Pose) -> NDArray[np.bool_]:
+        """(n,) the vertices that a morph moves by anything that could be seen."""
+        rest = self._actor.rest
+        moved = (pose.positions != rest.positions).any(axis=1)
+        distance = np.abs(pose.positions[moved] - rest.positions[moved]).max(axis=1)
+        moved[moved] = distance > _MOVED * self._actor.head_height
+        on_head = moved & self._head
+        self.face |= on_head
+        self._depths.append(pose.positions[on_head, 1])
+        return moved
+
+    def _reach(self, pose: Pose, moved: NDArray[np.bool_]) -> _Box:
+        """Where in the picture a change of these vertices can show: the triangles that have one, before and after."""
+        touched = np.unique(
+            np.concatenate([run.triangles[moved[run.triangles].any(axis=1)].ravel() for run in self._actor.runs])
+        )
+        if not len(touched):
+            return 0, 0, 0, 0
+        places = [self._camera.project(at.positions[touched], SIZE) for at in (pose, self._actor.rest)]
+        low = np.floor(np.min([place.min(axis=0) for place in places], axis=0) - _EDGE).clip(0, SIZE)
+        high = np.ceil(np.max([place.max(axis=0) for place in places], axis=0) + _EDGE).clip(0, SIZE)
+        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+    def _shows(self, pose: Pose, held: list[tuple[int, _Box]]) -> set[int]:
+        """Which of the morphs, each within its box, change the picture in this pose."""
         changed = (np.abs(self._draw(pose) - self._neutral) > _CHANGED).any(axis=-1)
         self._changed |= changed
-        return int(np.count_nonzero(changed)) >= _FEWEST
+        return {
+            index
+            for index, (left, top, right, bottom) in held
+            if int(np.count_nonzero(changed[top:bottom, left:right])) >= _FEWEST
+        }
 
     @property
     def share(self) -> float | None:
