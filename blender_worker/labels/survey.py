@@ -142,7 +142,7 @@ class _Comparison:
     def _note(self, pose: Pose) -> NDArray[np.bool_]:
         """(n,) the vertices that a morph moves by anything that could be seen."""
         rest = self._actor.rest
-        moved = (pose.positions != rest.positions).any(axis=1)
+        moved: NDArray[np.bool_] = (pose.positions != rest.positions).any(axis=1)
         distance = np.abs(pose.positions[moved] - rest.positions[moved]).max(axis=1)
         moved[moved] = distance > _MOVED * self._actor.head_height
         on_head = moved & self._head

@@ -18,6 +18,7 @@ from farm.models.description import Character, VertexMorph
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
 from farm.morphs.annotation import sampled_targets
+from farm.morphs.panels import Panel
 from farm.morphs.vocabulary import all_targets
 from farm.poses import draw, pose_vector
 from farm.spec import RenderSpec
@@ -124,7 +125,7 @@ def eyes_inside_the_head(character: Character) -> Character:
         return np.concatenate([values, np.repeat(np.array([row], values.dtype), 4, axis=0)])
 
     offsets = np.repeat(np.float32([[0, 0, on_head[:, 2].min() - centre[2] - 0.5]]), 4, axis=0)
-    blink = next(m for m in character.morphs if m.name == "まばたき" and isinstance(m, VertexMorph))
+    vertices = np.arange(first, first + 4, dtype=np.int32)
     last = character.materials[-1]
     plate = replace(last, name="plate", texture=None, first_triangle=len(character.triangles), triangle_count=4)
     faces = np.int32([[0, 2, 1], [0, 3, 2], [0, 1, 2], [0, 2, 3]]) + first
@@ -138,7 +139,7 @@ def eyes_inside_the_head(character: Character) -> Character:
         edge_scales=longer(character.edge_scales, 0.0),
         triangles=np.concatenate([character.triangles, faces]),
         materials=(*character.materials, plate),
-        morphs=(replace(blink, vertices=np.arange(first, first + 4, dtype=np.int32), offsets=offsets),),
+        morphs=(VertexMorph("まばたき", "", Panel.EYE, vertices, offsets),),
     )
 
 
