@@ -14,7 +14,7 @@ from blender_worker.character.morphs import Vector
 from blender_worker.gpu.buffers import Geometry
 from blender_worker.labels.arrays import LabelPass
 from blender_worker.labels.marks import Marker
-from blender_worker.labels.survey import survey
+from blender_worker.labels.survey import head_camera, survey
 from farm import pipe
 from farm.labels import ARRAYS, LabelName
 from farm.styles import STYLES
@@ -45,13 +45,16 @@ class Artist:
         self._actor, self._request = actor, request
         self._camera = frame(request.camera, actor.neck_position, actor.head_height, actor.rest.positions)
         styles = [STYLES[name] for name in request.styles]
-        views = {self._camera, *(self._seen_from(shot) for shot in request.shots)}
+        views = {self._camera, head_camera(actor), *(self._seen_from(shot) for shot in request.shots)}
         large = request.size * request.supersample
         geometry = Geometry(actor, self._camera, large, views if len(views) <= _FEW_VIEWS else None)
         self._canvas = open_canvas(request.canvas, actor, geometry, styles, request.size, request.supersample)
         self._labels = LabelPass(actor, geometry, request.size)
-        self.survey = survey(actor, self._camera, self._labels)
+        found = survey(actor, self._camera, self._labels, geometry)
+        self.survey = found.survey
         """What the neutral picture shows."""
+        self.unseen = found.unseen
+        """The morphs that change nothing in it."""
         self.part_rules: dict[str, str] = {}
         """How each material's part was decided, when labels are asked for."""
         self._marker: Marker | None = None

@@ -26,7 +26,7 @@ def serve(commands: int, answers: int) -> None:
         while True:
             command, _ = pipe.receive(commands)
             if isinstance(command, pipe.Render):
-                _render(command, answers)
+                _render(command, commands, answers)
     except pipe.Closed:
         pass
 
@@ -37,9 +37,9 @@ def _load(command: pipe.Render) -> Actor:
     return build(read_character(path.suffix, path.read_bytes()), textures, command.morphs)
 
 
-def _render(command: pipe.Render, answers: int) -> None:
+def _render(command: pipe.Render, commands: int, answers: int) -> None:
     try:
-        _draw(command, answers)
+        _draw(command, commands, answers)
     except FarmError as error:
         pipe.send(answers, pipe.Failed(code=error.code, message=str(error)))
     except pipe.Closed:
@@ -55,7 +55,7 @@ def _render(command: pipe.Render, answers: int) -> None:
         scene.clear()
 
 
-def _draw(command: pipe.Render, answers: int) -> None:
+def _draw(command: pipe.Render, commands: int, answers: int) -> None:
     started = time.perf_counter()
     actor = _load(command)
     artist = Artist(actor, command)
@@ -64,11 +64,15 @@ def _draw(command: pipe.Render, answers: int) -> None:
         pipe.Loaded(
             warnings=actor.warnings,
             survey=artist.survey,
+            unseen=artist.unseen,
             part_rules=artist.part_rules,
             seconds=time.perf_counter() - started,
         ),
     )
-    for index, shot in enumerate(command.shots):
+    wanted, _ = pipe.receive(commands)
+    if not isinstance(wanted, pipe.Draw):
+        raise pipe.Closed  # a worker that does not match
+    for index, shot in enumerate(wanted.shots):
         drawing = artist.draw(shot)
         payload = (np.ascontiguousarray(array) for array in (*drawing.pictures, *drawing.arrays))
         pipe.send(answers, pipe.Pictures(shot=index, seconds=drawing.seconds, marks=drawing.marks), *payload)

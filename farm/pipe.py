@@ -56,7 +56,7 @@ class Shot(_Message):
 
 
 class Render(_Message):
-    """Worker to Blender: draw these shots of this model."""
+    """Worker to Blender: load this model, and say what it shows; `Draw` follows."""
 
     what: Literal["render"] = "render"
     character: str
@@ -72,6 +72,14 @@ class Render(_Message):
     labels: list[LabelName] = []
     size: int
     supersample: int
+    shots: list[Shot]
+    """What is to be drawn if every morph shows. Those of `Draw` are from the same views."""
+
+
+class Draw(_Message):
+    """Worker to Blender: draw these shots of the model that was loaded."""
+
+    what: Literal["draw"] = "draw"
     shots: list[Shot]
 
 
@@ -97,10 +105,14 @@ class Survey(_Message):
     """Share of them inside the frame."""
     face_vertices: int
     """Vertices on the head that the annotated morphs move; 0 when nothing is annotated."""
-    face_visible: float | None
-    """Share of them that nothing hides."""
-    face_facing: float | None
-    """Mean cosine between their normals and the way to the camera."""
+    face_changed: float | None
+    """Share of the covered pixels in the head's box that those morphs change at weight 1; None when nothing is annotated."""
+    face_ahead: float | None
+    """How far what they move lies before the middle of the head, in heights of it; negative: behind. None: nothing."""
+    bare: float = 0.0
+    """Share of the head's pixels whose material names a texture that is absent or cannot be read."""
+    bare_texture: str = ""
+    """The texture that most of them lack."""
 
 
 class Loaded(_Message):
@@ -109,6 +121,8 @@ class Loaded(_Message):
     what: Literal["loaded"] = "loaded"
     warnings: list[str]
     survey: Survey
+    unseen: list[int] = []
+    """Of `Render.morphs`, those that change nothing in the neutral picture at weight 1: their labels would be wrong."""
     part_rules: dict[str, str] = {}
     """How each material's part was decided, when labels are drawn."""
     seconds: float
@@ -163,7 +177,7 @@ class Pictures(_Message):
 
     what: Literal["pictures"] = "pictures"
     shot: int
-    """Index into `Render.shots`."""
+    """Index into `Draw.shots`."""
     seconds: dict[str, float]
     """By stage: evaluate (Blender poses the model), draw (until the pictures are read back), label."""
     marks: Marks | None = None
@@ -184,8 +198,8 @@ class Failed(_Message):
     message: str
 
 
-type Message = Annotated[Render | Ready | Loaded | Pictures | Finished | Failed, Field(discriminator="what")]
-_ADAPTER: TypeAdapter[Render | Ready | Loaded | Pictures | Finished | Failed] = TypeAdapter(Message)
+type Message = Annotated[Render | Draw | Ready | Loaded | Pictures | Finished | Failed, Field(discriminator="what")]
+_ADAPTER: TypeAdapter[Render | Draw | Ready | Loaded | Pictures | Finished | Failed] = TypeAdapter(Message)
 
 
 class Closed(Exception):
@@ -223,7 +237,7 @@ def send(descriptor: int, message: _Message, *payload: Buffer) -> None:
 
 def receive(
     descriptor: int, timeout: float | None = None
-) -> tuple[Render | Ready | Loaded | Pictures | Finished | Failed, bytearray]:
+) -> tuple[Render | Draw | Ready | Loaded | Pictures | Finished | Failed, bytearray]:
     """Read one message and its payload. Raises Closed at the end of the stream, Silent after `timeout` seconds."""
     deadline = None if timeout is None else time.monotonic() + timeout
     lengths = _LENGTHS.unpack(_read(descriptor, _LENGTHS.size, deadline))

@@ -56,3 +56,5 @@ class Surface:
     """Looked up by the normal in the camera's axes; alpha is ignored."""
     sphere_blend: SphereBlend = SphereBlend.NONE
     """How the sphere map acts; NONE where there is no sphere map."""
+    absent: str = ""
+    """The name of the texture that the file names and that is not there, or cannot be read."""

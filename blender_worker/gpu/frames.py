@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 import gpu
 import numpy as np
 
-_KEPT = 6
+_KEPT = 12
 """Sizes and layer counts that are kept: a batch has one, and a process meets few. One that is let go of is not bound."""
 
 

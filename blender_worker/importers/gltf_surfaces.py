@@ -42,6 +42,7 @@ def surface_of(material: GltfMaterial, pictures: Pictures) -> Surface:
         name=material.name,
         paint=GltfPaint(material),
         texture=pictures.texture(material.texture),
+        absent=pictures.absent(material.texture),
         double_sided=material.double_sided,
         cutoff=material.cutoff if material.alpha_mode is AlphaMode.MASK else None,
         opaque=material.alpha_mode is AlphaMode.OPAQUE,

@@ -63,6 +63,7 @@ def surface_of(material: MmdMaterial, pictures: Pictures) -> Surface:
         name=material.name,
         paint=MmdPaint(material),
         texture=pictures.texture(material.texture),
+        absent=pictures.absent(material.texture),
         double_sided=bool(material.flags & MaterialFlag.DOUBLE_SIDED),
         ramp=from_toon(toon) if toon is not None else two_tone(),
         sphere=sphere,

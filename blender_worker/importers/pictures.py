@@ -15,6 +15,10 @@ class Pictures:
         self._budget = Budget()
         self._found: dict[int, Texture | None] = {}
 
+    def absent(self, index: int | None) -> str:
+        """The name of a texture that `texture` cannot give; "" for one that it can, and where none is named."""
+        return "" if index is None or self.texture(index) is not None else self._names[index].strip()
+
     def texture(self, index: int | None) -> Texture | None:
         """The decoded picture; None where there is none (the inventory has warned), or none that can be read."""
         if index is None or index not in self._bytes:

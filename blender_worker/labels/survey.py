@@ -1,63 +1,214 @@
-"""Measures what a picture of the neutral model would show; `farm.dataset.usability` judges it."""
+"""Measures what a picture of the neutral model shows, and which morphs change it; `farm.dataset.usability` judges it."""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.camera import Camera
-from blender_worker.character.actor import FRONT, Actor
+from blender_worker.camera import Camera, frame
+from blender_worker.canvases.forward import ForwardCanvas
+from blender_worker.character.actor import FRONT, Actor, Pose
+from blender_worker.gpu.buffers import Geometry
 from blender_worker.labels.arrays import LabelPass
-from farm.pipe import Survey
+from farm import pipe
+from farm.poses import BASIS_LIGHT
+from farm.spec import CameraSpec
+from farm.styles import STYLES
 
+SIZE = 256
+"""Side in pixels of the pictures that are compared, whatever size is asked for: what is seen is the model's own."""
 _ON_HEAD = 0.5
 """Share of the neck's rotation from which a vertex is one of the head's."""
 _MOVED = 1e-3
 """Share of the head's height by which a morph must move a vertex to make it one of the face's."""
 _SEEN_THROUGH = 0.75
 """Alpha under which a surface hides nothing: visors, glasses."""
-_CLOSE = 0.03
-"""Share of the head's height by which a vertex may lie behind the surface that is seen: lids and lips have a thickness."""
+_CHANGED = 8
+"""Levels of 255, of alpha or of a colour times alpha, by which a pixel must change to be another one."""
+_FEWEST = 4
+"""Pixels that must change. A brow that moves by a pixel changes dozens; rounding none."""
+_NOTHING, _SOUND, _BARE = 0, 1, 2
+"""Parts of the picture of what lacks a texture: what does not turn with the head, too, is nothing; from _BARE on each
+absent texture has a number."""
+
+_EDGE = 2
+"""Pixels by which the filter and the rounding of a triangle's corners may carry a change beyond it."""
+type _Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels of the picture."""
+_EVERYWHERE: _Box = (0, 0, SIZE, SIZE)
 
 
-def survey(actor: Actor, camera: Camera, labels: LabelPass) -> Survey:
-    """Draw the neutral model once and measure it.
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a survey found."""
 
-    The face is the set of vertices that the annotated morphs move on the head; without such morphs it is unknown.
+    survey: pipe.Survey
+    unseen: list[int]
+    """The morphs, by their index, that at weight 1 change nothing in the neutral picture, whatever the cause."""
+
+
+def head_camera(actor: Actor) -> Camera:
+    """The camera of a survey: the paper's, whatever frame is asked for."""
+    return frame(CameraSpec(), actor.neck_position, actor.head_height, actor.rest.positions)
+
+
+def survey(actor: Actor, camera: Camera, labels: LabelPass, geometry: Geometry) -> Finding:
+    """Draw the neutral model, and once more for every morph, and measure.
+
+    `camera` is the one that looks straight ahead in the frame that is asked for; `geometry` must keep what `head_camera`
+    sees.
     """
-    seen_neutral = labels.draw(actor.rest, actor.rest, camera, _SEEN_THROUGH)
-    depth = seen_neutral.depth / actor.metres_per_unit
-    points, turning = actor.rest.positions, actor.vertices.turns > _ON_HEAD
-    face = _moved(actor) & turning
-    size = len(depth)
-    screen = camera.project(points, size)
-    inside = ((screen >= 0) & (screen < size)).all(axis=1)
-    left, top, right, bottom = (0.0, 0.0, 0.0, 0.0)
-    if turning.any():
-        (left, top), (right, bottom) = screen[turning].min(axis=0) / size, screen[turning].max(axis=0) / size
-    visible = facing = None
-    if face.any():
-        seen = face & inside
-        columns, rows = screen[seen].astype(int).T
-        surface = depth[rows, columns]
-        own = camera.distance_to(points[seen])
-        # A depth of 0 is a pixel where only the edge of something is: nothing hides what is there.
-        shown = (own <= surface + _CLOSE * actor.head_height) | (surface == 0)
-        visible = float(shown.sum() / face.sum())
-        facing = float(-actor.vertices.normals[face, 1].mean())
-    return Survey(
-        coverage=float((seen_neutral.parts > 0).mean()),
-        head_box=(float(left), float(top), float(right), float(bottom)),
-        head_vertices=int(turning.sum()),
-        head_inside=float(inside[turning].mean()) if turning.any() else 0.0,
-        face_vertices=int(face.sum()),
-        face_visible=visible,
-        face_facing=facing,
+    head = actor.vertices.turns > _ON_HEAD
+    coverage = float((labels.draw(actor.rest, actor.rest, camera, _SEEN_THROUGH).parts > 0).mean())
+    screen = camera.project(actor.rest.positions, 1)
+    box = (0.0, 0.0, 0.0, 0.0)
+    if head.any():
+        (left, top), (right, bottom) = screen[head].min(axis=0).tolist(), screen[head].max(axis=0).tolist()
+        box = left, top, right, bottom
+    comparison = _Comparison(actor, geometry, head)
+    unseen = comparison.unseen()
+    bare, texture = _bare(actor, geometry, head)
+    return Finding(
+        pipe.Survey(
+            coverage=coverage,
+            head_box=box,
+            head_vertices=int(head.sum()),
+            head_inside=float(((screen[head] >= 0) & (screen[head] < 1)).all(axis=1).mean()) if head.any() else 0.0,
+            face_vertices=int(comparison.face.sum()),
+            face_changed=comparison.share,
+            face_ahead=comparison.ahead,
+            bare=bare,
+            bare_texture=texture,
+        ),
+        unseen,
     )
 
 
-def _moved(actor: Actor) -> NDArray[np.bool_]:
-    """(n,) whether an annotated morph moves the vertex."""
-    moved = np.zeros(len(actor.rest.positions), bool)
-    for index in actor.morphs:
-        distance = np.abs(actor.pose({index: 1.0}, FRONT).positions - actor.rest.positions).max(axis=1)
-        moved |= distance > _MOVED * actor.head_height
-    return moved
+def _apart(one: _Box, other: _Box) -> bool:
+    return one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+class _Comparison:
+    """The neutral picture, and what morphs change in it."""
+
+    def __init__(self, actor: Actor, geometry: Geometry, head: NDArray[np.bool_]) -> None:
+        self._actor, self._head = actor, head
+        self._camera = head_camera(actor)
+        # Flat: every style shows what this one shows, and light does not move with a morph.
+        self._canvas = ForwardCanvas(actor, geometry, [STYLES["flat"]], SIZE, 1)
+        self._neutral = self._draw(actor.rest)
+        self._changed = np.zeros((SIZE, SIZE), bool)
+        self.face = np.zeros(len(head), bool)
+        """(n,) the vertices on the head that the morphs moved so far."""
+        self._depths: list[NDArray[np.float32]] = []
+
+    def _draw(self, pose: Pose) -> NDArray[np.int16]:
+        """(SIZE, SIZE, 4), colours times alpha."""
+        (picture,) = self._canvas.draw(pose, self._camera, BASIS_LIGHT)
+        values = picture.astype(np.uint16)
+        values[..., :3] = values[..., :3] * values[..., 3:] // 255
+        return values.astype(np.int16)
+
+    def unseen(self) -> list[int]:
+        """The morphs that at weight 1 change nothing in the picture.
+
+        Morphs that act at different places of the picture are drawn together: a handful of draws tells of two dozen.
+        """
+        pages: list[tuple[NDArray[np.float32], list[tuple[int, _Box]]]] = []
+        unseen = []
+        rest = self._actor.rest
+        for index in self._actor.morphs:
+            pose = self._actor.pose({index: 1.0}, FRONT)
+            moved = self._note(pose)
+            if pose.uvs is not None or pose.looks != rest.looks:
+                if not self._shows(pose, [(index, _EVERYWHERE)]):
+                    unseen.append(index)
+            elif not moved.any():
+                unseen.append(index)
+            else:
+                box = self._reach(pose, moved)
+                offsets = pose.positions - rest.positions
+                for page, (sum_of_offsets, held) in enumerate(pages):
+                    if all(_apart(box, other) for _, other in held):
+                        pages[page] = sum_of_offsets + offsets, [*held, (index, box)]
+                        break
+                else:
+                    pages.append((offsets, [(index, box)]))
+        for offsets, held in pages:
+            shown = self._shows(replace(rest, positions=rest.positions + offsets), held)
+            unseen += [index for index, _ in held if index not in shown]
+        return sorted(unseen)
+
+    def _note(self, pose: Pose) -> NDArray[np.bool_]:
+        """(n,) the vertices that a morph moves by anything that could be seen."""
+        rest = self._actor.rest
+        moved: NDArray[np.bool_] = (pose.positions != rest.positions).any(axis=1)
+        distance = np.abs(pose.positions[moved] - rest.positions[moved]).max(axis=1)
+        moved[moved] = distance > _MOVED * self._actor.head_height
+        on_head = moved & self._head
+        self.face |= on_head
+        self._depths.append(pose.positions[on_head, 1])
+        return moved
+
+    def _reach(self, pose: Pose, moved: NDArray[np.bool_]) -> _Box:
+        """Where in the picture a change of these vertices can show: the triangles that have one, before and after."""
+        touched = np.unique(
+            np.concatenate([run.triangles[moved[run.triangles].any(axis=1)].ravel() for run in self._actor.runs])
+        )
+        if not len(touched):
+            return 0, 0, 0, 0
+        places = [self._camera.project(at.positions[touched], SIZE) for at in (pose, self._actor.rest)]
+        low = np.floor(np.min([place.min(axis=0) for place in places], axis=0) - _EDGE).clip(0, SIZE)
+        high = np.ceil(np.max([place.max(axis=0) for place in places], axis=0) + _EDGE).clip(0, SIZE)
+        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+    def _shows(self, pose: Pose, held: list[tuple[int, _Box]]) -> set[int]:
+        """Which of the morphs, each within its box, change the picture in this pose."""
+        changed = (np.abs(self._draw(pose) - self._neutral) > _CHANGED).any(axis=-1)
+        self._changed |= changed
+        return {
+            index
+            for index, (left, top, right, bottom) in held
+            if int(np.count_nonzero(changed[top:bottom, left:right])) >= _FEWEST
+        }
+
+    @property
+    def share(self) -> float | None:
+        """Of the covered pixels in the head's box, how many the morphs changed; None without morphs."""
+        if not self._actor.morphs:
+            return None
+        if not self._head.any():
+            return 0.0
+        places = self._camera.project(self._actor.rest.positions[self._head], SIZE)
+        left, top = np.floor(places.min(axis=0)).clip(0, SIZE).astype(int).tolist()
+        right, bottom = np.ceil(places.max(axis=0)).clip(0, SIZE).astype(int).tolist()
+        within = np.s_[top:bottom, left:right]
+        covered = int(np.count_nonzero(self._neutral[within][..., 3]))
+        return int(np.count_nonzero(self._changed[within])) / max(1, covered)
+
+    @property
+    def ahead(self) -> float | None:
+        """How far what the morphs moved lies before the head's middle, in head heights; None when they moved nothing."""
+        if not self.face.any():
+            return None
+        depths = np.concatenate(self._depths)
+        middle = self._actor.rest.positions[self._head, 1].mean()
+        return float((middle - depths.mean()) / self._actor.head_height)
+
+
+def _bare(actor: Actor, geometry: Geometry, head: NDArray[np.bool_]) -> tuple[float, str]:
+    """The share of the head's pixels that lack the texture which their material names, and the name that most lack."""
+    names = sorted({actor.surfaces[run.surface].absent for run in actor.runs} - {""})[: 255 - _BARE]
+    if not names:
+        return 0.0, ""
+    parts = []
+    for run in actor.runs:
+        absent = actor.surfaces[run.surface].absent
+        number = _BARE + names.index(absent) if absent in names else _SOUND
+        parts.append(np.where(head[run.triangles].all(axis=1), number, _NOTHING).astype(np.uint8))
+    probe = LabelPass(actor, geometry, SIZE)
+    probe.set_parts(parts)
+    seen = probe.draw(actor.rest, actor.rest, head_camera(actor), _SEEN_THROUGH).parts
+    counts = np.bincount(seen.ravel(), minlength=_BARE + len(names))[_SOUND:]
+    lacking = counts[_BARE - _SOUND :]
+    return int(lacking.sum()) / max(1, int(counts.sum())), names[int(lacking.argmax())] if lacking.any() else ""

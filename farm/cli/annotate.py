@@ -62,9 +62,9 @@ def annotate(paths: tuple[Path, ...], out: Path, table: Path | None) -> None:
 def _read(paths: tuple[Path, ...]) -> list[Package]:
     """The models at `paths`, each content once; unusable ones are named and left out."""
     packages: dict[str, Package] = {}
-    for path in models_at(paths):
+    for path, within in models_at(paths).items():
         try:
-            package = read_model(path)
+            package = read_model(path, within)
         except FarmError as error:
             note("left out", "yellow", f"{path}: {error}")
             continue

@@ -27,9 +27,9 @@ def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None) -> None:
     """Show morphs, bones, materials, textures and proposals of models; a folder gives a table of all in it."""
     found: list[tuple[Path, Inventory]] = []
     refused: list[tuple[str, str]] = []
-    for path in models_at(paths):
+    for path, within in models_at(paths).items():
         try:
-            package = read_model(path)
+            package = read_model(path, within)
         except FarmError as error:
             refused.append((str(path), str(error)))
             note(error.code, "red", f"{path}: {error}")

@@ -190,9 +190,15 @@ def _sentence(error: ValidationError) -> str:
     return "These options cannot be used: " + "; ".join(sentences) + "."
 
 
-def models_at(paths: tuple[Path, ...]) -> list[Path]:
-    """The model files at all `paths`, each once. Raises FarmError when there is none."""
-    found = list(dict.fromkeys(model for path in paths for model in find_models(path)))
+def models_at(paths: tuple[Path, ...]) -> dict[Path, Path]:
+    """The model files at all `paths`, each once, with the folder in which its textures may stand: the one that was named.
+
+    Raises FarmError when there is none.
+    """
+    found: dict[Path, Path] = {}
+    for path in paths:
+        for model in find_models(path):
+            found.setdefault(model, path if path.is_dir() else path.parent)
     if not found:
         where = ", ".join(str(path) for path in paths)
         raise FarmError(f"There is no model in {where}: files ending in {', '.join(SUFFIXES)} are looked for.")

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -53,10 +54,12 @@ def demo(out: Path, workers: int) -> None:
     """Render the two mascots by the paper's full rule: 960 images and two contact sheets."""
     from farm.mascots import write_mascots
 
-    _render_here(write_mascots(out / "models"), out / "images", Wish(RenderSpec()), workers)
+    _render_here(
+        {path: path.parent for path in write_mascots(out / "models")}, out / "images", Wish(RenderSpec()), workers
+    )
 
 
-def _render_here(models: list[Path], out: Path, wanted: Wish, workers: int) -> None:
+def _render_here(models: Mapping[Path, Path], out: Path, wanted: Wish, workers: int) -> None:
     """Render on a farm for the purpose; ends the command with code 1 when a model could not be rendered."""
     with (
         locked(out),
@@ -71,7 +74,7 @@ def _render_here(models: list[Path], out: Path, wanted: Wish, workers: int) -> N
             raise
 
 
-def _run(stack: EmbeddedStack, models: list[Path], out: Path, wanted: Wish) -> None:
+def _run(stack: EmbeddedStack, models: Mapping[Path, Path], out: Path, wanted: Wish) -> None:
     # Imported while Blender starts, not before.
     from farm.cli.following import Downloads, follow, report
     from farm.cli.uploading import upload, with_backgrounds

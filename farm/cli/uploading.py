@@ -1,7 +1,7 @@
 """Hands a farm what is to be rendered, and tells the user what it refuses."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from farm.client import FarmClient, RefusedError, UploadedModel
 from farm.spec import RenderSpec
 
 
-def upload(client: FarmClient, paths: Sequence[Path]) -> tuple[list[UploadedModel], list[str]]:
-    """Upload the models at `paths`: those that the farm took, each once, and a line for each that was refused."""
+def upload(client: FarmClient, paths: Mapping[Path, Path]) -> tuple[list[UploadedModel], list[str]]:
+    """Upload the models of `options.models_at`: those that the farm took, each once, and a line for each that was refused."""
     uploaded: dict[str, UploadedModel] = {}
     refused: list[str] = []
     stems = Counter(path.stem for path in paths)
-    for path in tracked(paths, "uploading models") if len(paths) > 1 else paths:
+    for path in tracked(list(paths), "uploading models") if len(paths) > 1 else paths:
         try:
-            models, bad = client.upload(path)
+            models, bad = client.upload(path, paths[path])
         except (RefusedError, OSError) as error:
             if isinstance(error, RefusedError) and error.status in (401, 403):
                 raise  # it is not the model that is refused

@@ -70,12 +70,13 @@ class FarmClient:
 
     # Models and backgrounds
 
-    def upload(self, path: Path) -> tuple[list[UploadedModel], list[RefusedModel]]:
+    def upload(self, path: Path, within: Path | None = None) -> tuple[list[UploadedModel], list[RefusedModel]]:
         """Upload the model file at `path` with its textures, or a zip of several.
 
+        Textures are looked for in the folder `within`; None: in the model's own.
         Returns the models that the farm took and those that it refused; when it takes none, RefusedError.
         """
-        name, data = upload_form(path)
+        name, data = upload_form(path, within)
         answer = self._json("POST", "/v1/models", files={"file": (_sendable(name), data)})
         taken, refused = _taken(answer)
         if len(taken) + len(refused) == 1:

@@ -96,6 +96,8 @@ class Manifest(_Record):
     model: ModelRecord
     annotation: dict[str, MorphRef]
     """Target name to source morph, by index and name: the mapping that was used."""
+    unseen: dict[str, MorphRef] = {}
+    """What was to be mapped besides, and changes nothing in this model's pictures, so that no sample plays it."""
     target_morphs: int
     """How many of the 23 are annotated."""
     spec: RenderSpec

@@ -10,10 +10,10 @@ MIN_COVERAGE = 0.005
 """Share of the picture that must show anything."""
 MIN_HEAD_INSIDE = 0.5
 """Share of the head's vertices that must lie in the frame."""
-MIN_FACE_VISIBLE = 0.05
-"""Share of the face's vertices that must not be hidden behind something; half of them (teeth, tongue) always are."""
-MIN_FACING = -0.2
-"""Mean cosine between the face's normals and the way to the camera; below it, one looks at the back of the head."""
+MIN_FACE_CHANGED = 0.001
+"""Share of the head's pixels that all annotated morphs together must change: a mouth alone changes one in a hundred."""
+MAX_BARE = 0.1
+"""Share of the head's pixels that may lack the texture that their material names: an earring, not a face."""
 
 
 def reasons_against(survey: Survey) -> list[str]:
@@ -25,8 +25,15 @@ def reasons_against(survey: Survey) -> list[str]:
         reasons.append(f"The head is outside the frame: {survey.head_inside:.0%} of it is inside.")
     if survey.coverage < MIN_COVERAGE:
         reasons.append(f"The picture is empty: {survey.coverage:.2%} of it shows anything.")
-    if survey.face_facing is not None and survey.face_facing < MIN_FACING:
-        reasons.append("No face is visible from the front: the parts that the morphs move look away from the camera.")
-    elif survey.face_visible is not None and survey.face_visible < MIN_FACE_VISIBLE:
-        reasons.append(f"The face is covered: {survey.face_visible:.0%} of its vertices can be seen.")
+    if survey.bare > MAX_BARE:
+        reasons.append(
+            f"Its face texture is missing: {survey.bare:.0%} of the head should show '{survey.bare_texture}', which is "
+            "absent or cannot be read."
+        )
+    if survey.face_changed is not None and survey.face_changed < MIN_FACE_CHANGED:
+        shown = f"its morphs change {survey.face_changed:.2%} of the head's pixels"
+        if survey.face_ahead is not None and survey.face_ahead < 0:
+            reasons.append(f"No face is visible from the front: it looks away from the camera; {shown}.")
+        else:
+            reasons.append(f"The face is covered: {shown}.")
     return reasons

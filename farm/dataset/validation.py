@@ -16,21 +16,29 @@ _PINK_SHARE = 0.5
 """Blender draws what it has no texture for in magenta; a picture that is magenta by more than this shows that."""
 
 
-def check_pictures(pictures: NDArray[np.uint8], styles: Sequence[str]) -> None:
-    """Check (styles, size, size, 4) straight-alpha pictures. Raises InvalidSampleError."""
+_ONE_COLOUR = 3
+"""Levels of 255 by which pixels of one colour may differ, the more solid half of them: the filter's rounding."""
+
+
+def check_pictures(pictures: NDArray[np.uint8], styles: Sequence[str], shows_face: bool = True) -> None:
+    """Check (styles, size, size, 4) straight-alpha pictures. Raises InvalidSampleError.
+
+    `shows_face`: they are seen from where a face is; the back of a head may well be all one colour.
+    """
     for style, picture in zip(styles, pictures, strict=True):
         pixels = np.ascontiguousarray(picture).view("<u4")[..., 0]  # red in the lowest byte, alpha in the highest
         covered = pixels >= 1 << 24
         shown = np.count_nonzero(covered)
         if not shown:
             raise InvalidSampleError(f"The picture in style {style} is empty.")
-        if (pixels == pixels[0, 0]).all():
-            raise InvalidSampleError(f"The picture in style {style} is all one colour.")
         if np.count_nonzero(pixels) > shown:
             raise InvalidSampleError(f"The picture in style {style} has colour where it is transparent.")
         pink = (picture[..., 0] > 250) & (picture[..., 2] > 250) & (picture[..., 1] < 5)
         if np.count_nonzero(pink & covered) > _PINK_SHARE * shown:
             raise InvalidSampleError(f"The picture in style {style} is pink: a texture or a shader is missing.")
+        solid = picture[2 * picture[..., 3].astype(int) > picture[..., 3].max()]
+        if shows_face and (np.ptp(solid[:, :3], axis=0) <= _ONE_COLOUR).all():
+            raise InvalidSampleError(f"What the picture in style {style} shows is all one colour.")
 
 
 def check_labels(arrays: Mapping[LabelName, NDArray[Any]], marks: Marks | None, size: int) -> None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any
@@ -126,16 +126,20 @@ class Blender:
         if interruption is not None:
             raise interruption
 
-    def draw(self, request: pipe.Render, on_loaded: Callable[[pipe.Loaded], None]) -> Generator[Drawn]:
+    def draw(
+        self, request: pipe.Render, on_loaded: Callable[[pipe.Loaded], Sequence[pipe.Shot] | None]
+    ) -> Generator[Drawn]:
         """Draw the request's shots, in order, calling `on_loaded` once before the first.
 
+        It may give other shots, from the same views, to be drawn instead: it knows by then which morphs show.
         Raises ModelError or RenderError when the model is at fault, BlenderDiedError when Blender is (their `log` has what
         Blender printed), and what `interrupt` was given. Closed before its end, it stops Blender, which would still be
         drawing.
         """
         self._begin()
         ended = False
-        shots = 0
+        shots: Sequence[pipe.Shot] = request.shots
+        drawn = 0
         limit = LOAD_SECONDS
         try:
             self._greet()
@@ -148,11 +152,13 @@ class Blender:
                 limit = stall_seconds(request)
                 match message:
                     case pipe.Loaded():
-                        on_loaded(message)
-                    case pipe.Pictures(shot=shot) if shot == shots < len(request.shots):
-                        shots += 1
+                        instead = on_loaded(message)
+                        shots = request.shots if instead is None else instead
+                        pipe.send(self._commands, pipe.Draw(shots=list(shots)))
+                    case pipe.Pictures(shot=shot) if shot == drawn < len(shots):
+                        drawn += 1
                         yield _drawn(request, message, payload)
-                    case pipe.Finished() if shots == len(request.shots):
+                    case pipe.Finished() if drawn == len(shots):
                         ended = True
                     case pipe.Failed(code=code, message=text):
                         ended = True

@@ -12,6 +12,7 @@ import logging
 import re
 import tarfile
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -27,6 +28,7 @@ from farm.dataset.shards import ShardWriter, read_shard, sha256_of
 from farm.drawing.assignment import Assignment
 from farm.drawing.encoding import Encoded, label_suffixes
 from farm.drawing.packing import Packer
+from farm.drawing.plan import Plan
 from farm.errors import FarmError, NotFoundError
 from farm.spec import RENDERER_VERSION
 from farm.storage import ObjectStore
@@ -84,9 +86,19 @@ def discard(store: ObjectStore, render_key: str) -> None:
 class Checkpoints:
     """The checkpoints of one result: what earlier attempts left, and what this one adds."""
 
-    def __init__(self, store: ObjectStore, assignment: Assignment, packer: Packer, room: Path) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        assignment: Assignment,
+        packer: Packer,
+        room: Path,
+        planned: Callable[[pipe.Loaded], Plan],
+    ) -> None:
+        """`planned` gives the plan that follows from what Blender said of the model."""
+        self._planned = planned
         self._store, self._key, self._spec = store, assignment.render_key, assignment.spec
         self._packer, self._room = packer, room
+        self._loaded: pipe.Loaded | None = None
         self._stored = 0
         """Shots before this number are in checkpoints."""
         self._due: float | None = None
@@ -102,18 +114,17 @@ class Checkpoints:
 
         What Blender said of the model then; None when there was nothing. Raises ServiceError.
         """
-        loaded = None
         for found in sorted(self._found()):
             if found.first > self._packer.taken:
                 break
             if not self._packer.taken <= -found.minus_last < shots:
                 continue
             try:
-                loaded = self._take(found, loaded)
+                self._take(found)
             except _Damaged as damage:
                 log.warning("%s is left aside and drawn again: %s", found.key, damage)
         self._stored = self._packer.taken
-        return loaded
+        return self._loaded if self._packer.taken else None
 
     def _found(self) -> list[_Found]:
         found = []
@@ -122,7 +133,7 @@ class Checkpoints:
                 found.append(_Found(int(match[1]), -int(match[2]), match[3], key))
         return found
 
-    def _take(self, found: _Found, loaded: pipe.Loaded | None) -> pipe.Loaded:
+    def _take(self, found: _Found) -> None:
         path = self._fetch(found)
         try:
             members = read_shard(path)
@@ -130,6 +141,10 @@ class Checkpoints:
             wanted = (self._key, RENDERER_VERSION, found.first, -found.minus_last)
             if (index.render_key, index.renderer, index.first, index.last) != wanted:
                 raise _Damaged("it belongs to another render")
+            if self._loaded is None or not self._packer.taken:
+                self._loaded, self._packer.todo = index.loaded, self._planned(index.loaded)
+            elif index.loaded.unseen != self._loaded.unseen:
+                raise _Damaged("it follows another plan")  # of another graphics card, on which a morph shows
             for shot, files in groupby(members, key=lambda member: int(member[0].partition("/")[0])):
                 if shot == self._packer.taken:
                     self._packer.add(self._shot(shot, {name.partition("/")[2]: data for name, data in files}))
@@ -137,7 +152,6 @@ class Checkpoints:
             raise _Damaged(f"{type(error).__name__}: {error}") from error
         finally:
             path.unlink()
-        return loaded or index.loaded
 
     def _fetch(self, found: _Found) -> Path:
         most = (1 - found.minus_last - found.first) * self._spec.size**2 * (4 * len(self._spec.styles) + _PIXEL_BYTES)

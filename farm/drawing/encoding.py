@@ -1,8 +1,9 @@
 """Checks what Blender drew and makes files of it, in threads, while Blender draws the next shots; and reads such files."""
 
 import io
+import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ from farm.spec import RenderSpec
 _AHEAD = 8
 """Shots that may wait for their encoding; more would only hold memory."""
 
+_AT_FACE = 0.5
+"""Cosine between the way to the camera and straight ahead from which a picture shows the face: up to 60 degrees."""
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -40,15 +44,20 @@ class Encoded:
 
 
 def encoded(
-    stream: Iterator[Drawn], pool: ThreadPoolExecutor, shots: Sequence[pipe.Shot], spec: RenderSpec, grounds: Grounds
+    stream: Iterator[Drawn],
+    pool: ThreadPoolExecutor,
+    shots: Callable[[], Sequence[pipe.Shot]],
+    spec: RenderSpec,
+    grounds: Grounds,
 ) -> Iterator[tuple[Encoded, dict[str, float]]]:
-    """The `shots` that come in `stream` as they are stored, in order, each with the seconds that its stages took.
+    """The shots that come in `stream` as they are stored, in order, each with the seconds that its stages took.
 
+    What they are is settled when the first one comes: then `shots` is called.
     Raises InvalidSampleError when one came out wrong.
     """
     waiting: list[Future[tuple[Encoded, dict[str, float]]]] = []
     for drawn in stream:
-        waiting.append(pool.submit(_encode, drawn, shots[drawn.shot], spec, grounds))
+        waiting.append(pool.submit(_encode, drawn, shots()[drawn.shot], spec, grounds))
         # What is ready goes on at once: on a slow canvas, a shot in waiting is a minute's work that could be lost.
         while waiting and (len(waiting) > _AHEAD or waiting[0].done()):
             yield waiting.pop(0).result()
@@ -56,11 +65,16 @@ def encoded(
         yield waiting.pop(0).result()
 
 
+def _shows_face(view: pipe.View) -> bool:
+    """Whether a camera there looks at the face, not at the crown or the back of the head."""
+    return math.cos(math.radians(view.yaw)) * math.cos(math.radians(view.elevation)) > _AT_FACE
+
+
 def _encode(drawn: Drawn, shot: pipe.Shot, spec: RenderSpec, grounds: Grounds) -> tuple[Encoded, dict[str, float]]:
     started = time.perf_counter()
     try:
         if not spec.keep_unusable:  # who asks for models without a face wants their empty pictures too
-            check_pictures(drawn.pictures, spec.styles)
+            check_pictures(drawn.pictures, spec.styles, _shows_face(shot.view))
         check_labels(drawn.labels, drawn.marks, spec.size)
     except InvalidSampleError as error:
         raise InvalidSampleError(

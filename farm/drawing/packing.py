@@ -60,7 +60,8 @@ class Packer:
     """
 
     def __init__(self, assignment: Assignment, todo: Plan, room: Path) -> None:
-        self._assignment, self._todo = assignment, todo
+        """`todo` may be replaced by another plan of as many shots, until the first is taken."""
+        self._assignment, self.todo = assignment, todo
         self._spec = spec = assignment.spec
         self._targets = all_targets()
         self._shards = {
@@ -93,12 +94,12 @@ class Packer:
 
     def add(self, encoded: Encoded) -> None:
         """Take the next shot of the plan."""
-        shot = self._todo.shots[self.taken]
+        shot = self.todo.shots[self.taken]
         if shot.sample == NEUTRAL.index:
             self._basis = dict(zip(self._spec.styles, encoded.files, strict=True))
             self._taken.append(_Taken((), {}))
             return
-        sample = self._todo.samples[shot.sample]
+        sample = self.todo.samples[shot.sample]
         pose = pose_vector(sample, self._targets, shot.partition)
         matrix = np.round(rotation_matrix(shot.rotation), MATRIX_DIGITS).tolist()
         key = image_file(self._assignment.model, shot.sample, view_suffix(self._spec, shot.view)).removesuffix(".png")
@@ -139,7 +140,7 @@ class Packer:
         taken = self._taken[number]
         if not taken.images:
             return Encoded(tuple(self._basis.values()), {}, None)
-        partition = self._todo.shots[number].partition
+        partition = self.todo.shots[number].partition
         return Encoded(
             files=tuple(self._shards[image.style, partition].read(image.offset, image.bytes) for image in taken.images),
             labels={suffix: self._label_shards[partition].read(*span) for suffix, span in taken.labels.items()},
@@ -199,8 +200,9 @@ class Packer:
                 comment=inventory.comment,
                 licence=inventory.licence,
             ),
-            annotation=assignment.annotation,
-            target_morphs=len(sampled_targets(assignment.annotation)),
+            annotation=self.todo.annotation,
+            unseen=self.todo.unseen,
+            target_morphs=len(sampled_targets(self.todo.annotation)),
             spec=assignment.spec,
             samples=assignment.samples,
             survey=loaded.survey,

@@ -1,6 +1,6 @@
 """What to draw for an assignment: every shot, in order, from the seed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from farm import pipe
@@ -21,16 +21,22 @@ class Plan:
     shots: list[pipe.Shot]
     morphs: list[int]
     """Indices of the source morphs that the samples move."""
+    annotation: Annotation
+    """What the samples' labels are said in."""
+    unseen: Annotation
+    """What was annotated besides, and changes nothing in this model's pictures: no sample plays it, no label tells it."""
 
 
-def plan(assignment: Assignment, rules: Mapping[int, Rule]) -> Plan:
+def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[int] = ()) -> Plan:
     """What to draw for `assignment`: the basis image first, then every sample from every view in every partition.
 
     The partitions stand next to each other: what Blender works out for the morphs of a sample serves both.
     `rules` are those of the model's inventory, by the morphs' indices: a weight that they change is changed in the sample,
-    so in its label too.
+    so in its label too. `unseen` are the morphs that change nothing in the model's neutral picture. Without them there are
+    as many samples, of the same heads, lights and views: how many was promised when the job was ordered.
     """
-    model, annotation, spec = assignment.model, assignment.annotation, assignment.spec
+    model, spec = assignment.model, assignment.spec
+    annotation = {target: morph for target, morph in assignment.annotation.items() if morph.index not in unseen}
     targets = sampled_targets(annotation)
     drawn = [draw(spec.seed, model, index, targets) for index in range(assignment.samples)]
     samples = [_as_shown(sample, annotation, rules) for sample in drawn] if rules else drawn
@@ -41,7 +47,13 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule]) -> Plan:
         for view in draw_views(spec.seed, model, sample.index, spec.camera)
         for partition in spec.partitions
     ]
-    return Plan(samples, shots, sorted({annotation[target.name].index for target in targets}))
+    return Plan(
+        samples=samples,
+        shots=shots,
+        morphs=sorted({annotation[target.name].index for target in targets}),
+        annotation=annotation,
+        unseen={target: morph for target, morph in assignment.annotation.items() if target not in annotation},
+    )
 
 
 def _as_shown(sample: Sample, annotation: Annotation, rules: Mapping[int, Rule]) -> Sample:

@@ -68,32 +68,44 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         catalog = Catalog(store)
         inventory = catalog.inventory(assignment.model)
         assignment = replace(assignment, annotation=resolve(assignment.annotation, inventory.source_morphs()))
-        todo = plan(assignment, inventory.rules)
-        packer = stack.enter_context(closing(Packer(assignment, todo, room)))
-        checkpoints = stack.enter_context(closing(Checkpoints(store, assignment, packer, room)))
-        kept = checkpoints.resume(len(todo.shots))
+
+        def planned(message: pipe.Loaded) -> Plan:
+            return plan(assignment, inventory.rules, message.unseen)
+
+        packer = stack.enter_context(closing(Packer(assignment, plan(assignment, inventory.rules), room)))
+        checkpoints = stack.enter_context(closing(Checkpoints(store, assignment, packer, room, planned)))
+        total = len(packer.todo.shots)
+        kept = checkpoints.resume(total)
+        # What Blender says of the model counts when it is said first: all shots of a result follow one plan.
         answers = [] if kept is None else [kept]
-        rest = todo.shots[packer.taken :]
+        begin = packer.taken
         if packer.images:
-            log.info("%s: %d of %d shots were drawn before", assignment.render_key, packer.taken, len(todo.shots))
+            log.info("%s: %d of %d shots were drawn before", assignment.render_key, begin, total)
             report.images(packer.images)
 
-        def loaded(message: pipe.Loaded) -> None:
+        def rest() -> list[pipe.Shot]:
+            return packer.todo.shots[begin:]
+
+        def loaded(message: pipe.Loaded) -> list[pipe.Shot]:
             report.stage("load", message.seconds)
             reasons = reasons_against(message.survey)
             if reasons and not spec.keep_unusable:
                 raise UnusableModelError(" ".join(reasons) + " To render it all the same, ask for keep_unusable.")
+            if not answers:
+                packer.todo = planned(message)
             answers.append(message)
+            return rest()
 
-        if rest:
+        if begin < total:
             started = time.perf_counter()
             files = unfold(catalog.package(assignment.model), room / "package")
             report.stage("fetch", time.perf_counter() - started)
-            request = _request(assignment, replace(todo, shots=rest), *files)
+            request = _request(assignment, plan(assignment, inventory.rules), begin, *files)
             grounds = Grounds(assignment, catalog, room / "backgrounds")
             try:
                 with ThreadPoolExecutor(2) as pool, closing(blender.draw(request, loaded)) as stream:
-                    for shot, (item, seconds) in zip(rest, encoded(stream, pool, rest, spec, grounds), strict=True):
+                    for item, seconds in encoded(stream, pool, rest, spec, grounds):
+                        shot = packer.todo.shots[packer.taken]
                         for stage, value in seconds.items():
                             report.stage(stage, value)
                         packer.add(item)
@@ -108,7 +120,7 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
                 raise
         started = time.perf_counter()
         first = answers[0]
-        warnings = (*inventory.warnings, *first.warnings, *reasons_against(first.survey))
+        warnings = (*inventory.warnings, *first.warnings, *_left_out(packer.todo), *reasons_against(first.survey))
         manifest = packer.finish(store, inventory, first, warnings)
         if not store.put_new(result_object(assignment.render_key, MANIFEST), manifest.to_bytes()):
             log.info("%s: another attempt stored the same result before", assignment.render_key)
@@ -117,7 +129,17 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         return warnings
 
 
-def _request(assignment: Assignment, todo: Plan, character: Path, textures: Mapping[int, Path]) -> pipe.Render:
+def _left_out(todo: Plan) -> list[str]:
+    return [
+        f"Morph '{morph.name}' changes nothing in the model's pictures, so no sample plays '{target}'."
+        for target, morph in todo.unseen.items()
+    ]
+
+
+def _request(
+    assignment: Assignment, todo: Plan, begin: int, character: Path, textures: Mapping[int, Path]
+) -> pipe.Render:
+    """`todo` is the plan if every morph shows; what stands before the shot `begin` is drawn already."""
     spec = assignment.spec
     return pipe.Render(
         character=str(character),
@@ -130,5 +152,5 @@ def _request(assignment: Assignment, todo: Plan, character: Path, textures: Mapp
         labels=list(spec.labels),
         size=spec.size,
         supersample=spec.supersample,
-        shots=todo.shots,
+        shots=todo.shots[begin:],
     )

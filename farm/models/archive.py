@@ -4,6 +4,7 @@ import io
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from farm.errors import ArchiveError
@@ -16,14 +17,26 @@ _MAX_DEPTH = 32
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 """What zip tools write. LZMA is left out: its header decides how much memory its reader takes."""
 _UTF8_NAME = 0x800
+_ENCODINGS = ("utf-8", "cp932", "gb18030", "cp950", "cp949", "cp437")
+"""Of names without the UTF-8 mark, in the order in which they are tried: what zip tools in Japan, China, Taiwan, Korea and
+elsewhere write. The last one reads any bytes."""
+_ANY_BYTES = _ENCODINGS[-1]
+_MAX_CONSULTED_BYTES = 256 * 2**20
+"""Of members, unpacked, that may be read to decide how names are encoded."""
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _CHUNK = 2**20
 _DAMAGE = (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError)
 
+type Read = Callable[[int], bytes]
+"""The bytes of a member by its number; none for one that cannot be read, or when too much was read already."""
+type Fit = Callable[[Sequence[str], Read], tuple[int, ...]]
+"""How well members fit together under these names (with forward slashes); the larger, the better."""
 
-def unpack(data: bytes, into: Path) -> None:
+
+def unpack(data: bytes, into: Path, fit: Fit | None = None) -> None:
     """Unpack the zip `data` under the folder `into`.
 
+    Where names could be in several encodings, the one that `fit` likes best counts, and the first in which all can be read.
     Raises ArchiveError for anything but plain files and folders below `into`, and over the limits; `into` may then hold
     a part of the members and should be thrown away.
     """
@@ -38,8 +51,7 @@ def unpack(data: bytes, into: Path) -> None:
     if len(members) > MAX_MEMBERS:
         raise _too_many(str(len(members)))
     left = MAX_UNPACKED_BYTES
-    for member in members:
-        name = _member_name(member)
+    for member, name in zip(members, _names(archive, members, fit), strict=True):
         target = _safe_target(into, name)
         mode = member.external_attr >> 16
         if stat.S_ISLNK(mode) or (stat.S_IFMT(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))):
@@ -58,15 +70,55 @@ def _too_many(members: str) -> ArchiveError:
     )
 
 
-def _member_name(member: zipfile.ZipInfo) -> str:
-    """The name with forward slashes; names without the UTF-8 mark are Shift-JIS if they can be."""
-    name = member.filename
-    if not member.flag_bits & _UTF8_NAME:
+def _names(archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo], fit: Fit | None) -> list[str]:
+    """The members' names, with forward slashes."""
+    raw = [_raw_name(member) for member in members]
+    if all(one is None or one.isascii() for one in raw):
+        return [member.filename.replace("\\", "/") for member in members]
+    left = _MAX_CONSULTED_BYTES
+
+    def read(number: int) -> bytes:
+        nonlocal left
         try:
-            name = name.encode("cp437").decode("cp932")
-        except UnicodeError:
-            pass  # some other code page: the name stays as Python read it
-    return name.replace("\\", "/")
+            with archive.open(members[number]) as source:
+                data = source.read(left + 1)
+        except (*_DAMAGE, RuntimeError, zlib.error):
+            return b""
+        left = max(0, left - len(data))
+        return data if left else b""
+
+    readings = [_read_as(encoding, members, raw) for encoding in _ENCODINGS]
+    best, _ = max(readings, key=lambda reading: ((*fit(reading[0], read),) if fit else (), reading[1]))
+    return best
+
+
+def _raw_name(member: zipfile.ZipInfo) -> bytes | None:
+    """The bytes of a name that does not say how it is encoded; None for one that does, by the mark or an extra field."""
+    if member.flag_bits & _UTF8_NAME or member.filename != member.orig_filename.split("\0", 1)[0]:
+        return None
+    return member.filename.encode(_ANY_BYTES)
+
+
+def _read_as(encoding: str, members: Sequence[zipfile.ZipInfo], raw: Sequence[bytes | None]) -> tuple[list[str], int]:
+    """The names in one encoding, and how many of them could be read in it.
+
+    A name that cannot, or that would be another member's, is read byte by byte: no member hides another one.
+    """
+    names: list[str] = []
+    whose: dict[str, bytes | None] = {}
+    read = 0
+    for member, one in zip(members, raw, strict=True):
+        name = member.filename
+        if one is not None:
+            try:
+                decoded = one.decode(encoding)
+                if whose.setdefault(decoded, one) == one:
+                    name, read = decoded, read + 1
+            except UnicodeError:
+                pass
+        # A second byte of Shift-JIS may be a back-slash: only now it is one.
+        names.append(name.replace("\\", "/"))
+    return names, read
 
 
 def _safe_target(into: Path, name: str) -> Path:

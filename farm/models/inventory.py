@@ -122,10 +122,13 @@ def _moved(character: Character) -> list[int]:
     return counts
 
 
-def of_character(character: Character, found: dict[int, str], absent: list[str]) -> Inventory:
+def of_character(
+    character: Character, found: dict[int, str], absent: list[str], remarks: Sequence[str] = ()
+) -> Inventory:
     """The inventory of a character. Raises NoNeckBoneError, or ModelFormatError when there is nothing to draw.
 
-    `found` maps texture indices to the paths where they stand; `absent` lists the references without a file.
+    `found` maps texture indices to the paths where they stand; `absent` lists the references without a file; `remarks` are
+    further warnings.
     """
     if not len(character.positions) or not len(character.triangles):
         raise ModelFormatError("The model holds no triangles: there is nothing to draw. Is it the right file?")
@@ -135,6 +138,7 @@ def of_character(character: Character, found: dict[int, str], absent: list[str])
     inside = len(character.embedded)
     warnings = list(character.warnings)
     warnings += [f"Texture '{path}' is not in the model's folder; its material is drawn plain." for path in absent]
+    warnings += remarks
     return Inventory(
         format=character.format,
         title=character.name or character.name_en,

@@ -6,20 +6,21 @@ Paths end here. Textures are looked up once, when the model comes in; from then 
 
 import hashlib
 import io
+import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from farm.errors import ArchiveError, FarmError, ModelFormatError
 from farm.models import inventory
-from farm.models.archive import unpack
+from farm.models.archive import Read, unpack
 from farm.models.description import Character
 from farm.models.inventory import Inventory
 from farm.models.mmd.pmd import read_pmd
 from farm.models.mmd.pmx import read_pmx
-from farm.models.textures import find_texture
+from farm.models.textures import TextureFolder, tree_of
 from farm.models.vrm.reader import read_vrm
 
 _READERS = {".pmx": read_pmx, ".pmd": read_pmd, ".vrm": read_vrm}
@@ -68,8 +69,11 @@ def read_character(suffix: str, data: bytes) -> Character:
     return _READERS[suffix](data)
 
 
-def read_model(path: Path) -> Package:
-    """Read the model file `path` with the textures in its folder. Raises ModelError."""
+def read_model(path: Path, within: Path | None = None) -> Package:
+    """Read the model file `path` with its textures. Raises ModelError.
+
+    Textures are looked for in `within`, the folder that the user gave; None: in the model's own.
+    """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ModelFormatError(f"'{path.name}' is no model file: {', '.join(SUFFIXES)} can be read.")
@@ -85,22 +89,27 @@ def read_model(path: Path) -> Package:
             "unused ones in an editor such as PMX Editor."
         )
     folder = path.resolve().parent  # a link to a model finds the textures beside the model
+    place = TextureFolder(folder, within.resolve() if within is not None else None)
     textures: dict[int, bytes] = {}
     found: dict[int, str] = {}
     absent: list[str] = []
+    strays: list[str] = []
     size = len(data)
     for index, reference in enumerate(character.textures):
-        file = find_texture(folder, reference)
-        if file is None:
+        match = place.find(reference)
+        if match is None:
             if reference.strip():
                 absent.append(reference)
             continue
+        file, stray = match
         size += file.stat().st_size
         if size > MAX_PACKAGE_BYTES:
             raise ModelFormatError(f"'{path.name}' and its textures exceed {MAX_PACKAGE_BYTES // 2**20} MiB together.")
         textures[index] = file.read_bytes()
-        found[index] = file.relative_to(folder).as_posix()
-    return Package(path.stem, suffix, data, textures, inventory.of_character(character, found, absent))
+        found[index] = file.relative_to(folder, walk_up=True).as_posix()
+        if stray:
+            strays.append(f"Texture '{reference}' is not where the model says; '{found[index]}' is drawn.")
+    return Package(path.stem, suffix, data, textures, inventory.of_character(character, found, absent, strays))
 
 
 def find_models(path: Path) -> Iterator[Path]:
@@ -123,7 +132,7 @@ def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
     with TemporaryDirectory(prefix="farm-receive-") as folder:
         root = Path(folder)
         if Path(file_name).suffix.lower() == ".zip":
-            unpack(data, root)
+            unpack(data, root, _Fit())
         else:
             (root / _safe_name(file_name)).write_bytes(data)
         packages: list[Package] = []
@@ -135,10 +144,42 @@ def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
             )
         for path in paths:
             try:
-                packages.append(read_model(path))
+                packages.append(read_model(path, root))
             except FarmError as error:
                 refusals.append(Refusal(path.relative_to(root).as_posix(), error))
     return packages, refusals
+
+
+class _Fit:
+    """How well names of an archive's members agree with what the models in it name: an `archive.Fit`."""
+
+    def __init__(self) -> None:
+        self._references: dict[int, tuple[str, ...]] = {}
+
+    def __call__(self, names: Sequence[str], read: Read) -> tuple[int, int]:
+        """How many textures stand where a model says, and how many are found at all."""
+        paths = [tuple(part for part in name.split("/") if part not in ("", ".")) for name in names]
+        files = tree_of(path for path, name in zip(paths, names, strict=True) if path and not name.endswith("/"))
+        exact = anywhere = 0
+        for number, path in enumerate(paths):
+            suffix = Path(names[number]).suffix.lower()
+            if suffix not in (".pmx", ".pmd"):
+                continue
+            if number not in self._references:
+                self._references[number] = _references(suffix, read(number))
+            for reference in self._references[number]:
+                found = files.find(path[:-1], reference)
+                anywhere += found is not None
+                exact += found is not None and not found.stray
+        return exact, anywhere
+
+
+def _references(suffix: str, data: bytes) -> tuple[str, ...]:
+    """The textures that a model names; none for one that cannot be read."""
+    try:
+        return read_character(suffix, data).textures[:MAX_TEXTURES]
+    except FarmError:
+        return ()
 
 
 def _safe_name(file_name: str) -> str:
@@ -150,22 +191,29 @@ def _safe_name(file_name: str) -> str:
     return name
 
 
-def upload_form(path: Path) -> tuple[str, bytes]:
+def upload_form(path: Path, within: Path | None = None) -> tuple[str, bytes]:
     """The model at `path` as a file to upload: (file name, bytes), a zip when textures go with it.
 
+    Textures are looked for as `read_model` does.
     A file that cannot be read is sent as it is: the farm says what is wrong with it.
     """
     try:
-        package = read_model(path)
+        package = read_model(path, within)
     except FarmError:
         return path.name, path.read_bytes()
     if not package.textures:
         return path.name, package.data
+    folder = path.resolve().parent
+    files = list(dict.fromkeys(package.inventory.textures_found))  # two entries may name one file
+    beside = not any(name.startswith("../") for name in files)
+    root = folder if beside or within is None else within.resolve()
+    place = folder.relative_to(root)
     with io.BytesIO() as out:
         with zipfile.ZipFile(out, "w") as archive:
-            archive.writestr(path.name, package.data)
-            for name in dict.fromkeys(package.inventory.textures_found):  # two entries may name one file
-                archive.writestr(name, path.resolve().parent.joinpath(name).read_bytes())
+            archive.writestr((place / path.name).as_posix(), package.data)
+            for name in files:
+                file = Path(os.path.normpath(folder / name))
+                archive.writestr(file.relative_to(root).as_posix(), file.read_bytes())
         return f"{path.stem}.zip", out.getvalue()
 
 

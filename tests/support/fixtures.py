@@ -23,8 +23,8 @@ GOOD_SURVEY = Survey(
     head_vertices=5000,
     head_inside=1.0,
     face_vertices=900,
-    face_visible=0.7,
-    face_facing=0.6,
+    face_changed=0.15,
+    face_ahead=0.3,
 )
 """What an ordinary character's neutral picture shows."""
 

@@ -43,6 +43,8 @@ _BONE = np.dtype(
 _SKIN_OFFSET = np.dtype([("vertex", "<u4"), ("offset", "<f4", 3)])
 _SHARED_TOONS = {f"toon{number + 1:02d}.bmp": number for number in range(10)}
 """MikuMikuDance's own ramps; a file may list them in any slot."""
+_SPHERES = {".sph": SphereMode.MULTIPLY, ".spa": SphereMode.ADD}
+"""Suffixes of sphere maps, and how they act."""
 _PANELS = {1: Panel.EYEBROW, 2: Panel.EYE, 3: Panel.MOUTH, 4: Panel.OTHER}
 
 
@@ -182,6 +184,23 @@ def _bone(record: np.void, name_en: str, count: int) -> Bone:
     )
 
 
+def _texture_names(field: str) -> tuple[str, str, SphereMode]:
+    """Base texture and sphere map of a material, "" for none: "base*sphere", or either alone.
+
+    The field has 20 bytes, so that the end of a sphere map's name may be missing, and with it what it does: what stands
+    behind the star is never the base texture, and without a suffix that tells how it acts it is left out.
+    """
+    first, star, behind = field.partition("*")
+    base, sphere = ("", first) if first.lower().endswith(tuple(_SPHERES)) else (first, "")
+    if star and behind.lower().endswith(tuple(_SPHERES)):
+        sphere = behind
+    elif sphere and behind:
+        base = behind  # the other way round
+    if base.lower().endswith((".s", ".sp")):
+        base = ""  # a sphere map alone, cut in its suffix
+    return base, sphere, _SPHERES.get(sphere[-4:].lower(), SphereMode.OFF)
+
+
 def _materials(
     records: NDArray[np.void], triangle_count: int, toons: list[str], textures: list[str]
 ) -> tuple[MmdMaterial, ...]:
@@ -197,14 +216,7 @@ def _materials(
     materials: list[MmdMaterial] = []
     first = 0
     for number, record in enumerate(records):
-        base, sphere, mode = "", "", SphereMode.OFF
-        for part in _text(bytes(record["texture"])).split("*"):
-            if part.lower().endswith(".sph"):
-                sphere, mode = part, SphereMode.MULTIPLY
-            elif part.lower().endswith(".spa"):
-                sphere, mode = part, SphereMode.ADD
-            elif part:
-                base = part
+        base, sphere, mode = _texture_names(_text(bytes(record["texture"])))
         diffuse = [float(v) for v in finite(record["diffuse"])]
         toon = int(record["toon"])
         own_toon = toons[toon] if toon < len(toons) else ""

@@ -260,6 +260,25 @@ def test_names_in_another_code_page_still_arrive_under_some_name(inside: Path) -
     assert list(_files(inside).values()) == [b"x"]
 
 
+def test_names_that_one_encoding_would_make_the_same_stay_two(inside: Path) -> None:
+    """Shift-JIS has two codes for some signs: 0x81CA and 0xEEF9 are both ¬."""
+    data = (
+        _zip(("11.png", b"1"), ("22.png", b"2")).replace(b"11.png", b"\x81\xca.png").replace(b"22.png", b"\xee\xf9.png")
+    )
+
+    unpack(data, inside, lambda names, read: (int("￢.png" in names),))
+
+    assert sorted(_files(inside).values()) == [b"1", b"2"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp932", "gbk", "big5", "cp949", "cp437"])
+def test_in_no_encoding_a_name_leads_outside(inside: Path, encoding: str) -> None:
+    name = ("..\\é.txt" if encoding == "cp437" else "..\\口.txt").encode(encoding)
+
+    with pytest.raises(ArchiveError, match="points outside"):
+        unpack(_raw_name(name), inside)
+
+
 def test_names_with_windows_separators_make_folders(inside: Path) -> None:
     unpack(_raw_name(b"tex\\sub\\a.png"), inside)
 

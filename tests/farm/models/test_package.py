@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -183,12 +184,122 @@ def test_a_broken_zip_is_refused_as_a_whole() -> None:
 
 
 def test_textures_are_never_taken_from_outside_the_model_s_folder() -> None:
-    thief = pmx_bytes(made.small_character(textures=("..\\other\\secret.png", "/etc/hostname", "../secret.png")))
+    thief = pmx_bytes(made.small_character(textures=("..\\..\\other\\secret.png", "/etc/hostname", "secret.png")))
 
     packages, _ = receive("a.zip", _zip({"thief/m.pmx": thief, "other/secret.png": b"s", "secret.png": b"s"}))
 
     assert packages[0].textures == {}
     assert len(packages[0].inventory.textures_absent) == 3
+
+
+BESIDE = pmx_bytes(made.small_character(textures=("..\\tex\\顔.png", "C:\\work\\hair.png", "gone.png")))
+SHARED = {"pmx/m.pmx": BESIDE, "tex/顔.png": b"face", "pmx/parts/Hair.png": b"hair", "pmx/unused.png": b"u"}
+
+
+def test_textures_beside_the_model_s_folder_are_used_where_the_user_gave_both(tmp_path: Path) -> None:
+    path = _folder(tmp_path / "given", SHARED) / "pmx/m.pmx"
+    (tmp_path / "tex").mkdir()
+    (tmp_path / "tex/顔.png").write_bytes(b"outside")
+
+    in_zip, in_folder = _only("a.zip", _zip(SHARED)), read_model(path, tmp_path / "given")
+
+    assert in_zip.textures == in_folder.textures == {0: b"face", 1: b"hair"}
+    assert in_zip.id == in_folder.id == _only(*upload_form(path, tmp_path / "given")).id
+    assert in_folder.inventory.textures_found == ["../tex/顔.png", "parts/Hair.png"]
+    assert in_folder.inventory.warnings == in_zip.inventory.warnings
+    assert sum("'parts/Hair.png' is drawn" in warning for warning in in_folder.inventory.warnings) == 1
+    assert not any("顔" in warning for warning in in_folder.inventory.warnings)
+    assert read_model(path).textures == {1: b"hair"}  # a file by itself: its own folder bounds it
+
+
+CHINESE = {
+    "模型/模型.pmx": ("贴图\\脸.png", "贴图/表情.png"),
+    "模型/贴图/脸.png": b"face",
+    "模型/贴图/表情.png": b"eyes",
+}
+TAIWANESE = {
+    "模型/模型.pmx": ("貼圖\\臉.png", "貼圖/功蓋.png"),
+    "模型/貼圖/臉.png": b"face",
+    "模型/貼圖/功蓋.png": b"eyes",
+}
+JAPANESE = {"ソ/表.pmx": ("能\\ソ.png", "能/ｱ.png"), "ソ/能/ソ.png": b"face", "ソ/能/ｱ.png": b"eyes"}
+KOREAN = {
+    "모델/모델.pmx": ("그림\\얼굴.png", "그림/똠.png"),
+    "모델/그림/얼굴.png": b"face",
+    "모델/그림/똠.png": b"eyes",
+}
+WESTERN = {
+    "Modèle/Modèle.pmx": ("é\\Gesicht ä.png", "é/ß.png"),
+    "Modèle/é/Gesicht ä.png": b"face",
+    "Modèle/é/ß.png": b"eyes",
+}
+
+
+def _zip_with_bare_names(content: dict[str, bytes | tuple[str, ...]], encoding: str, slash: str = "/") -> bytes:
+    """A zip as tools write it that know one code page: names in it, without the UTF-8 mark."""
+    stand_ins, members = {}, {}
+    for number, (name, data) in enumerate(content.items()):
+        raw = name.replace("/", slash).encode(encoding)
+        stand_in = f"{number}".ljust(len(raw), "~")
+        stand_ins[stand_in.encode()] = raw
+        members[stand_in] = data if isinstance(data, bytes) else pmx_bytes(made.small_character(textures=data))
+    data = _zip(members)
+    for stand_in, raw in stand_ins.items():
+        assert data.count(stand_in) == 2
+        data = data.replace(stand_in, raw)
+    return data
+
+
+@pytest.mark.parametrize("slash", ["/", "\\"])
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (CHINESE, "gbk"),
+        (CHINESE, "utf-8"),
+        (TAIWANESE, "big5"),
+        (TAIWANESE, "gbk"),
+        (TAIWANESE, "utf-8"),
+        (JAPANESE, "cp932"),
+        (JAPANESE, "utf-8"),
+        (KOREAN, "cp949"),
+        (KOREAN, "utf-8"),
+        (WESTERN, "cp437"),
+        (WESTERN, "utf-8"),
+    ],
+)
+def test_names_in_a_zip_are_read_in_the_encoding_in_which_the_model_s_textures_are_found(
+    content: dict[str, bytes | tuple[str, ...]], encoding: str, slash: str
+) -> None:
+    one = _only("a.zip", _zip_with_bare_names(content, encoding, slash))
+
+    assert one.textures == {0: b"face", 1: b"eyes"}
+    assert one.name == Path(next(iter(content))).stem
+    assert one.inventory.warnings == []
+
+
+def test_one_name_that_no_encoding_fits_costs_no_other_its_own() -> None:
+    content = {**CHINESE, "模型/\udcff\udcfe.txt": b"?"}
+    raw = _zip_with_bare_names({name.replace("\udcff\udcfe", "XY"): data for name, data in content.items()}, "gbk")
+
+    one = _only("a.zip", raw.replace(b"XY.txt", b"\xff\xfe.txt"))
+
+    assert one.textures == {0: b"face", 1: b"eyes"}
+
+
+def test_a_zip_bomb_that_says_it_is_a_model_is_not_unpacked_for_the_sake_of_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("farm.models.archive._MAX_CONSULTED_BYTES", 1000)
+    monkeypatch.setattr("farm.models.archive.MAX_UNPACKED_BYTES", 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchiveError, match="more than the limit"):
+            receive("a.zip", _zip_with_bare_names({"模型.pmx": bytes(64 * 2**20)}, "gbk"))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 70 * 2**20  # the content itself, which this test makes
 
 
 def test_a_package_s_bytes_depend_on_its_content_alone(tmp_path: Path) -> None:

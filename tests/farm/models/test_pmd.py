@@ -80,6 +80,36 @@ def test_panels_follow_the_skin_s_kind() -> None:
     assert panels == [Panel.EYEBROW, Panel.EYE, Panel.MOUTH, Panel.OTHER, Panel.OTHER]
 
 
+@pytest.mark.parametrize(
+    ("field", "base", "sphere"),
+    [
+        ("face.png*skin_s", "face.png", ""),
+        ("face.png*skin.sp", "face.png", ""),
+        ("face.png*skin.", "face.png", ""),
+        ("face.png*", "face.png", ""),
+        ("*face.sph", "", "face.sph"),
+        ("*skin_s", "", ""),
+        ("face.SPA", "", "face.SPA"),
+        ("a_long_sphere_map.sp", "", ""),
+        ("face.png*skin.sph", "face.png", "skin.sph"),
+        ("skin.spa*face.png", "face.png", "skin.spa"),
+        ("かおかお.png*つやつやつや.spa", "かおかお.png", ""),
+        ("かお.png*aつやつやつやつや.spa", "かお.png", ""),
+    ],
+)
+def test_what_stands_before_the_star_is_the_base_texture_wherever_the_field_is_cut(
+    field: str, base: str, sphere: str
+) -> None:
+    read = read_pmd(made.pack_pmd(textures=(field, "")))
+    (material, *_) = read.mmd_materials
+
+    def named(index: int | None) -> str:
+        return "" if index is None else read.textures[index]
+
+    assert (named(material.texture), named(material.sphere)) == (base, sphere)
+    assert (material.sphere_mode is SphereMode.OFF) == (not sphere)
+
+
 def test_texture_and_sphere_stand_in_one_name() -> None:
     read = read_pmd(made.pack_pmd())
 

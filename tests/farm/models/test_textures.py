@@ -1,12 +1,25 @@
-"""Texture lookup: forgiving about spelling as Windows is, and never outside the model's folder."""
+"""Texture lookup: forgiving about spelling and places as artists are, and never outside what the user gave."""
 
+import os
+import time
 import unicodedata
 from pathlib import Path
 
 import pytest
 
 from farm.models import textures
-from farm.models.textures import find_texture
+from farm.models.textures import TextureFolder
+
+
+def find_texture(folder: Path, reference: str, within: Path | None = None) -> Path | None:
+    found = TextureFolder(folder, within).find(reference)
+    return found and found[0]
+
+
+def is_stray(folder: Path, reference: str, within: Path | None = None) -> bool:
+    found = TextureFolder(folder, within).find(reference)
+    assert found is not None
+    return found[1]
 
 
 @pytest.fixture
@@ -43,6 +56,17 @@ def folder(tmp_path: Path) -> Path:
         (unicodedata.normalize("NFC", "tex/ガラス.png"), unicodedata.normalize("NFD", "tex/ガラス.png")),
         (unicodedata.normalize("NFD", "tex/ガラス.png"), unicodedata.normalize("NFD", "tex/ガラス.png")),
         (unicodedata.normalize("NFD", "パ.png"), unicodedata.normalize("NFC", "パ.png")),
+        ("face.png ", "face.png"),
+        ("face.png.", "face.png"),
+        ("tex \\hair.png", "tex/Hair.PNG"),
+        ("Tex.\\Sub. .\\A.bmp. .", "tex/Sub/a.bmp"),
+        ("\\face.png", "face.png"),
+        ("\\tex\\hair.png", "tex/Hair.PNG"),
+        ("/tex/Sub/a.bmp", "tex/Sub/a.bmp"),
+        ("tex\\..\\face.png", "face.png"),
+        ("tex/../face.png", "face.png"),
+        ("no folder\\..\\tex\\hair.png", "tex/Hair.PNG"),
+        ("tex\\sub\\..\\hair.png", "tex/Hair.PNG"),
     ],
 )
 def test_a_texture_is_found_however_it_is_spelt(folder: Path, reference: str, file: str) -> None:
@@ -58,31 +82,91 @@ def test_of_names_that_differ_only_in_case_the_exact_one_is_taken(folder: Path) 
 
 
 @pytest.mark.parametrize(
+    ("reference", "file"),
+    [
+        ("{folder}/face.png", "face.png"),
+        ("//server/share/face.png", "face.png"),
+        ("\\\\server\\model\\tex\\hair.png", "tex/Hair.PNG"),
+        ("\\\\?\\C:\\face.png", "face.png"),
+        ("C:\\face.png", "face.png"),
+        ("c:/Users/me/model/TEX/sub/a.bmp", "tex/Sub/a.bmp"),
+        ("C:face.png", "face.png"),
+        ("C:\\a.bmp", "tex/Sub/a.bmp"),
+        ("tex/C:/face.png", "face.png"),
+        ("../model/face.png", "face.png"),
+        ("..\\..\\tex\\hair.png", "tex/Hair.PNG"),
+        ("textures\\hair.png", "tex/Hair.PNG"),
+        ("hair.png", "tex/Hair.PNG"),
+        ("linked/model/face.png", "face.png"),
+        ("LINKED\\face.png", "face.png"),
+    ],
+)
+def test_a_texture_that_is_not_where_the_model_says_is_found_in_its_folder_by_name(
+    folder: Path, reference: str, file: str
+) -> None:
+    assert find_texture(folder, reference.format(folder=folder)) == folder / file
+    assert is_stray(folder, reference.format(folder=folder))
+
+
+@pytest.mark.parametrize(
+    "reference", ["face.png", "TEX\\hair.png ", "\\tex\\hair.png", "tex\\..\\face.png", "./face.png."]
+)
+def test_a_path_that_leads_to_its_file_is_no_stray(folder: Path, reference: str) -> None:
+    assert not is_stray(folder, reference)
+
+
+def test_a_name_that_several_files_have_tells_nothing(folder: Path) -> None:
+    (folder / "tex" / "face.png").write_bytes(b"another")
+
+    assert find_texture(folder, "textures\\face.png") is None
+    assert find_texture(folder, "D:\\work\\tex\\face.png") == folder / "tex/face.png"
+    assert find_texture(folder, "tex/FACE.png") == folder / "tex/face.png"
+
+
+def test_a_path_may_leave_the_model_s_folder_where_the_user_gave_the_one_above(folder: Path) -> None:
+    above = folder.parent
+
+    assert find_texture(folder, "..\\secret.png", above) == above / "secret.png"
+    assert not is_stray(folder, "..\\secret.png", above)
+    assert find_texture(folder, "..\\face.png", above) == above / "face.png"
+    assert find_texture(folder, "..\\..\\secret.png", above) is None
+    assert find_texture(folder, "..\\model\\tex\\hair.png", above) == folder / "tex/Hair.PNG"
+    assert find_texture(folder, "..\\model\\linked\\secret.png", above) is None
+    assert find_texture(folder, "C:\\secret.png", above) is None  # by its name alone, only below the model
+    assert find_texture(folder, "..\\face.png") == folder / "face.png"
+    assert find_texture(folder, "..\\face.png", above / "elsewhere") == folder / "face.png"
+
+
+def test_a_thousand_textures_cost_one_listing_of_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tex").mkdir()
+    for number in range(1000):
+        (tmp_path / "tex" / f"{number}.png").write_bytes(b"")
+    listed: list[Path] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (listed.append(path), scandir(path))[1])
+    place, started = TextureFolder(tmp_path), time.process_time()
+
+    found = [place.find(f"{folder}{number}.PNG") for number in range(1000) for folder in ("tex\\", "C:\\")]
+
+    assert all(found)
+    assert len(listed) == 2
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
     "reference",
     [
         "../secret.png",
         "..\\secret.png",
         "tex/../../secret.png",
-        "tex\\..\\face.png",
-        "tex/../face.png",
         "..",
-        "../model/face.png",
-        "{folder}/face.png",
         "/etc/passwd",
         "\\etc\\passwd",
-        "//server/share/face.png",
         "\\\\server\\x",
-        "\\\\?\\C:\\face.png",
-        "C:\\face.png",
-        "c:/face.png",
-        "C:face.png",
-        "tex/C:/face.png",
         "face.png:stream",
         "file:///etc/passwd",
         "link.png",
         "linked/secret.png",
-        "linked/model/face.png",
-        "LINKED\\face.png",
         "inner.png",
         "gone.png",
         "tex",

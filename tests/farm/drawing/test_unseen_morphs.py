@@ -1,0 +1,177 @@
+"""No label says what no picture shows: annotated morphs that change nothing are dropped, whatever the cause."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from farm.catalog import Catalog
+from farm.dataset.manifest import MANIFEST, Manifest, result_object
+from farm.dataset.usability import reasons_against
+from farm.drawing.blender import Blender
+from farm.drawing.render import Interrupted, Reporter, render
+from farm.errors import UnusableModelError
+from farm.models.description import Character, VertexMorph
+from farm.models.mmd.pmx_writer import pmx_bytes
+from farm.models.package import Package, read_character, read_model
+from farm.morphs.annotation import sampled_targets
+from farm.morphs.panels import Panel
+from farm.morphs.vocabulary import all_targets
+from farm.poses import draw, pose_vector
+from farm.spec import RenderSpec
+from farm.storage import LocalStore
+from tests.support.fixtures import assignment_for
+
+pytestmark = pytest.mark.blender
+QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
+SPEC = RenderSpec(seed=3, samples=6, size=48, styles=("flat",))
+NAME = "あ"
+"""A morph of nagi that opens the mouth."""
+
+
+def package_of(mascots: dict[str, Path], folder: Path, change: Callable[[Character], Character]) -> Package:
+    """nagi, changed, with all its textures."""
+    shutil.copytree(mascots["nagi"].parent, folder)
+    path = folder / mascots["nagi"].name
+    path.write_bytes(pmx_bytes(change(read_character(".pmx", path.read_bytes()))))
+    return read_model(path)
+
+
+def with_morph(character: Character, offsets: Callable[[VertexMorph], VertexMorph]) -> Character:
+    morphs = tuple(offsets(m) if m.name == NAME and isinstance(m, VertexMorph) else m for m in character.morphs)
+    assert any(m.name == NAME for m in morphs)
+    return replace(character, morphs=morphs)
+
+
+def tiny(character: Character) -> Character:
+    """The morph moves its vertices by less than anyone can see."""
+    return with_morph(character, lambda m: replace(m, offsets=m.offsets * np.float32(1e-7)))
+
+
+def behind_the_head(character: Character) -> Character:
+    """The morph moves what the face hides: a vertex of the back of the head."""
+    hidden = np.int32([int(np.argmax(character.positions[:, 2]))])
+    return with_morph(character, lambda m: replace(m, vertices=hidden, offsets=np.float32([[0, 0, 0.3]])))
+
+
+@pytest.mark.parametrize("change", [tiny, behind_the_head])
+def test_a_morph_that_changes_no_pixel_is_neither_sampled_nor_labelled(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path, change: Callable[[Character], Character]
+) -> None:
+    # GIVEN a model one of whose annotated morphs shows nothing
+    package = package_of(mascots, tmp_path / "model", change)
+    store, assignment = LocalStore(tmp_path / "store"), assignment_for(package, SPEC)
+    Catalog(store).add(package)
+    (target,) = [target for target, morph in assignment.annotation.items() if morph.name == NAME]
+
+    # WHEN it is rendered
+    warnings = render(assignment, store, blender, QUIET)
+
+    # THEN the manifest says that it was left out, and every pose is one of what remains
+    manifest = Manifest.model_validate_json(store.get(result_object(assignment.render_key, MANIFEST)))
+    assert manifest.unseen == {target: assignment.annotation[target]}
+    assert manifest.annotation == {t: m for t, m in assignment.annotation.items() if t != target}
+    assert manifest.target_morphs == package.inventory.target_morphs - 1
+    assert sum(f"'{NAME}' changes nothing" in warning for warning in warnings) == 1
+    assert manifest.warnings == warnings
+    assert (manifest.render_key, manifest.samples) == (assignment.render_key, assignment.samples)
+    assert len(manifest.images) == assignment.images_total
+    targets = sampled_targets(manifest.annotation)
+    for image in manifest.images:
+        sample = draw(SPEC.seed, package.id, image.sample, targets)
+        assert target not in sample.weights
+        assert image.pose == pose_vector(sample, all_targets(), image.partition)
+
+
+def test_a_resumed_attempt_plans_as_the_first_one_did(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    package = package_of(mascots, tmp_path / "model", tiny)
+    assignment = assignment_for(package, SPEC)
+    files = []
+    for stops in (False, True):
+        store = LocalStore(tmp_path / f"store-{stops}")
+        Catalog(store).add(package)
+
+        def stop(count: int) -> None:
+            if count >= 5:
+                raise Interrupted("The worker was told to stop.")
+
+        if stops:
+            with pytest.raises(Interrupted):
+                render(assignment, store, blender, replace(QUIET, images=stop))
+        render(assignment, store, blender, QUIET)
+        files.append({key: store.get(key) for key in store.list("renders/")})
+
+    assert files[0] == files[1]
+
+
+def normals_away(character: Character) -> Character:
+    return replace(character, normals=-character.normals)
+
+
+def eyes_inside_the_head(character: Character) -> Character:
+    """A chibi: its closed eyes are a plate that waits inside the head until its only morph brings it out."""
+    (head,) = (i for i, bone in enumerate(character.bones) if bone.name == "頭")
+    on_head = character.positions[character.bone_indices[:, 0] == head]
+    centre = (on_head.min(axis=0) + on_head.max(axis=0)) / 2
+    first, size = len(character.positions), np.ptp(on_head[:, 1]) / 5
+    square = np.float32([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]) * size + centre
+
+    def longer(values: np.ndarray, row: object) -> np.ndarray:
+        return np.concatenate([values, np.repeat(np.array([row], values.dtype), 4, axis=0)])
+
+    offsets = np.repeat(np.float32([[0, 0, on_head[:, 2].min() - centre[2] - 0.5]]), 4, axis=0)
+    vertices = np.arange(first, first + 4, dtype=np.int32)
+    last = character.materials[-1]
+    plate = replace(last, name="plate", texture=None, first_triangle=len(character.triangles), triangle_count=4)
+    faces = np.int32([[0, 2, 1], [0, 3, 2], [0, 1, 2], [0, 2, 3]]) + first
+    return replace(
+        character,
+        positions=np.concatenate([character.positions, square.astype(np.float32)]),
+        normals=longer(character.normals, (0, 0, 1)),
+        uvs=longer(character.uvs, (0, 0)),
+        bone_indices=longer(character.bone_indices, (head, -1, -1, -1)),
+        bone_weights=longer(character.bone_weights, (1, 0, 0, 0)),
+        edge_scales=longer(character.edge_scales, 0.0),
+        triangles=np.concatenate([character.triangles, faces]),
+        materials=(*character.materials, plate),
+        morphs=(VertexMorph("まばたき", "", Panel.EYE, vertices, offsets),),
+    )
+
+
+@pytest.mark.parametrize("change", [normals_away, eyes_inside_the_head])
+def test_a_face_is_there_when_its_morphs_change_the_picture(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path, change: Callable[[Character], Character]
+) -> None:
+    package = package_of(mascots, tmp_path / "model", change)
+    store, assignment = LocalStore(tmp_path / "store"), assignment_for(package, SPEC)
+    Catalog(store).add(package)
+
+    render(assignment, store, blender, QUIET)
+
+    manifest = Manifest.model_validate_json(store.get(result_object(assignment.render_key, MANIFEST)))
+    assert reasons_against(manifest.survey) == []
+    assert manifest.unseen == {}
+
+
+@pytest.mark.parametrize("how", ["absent", "unreadable"])
+def test_a_model_whose_textures_are_lost_is_unusable_and_says_which(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path, how: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(mascots["nagi"].parent, folder)
+    for picture in folder.rglob("*.png"):
+        picture.unlink() if how == "absent" else picture.write_bytes(b"no picture")
+    package = read_model(folder / mascots["nagi"].name)
+    store = LocalStore(tmp_path / "store")
+    Catalog(store).add(package)
+
+    with pytest.raises(UnusableModelError, match=r"face texture is missing.*\.png'"):
+        render(assignment_for(package, SPEC), store, blender, QUIET)
+
+    warnings = render(assignment_for(package, SPEC.model_copy(update={"keep_unusable": True})), store, blender, QUIET)
+    assert any("face texture is missing" in warning for warning in warnings)
