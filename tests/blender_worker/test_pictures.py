@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 from farm import pipe
 from farm.drawing import blender as supervisor
 from farm.drawing.blender import Blender
-from farm.errors import BlenderDiedError, BlenderStartError, RenderError
-from farm.models.package import Package, read_model, to_bytes, unfold
+from farm.errors import BlenderDiedError, BlenderStartError, ModelFormatError, NoNeckBoneError
+from farm.models.mmd.pmx_writer import pmx_bytes
+from farm.models.package import Package, read_character, read_model, to_bytes, unfold
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES
 from tests.support.fixtures import alpha_box
@@ -211,19 +213,32 @@ def test_a_gpu_that_is_required_and_absent_is_refused(
         Blender(require_gpu=True).start()
 
 
-def test_a_file_that_only_blender_can_judge_is_a_failure_of_the_model(
-    blender: Blender, real_models: Path, tmp_path: Path
+def test_a_model_that_cannot_stand_fails_with_a_sentence_and_blender_draws_on(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
-    # GIVEN a VRM whose JSON is right and whose binary part is rubbish
+    # GIVEN a file that no farm would have taken in: a character without a neck
+    character = read_character(".pmx", mascots["momo"].read_bytes())
+    headless = tmp_path / "headless.pmx"
+    bones = tuple(replace(bone, name="骨", name_en="") for bone in character.bones)
+    headless.write_bytes(pmx_bytes(replace(character, bones=bones)))
+    request = request_for(read_model(mascots["momo"]), tmp_path / "a", ({}, FRONT))
+
+    # WHEN it is drawn, THEN the model fails with a sentence that says what to do
+    with pytest.raises(NoNeckBoneError, match="Name the bone 首"):
+        list(blender.draw(request.model_copy(update={"character": str(headless)}), lambda _: None))
+
+    # AND the same Blender draws the next model
+    assert len(draw(blender, mascots["momo"], tmp_path / "b", ({}, FRONT))) == 1
+
+
+def test_a_vrm_whose_numbers_are_rubbish_is_refused_before_blender_hears_of_it(
+    real_models: Path, tmp_path: Path
+) -> None:
     data = bytearray((real_models / "vrm_256_ryuunoko_v0" / "npc.vrm").read_bytes())
     json_length = int.from_bytes(data[12:16], "little")
     data[20 + json_length + 8 :] = b"\xff" * (len(data) - (20 + json_length + 8))
     broken = tmp_path / "broken.vrm"
     broken.write_bytes(data)
 
-    # WHEN it is drawn, THEN the model fails with a sentence that says what to do
-    with pytest.raises(RenderError, match="Export it again"):
-        draw(blender, broken, tmp_path / "a", ({}, FRONT))
-
-    # AND the same Blender draws the next model
-    assert len(draw(blender, real_models / "vrm_256_ryuunoko_v0" / "npc.vrm", tmp_path / "b", ({}, FRONT))) == 1
+    with pytest.raises(ModelFormatError, match="no triangles"):
+        read_model(broken)

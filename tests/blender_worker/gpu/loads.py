@@ -1,14 +1,15 @@
 """Loads small characters over and over in one Blender process, as a worker's does, and says what was seen of each.
 
-usage: python -m tests.blender_worker.gpu.loads COUNT FIRST
+usage: python -m tests.blender_worker.gpu.loads COUNT FIRST OUT
 
-Prints a line for each load: the character's number (they come in turn, from FIRST on) and a digest of its survey, its
-pictures and its labels.
+Writes a line for each load into the file OUT: the character's number (they come in turn, from FIRST on) and a digest of
+its survey, its pictures and its labels.
 """
 
 import hashlib
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import bpy  # noqa: F401 - brings the module gpu
 import gpu
@@ -69,15 +70,16 @@ def seen(number: int) -> str:
     return digest.hexdigest()
 
 
-def main(count: int, first: int) -> None:
+def main(count: int, first: int, out: Path) -> None:
     """Load `count` characters in turn."""
     gpu.init()
     scene.start()
-    for place in range(count):
-        number = (first + place) % CHARACTERS
-        print(number, seen(number), flush=True)
-        scene.clear()
+    with out.open("w") as file:
+        for place in range(count):
+            number = (first + place) % CHARACTERS
+            print(number, seen(number), file=file)
+            scene.clear()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
