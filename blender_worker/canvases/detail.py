@@ -89,7 +89,7 @@ def fill(shader: gpu.types.GPUShader, item: DrawRun, look: Look, shaded: bool, l
             (*look.emission, detail.rim_mix),
             (*look.shade, float(detail.own_shade)),
             (*look.rim, detail.rim_lift),
-            (*look.matcap, detail.rim_power),
+            (*(look.matcap if detail.matcap is not None else (0.0, 0.0, 0.0)), detail.rim_power),
             [_is_second(one) for one in (detail.emission, detail.shade, detail.rim, surface.sphere)],
         ),
         np.float32,
