@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,13 @@ from farm import pipe
 from farm.drawing.blender import Blender
 from farm.labels import LabelName
 from farm.models.description import MMD, VRM_1, Character
-from farm.models.materials import GltfMaterial, Material, MmdMaterial
+from farm.models.materials import Material, MmdMaterial
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
 from farm.spec import CanvasName
 from tests.farm.models.made_files import small_character
 
-SIZE = 96
+SIZE = 192
 SIDE, PITCH, COLUMNS = 0.05, 0.065, 5
 """Metres: a patch, and from one to the next; patches in a row."""
 HEIGHT = 0.25
@@ -100,8 +100,7 @@ def wall(patches: Sequence[Patch], pictures: Sequence[bytes]) -> Character:
         seconds += [(*patch.second, 0, 0)] * 4
         turned = [(0, 2, 1), (0, 3, 2)] if mmd else [(0, 1, 2), (0, 2, 3)]
         triangles += [[4 * number + i for i in triangle] for triangle in turned]
-        changes = {"first_triangle": 2 * number, "triangle_count": 2}
-        materials.append(_placed(patch.material, changes))
+        materials.append(replace(patch.material, first_triangle=2 * number, triangle_count=2))
     # What makes the wall a head of known height.
     positions += [(0, HEIGHT, 0)] * 40
     normals += [(0, 0, 1)] * 40
@@ -109,8 +108,7 @@ def wall(patches: Sequence[Patch], pictures: Sequence[bytes]) -> Character:
     colours += [(1, 1, 1, 1)] * 40
     seconds += [(0, 0, 0, 0)] * 40
     triangles.append([len(positions) - 1] * 3)
-    last = {"first_triangle": 2 * len(patches), "triangle_count": 1}
-    materials.append(_placed(patches[0].material, last))
+    materials.append(replace(patches[0].material, first_triangle=2 * len(patches), triangle_count=1))
     axes = MMD if mmd else VRM_1
     count = len(positions)
     places = np.float32(positions) / np.float32(axes.metres) + np.float32([0, 10.0, 0.25])
@@ -131,12 +129,6 @@ def wall(patches: Sequence[Patch], pictures: Sequence[bytes]) -> Character:
         colours=None if mmd else np.float32(colours),
         embedded={} if mmd else dict(enumerate(pictures)),
     )
-
-
-def _placed(material: Material, changes: dict[str, int]) -> Material:
-    from dataclasses import replace
-
-    return replace(material, **changes) if isinstance(material, GltfMaterial) else replace(material, **changes)
 
 
 def draw(blender: Blender, model: Path, folder: Path, canvas: CanvasName, places: Sequence[int]) -> Drawn:

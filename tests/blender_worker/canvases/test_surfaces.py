@@ -20,7 +20,7 @@ from farm.models.materials import (
 from farm.models.mmd.pmx_writer import Layout, pmx_bytes
 from farm.models.vrm.writer import vrm_bytes
 from farm.spec import CanvasName
-from tests.blender_worker.canvases.patches import AWAY, Drawn, Patch, draw, solid, wall
+from tests.blender_worker.canvases.patches import AWAY, Drawn, Patch, draw, pixel, solid, wall
 from tests.farm.models.made_files import material
 
 pytestmark = [pytest.mark.blender, pytest.mark.timeout(600)]
@@ -119,12 +119,12 @@ def drawn(blender: Blender, tmp_path_factory: pytest.TempPathFactory, request: p
         ("mask", 0.75, (0.0, 1.0, 0.0)),
         ("emission", 0.25, (1.0, 0.0, 0.0)),
         ("emission", 0.75, (0.0, 0.0, 1.0)),
-        ("mirror", 0.2, (1.0, 0.0, 0.0)),
-        ("mirror", 0.8, (1.0, 0.0, 0.0)),
+        ("mirror", 0.125, (1.0, 0.0, 0.0)),
+        ("mirror", 0.875, (1.0, 0.0, 0.0)),
         ("clamp", 0.625, (0.0, 0.0, 1.0)),
-        ("clamp", 0.8, (0.0, 0.0, 1.0)),
+        ("clamp", 0.875, (0.0, 0.0, 1.0)),
         ("repeat", 0.625, (1.0, 0.0, 0.0)),
-        ("repeat", 0.8, (0.0, 0.0, 1.0)),
+        ("repeat", 0.875, (0.0, 0.0, 1.0)),
         ("rim", 0.5, (0.503, 0.503, 0.503)),
         ("matcap", 0.5, (0.503, 0.503, 0.503)),
     ],
@@ -173,8 +173,6 @@ def test_what_is_drawn_after_a_lens_without_depth_is_seen_through_it(drawn: Draw
     if drawn.labels:
         np.testing.assert_allclose(shown, [0, GREY_LIGHT, 0, 1], atol=NEAR)
         depth = drawn.labels["depth"]
-        from tests.blender_worker.canvases.patches import pixel
-
         eye, other = depth[pixel(NUMBER["eye"])], depth[pixel(NUMBER["opaque"])]
         assert eye == pytest.approx(other, abs=0.002)
 

@@ -1,5 +1,6 @@
 """SDEF against a second writing of the formula, in plain quaternion arithmetic, vertex by vertex."""
 
+from dataclasses import replace
 from math import acos, cos, radians, sin
 
 import numpy as np
@@ -130,8 +131,6 @@ def test_half_circles_have_quaternions_too() -> None:
 def test_a_pmx_file_says_what_sdef_moves_and_where_second_textures_lie() -> None:
     points = np.arange(18, dtype=np.float32).reshape(3, 2, 3)
     layers = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
-    from dataclasses import replace
-
     made = replace(
         small_character(),
         bone_indices=np.tile(np.int32([1, 2, -1, -1]), (3, 1)),
