@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
+from blender_worker.canvases import detail
 from blender_worker.canvases.filters import lookups
 from blender_worker.character.actor import Actor, Pose
 from blender_worker.character.surface import Look
@@ -27,15 +28,21 @@ from blender_worker.gpu.shading import (
     set_surface,
     surface_info,
 )
-from farm.styles.expression import glsl
-from farm.styles.style import Style
-from farm.styles.surface import SphereBlend, own_colour
+from farm.styles.expression import Node, glsl, mentions
+from farm.styles.style import LIGHT, Style
+from farm.styles.surface import SphereBlend, own_colour, with_own_light
 
 _SURFACE_VERTEX = """
 void main() {
     world_normal = turned_normal();
     texture_uv = uv;
     gl_Position = frame.view_projection * vec4(position, 1.0);
+DETAIL
+}
+"""
+_PLAIN_RAMP = """
+vec3 shade_ramp(float place) {
+    return texture(ramp_image, vec2(place, 0.5)).rgb * ramp_tint.rgb + ramp_floor.rgb;
 }
 """
 _OUTLINE_VERTEX = """
@@ -67,16 +74,18 @@ class ForwardCanvas:
         self._actor, self._geometry, self._styles = actor, geometry, list(styles)
         self._size, self._large, self._supersample = size, size * supersample, supersample
         formulas, self._layers = _shared_layers(styles)
-        self._shader = _surface_shader(formulas)
+        self._plain = _surface_shader(formulas, False)
+        detailed = any(item.surface.detail is not None for item in geometry.runs)
+        self._detailed = _surface_shader(formulas, True) if detailed else None
         # The compiler leaves out what no style looks up, and setting what is not there is an error.
-        self._shaded = any("shade_ramp(" in formula for formula in formulas)
+        self._shaded, self._lit = _uses_ramp(formulas), _uses_light(formulas)
         self._outline_shader = _outline_shader()
         self._drawn = frame("drawn", self._large, ("RGBA16F",) * len(formulas))
 
     def draw(self, pose: Pose, camera: Camera, light: float) -> list[NDArray[np.uint8]]:
         """A (size, size, 4) picture for each style, top row first."""
         batches = self._geometry.batches(pose, [item.indices for item in self._geometry.runs])
-        values = frame_values(camera, pose, light)
+        values = frame_values(camera, pose, light, float(camera.orthographic))
         self._begin()
         with self._drawn.buffer.bind():
             self._drawn.buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
@@ -102,15 +111,21 @@ class ForwardCanvas:
     def _draw_surfaces(
         self, batches: list[gpu.types.GPUBatch], looks: list[Look], values: gpu.types.GPUUniformBuf
     ) -> None:
-        shader = self._shader
-        shader.bind()
-        shader.uniform_block("frame", values)
+        bound: gpu.types.GPUShader | None = None
         for item, batch in zip(self._geometry.runs, batches, strict=True):
             look = looks[item.run.surface]
+            shader = self._detailed if item.detail and self._detailed is not None else self._plain
+            if shader is not bound:
+                shader.bind()
+                shader.uniform_block("frame", values)
+                bound = shader
             set_surface(shader, item, look)
             if self._shaded:
                 shader.uniform_sampler("ramp_image", item.ramp)
                 shader.uniform_float("ramp_tint", (*look.ramp, 0.0))
+                shader.uniform_float("ramp_floor", (*look.floor, 0.0))
+            if item.detail:
+                detail.fill(shader, item, look, self._shaded, self._lit)
             shader.uniform_sampler("sphere_image", item.sphere)
             shader.uniform_float("added_colour", (*look.added, 0.0))
             shader.uniform_float("sphere_tint", (*look.sphere, 0.0))
@@ -130,7 +145,7 @@ class ForwardCanvas:
         shader.uniform_block("frame", values)
         for item, batch in zip(self._geometry.runs, batches, strict=True):
             look = looks[item.run.surface]
-            alpha = look.outline_colour[3] * look.colour[3]
+            alpha = item.surface.outline_alpha(look)
             if look.outline <= 0 or alpha <= 0:
                 continue
             pixels = width * min(look.outline, 2.0) * self._size / 256
@@ -163,19 +178,19 @@ class ForwardCanvas:
         return pictures
 
 
-def _shared_layers(styles: Sequence[Style]) -> tuple[tuple[str, ...], list[int]]:
+def _shared_layers(styles: Sequence[Style]) -> tuple[tuple[Node, ...], list[int]]:
     """The formulas that are drawn, and for each style which of them it shows.
 
     An outline is drawn over a layer when the styles without one have been read from it, so one outlined style can share.
     """
-    formulas: list[str] = []
+    formulas: list[Node] = []
     layers, outlined = [], set()
     for style in styles:
-        fitting = [place for place, formula in enumerate(formulas) if formula == style.glsl]
+        fitting = [place for place, formula in enumerate(formulas) if formula == style.shown]
         if style.outline:
             fitting = [place for place in fitting if place not in outlined]
         if not fitting:
-            formulas.append(style.glsl)
+            formulas.append(style.shown)
             fitting = [len(formulas) - 1]
         layers.append(fitting[0])
         if style.outline:
@@ -183,35 +198,51 @@ def _shared_layers(styles: Sequence[Style]) -> tuple[tuple[str, ...], list[int]]
     return tuple(formulas), layers
 
 
+def _uses_ramp(formulas: Iterable[Node]) -> bool:
+    return any("shade_ramp(" in glsl(formula) for formula in formulas)
+
+
+def _uses_light(formulas: Iterable[Node]) -> bool:
+    return any(mentions(formula, LIGHT) for formula in formulas)
+
+
 @cache
-def _surface_shader(formulas: tuple[str, ...]) -> gpu.types.GPUShader:
-    """Shows what each of the styles' formulas gives, in a layer of its own."""
-    info = surface_info(("VEC3", "world_normal"), ("VEC2", "texture_uv"))
+def _surface_shader(formulas: tuple[Node, ...], detailed: bool) -> gpu.types.GPUShader:
+    """Shows what each of the styles' formulas gives, in a layer of its own; of surfaces with details or without."""
+    between = [("VEC3", "world_normal"), ("VEC2", "texture_uv"), *(detail.BETWEEN if detailed else ())]
+    info = surface_info(*between, detailed=detailed, types=detail.TYPES if detailed else "")
+    shaded, lit = _uses_ramp(formulas), _uses_light(formulas)
     outputs = []
     for index, formula in enumerate(formulas):
         info.fragment_out(index, "VEC4", f"out{index}")
-        outputs.append(f"    out{index} = vec4(min({formula}, vec3(1.0)) * alpha, alpha);")
+        shown = glsl(with_own_light(formula) if detailed else formula)
+        outputs.append(f"    out{index} = vec4(min({shown}, vec3(1.0)) * alpha, alpha);")
+    if detailed:
+        detail.declare(info)
     source = f"""
-vec3 shade_ramp(float place) {{ return texture(ramp_image, vec2(place, 0.5)).rgb * ramp_tint.rgb; }}
+{detail.FRAGMENT if detailed else _PLAIN_RAMP}
 vec3 own_colour(vec3 texel, vec3 normal) {{
     vec3 colour = colour_alpha.rgb;
     vec3 added = added_colour.rgb;
     if (options.y < 0.5) {{ return {glsl(own_colour(SphereBlend.NONE))}; }}
     vec2 place = (mat3(frame.view) * normal).xy * 0.5 + 0.5;
+    {"place = mix(place, second_place, detail.second.w);" if detailed else ""}
     vec3 sphere = texture(sphere_image, place).rgb * sphere_tint.rgb;
     return options.y < 1.5 ? {glsl(own_colour(SphereBlend.MULTIPLY))} : {glsl(own_colour(SphereBlend.ADD))};
 }}
 void main() {{
-    vec4 texel = texel_here();
+    vec4 texel = texel_here(){" * tint_here" if detailed else ""};
     float alpha = alpha_here(texel.a, {LEAST_ALPHA});
     vec3 normal = normal_here();
     vec3 base = own_colour(texel.rgb, normal);
     float facing = dot(normal, vec3(0.0, -1.0, 0.0));
     float light = frame.constants.x;
+{detail.terms(shaded, lit) if detailed else ""}
 {"\n".join(outputs)}
 }}
 """
-    return create_shader(info, VERTEX_SOURCE + _SURFACE_VERTEX, FRAGMENT_SOURCE + source)
+    vertex = _SURFACE_VERTEX.replace("DETAIL", detail.VERTEX if detailed else "")
+    return create_shader(info, VERTEX_SOURCE + vertex, FRAGMENT_SOURCE + source)
 
 
 @cache

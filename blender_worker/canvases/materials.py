@@ -11,19 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
+from blender_worker.canvases.detail_nodes import DetailNodes, looked_up
 from blender_worker.canvases.nodes import NodeWriter, Value, ramp_image
 from blender_worker.character.actor import Actor
 from blender_worker.character.morphs import PaintEffect
 from blender_worker.character.ramps import Ramp
-from blender_worker.character.surface import Look, Surface
+from blender_worker.character.surface import Look, Map, Surface
 from blender_worker.character.textures import Texture
 from farm.colour import premultiplied
 from farm.styles.expression import minimum
 from farm.styles.style import BASE, FACING, LIGHT, Style
-from farm.styles.surface import ADDED, COLOUR, SPHERE, TEXEL, SphereBlend, own_colour
+from farm.styles.surface import ADDED, COLOUR, SPHERE, TEXEL, SphereBlend, own_colour, with_own_light
 
-NORMAL, PLACE = "turned_normal", "place"
-"""Attributes of the meshes: the surface's normal, and its texture coordinates."""
+NORMAL, TINT = "turned_normal", "tint"
+"""Attributes of the meshes: the surface's normal, and its vertices' colours."""
 _LEAST_ALPHA = 0.004
 """What is more transparent than this is not drawn."""
 _LIGHT, _STYLE, _RIGHT, _UP = "facefarm_light", "facefarm_style", "facefarm_right", "facefarm_up"
@@ -116,22 +117,28 @@ class _Emitter:
         self.writer = NodeWriter(tree)
         self._look: Look | None = None
         self._alpha = self.writer.number_knob()
-        self.texel, texel_alpha = self._texel(materials, surface.texture)
+        self.texel, texel_alpha = self._texel(materials, surface)
         self._seen = self._visibility(surface, fades, texel_alpha)
         materials.soft |= texel_alpha is not None and surface.cutoff is None and not surface.opaque
 
-    def _texel(self, materials: PuppetMaterials, texture: Texture | None) -> tuple[Value, Value | None]:
-        """The texture's colour with straight alpha, and its alpha if any of it is transparent."""
-        if texture is None:
-            return (1.0, 1.0, 1.0), None
+    def _texel(self, materials: PuppetMaterials, surface: Surface) -> tuple[Value, Value | None]:
+        """The base's colour with straight alpha, and its alpha if any of it is transparent."""
         writer = self.writer
-        place = writer.add("ShaderNodeAttribute", attribute_name=PLACE).outputs["Vector"]
-        colour, alpha = writer.texture(materials.image(texture), place, "REPEAT")
-        if not (texture.pixels[..., 3] < 255).any():
-            return colour, None
-        return writer.operate(
-            "DIVIDE", True, colour, writer.spread(writer.operate("MAXIMUM", False, alpha, 1e-6))
-        ), alpha
+        colour: Value = (1.0, 1.0, 1.0)
+        alpha: Value | None = None
+        if surface.base is not None:
+            colour, alpha = looked_up(writer, materials.image(surface.base.texture, surface.base.solid), surface.base)
+            if surface.base.solid or not (surface.base.texture.pixels[..., 3] < 255).any():
+                alpha = None
+            else:
+                whole = writer.spread(writer.operate("MAXIMUM", False, alpha, 1e-6))
+                colour = writer.operate("DIVIDE", True, colour, whole)
+        if surface.detail is None or not surface.detail.coloured:
+            return colour, alpha
+        tint = writer.add("ShaderNodeAttribute", attribute_name=TINT)
+        share = tint.outputs["Alpha"]
+        alpha = share if alpha is None else writer.operate("MULTIPLY", False, alpha, share)
+        return writer.operate("MULTIPLY", True, colour, tint.outputs["Color"]), alpha
 
     def _visibility(self, surface: Surface, fades: bool, texel_alpha: Value | None) -> Value | None:
         """The share of the surface that is seen; None for all of it."""
@@ -164,8 +171,8 @@ class _SurfaceMaterial(_Emitter):
         super().__init__(materials, surface, fades)
         self.material.use_backface_culling = not surface.double_sided
         writer = self.writer
-        self._colour, self._added, self._sphere, self._ramp = (writer.colour_knob() for _ in range(4))
-        writer.ramp = materials.ramp(surface.ramp), self._ramp
+        self._colour, self._added, self._sphere, self._ramp, self._floor = (writer.colour_knob() for _ in range(5))
+        writer.ramp = materials.ramp(surface.ramp), self._ramp, self._floor
         normal = self._normal(surface.double_sided)
         writer.terms = {
             TEXEL.name: self.texel,
@@ -177,8 +184,12 @@ class _SurfaceMaterial(_Emitter):
         if surface.sphere_blend is not SphereBlend.NONE and surface.sphere is not None:
             writer.terms[SPHERE.name] = self._sphere_colour(materials, surface.sphere, normal)
         writer.terms[BASE.name] = writer.write(own_colour(surface.sphere_blend))
+        formulas = materials.formulas
+        self._detail = DetailNodes(writer, surface, materials.image, normal) if surface.detail is not None else None
+        if self._detail is not None:
+            formulas = [with_own_light(formula) for formula in formulas]
         # The style's number is compared with 0.5, 1.5, ...: from there on the next formula counts.
-        chosen, *others = (writer.write(minimum(formula, 1.0)) for formula in materials.formulas)
+        chosen, *others = (writer.write(minimum(formula, 1.0)) for formula in formulas)
         for number, other in enumerate(others):
             later = writer.operate("GREATER_THAN", False, _of_scene(writer, _STYLE, "Fac"), number + 0.5)
             chosen = writer.mix(True, chosen, other, later)
@@ -205,13 +216,16 @@ class _SurfaceMaterial(_Emitter):
         back = writer.add("ShaderNodeNewGeometry").outputs["Backfacing"]
         return writer.mix(True, normal, writer.operate("MULTIPLY", True, normal, (-1.0, -1.0, -1.0)), back)
 
-    def _sphere_colour(self, materials: PuppetMaterials, sphere: Texture, normal: Value) -> Value:
+    def _sphere_colour(self, materials: PuppetMaterials, sphere: Map, normal: Value) -> Value:
         """The sphere map is a photograph of a mirror ball: it is looked up where the normal points in the picture."""
         writer = self.writer
+        image = materials.image(sphere.texture, opaque=True)
+        if sphere.second:
+            return writer.operate("MULTIPLY", True, looked_up(writer, image, sphere)[0], self._sphere)
         across, upwards = (writer.dot(normal, _of_scene(writer, name, "Vector")) for name in (_RIGHT, _UP))
         flat = writer.add("ShaderNodeCombineXYZ", (across, upwards, 0.0)).outputs["Vector"]
         place = writer.operate("MULTIPLY_ADD", True, flat, (0.5, 0.5, 0.0), (0.5, 0.5, 0.0))
-        colour, _ = writer.texture(materials.image(sphere, opaque=True), place, "EXTEND")
+        colour, _ = writer.texture(image, place, "EXTEND")
         return writer.operate("MULTIPLY", True, colour, self._sphere)
 
     def _turn_knobs(self, look: Look) -> None:
@@ -220,6 +234,9 @@ class _SurfaceMaterial(_Emitter):
         self._added.default_value = (*look.added, 1.0)
         self._sphere.default_value = (*look.sphere, 1.0)
         self._ramp.default_value = (*look.ramp, 1.0)
+        self._floor.default_value = (*look.floor, 1.0)
+        if self._detail is not None:
+            self._detail.set_look(look)
 
 
 class _OutlineMaterial(_Emitter):
@@ -228,6 +245,7 @@ class _OutlineMaterial(_Emitter):
     def __init__(self, materials: PuppetMaterials, surface: Surface, fades: bool) -> None:
         super().__init__(materials, surface, fades)
         self.material.use_backface_culling = True
+        self._surface = surface
         self._colour = self.writer.colour_knob()
         self.finish(self._colour)
 
@@ -243,7 +261,7 @@ class _OutlineMaterial(_Emitter):
         return seen
 
     def _turn_knobs(self, look: Look) -> None:
-        self._alpha.default_value = look.outline_colour[3] * look.colour[3]
+        self._alpha.default_value = self._surface.outline_alpha(look)
         self._colour.default_value = (*look.outline_colour[:3], 1.0)
 
 

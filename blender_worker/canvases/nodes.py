@@ -47,8 +47,8 @@ class NodeWriter:
     def __init__(self, tree: bpy.types.NodeTree) -> None:
         self.terms: dict[str, Value] = {}
         """The values of the formulas' terms, by name."""
-        self.ramp: tuple[bpy.types.Image, Value] | None = None
-        """The surface's shade ramp and the tint that it is multiplied with."""
+        self.ramp: tuple[bpy.types.Image, Value, Value] | None = None
+        """The surface's shade ramp, what it is multiplied with, and what is added to it then."""
         self._tree = tree
         self._written: dict[Node, Value] = {}
 
@@ -107,10 +107,10 @@ class NodeWriter:
     def _look_up(self, place: Value) -> bpy.types.NodeSocket:
         if self.ramp is None:
             raise ValueError("the formula asks for a shade ramp, and there is none")
-        image, tint = self.ramp
+        image, tint, floor = self.ramp
         point = self.add("ShaderNodeCombineXYZ", (place, 0.5, 0.0)).outputs["Vector"]
         colour, _ = self.texture(image, point, "EXTEND", "Closest")
-        return self.operate("MULTIPLY", True, colour, tint)
+        return self.operate("MULTIPLY_ADD", True, colour, tint, floor)
 
     def colour_knob(self) -> bpy.types.NodeSocket:
         """A colour whose `default_value` may be changed at any time."""

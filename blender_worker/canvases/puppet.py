@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
-from blender_worker.canvases.materials import NORMAL, PLACE, PuppetMaterials, set_scene
+from blender_worker.canvases.detail_nodes import PLACE, SECOND_PLACE
+from blender_worker.canvases.materials import NORMAL, TINT, PuppetMaterials, set_scene
 from blender_worker.character.actor import Actor, Pose, Vertices
 from blender_worker.character.turns import Turn
 from farm.styles.style import Style
@@ -90,6 +91,11 @@ class Puppet:
             uvs = self._actor.vertices.uvs if pose.uvs is None else pose.uvs
             for sheet in sheets:
                 _fill(sheet.mesh, PLACE, uvs[sheet.vertices])
+        if pose.second_uvs is not None or (self._pose is not None and self._pose.second_uvs is not None):
+            second = self._actor.vertices.second_uvs if pose.second_uvs is None else pose.second_uvs
+            assert second is not None
+            for sheet in sheets:
+                _fill(sheet.mesh, SECOND_PLACE, second[sheet.vertices])
         self._pose, self._camera = pose, camera
         for sheet in self._sheets:
             self._place(sheet, pose.positions[sheet.vertices])
@@ -118,7 +124,8 @@ class Puppet:
         """An outline that is `width` pixels of a picture of 256 wide, times what the look says."""
         assert self._pose is not None
         look = self._pose.looks[hull.surface]
-        if width > 0 and look.outline > 0 and look.outline_colour[3] * look.colour[3] > 0:
+        alpha = self._actor.surfaces[hull.surface].outline_alpha(look)
+        if width > 0 and look.outline > 0 and alpha > 0:
             self._place(hull.sheet, self._pushed_out(hull.sheet, width * min(look.outline, _THICKEST) * 2 / 256))
             hull.folded = False
         elif not hull.folded:
@@ -153,6 +160,12 @@ class Puppet:
         mesh.attributes.new(NORMAL, "FLOAT_VECTOR", "POINT")
         mesh.attributes.new(PLACE, "FLOAT2", "POINT")
         _fill(mesh, PLACE, self._actor.vertices.uvs[vertices])
+        if (places := self._actor.vertices.second_uvs) is not None:
+            mesh.attributes.new(SECOND_PLACE, "FLOAT2", "POINT")
+            _fill(mesh, SECOND_PLACE, places[vertices])
+        if (tints := self._actor.vertices.colours) is not None:
+            mesh.attributes.new(TINT, "FLOAT_COLOR", "POINT")
+            mesh.attributes[TINT].data.foreach_set("color", np.ascontiguousarray(tints[vertices]).ravel())
         mesh.materials.append(material)
         mesh.update(calc_edges=False)
         self.scene.collection.objects.link(bpy.data.objects.new(material.name, mesh))

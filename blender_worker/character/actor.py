@@ -44,6 +44,10 @@ class Vertices:
     """(n,) factor on the outline's width."""
     bones: NDArray[np.int32]
     """(n,) index in `Actor.bones` of the bone that has the largest share of each vertex; -1 for none."""
+    second_uvs: NDArray[np.float32] | None = None
+    """(n, 2) where maps are looked up that the base's coordinates do not fit; None where there is no such map."""
+    colours: NDArray[np.float32] | None = None
+    """(n, 4) linear light, straight alpha; None where all are white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Pose:
     """One for each surface."""
     turn: Turn
     """The head's rotation about world axes: normals follow it by their vertex's `turns`."""
+    second_uvs: NDArray[np.float32] | None = None
+    """(n, 2) as `Vertices.second_uvs`, or None where they are those at rest."""
 
 
 @dataclass
@@ -122,13 +128,16 @@ class Actor:
         for shape, strength in combined.shapes:
             positions[shape.vertices] += shape.offsets * np.float32(strength)
         self.skin.take(positions, self.skeleton.pose(combined.bones, turn))
-        return Pose(positions, self._uvs(combined), self._looks(combined), turn)
+        uvs, second = self._uvs(combined, False), self._uvs(combined, True)
+        return Pose(positions, uvs, self._looks(combined), turn, second)
 
-    def _uvs(self, combined: Combined) -> NDArray[np.float32] | None:
-        if not combined.uvs:
+    def _uvs(self, combined: Combined, second: bool) -> NDArray[np.float32] | None:
+        effects = [(effect, strength) for effect, strength in combined.uvs if effect.second == second]
+        rest = self.vertices.second_uvs if second else self.vertices.uvs
+        if not effects or rest is None:
             return None
-        uvs = self.vertices.uvs.copy()
-        for effect, strength in combined.uvs:
+        uvs = rest.copy()
+        for effect, strength in effects:
             uvs[effect.vertices] += effect.offsets * np.float32(strength)
         return uvs
 

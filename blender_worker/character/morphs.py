@@ -39,6 +39,8 @@ class UVEffect:
 
     vertices: NDArray[np.int32]
     offsets: NDArray[np.float32]
+    second: bool = False
+    """Whether it moves `Vertices.second_uvs`."""
 
 
 @dataclass(frozen=True, slots=True)

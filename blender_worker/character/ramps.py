@@ -12,15 +12,32 @@ from farm.colour import linear_of
 RAMP_SIZE = 256
 type Ramp = NDArray[np.float32]
 
-_SHADE = (0.62, 0.56, 0.66)
-"""Linear light: the tone of a shade whose surface brings none."""
-_SOFTNESS = 0.01
-"""Half the width of the edge in the ramp, where the surface says nothing."""
+_HARD = 0.01
+"""Half the width in the ramp of an edge that is to look hard."""
+_SHARED_TOONS: tuple[tuple[tuple[int, int, int], float, float], ...] = (
+    ((205, 205, 205), 0.5 - _HARD, 0.5 + _HARD),
+    ((245, 225, 225), 0.5 - _HARD, 0.5 + _HARD),
+    ((155, 155, 155), 0.5 - _HARD, 0.5 + _HARD),
+    ((248, 239, 235), 0.5 - _HARD, 0.5 + _HARD),
+    ((255, 228, 212), 0.3, 0.7),
+    ((255, 238, 130), 0.25, 0.75),
+    *(((255, 255, 255), 0.0, 1.0),) * 4,
+)
+"""MikuMikuDance's own ramps toon01.bmp to toon10.bmp, as people describe them: the shade (sRGB bytes), and where it begins
+to fade into the light and has done so. Hard grey for things, a hard pale pink for skin, hard dark grey, a hard pale cream,
+soft flesh, soft yellow; the last four are white. They are drawn here, not copied."""
 
 
-def two_tone(shade: tuple[float, float, float] = _SHADE) -> Ramp:
-    """`shade` in the dark half, white in the lit one, and a narrow soft edge."""
-    return between(shade, 0.5 - _SOFTNESS, 0.5 + _SOFTNESS)
+def flat() -> Ramp:
+    """White throughout: of a surface without a ramp, of which no shade is seen."""
+    return np.ones((RAMP_SIZE, 3), np.float32)
+
+
+def shared_toon(number: int) -> Ramp:
+    """One of the ten ramps that MikuMikuDance brings along, 0 for toon01.bmp to 9 for toon10.bmp."""
+    shade, low, high = _SHARED_TOONS[number]
+    red, green, blue = linear_of(np.array(shade, np.float32) / np.float32(255)).tolist()
+    return between((red, green, blue), low, high)
 
 
 def between(shade: tuple[float, float, float], low: float, high: float) -> Ramp:

@@ -1,14 +1,19 @@
 """How a material is drawn, and the part of that which morphs can change."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.character.ramps import Ramp, two_tone
+from blender_worker.character.ramps import Ramp, flat
 from blender_worker.character.textures import Texture
+from farm.models.materials import Wrap
 from farm.styles.surface import SphereBlend
+
+_BLACK = (0.0, 0.0, 0.0)
+_WHITE = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +27,18 @@ class Look:
     outline: float
     """Width of the outline relative to the style's own; 0 draws none."""
     outline_colour: tuple[float, float, float, float]
-    sphere: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    sphere: tuple[float, float, float] = _WHITE
     """Multiplied with the sphere map."""
-    ramp: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    ramp: tuple[float, float, float] = _WHITE
     """Multiplied with the shade ramp."""
+    floor: tuple[float, float, float] = _BLACK
+    """Added to the shade ramp after that."""
+    emission: tuple[float, float, float] = _BLACK
+    """Multiplied with the emission's map; may be over 1. This and what follows shows where the surface has details."""
+    shade: tuple[float, float, float] = _BLACK
+    """Multiplied with the shade's map: what the surface shows in full shade."""
+    rim: tuple[float, float, float] = _BLACK
+    matcap: tuple[float, float, float] = _BLACK
 
 
 class Paint(Protocol):
@@ -40,21 +53,89 @@ class Paint(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Map:
+    """A texture in one role of a surface."""
+
+    texture: Texture
+    wrap: tuple[Wrap, Wrap] = (Wrap.REPEAT, Wrap.REPEAT)
+    """Along u and v."""
+    smooth: bool = True
+    """False shows the nearest texel."""
+    second: bool = False
+    """Whether it is looked up at the vertices' second texture coordinates."""
+    solid: bool = False
+    """Whether its alpha is ignored."""
+
+    def texels(self, factor: float) -> NDArray[np.uint8]:
+        """(h, w, 4) its pixels with both sides divided by `factor`; its alpha is 255 where it is ignored."""
+        if not self.solid:
+            return self.texture.shrunk(factor)
+        pixels = self.texture.pixels.copy()
+        pixels[..., 3] = 255
+        return Texture(self.texture.name, pixels).shrunk(factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What few surfaces have: those that have none of it are drawn by a simpler shader."""
+
+    coloured: bool = False
+    """Whether the vertices' colours are multiplied with the texture."""
+    emission: Map | None = None
+    shade: Map | None = None
+    own_shade: bool = False
+    """Whether its shade is `Look.shade` and the map `shade`, where others take their own colour times the ramp."""
+    rim: Map | None = None
+    rim_lift: float = 0.0
+    rim_power: float = 1.0
+    rim_mix: float = 1.0
+    matcap: Map | None = None
+    """Looked up by the normal, as VRMC_materials_mtoon says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Surface:
     """How one material is drawn."""
 
     name: str
     paint: Paint
-    texture: Texture | None
+    base: Map | None
+    """Its own picture."""
     double_sided: bool
     cutoff: float | None = None
     """Texels with less alpha are cut out and the rest is opaque (glTF MASK); None blends."""
     opaque: bool = False
     """Alpha is ignored (glTF OPAQUE)."""
-    ramp: Ramp = field(default_factory=two_tone)
-    sphere: Texture | None = None
-    """Looked up by the normal in the camera's axes; alpha is ignored."""
+    writes_depth: bool = True
+    """Whether it hides what is drawn later behind it."""
+    ramp: Ramp = field(default_factory=flat)
+    sphere: Map | None = None
+    """Looked up by the normal in the camera's axes, or, if it is `second`, as a texture; alpha is ignored."""
     sphere_blend: SphereBlend = SphereBlend.NONE
     """How the sphere map acts; NONE where there is no sphere map."""
     absent: str = ""
     """The name of the texture that the file names and that is not there, or cannot be read."""
+    detail: Detail | None = None
+
+    @property
+    def texture(self) -> Texture | None:
+        """The base map's texture."""
+        return self.base.texture if self.base is not None else None
+
+    @property
+    def placed(self) -> Iterator[Map]:
+        """The maps that are looked up at texture coordinates."""
+        sphere = self.sphere if self.sphere is not None and self.sphere.second else None
+        detail = self.detail or Detail()
+        return (one for one in (self.base, sphere, detail.emission, detail.shade, detail.rim) if one is not None)
+
+    @property
+    def balls(self) -> Iterator[Map]:
+        """The maps that are looked up by the normal: pictures of a ball."""
+        sphere = self.sphere if self.sphere is not None and not self.sphere.second else None
+        matcap = self.detail.matcap if self.detail is not None else None
+        return (one for one in (sphere, matcap) if one is not None)
+
+    def outline_alpha(self, look: Look) -> float:
+        """The share of the outline's colour that is seen where the texture is solid, in [0, 1]."""
+        return look.outline_colour[3] * (1.0 if self.opaque else look.colour[3])

@@ -57,3 +57,47 @@ def turn_of(matrix: NDArray[np.float64]) -> Turn:
         raise ValueError("a turn by half a circle has no one axis here")
     x, y, z = matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]
     return unit(float(x) / (4 * w), float(y) / (4 * w), float(z) / (4 * w), w)
+
+
+def quaternions(matrices: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n, 4) unit quaternions x, y, z, w of (n, 3, 3) rotations, half circles among them."""
+    m = np.asarray(matrices, np.float64)
+    x, y, z = m[:, 0, 0], m[:, 1, 1], m[:, 2, 2]
+    # Four times the products of the parts with each other; the row of the largest part is the safest to divide.
+    squares = np.stack([1 + x - y - z, 1 - x + y - z, 1 - x - y + z, 1 + x + y + z], axis=1)
+    xy, xz, yz = m[:, 0, 1] + m[:, 1, 0], m[:, 0, 2] + m[:, 2, 0], m[:, 1, 2] + m[:, 2, 1]
+    xw, yw, zw = m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]
+    products = np.stack(
+        [
+            np.stack([squares[:, 0], xy, xz, xw], axis=1),
+            np.stack([xy, squares[:, 1], yz, yw], axis=1),
+            np.stack([xz, yz, squares[:, 2], zw], axis=1),
+            np.stack([xw, yw, zw, squares[:, 3]], axis=1),
+        ],
+        axis=1,
+    )
+    chosen = products[np.arange(len(m)), squares.argmax(axis=1)]
+    return np.asarray(chosen / np.linalg.norm(chosen, axis=1, keepdims=True), np.float64)
+
+
+def between_turns(
+    first: NDArray[np.float64], second: NDArray[np.float64], shares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n, 4) `first` where (n,) `shares` are 0, `second` where they are 1, the short way round at an even pace (slerp)."""
+    cosine = (first * second).sum(axis=1)
+    near = np.where(cosine < 0, -1.0, 1.0)[:, None] * second
+    angle = np.arccos(np.abs(cosine).clip(0, 1))
+    sine = np.sin(angle)
+    even = sine < _TINY  # so near that a straight line does
+    whole = np.where(even, 1.0, sine)
+    a = np.where(even, 1 - shares, np.sin((1 - shares) * angle) / whole)
+    b = np.where(even, shares, np.sin(shares * angle) / whole)
+    mixed = a[:, None] * first + b[:, None] * near
+    return np.asarray(mixed / np.linalg.norm(mixed, axis=1, keepdims=True), np.float64)
+
+
+def turned(vectors: NDArray[np.floating], turns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 3) `vectors`, each turned by its one of (n, 4) `turns`."""
+    axes = turns[:, :3]
+    once = np.cross(axes, vectors) + turns[:, 3:] * vectors
+    return np.asarray(vectors + 2 * np.cross(axes, once), np.float64)

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from blender_worker.camera import Camera
 from blender_worker.character.actor import Actor, Pose, Run
 from blender_worker.character.ramps import Ramp
-from blender_worker.character.surface import Surface
-from blender_worker.character.textures import Texture
+from blender_worker.character.surface import Map, Surface
 from blender_worker.gpu.textures import reduced, texel_density, upload, upload_ramp
 
 _MARGIN = 0.05
@@ -30,6 +29,8 @@ class DrawRun:
     texture: gpu.types.GPUTexture
     ramp: gpu.types.GPUTexture
     sphere: gpu.types.GPUTexture
+    detail: dict[str, gpu.types.GPUTexture]
+    """The textures of the surface's details, by the names of `Detail`; empty where it has no details."""
     cutoff: float
     """Alpha under which a texel is cut out and over which it is opaque; -1 blends."""
 
@@ -48,24 +49,26 @@ class Geometry:
         self._textures = self._upload_textures(camera, size)
         self._ramps: dict[bytes, gpu.types.GPUTexture] = {}
         self._fixed = self._upload_fixed(actor.vertices.uvs)
+        detailed = any(surface.detail is not None for surface in actor.surfaces)
+        self._detail = self._upload_detail(actor.vertices.second_uvs) if detailed else None
         self.runs = [self._upload_run(run) for run in actor.runs]
-        self._loaded: tuple[Pose, gpu.types.GPUVertBuf, gpu.types.GPUVertBuf] | None = None
+        self._loaded: tuple[Pose, list[gpu.types.GPUVertBuf]] | None = None
 
-    def _upload_textures(self, camera: Camera, size: int) -> dict[Texture, gpu.types.GPUTexture]:
+    def _upload_textures(self, camera: Camera, size: int) -> dict[Map, gpu.types.GPUTexture]:
         actor = self._actor
         screen = camera.project(actor.rest.positions, size)
-        densities: dict[Texture, list[NDArray[np.float64]]] = {}
+        densities: dict[Map, list[NDArray[np.float64]]] = {}
         for run in actor.runs:
-            texture = actor.surfaces[run.surface].texture
-            if texture is not None:
-                found = texel_density(run.triangles, texture, actor.vertices.uvs, screen, size)
-                densities.setdefault(texture, []).append(found)
-        uploaded = {texture: upload(reduced(texture, found)) for texture, found in densities.items()}
+            for one in actor.surfaces[run.surface].placed:
+                second = actor.vertices.second_uvs if one.second else None
+                uvs = actor.vertices.uvs if second is None else second
+                found = texel_density(run.triangles, one.texture, uvs, screen, size)
+                densities.setdefault(one, []).append(found)
+        uploaded = {one: upload(reduced(one, found), one.wrap, one.smooth) for one, found in densities.items()}
         for surface in actor.surfaces:
-            if surface.sphere is not None and surface.sphere not in uploaded:
-                pixels = surface.sphere.shrunk(max(surface.sphere.pixels.shape) / size).copy()
-                pixels[..., 3] = 255
-                uploaded[surface.sphere] = upload(pixels)
+            for ball in surface.balls:
+                if ball not in uploaded:
+                    uploaded[ball] = upload(ball.texels(max(ball.texture.pixels.shape) / size), ball.wrap, ball.smooth)
         return uploaded
 
     def _upload_fixed(self, uvs: NDArray[np.float32]) -> gpu.types.GPUVertBuf:
@@ -82,6 +85,17 @@ class Geometry:
             buffer.attr_fill(name, np.ascontiguousarray(values, np.float32))
         return buffer
 
+    def _upload_detail(self, second_uvs: NDArray[np.float32] | None) -> gpu.types.GPUVertBuf:
+        """What the vertices of surfaces with details have besides: white, and no coordinates, where there is none of it."""
+        vertices = self._actor.vertices
+        count = len(vertices.positions)
+        buffer = gpu.types.GPUVertBuf(_format(("tint", 4), ("second_uv", 2)), count)
+        tints = np.ones((count, 4), np.float32) if vertices.colours is None else vertices.colours
+        buffer.attr_fill("tint", np.ascontiguousarray(tints, np.float32))
+        places = np.zeros((count, 2), np.float32) if second_uvs is None else second_uvs
+        buffer.attr_fill("second_uv", np.ascontiguousarray(places, np.float32))
+        return buffer
+
     def _upload_run(self, run: Run) -> DrawRun:
         surface = self._actor.surfaces[run.surface]
         kept = np.ones(len(run.triangles), bool)
@@ -92,11 +106,22 @@ class Geometry:
             kept=kept,
             surface=surface,
             indices=gpu.types.GPUIndexBuf(type="TRIS", seq=np.ascontiguousarray(run.triangles[kept])),
-            texture=self._white if surface.texture is None else self._textures[surface.texture],
+            texture=self._texture(surface.base),
             ramp=self._ramp(surface.ramp),
-            sphere=self._white if surface.sphere is None else self._textures[surface.sphere],
+            sphere=self._texture(surface.sphere),
+            detail={}
+            if surface.detail is None
+            else {
+                "emission": self._texture(surface.detail.emission),
+                "shade": self._texture(surface.detail.shade),
+                "rim": self._texture(surface.detail.rim),
+                "matcap": self._texture(surface.detail.matcap),
+            },
             cutoff=0.0 if surface.opaque else -1.0 if surface.cutoff is None else surface.cutoff,
         )
+
+    def _texture(self, one: Map | None) -> gpu.types.GPUTexture:
+        return self._white if one is None else self._textures[one]
 
     def _ramp(self, ramp: Ramp) -> gpu.types.GPUTexture:
         key = ramp.tobytes()
@@ -109,24 +134,28 @@ class Geometry:
     ) -> list[gpu.types.GPUBatch]:
         """Batches that draw the triangles of each of `indices` in `pose`.
 
-        They have the vertex attributes position, normal, uv, turns, outlines, and, with `other`, that pose's positions.
+        They have the vertex attributes position, normal, uv, turns, outlines, where a surface has details also tint and
+        second_uv, and, with `other`, that pose's positions.
         """
-        positions, fixed = self._load(pose)
-        extra = _filled("other", other) if other is not None else None
+        positions, *more = self._load(pose)
+        if other is not None:
+            more.append(_filled("other", other))
         batches = []
         for one in indices:
             batch = gpu.types.GPUBatch(type="TRIS", buf=positions, elem=one)
-            batch.vertbuf_add(fixed)
-            if extra is not None:
-                batch.vertbuf_add(extra)
+            for each in more:
+                batch.vertbuf_add(each)
             batches.append(batch)
         return batches
 
-    def _load(self, pose: Pose) -> tuple[gpu.types.GPUVertBuf, gpu.types.GPUVertBuf]:
+    def _load(self, pose: Pose) -> list[gpu.types.GPUVertBuf]:
         if self._loaded is None or self._loaded[0] is not pose:
-            fixed = self._fixed if pose.uvs is None else self._upload_fixed(pose.uvs)
-            self._loaded = pose, _filled("position", pose), fixed
-        return self._loaded[1:]
+            buffers = [_filled("position", pose), self._fixed if pose.uvs is None else self._upload_fixed(pose.uvs)]
+            if self._detail is not None:
+                moved = pose.second_uvs
+                buffers.append(self._detail if moved is None else self._upload_detail(moved))
+            self._loaded = pose, buffers
+        return self._loaded[1]
 
 
 def outside(actor: Actor, views: Collection[Camera]) -> NDArray[np.bool_]:

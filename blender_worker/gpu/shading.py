@@ -66,7 +66,7 @@ def _frame_buffer() -> gpu.types.GPUUniformBuf:
 def frame_values(camera: Camera, pose: Pose, *constants: float) -> gpu.types.GPUUniformBuf:
     """The values that are the same for everything in a picture, as `surface_info` declares them, until the next call.
 
-    Up to four `constants` are the pass's own; a picture's first one is the light.
+    Up to four `constants` are the pass's own; a picture's are the light, and 1 for a camera without perspective.
     """
     matrices = np.stack([camera.view_projection(), camera.view()]).astype(np.float32).transpose(0, 2, 1)
     rest = np.zeros(8, np.float32)
@@ -77,23 +77,32 @@ def frame_values(camera: Camera, pose: Pose, *constants: float) -> gpu.types.GPU
     return buffer
 
 
-def surface_info(*between: tuple[str, str], other: bool = False) -> gpu.types.GPUShaderCreateInfo:
-    """A shader's interface for surfaces; `between` are the (type, name) pairs handed from vertices to fragments."""
+def surface_info(
+    *between: tuple[str, str], other: bool = False, detailed: bool = False, types: str = ""
+) -> gpu.types.GPUShaderCreateInfo:
+    """A shader's interface for surfaces; `between` are the (type, name) pairs handed from vertices to fragments.
+
+    `other` and `detailed` say which of the attributes of `Geometry.batches` it has besides; `types` declares the
+    structures of its own.
+    """
     info = gpu.types.GPUShaderCreateInfo()
     stage = gpu.types.GPUStageInterfaceInfo("surface_between")
     for kind, name in between:
         stage.smooth(kind, name)
     attributes = [("VEC3", "position"), ("VEC3", "normal"), ("VEC2", "uv"), ("FLOAT", "turns"), ("FLOAT", "outlines")]
-    for slot, (kind, name) in enumerate(attributes + ([("VEC3", "other")] if other else [])):
+    attributes += [("VEC3", "other")] if other else []
+    attributes += [("VEC4", "tint"), ("VEC2", "second_uv")] if detailed else []
+    for slot, (kind, name) in enumerate(attributes):
         info.vertex_in(slot, kind, name)
     info.vertex_out(stage)
-    info.typedef_source(_FRAME_SOURCE)
+    info.typedef_source(_FRAME_SOURCE + types)  # the last call alone would count
     info.uniform_buf(0, "Frame", "frame")
     # 96 bytes together; every graphics card grants 128.
     info.push_constant("VEC4", "colour_alpha")  # the material's
     info.push_constant("VEC4", "added_colour")
     info.push_constant("VEC4", "sphere_tint")
     info.push_constant("VEC4", "ramp_tint")
+    info.push_constant("VEC4", "ramp_floor")
     info.push_constant("VEC4", "options")  # cut-off or -1, sphere blend, outline width, part
     info.sampler(0, "FLOAT_2D", "image")
     info.sampler(1, "FLOAT_2D", "ramp_image")
@@ -102,8 +111,9 @@ def surface_info(*between: tuple[str, str], other: bool = False) -> gpu.types.GP
 
 
 def set_surface(shader: gpu.types.GPUShader, item: DrawRun, look: Look) -> None:
-    """Give `shader` what a run's surface looks like, and set the culling."""
+    """Give `shader` what a run's surface looks like, and set the culling and the writing of depth."""
     gpu.state.face_culling_set("NONE" if item.surface.double_sided else "BACK")
+    gpu.state.depth_mask_set(item.surface.writes_depth)
     shader.uniform_sampler("image", item.texture)
     shader.uniform_float("colour_alpha", look.colour)
 

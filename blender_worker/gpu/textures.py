@@ -11,12 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.character.ramps import RAMP_SIZE, Ramp
+from blender_worker.character.surface import Map
 from blender_worker.character.textures import Texture
 from farm.colour import premultiplied
+from farm.models.materials import Wrap
+
+_EXTEND = {Wrap.REPEAT: "REPEAT", Wrap.MIRROR: "MIRRORED_REPEAT", Wrap.CLAMP: "EXTEND"}
 
 
-def upload(pixels: NDArray[np.uint8]) -> gpu.types.GPUTexture:
-    """(height, width, 4) sRGB pixels, straight alpha, top row first, as a texture that repeats.
+def upload(
+    pixels: NDArray[np.uint8], wrap: tuple[Wrap, Wrap] = (Wrap.REPEAT, Wrap.REPEAT), smooth: bool = True
+) -> gpu.types.GPUTexture:
+    """(height, width, 4) sRGB pixels, straight alpha, top row first, as a texture that goes on like `wrap` along u and v.
 
     They go up with alpha multiplied in (in linear light), so that transparent texels do not colour their neighbours.
     """
@@ -26,8 +32,9 @@ def upload(pixels: NDArray[np.uint8]) -> gpu.types.GPUTexture:
         values = premultiplied(values)
     data = gpu.types.Buffer("FLOAT", values.size, np.ascontiguousarray(values).ravel())
     texture = gpu.types.GPUTexture((width, height), format="SRGB8_A8", data=data)
-    texture.extend_mode("REPEAT")
-    texture.filter_mode(True)
+    texture.extend_mode_x(_EXTEND[wrap[0]])
+    texture.extend_mode_y(_EXTEND[wrap[1]])
+    texture.filter_mode(smooth)
     return texture
 
 
@@ -41,9 +48,9 @@ def upload_ramp(ramp: Ramp) -> gpu.types.GPUTexture:
     return texture
 
 
-def reduced(texture: Texture, densities: Sequence[NDArray[np.float64]]) -> NDArray[np.uint8]:
-    """The texture's pixels, reduced to about one texel for a drawn pixel; `densities` are those of its triangles."""
-    return texture.shrunk(_level_of_detail(np.concatenate(densities)))
+def reduced(one: Map, densities: Sequence[NDArray[np.float64]]) -> NDArray[np.uint8]:
+    """The map's pixels, reduced to about one texel for a drawn pixel; `densities` are those of its triangles."""
+    return one.texels(_level_of_detail(np.concatenate(densities)))
 
 
 def texel_density(

@@ -35,8 +35,8 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
     positions = character.positions @ world.T
     warnings: list[str] = []
     rig = Rig(character, neck, world)
-    uvs = _uvs(character)
-    morphs = take_apart(character, wanted, world, uvs, warnings)
+    uvs, second_uvs = _uvs(character), _second_uvs(character, warnings)
+    morphs = take_apart(character, wanted, world, (uvs, second_uvs), warnings)
     skeleton, skin = rig.bind(morphs.values(), positions)
     heads = [_vector(world @ np.array(bone.position)) for bone in character.bones]
     pictures = Pictures(character, textures, warnings)
@@ -44,12 +44,14 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
         vertices=Vertices(
             positions=positions,
             normals=character.normals @ world.T,
-            uvs=np.ascontiguousarray(uvs * np.array([1, -1], np.float32) + np.array([0, 1], np.float32)),
+            uvs=_from_the_bottom(uvs),
             turns=rig.turns,
             outlines=character.edge_scales,
             bones=rig.owners,
+            second_uvs=_from_the_bottom(second_uvs) if second_uvs is not None else None,
+            colours=gltf_surfaces.colours(character),
         ),
-        surfaces=[_surface(material, pictures) for material in character.materials],
+        surfaces=_surfaces(character, pictures),
         runs=[
             Run(index, _triangles(character, material, world))
             for index, material in enumerate(character.materials)
@@ -74,19 +76,46 @@ def _vector(values: NDArray[np.floating]) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _surface(material: Material, pictures: Pictures) -> Surface:
-    if isinstance(material, GltfMaterial):
-        return gltf_surfaces.surface_of(material, pictures)
-    return mmd_surfaces.surface_of(material, pictures)
+def _surfaces(character: Character, pictures: Pictures) -> list[Surface]:
+    tinted = gltf_surfaces.tinted(character)
+    return [
+        gltf_surfaces.surface_of(character, material, tinted.get(number, set()), pictures)
+        if isinstance(material, GltfMaterial)
+        else mmd_surfaces.surface_of(character, material, pictures)
+        for number, material in enumerate(character.materials)
+    ]
+
+
+def _from_the_bottom(uvs: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(uvs * np.array([1, -1], np.float32) + np.array([0, 1], np.float32))
 
 
 def _uvs(character: Character) -> NDArray[np.float32]:
     """(n, 2) the coordinates at which each vertex' base texture is looked up at rest, v from the top."""
     uvs = character.uvs.copy()
     for material in character.materials:
-        if isinstance(material, GltfMaterial) and material.base is not None:
+        if isinstance(material, GltfMaterial) and (places := gltf_surfaces.placements(material)):
             vertices = gltf_surfaces.vertices_of(character, material)
-            uvs[vertices] = gltf_surfaces.looked_up(character, material.base, vertices)
+            uvs[vertices] = gltf_surfaces.looked_up(character, places[0], vertices)
+    return uvs
+
+
+def _second_uvs(character: Character, warnings: list[str]) -> NDArray[np.float32] | None:
+    """(n, 2) where maps are looked up that the base's coordinates do not fit, v from the top; None without such a map."""
+    if any(mmd_surfaces.has_sub_texture(character, material) for material in character.mmd_materials):
+        assert character.more_uvs is not None
+        return character.more_uvs[0, :, :2].copy()
+    uvs = None
+    for material in character.materials:
+        places = gltf_surfaces.placements(material) if isinstance(material, GltfMaterial) else []
+        if isinstance(material, GltfMaterial) and len(places) > 1:
+            uvs = np.zeros_like(character.uvs) if uvs is None else uvs
+            vertices = gltf_surfaces.vertices_of(character, material)
+            uvs[vertices] = gltf_surfaces.looked_up(character, places[1], vertices)
+        if len(places) > 2:
+            warnings.append(
+                f"Material '{material.name}' places its textures in more than two ways; the others lie as its base does."
+            )
     return uvs
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.character.ramps import from_toon, two_tone
-from blender_worker.character.surface import Look, Surface
+from blender_worker.character.ramps import Ramp, flat, from_toon, shared_toon
+from blender_worker.character.surface import Detail, Look, Map, Surface
 from blender_worker.importers.pictures import Pictures
 from farm.colour import linear_of
-from farm.models.description import MaterialOffset
+from farm.models.description import Character, MaterialOffset
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.styles.surface import SphereBlend
 
@@ -53,19 +53,34 @@ class MmdPaint:
         )
 
 
-def surface_of(material: MmdMaterial, pictures: Pictures) -> Surface:
+def has_sub_texture(character: Character, material: MmdMaterial) -> bool:
+    """Whether the sphere map is a second texture, looked up by the first additional coordinates and multiplied."""
+    return material.sphere_mode is SphereMode.SUB_TEXTURE and character.more_uvs is not None
+
+
+def _ramp(material: MmdMaterial, pictures: Pictures) -> Ramp:
+    """The ramp of the model's own toon texture, or a shared one; without either, no shade is seen."""
+    own = pictures.texture(material.toon)
+    if own is not None:
+        return from_toon(own)
+    return shared_toon(material.shared_toon) if material.shared_toon is not None else flat()
+
+
+def surface_of(character: Character, material: MmdMaterial, pictures: Pictures) -> Surface:
     """The surface of `material`."""
-    # A sphere map in sub-texture mode is looked up by coordinates of its own, which hardly any character has.
-    drawn = material.sphere_mode in (SphereMode.MULTIPLY, SphereMode.ADD)
+    second = has_sub_texture(character, material)
+    drawn = second or material.sphere_mode in (SphereMode.MULTIPLY, SphereMode.ADD)
     sphere = pictures.texture(material.sphere) if drawn else None
-    toon = pictures.texture(material.toon)
+    base = pictures.texture(material.texture)
+    blend = SphereBlend.MULTIPLY if second or material.sphere_mode is SphereMode.MULTIPLY else SphereBlend.ADD
     return Surface(
         name=material.name,
         paint=MmdPaint(material),
-        texture=pictures.texture(material.texture),
+        base=Map(base) if base is not None else None,
         absent=pictures.absent(material.texture),
         double_sided=bool(material.flags & MaterialFlag.DOUBLE_SIDED),
-        ramp=from_toon(toon) if toon is not None else two_tone(),
-        sphere=sphere,
-        sphere_blend=SphereBlend(material.sphere_mode) if sphere is not None else SphereBlend.NONE,
+        ramp=_ramp(material, pictures),
+        sphere=Map(sphere, second=second, solid=True) if sphere is not None else None,
+        sphere_blend=blend if sphere is not None else SphereBlend.NONE,
+        detail=Detail() if sphere is not None and second else None,
     )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from blender_worker.character.morphs import BoneEffect, Effect, Flip, Morph, PaintEffect, ShapeEffect, UVEffect
 from blender_worker.character.turns import unit
-from blender_worker.importers.gltf_surfaces import colour_effect, transform_effect
+from blender_worker.importers.gltf_surfaces import colour_effect, transform_effects
 from blender_worker.importers.mmd_surfaces import MmdPaint
 from farm.models.description import (
     BoneMorph,
@@ -32,12 +32,13 @@ def take_apart(
     character: Character,
     wanted: Sequence[int],
     world: NDArray[np.float32],
-    uvs: NDArray[np.float32],
+    uvs: tuple[NDArray[np.float32], NDArray[np.float32] | None],
     warnings: list[str],
 ) -> dict[int, Morph]:
     """The effects of every wanted source morph, by index.
 
-    `world` (3, 3) leads from the file's axes to the world's, `uvs` (n, 2) are the coordinates at rest, v from the top.
+    `world` (3, 3) leads from the file's axes to the world's, `uvs` are the first and second coordinates (n, 2) at rest, v
+    from the top.
     """
     taker = _Taker(character, world, uvs)
     found = {}
@@ -54,7 +55,12 @@ def take_apart(
 class _Taker:
     """Takes the morphs of one character apart; `steps` counts what that has cost."""
 
-    def __init__(self, character: Character, world: NDArray[np.float32], uvs: NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        character: Character,
+        world: NDArray[np.float32],
+        uvs: tuple[NDArray[np.float32], NDArray[np.float32] | None],
+    ) -> None:
         self._character, self._world, self._uvs = character, world, uvs
         self.steps = 0
 
@@ -93,7 +99,7 @@ class _Taker:
                     result.effects += [(effect, weight) for effect in self._expression_effects(morph)]
                 case BoneMorph():
                     result.effects += [(effect, weight) for effect in self._bone_effects(morph)]
-                case UVMorph(channel=0):
+                case UVMorph(channel=0 | 1) if morph.channel == 0 or self._uvs[1] is not None:
                     result.effects.append((self._uv_effect(morph), weight))
                 case MaterialMorph():
                     result.effects += [(effect, weight) for effect in self._paint_effects(morph)]
@@ -117,7 +123,8 @@ class _Taker:
 
     def _expression_effects(self, morph: Expression) -> Iterator[Effect]:
         found = [colour_effect(self._character, bind) for bind in morph.colours]
-        found += [transform_effect(self._character, bind, self._uvs) for bind in morph.transforms]
+        for bind in morph.transforms:
+            found += transform_effects(self._character, bind, self._uvs)
         return (effect for effect in found if effect is not None)
 
     def _bone_effects(self, morph: BoneMorph) -> Iterator[BoneEffect]:
@@ -134,7 +141,7 @@ class _Taker:
         places, row = np.unique(morph.vertices, return_inverse=True)
         offsets = np.zeros((len(places), 2), np.float32)
         np.add.at(offsets, row, morph.offsets[:, :2] * np.array([1, -1], np.float32))
-        return UVEffect(places.astype(np.int32), offsets)
+        return UVEffect(places.astype(np.int32), offsets, second=morph.channel == 1)
 
     def _paint_effects(self, morph: MaterialMorph) -> Iterator[PaintEffect]:
         for entry in morph.entries:

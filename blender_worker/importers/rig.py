@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.character.morphs import BoneEffect, Morph
-from blender_worker.character.skeleton import Follower, Joint, Skeleton, Skin
+from blender_worker.character.skeleton import Balls, Follower, Joint, Skeleton, Skin
 from farm.models.description import BoneFlag, Character
 from farm.morphs.names import normalise
 
@@ -104,7 +104,18 @@ class Rig:
         joint_of[self._total <= _NOTHING] = -1
         bound = self._character.bound
         anchors = None if bound is None else (bound @ self._world.T).astype(np.float32)
-        return Skeleton(joints, followers, self._neck), Skin(joint_of, shares, positions, anchors)
+        skin = Skin(joint_of, shares, positions, anchors, self._balls(joint_of, shares))
+        return Skeleton(joints, followers, self._neck), skin
+
+    def _balls(self, joint_of: NDArray[np.int32], shares: NDArray[np.float32]) -> Balls | None:
+        """What SDEF moves: only where two joints have a share each do both ways differ."""
+        spherical = self._character.spherical
+        if spherical is None:
+            return None
+        joints, parts = joint_of[spherical.vertices, :2], shares[spherical.vertices, :2]
+        held = np.flatnonzero((joints[:, 0] != joints[:, 1]) & (parts > 0).all(axis=1))
+        points = np.stack([spherical.centres, spherical.firsts, spherical.seconds])[:, held] @ self._world.T
+        return Balls(spherical.vertices[held], joints[held], parts[held], points) if len(held) else None
 
     def _moving(self, moved: set[int]) -> tuple[set[int], list[Follower]]:
         """The neck, the bones that morphs move, and all that follow one of these (付与), directly or not."""

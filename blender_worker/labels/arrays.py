@@ -36,11 +36,12 @@ void main() {
     there = frame.view_projection * vec4(other, 1.0);
     depth = -(frame.view * vec4(position, 1.0)).z;
     gl_Position = here;
+TINT
 }
 """
 _FRAGMENT = """
 void main() {
-    alpha_here(texel_here().a, frame.constants.y);
+    alpha_here(texel_here().a SHARE, frame.constants.y);
     vec3 normal = mat3(frame.view) * normal_here();
     if (length(normal) < 0.5) { normal = vec3(0.0, 0.0, 1.0); }
     float size = frame.constants.z;
@@ -96,20 +97,24 @@ class LabelPass:
         """The labels of the actor in `pose`; `other` is the pose that the flow leads to, seen by the same camera."""
         batches = self._geometry.batches(pose, [indices for _, indices, _ in self._pieces], other)
         values = frame_values(camera, pose, 0.0, least_alpha, float(self._size), self._actor.metres_per_unit)
-        shader = _shader()
         gpu.state.depth_mask_set(True)
         gpu.state.depth_test_set("LESS_EQUAL")
         gpu.state.blend_set("NONE")
         with self._frame.buffer.bind():
             self._frame.buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
             gpu.state.viewport_set(0, 0, self._size, self._size)
-            shader.bind()
-            shader.uniform_block("frame", values)
+            bound: gpu.types.GPUShader | None = None
             for (item, _, part), batch in zip(self._pieces, batches, strict=True):
+                shader = _shader(item.surface.detail is not None and item.surface.detail.coloured)
+                if shader is not bound:
+                    shader.bind()
+                    shader.uniform_block("frame", values)
+                    bound = shader
                 set_surface(shader, item, pose.looks[item.run.surface])
                 shader.uniform_float("options", (item.cutoff, 0.0, 0.0, float(part)))
                 batch.draw(shader)
             arrays = {name.value: self._read(slot, ARRAYS[name]) for slot, name in enumerate(_LAYERS)}
+        gpu.state.depth_mask_set(True)
         gpu.state.depth_test_set("NONE")
         gpu.state.face_culling_set("NONE")
         return Labels(**arrays)
@@ -120,13 +125,16 @@ class LabelPass:
 
 
 @cache
-def _shader() -> gpu.types.GPUShader:
-    info = surface_info(
-        ("VEC3", "world_normal"), ("VEC2", "texture_uv"), ("VEC4", "there"), ("FLOAT", "depth"), other=True
-    )
+def _shader(coloured: bool) -> gpu.types.GPUShader:
+    """For surfaces whose vertices' colours count, or for those without."""
+    between = [("VEC3", "world_normal"), ("VEC2", "texture_uv"), ("VEC4", "there"), ("FLOAT", "depth")]
+    between += [("FLOAT", "share")] if coloured else []
+    info = surface_info(*between, other=True, detailed=coloured)
     for slot, (name, (kind, _)) in enumerate(_LAYERS.items()):
         info.fragment_out(slot, kind, f"out_{name}")
-    return create_shader(info, VERTEX_SOURCE + _VERTEX, FRAGMENT_SOURCE + _FRAGMENT)
+    vertex = _VERTEX.replace("TINT", "    share = tint.a;" if coloured else "")
+    fragment = _FRAGMENT.replace("SHARE", "* share" if coloured else "")
+    return create_shader(info, VERTEX_SOURCE + vertex, FRAGMENT_SOURCE + fragment)
 
 
 def _pieces(

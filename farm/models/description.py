@@ -231,9 +231,26 @@ class Expression:
 
     @property
     def shown(self) -> int:
-        """How many of its effects a picture can show: no style draws rim light or matcaps."""
+        """How many of its effects make it an expression: a change of rim light or matcap alone is none of a face."""
         colours = sum(bind.tint not in (Tint.RIM, Tint.MATCAP) for bind in self.colours)
         return len(self.targets) + colours + len(self.transforms)
+
+
+@dataclass(frozen=True, slots=True)
+class Spherical:
+    """SDEF: vertices that two bones turn about a point between them, so that a bent joint keeps its thickness.
+
+    The two bones are the first two of `Character.bone_indices`. Source: PMX 2.0, weight type 3.
+    """
+
+    vertices: Ints
+    """(s,), each of which stands once."""
+    centres: Floats
+    """(s, 3) the point C."""
+    firsts: Floats
+    """(s, 3) the point R0, of the first bone."""
+    seconds: Floats
+    """(s, 3) the point R1, of the second bone."""
 
 
 type Morph = Expression | VertexMorph | UVMorph | BoneMorph | MaterialMorph | GroupMorph | OtherMorph
@@ -258,7 +275,7 @@ class Character:
     bone_indices: Ints
     """(n, k), k at least 4; -1 where there is no bone."""
     bone_weights: Floats
-    """(n, k); each row sums to 1 unless the file says otherwise. SDEF is kept as its linear weights."""
+    """(n, k); each row sums to 1 unless the file says otherwise. SDEF has its linear weights here, QDEF nothing else."""
     edge_scales: Floats
     """(n,) factor on the material's outline width."""
     triangles: Ints
@@ -283,6 +300,8 @@ class Character:
     bound: Floats | None = None
     """(n, k, 3) where each of a vertex's bones alone would put it at rest; None where they all agree with `positions`, as
     they do when the rest pose is the pose that the skin was bound in. `positions` are the weighted means of these."""
+    spherical: Spherical | None = None
+    """PMX: the vertices that SDEF moves; None without."""
     humanoid: Mapping[str, int] = field(default_factory=dict)
     """VRM: the bone behind each humanoid bone's name ("neck", "head", "leftEye", "jaw", ...). "neck" and "head" are always
     among them in a VRM: where the file has one of them alone, it stands for the other as well."""

@@ -140,6 +140,11 @@ def ramp(place: Node | float) -> Node:
     return Applied(True, Operation.RAMP, (_node(place),))
 
 
+def mentions(node: Node, wanted: Term) -> bool:
+    """Whether the formula asks for the term `wanted`."""
+    return node == wanted or (isinstance(node, Applied) and any(mentions(each, wanted) for each in node.arguments))
+
+
 _SIGNS = {
     Operation.ADD: "+",
     Operation.SUBTRACT: "-",

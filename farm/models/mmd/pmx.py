@@ -1,7 +1,7 @@
 """Reads PMX 2.0 and 2.1 into a `Character`.
 
 Source: PMX 2.0/2.1 specification. Inverse kinematics, physics and soft bodies do not show in a still picture and are
-passed over; SDEF is kept as the linear blend of its two bones.
+passed over. QDEF is kept as the linear blend of its bones.
 """
 
 import numpy as np
@@ -15,6 +15,7 @@ from farm.models.description import (
     Character,
     Inheritance,
     Ints,
+    Spherical,
 )
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.models.mmd.pmx_cursor import SIGNED, UNSIGNED, PmxCursor
@@ -22,6 +23,8 @@ from farm.models.mmd.pmx_morphs import read_morphs
 
 _SMALLEST_VERTEX = 12 + 12 + 8 + 1 + 1 + 4
 _SMALLEST_MATERIAL = 4 + 4 + 16 + 12 + 4 + 12 + 1 + 16 + 4 + 1 + 1 + 1 + 1 + 1 + 4 + 4
+_SDEF = 3
+"""Weight type of a vertex."""
 _SMALLEST_BONE = 4 + 4 + 12 + 1 + 4 + 2 + 1
 
 
@@ -32,7 +35,7 @@ def read_pmx(data: bytes) -> Character:
     """
     r = PmxCursor(data)
     name, name_en, comment, comment_en = r.text(), r.text(), r.text(), r.text()
-    vertices = _read_vertices(r)
+    vertices, spherical = _read_vertices(r)
     triangles = _read_triangles(r, len(vertices["positions"]))
     textures = tuple(r.text() for _ in range(r.count("textures", 4)))
     materials = _read_materials(r, len(textures), len(triangles))
@@ -62,11 +65,13 @@ def read_pmx(data: bytes) -> Character:
         bones=bones,
         morphs=morphs,
         warnings=tuple(r.warnings),
+        more_uvs=vertices.get("more_uvs"),
+        spherical=spherical,
     )
 
 
-def _read_vertices(r: PmxCursor) -> dict[str, NDArray[np.float32]]:
-    """Positions, normals, UVs, bones (as float is enough for no one, so i4), weights and edge scales.
+def _read_vertices(r: PmxCursor) -> tuple[dict[str, NDArray[np.float32]], Spherical | None]:
+    """Positions, normals, UVs, bones (as float is enough for no one, so i4), weights and edge scales; and what SDEF moves.
 
     Records differ in length with their deform type, so one pass finds where each begins, and then every type is read
     as one array.
@@ -103,6 +108,7 @@ def _read_vertices(r: PmxCursor) -> dict[str, NDArray[np.float32]]:
     bones = np.full((count, 4), -1, np.int32)
     weights = np.zeros((count, 4), np.float32)
     edges = np.ones(count, np.float32)
+    spherical = None
     for deform in np.unique(deforms).tolist():
         rows = np.flatnonzero(deforms == deform)
         used = 1 if deform == 0 else 2 if deform in (1, 3) else 4
@@ -114,10 +120,12 @@ def _read_vertices(r: PmxCursor) -> dict[str, NDArray[np.float32]]:
             first = finite(gather(rows, after, 4, "<f4").reshape(-1))
             weights[rows, 0] = first
             weights[rows, 1] = 1.0 - first
+            if deform == _SDEF:
+                spherical = _spherical(rows, gather(rows, after + 4, 36, "<f4").reshape(-1, 3, 3))
         else:
             weights[rows] = gather(rows, after, 16, "<f4").reshape(-1, 4)
         edges[rows] = gather(rows, record_sizes[deform] - 4, 4, "<f4").reshape(-1)
-    return {
+    found: dict[str, NDArray[np.float32]] = {
         "positions": np.ascontiguousarray(fixed[:, :3]),
         "normals": np.ascontiguousarray(fixed[:, 3:6]),
         "uvs": np.ascontiguousarray(fixed[:, 6:8]),
@@ -125,6 +133,22 @@ def _read_vertices(r: PmxCursor) -> dict[str, NDArray[np.float32]]:
         "weights": finite(weights),
         "edges": finite(edges),
     }
+    if r.additional_uvs:
+        layers = finite(gather(every, 32, 16 * r.additional_uvs, "<f4")).reshape(count, r.additional_uvs, 4)
+        if layers.any():  # all zeros were written by a tool that had nothing to say
+            found["more_uvs"] = np.ascontiguousarray(layers.transpose(1, 0, 2))
+    return found, spherical
+
+
+def _spherical(rows: NDArray[np.int64], points: NDArray[np.float32]) -> Spherical | None:
+    """What SDEF moves: (s,) vertices with their (s, 3, 3) points C, R0, R1.
+
+    A record of zeros was written by a tool that knows no SDEF; it stays linear.
+    """
+    points = finite(points)
+    said = points.any(axis=(1, 2))
+    centres, firsts, seconds = (np.ascontiguousarray(points[said, place]) for place in range(3))
+    return Spherical(rows[said].astype(np.int32), centres, firsts, seconds) if said.any() else None
 
 
 def _read_triangles(r: PmxCursor, vertex_count: int) -> Ints:

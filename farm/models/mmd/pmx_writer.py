@@ -139,6 +139,12 @@ def _write_vertices(w: _Writer, character: Character) -> None:
     record["bones"] = character.bone_indices[:, :used]
     record["weights"] = character.bone_weights[:, :weights]
     record["edge"] = character.edge_scales
+    if character.more_uvs is not None:
+        layers = min(len(character.more_uvs), w.layout.additional_uvs)
+        record["more_uv"][:, :layers] = character.more_uvs[:layers].transpose(1, 0, 2)
+    if deform == 3 and (spherical := character.spherical) is not None:
+        points = np.concatenate([spherical.centres, spherical.firsts, spherical.seconds], axis=1)
+        record["sdef"][spherical.vertices] = points
     w.pack("i", count)
     w.parts.append(record.tobytes())
 
