@@ -16,7 +16,7 @@ from blender_worker.anatomy.lips import Lips, opening
 from blender_worker.anatomy.part_names import Hint, hint_of
 from blender_worker.anatomy.rays import Floats, Hits, Indices, Mask
 from blender_worker.character.actor import Actor
-from farm.labels import Part
+from farm.labels import MOUTH, Part
 
 _RIGID = 0.85
 """Share of the neck's rotation that a landmark's vertices take at least."""
@@ -37,6 +37,7 @@ _EYES_ABOVE_MOUTH = np.array([0.0, 0.0, 0.22])
 _UNDERSIDE = 1.5
 """The chin ends where the surface goes back this much faster than down."""
 _SIDES = {"left": (1.0, Part.EYE_LEFT, "leftEye"), "right": (-1.0, Part.EYE_RIGHT, "rightEye")}
+_BROWS = (Part.EYEBROW_LEFT, Part.EYEBROW_RIGHT)
 _IN_FRONT = (Part.BACKGROUND, Part.HAIR, Part.ACCESSORIES)
 
 
@@ -212,7 +213,7 @@ class _Finder:
     def _brow(self, side: str) -> Iterator[tuple[str, Landmark]]:
         sign = _SIDES[side][0]
         figure = self._figure
-        found = self._vertices(Part.EYEBROWS)
+        found = self._vertices(*_BROWS)
         if not len(found):
             found = self._painted_brows()
         found = found[figure.points[found, 0] * sign > 0]
@@ -239,7 +240,7 @@ class _Finder:
         figure, points = self._figure, self._figure.points
         found = self._lips.edge[figure.turns[self._lips.edge] > _RIGID]
         if not len(found):
-            found = self._vertices(Part.MOUTH)
+            found = self._vertices(*MOUTH)
         if len(found) < 3:
             return
         low, high = points[found].min(axis=0), points[found].max(axis=0)
@@ -277,7 +278,7 @@ class _Finder:
         start = mouth[2] if mouth is not None else bottom
         heights = np.arange(start, start - 0.5, -_STEP)
         hits = self._line(x, heights)
-        on_skin = np.isin(self._parts[hits.triangle], (Part.FACE, Part.MOUTH)) & (hits.triangle >= 0)
+        on_skin = np.isin(self._parts[hits.triangle], (Part.FACE, *MOUTH)) & (hits.triangle >= 0)
         depth = np.where(on_skin, hits.depth, _NOWHERE)
         # The chin ends where the surface falls back to the neck, or where something else begins.
         back = np.append(np.diff(depth), 0.0)

@@ -33,13 +33,20 @@ class Lips:
 
     edge: Indices
     """The vertices along the slit; none when the face has no mouth of its own."""
-    triangles: Mask
-    """(m,) the lips and the inside."""
+    lips: Mask
+    """(m,)"""
+    inside: Mask
+    """(m,)"""
+
+
+def opening_target(figure: Figure) -> str:
+    """The target that opens the figure's mouth most; empty when it has none."""
+    return next((target for target in _OPENING if target in figure.targets), "")
 
 
 def opening(figure: Figure) -> Floats:
     """(n, 3) how the widest mouth that the figure has moves each vertex; zero when it has none."""
-    return figure.move(next((target for target in _OPENING if target in figure.targets), ""))
+    return figure.move(opening_target(figure))
 
 
 def find_lips(figure: Figure, face: Mask) -> Lips:
@@ -50,7 +57,7 @@ def find_lips(figure: Figure, face: Mask) -> Lips:
     if face.any() and reach[figure.triangles[face]].max() > _STIRS:
         inside = _bag(figure, face, reach)
         edge = _between(figure, inside, face & ~inside) if inside.any() else _rim(figure, face, reach)
-    return Lips(edge, inside | _along(figure, face & ~inside, edge))
+    return Lips(edge, _along(figure, face & ~inside, edge), inside)
 
 
 def _bag(figure: Figure, face: Mask, reach: Floats) -> Mask:

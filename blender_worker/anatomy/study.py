@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from blender_worker.anatomy.figure import Figure
 from blender_worker.anatomy.landmarks import Landmark, find_landmarks
 from blender_worker.anatomy.lips import find_lips
+from blender_worker.anatomy.openings import settle
 from blender_worker.anatomy.pieces import Pieces
 from blender_worker.character.actor import Actor
 from farm.labels import Part
@@ -35,9 +36,11 @@ def study(actor: Actor, annotation: Mapping[str, int]) -> Anatomy:
         return Anatomy([np.zeros(count, np.uint8) for count in figure.lengths], {}, {})
     pieces = Pieces(actor, figure)
     pieces.decide()
+    settle(pieces)
     parts = pieces.triangle_parts()
     lips = find_lips(figure, (parts == Part.FACE) & pieces.decided_by("face"))
-    parts[lips.triangles] = Part.MOUTH
+    parts[lips.inside] = Part.MOUTH_INSIDE
+    parts[lips.lips] = Part.LIPS
     ends = np.cumsum(figure.lengths)[:-1]
     return Anatomy(
         triangles=np.split(parts, ends),

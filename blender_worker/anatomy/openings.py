@@ -1,0 +1,132 @@
+"""Tells what lies in the openings of eyes and mouth from what is about them, by what a closing lid and an opening mouth show.
+
+An eye's part is what is seen through its opening. Whatever moves with the closing lid and stays in sight all the same is a
+lash, a lid, or a closed eye that comes out instead: it belongs to the face. A mouth's lips are what is seen above and below
+the rest of it while it is open, and of the whole while it is shut.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from blender_worker.anatomy.figure import Figure
+from blender_worker.anatomy.lips import opening_target
+from blender_worker.anatomy.pieces import STIRS, Pieces
+from blender_worker.anatomy.rays import Floats, Indices, Mask, cast
+from farm.labels import Part
+
+_CLOSING = ("eye/closed", "eye/happy")
+_RAYS = 64
+"""Rays in a row over an eye or a mouth."""
+_HIDDEN = 0.5
+"""Share of its area that what lies in an opening may show of itself when that closes."""
+_SHOWS = 0.1
+_MIDDLE = slice(_RAYS * 3 // 8, _RAYS * 5 // 8)
+"""The columns that pass through the middle of a mouth."""
+_MOSTLY = 0.6
+_ABOUT = 0.015
+"""Head heights by which what belongs to an eye may reach beyond what is known of it."""
+_IN_FRONT, _BEHIND = 0.02, 0.05
+"""Head heights before and behind an eye within which something is in it."""
+
+
+def settle(pieces: Pieces) -> None:
+    """Give what the rules for single pieces mistook for eyes, hair or the inside of a mouth its part."""
+    _take_into_eyes(pieces)
+    _give_back_lids(pieces)
+    _tell_lips(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What a grid of rays from the front meets first, as pieces; -1 for nothing. (rows, columns), the lowest row first."""
+
+    rest: Indices
+    changed: Indices
+
+    def areas(self, count: int) -> tuple[Indices, Indices]:
+        """How many rays meet each of `count` pieces, at rest and changed."""
+        rest, changed = (np.bincount(met[met >= 0], minlength=count) for met in (self.rest, self.changed))
+        return rest, changed
+
+
+def _view(pieces: Pieces, chosen: Mask, among: Mask, target: str) -> _View:
+    """The pieces `chosen` (k,) as they are seen among other pieces at rest, and with `target` at full weight."""
+    figure = pieces.figure
+    low, high = pieces.low[chosen].min(axis=0), pieces.high[chosen].max(axis=0)
+    margin = 0.25 * (high - low) + 1e-3
+    x, z = (np.linspace(low[i] - margin[i], high[i] + margin[i], _RAYS) for i in (0, 2))
+    rays = np.stack(np.meshgrid(x, z), -1).reshape(-1, 2)
+    hidden = (among | chosen)[pieces.of_triangle]
+
+    def met(points: Floats, shown: Mask) -> Indices:
+        triangle = cast(points, figure.triangles, rays, hidden & shown).triangle
+        return np.where(triangle >= 0, pieces.of_triangle[triangle], -1).reshape(_RAYS, _RAYS)
+
+    return _View(
+        met(figure.points, figure.shown), met(figure.points + figure.move(target), figure.shown_with(target))
+    )
+
+
+def _skin(pieces: Pieces, figure: Figure, target: str) -> Mask:
+    """(k,) the face itself, and what `target` changes on it: a shade or a fringe that rests there hides no eye here."""
+    face = pieces.part == Part.FACE
+    largest = face & (pieces.triangles == pieces.triangles[face].max(initial=0))
+    return largest | (face & (pieces.share(figure.effect([target]) > STIRS) > 0))
+
+
+def _take_into_eyes(pieces: Pieces) -> None:
+    """What lies wholly in an eye, such as its lights, is of the eye, whatever it was taken for."""
+    free = np.isin(pieces.part, (Part.HAIR, Part.ACCESSORIES)) | ((pieces.part == Part.FACE) & (pieces.rule == "place"))
+    for sign in (1, -1):
+        eye = (pieces.part == Part.EYE_LEFT) & (pieces.centre[:, 0] * sign > 0)
+        if not eye.any():
+            continue
+        low = pieces.low[eye].min(axis=0) - (_ABOUT, _IN_FRONT, _ABOUT)
+        high = pieces.high[eye].max(axis=0) + (_ABOUT, _BEHIND, _ABOUT)
+        within = free & pieces.head & (pieces.low >= low).all(axis=1) & (pieces.high <= high).all(axis=1)
+        pieces.put(within, Part.EYE_LEFT, "eye")
+
+
+def _give_back_lids(pieces: Pieces) -> None:
+    figure = pieces.figure
+    target = next((target for target in _CLOSING if target in figure.targets), None)
+    if target is None:
+        return
+    skin = _skin(pieces, figure, target)
+    changed = pieces.share(figure.effect([target]) > STIRS) > 0.9
+    for sign in (1, -1):
+        eye = (pieces.part == Part.EYE_LEFT) & (pieces.centre[:, 0] * sign > 0)
+        if not eye.any():
+            continue
+        before, after = _view(pieces, eye, skin, target).areas(pieces.count)
+        vanishing = eye & (before > 0) & (after <= _HIDDEN * before)
+        if not vanishing.any():
+            continue
+        stays = (after > _HIDDEN * before) & (after > 0)
+        # A thick lash gets thinner as it comes down: where the eye itself rests, what moves and is still seen is a lash.
+        if (vanishing & ~changed & (before > _SHOWS * before[eye].sum())).any():
+            stays |= after >= _SHOWS * before
+        pieces.put(eye & changed & stays, Part.FACE, "lid")
+
+
+def _tell_lips(pieces: Pieces) -> None:
+    figure = pieces.figure
+    target = opening_target(figure)
+    mouth = pieces.part == Part.MOUTH_INSIDE
+    if not target or not mouth.any():
+        return
+    view = _view(pieces, mouth, _skin(pieces, figure, target), target)
+    before, after = view.areas(pieces.count)
+    if not (mouth & (before <= _SHOWS * after) & (after > 0)).any():
+        return  # nothing comes out behind anything: a mouth that is drawn without lips
+    edges = []
+    for column in view.changed[:, _MIDDLE].T:
+        own = column[(column >= 0) & mouth[column]]
+        if len(own):
+            edges.append((own[0], own[-1]))
+    if not edges:
+        return
+    for edge in np.array(edges).T:
+        often = np.bincount(edge, minlength=pieces.count) > _MOSTLY * len(edges)
+        pieces.put(mouth & often & (before > 0), Part.LIPS, "lips")
