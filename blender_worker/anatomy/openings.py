@@ -24,16 +24,14 @@ _SHOWS = 0.1
 _MIDDLE = slice(_RAYS * 3 // 8, _RAYS * 5 // 8)
 """The columns that pass through the middle of a mouth."""
 _MOSTLY = 0.6
-_ABOUT = 0.015
-"""Head heights by which what belongs to an eye may reach beyond what is known of it."""
 _IN_FRONT, _BEHIND = 0.02, 0.05
 """Head heights before and behind an eye within which something is in it."""
 
 
 def settle(pieces: Pieces) -> None:
     """Give what the rules for single pieces mistook for eyes, hair or the inside of a mouth its part."""
-    _take_into_eyes(pieces)
     _give_back_lids(pieces)
+    _take_into_eyes(pieces)
     _tell_lips(pieces)
 
 
@@ -43,6 +41,10 @@ class _View:
 
     rest: Indices
     changed: Indices
+    x: Floats
+    """(columns,)"""
+    z: Floats
+    """(rows,)"""
 
     def areas(self, count: int) -> tuple[Indices, Indices]:
         """How many rays meet each of `count` pieces, at rest and changed."""
@@ -63,9 +65,8 @@ def _view(pieces: Pieces, chosen: Mask, among: Mask, target: str) -> _View:
         triangle = cast(points, figure.triangles, rays, hidden & shown).triangle
         return np.where(triangle >= 0, pieces.of_triangle[triangle], -1).reshape(_RAYS, _RAYS)
 
-    return _View(
-        met(figure.points, figure.shown), met(figure.points + figure.move(target), figure.shown_with(target))
-    )
+    changed = met(figure.points + figure.move(target), figure.shown_with(target))
+    return _View(met(figure.points, figure.shown), changed, x, z)
 
 
 def _skin(pieces: Pieces, figure: Figure, target: str) -> Mask:
@@ -73,19 +74,6 @@ def _skin(pieces: Pieces, figure: Figure, target: str) -> Mask:
     face = pieces.part == Part.FACE
     largest = face & (pieces.triangles == pieces.triangles[face].max(initial=0))
     return largest | (face & (pieces.share(figure.effect([target]) > STIRS) > 0))
-
-
-def _take_into_eyes(pieces: Pieces) -> None:
-    """What lies wholly in an eye, such as its lights, is of the eye, whatever it was taken for."""
-    free = np.isin(pieces.part, (Part.HAIR, Part.ACCESSORIES)) | ((pieces.part == Part.FACE) & (pieces.rule == "place"))
-    for sign in (1, -1):
-        eye = (pieces.part == Part.EYE_LEFT) & (pieces.centre[:, 0] * sign > 0)
-        if not eye.any():
-            continue
-        low = pieces.low[eye].min(axis=0) - (_ABOUT, _IN_FRONT, _ABOUT)
-        high = pieces.high[eye].max(axis=0) + (_ABOUT, _BEHIND, _ABOUT)
-        within = free & pieces.head & (pieces.low >= low).all(axis=1) & (pieces.high <= high).all(axis=1)
-        pieces.put(within, Part.EYE_LEFT, "eye")
 
 
 def _give_back_lids(pieces: Pieces) -> None:
@@ -108,6 +96,28 @@ def _give_back_lids(pieces: Pieces) -> None:
         if (vanishing & ~changed & (before > _SHOWS * before[eye].sum())).any():
             stays |= after >= _SHOWS * before
         pieces.put(eye & changed & stays, Part.FACE, "lid")
+
+
+def _take_into_eyes(pieces: Pieces) -> None:
+    """What lies wholly in an eye, such as its lights, is of the eye, whatever it was taken for."""
+    free = np.isin(pieces.part, (Part.HAIR, Part.ACCESSORIES)) | ((pieces.part == Part.FACE) & (pieces.rule == "place"))
+    free &= pieces.head
+    for sign in (1, -1):
+        eye = (pieces.part == Part.EYE_LEFT) & (pieces.centre[:, 0] * sign > 0)
+        if not eye.any():
+            continue
+        low, high = pieces.low[eye].min(axis=0), pieces.high[eye].max(axis=0)
+        within = free & (pieces.low[:, 1] >= low[1] - _IN_FRONT) & (pieces.high[:, 1] <= high[1] + _BEHIND)
+        within &= ((pieces.low >= low) & (pieces.high <= high))[:, [0, 2]].all(axis=1)
+        if not within.any():
+            continue
+        # Most of an eye lies behind lids: what counts is how far it is seen.
+        view = _view(pieces, eye, pieces.part == Part.FACE, "")
+        rows, columns = np.nonzero((view.rest >= 0) & eye[view.rest])
+        if len(rows):
+            low, high = (np.array([view.x[edge(columns)], view.z[edge(rows)]]) for edge in (np.min, np.max))
+            within &= (pieces.low[:, [0, 2]] >= low).all(axis=1) & (pieces.high[:, [0, 2]] <= high).all(axis=1)
+            pieces.put(within, Part.EYE_LEFT, "eye")
 
 
 def _tell_lips(pieces: Pieces) -> None:
