@@ -81,9 +81,7 @@ LANDMARKS: dict[str, tuple[Part, ...]] = {
     },
     "iris_left": (Part.EYE_LEFT,),
     "iris_right": (Part.EYE_RIGHT,),
-    **{
-        f"eyebrow_{side}_{place}": (part, Part.FACE) for side, part in _BROWS.items() for place in ("inner", "outer")
-    },
+    **{f"eyebrow_{side}_{place}": (part, Part.FACE) for side, part in _BROWS.items() for place in ("inner", "outer")},
     **{f"mouth_{place}": (*MOUTH, Part.FACE) for place in ("left", "right", "top", "bottom")},
     "nose": (Part.FACE,),
     "chin": (Part.FACE,),

@@ -52,7 +52,9 @@ class Landmark:
     """(n,) with the sum 1."""
 
 
-def find_landmarks(actor: Actor, figure: Figure, parts: NDArray[np.uint8], lips: Lips, painted: Painted) -> dict[str, Landmark]:
+def find_landmarks(
+    actor: Actor, figure: Figure, parts: NDArray[np.uint8], lips: Lips, painted: Painted
+) -> dict[str, Landmark]:
     """The landmarks that `figure` has, by name.
 
     `parts` (m,) are its triangles' `Part`s, `lips` the face's own mouth, `painted` what of these is only painted on it.

@@ -73,7 +73,7 @@ def _skin(pieces: Pieces, figure: Figure, target: str) -> Mask:
     """(k,) the face itself, and what `target` changes on it: a shade or a fringe that rests there hides no eye here."""
     face = pieces.part == Part.FACE
     largest = face & (pieces.triangles == pieces.triangles[face].max(initial=0))
-    return largest | (face & (pieces.share(figure.effect([target]) > STIRS) > 0))
+    return np.asarray(largest | (face & (pieces.share(figure.effect([target]) > STIRS) > 0)))
 
 
 def _give_back_lids(pieces: Pieces) -> None:

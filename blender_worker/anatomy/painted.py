@@ -1,7 +1,7 @@
 """Finds the eyes, brows and mouth that are only painted on the face: no triangles of their own, just texels.
 
 Such a feature is where the annotated targets of its kind move the face's triangles, or slide another picture under them,
-and there only what has not the skin's colour: a pixel decides by its texel (`labels.arrays`), a landmark by the texel under it.
+and there only what has not the skin's colour: each pixel is judged by its texel (`labels.arrays`), and so is each landmark.
 """
 
 from dataclasses import dataclass
