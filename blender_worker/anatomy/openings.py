@@ -70,10 +70,10 @@ def _view(pieces: Pieces, chosen: Mask, among: Mask, target: str) -> _View:
 
 
 def _skin(pieces: Pieces, figure: Figure, target: str) -> Mask:
-    """(k,) the face itself, and what `target` changes on it: a shade or a fringe that rests there hides no eye here."""
+    """(k,) the face itself, and lids: what `target` moves most of. Shades and fringes before an eye hide nothing here."""
     face = pieces.part == Part.FACE
     largest = face & (pieces.triangles == pieces.triangles[face].max(initial=0))
-    return np.asarray(largest | (face & (pieces.share(figure.effect([target]) > STIRS) > 0)))
+    return np.asarray(largest | (face & (pieces.share(figure.effect([target]) > STIRS) > _MOSTLY)))
 
 
 def _give_back_lids(pieces: Pieces) -> None:

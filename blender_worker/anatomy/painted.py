@@ -61,6 +61,9 @@ def find_painted(figure: Figure, parts: NDArray[np.uint8], face: Mask) -> Painte
             regions[kind] = region
     if not regions:
         return painted
+    for kind, region in regions.items():
+        free = face & figure.shown & ~np.any(list(regions.values()), axis=0)
+        regions[kind] = region | (free & _enclosed(figure, region, kind))
     skin = _skin(figure, face & figure.shown & ~np.any(list(regions.values()), axis=0))
     if skin is None:
         return painted
@@ -82,11 +85,24 @@ def _changed(figure: Figure, kind: str) -> Floats:
     return np.asarray(effect[figure.triangles].max(axis=1))
 
 
-def _is_small(figure: Figure, region: Mask, kind: str) -> bool:
-    """Whether a region has the size of a feature: a jaw that drops with the whole face is no mouth."""
+def _boxes(figure: Figure, region: Mask, kind: str) -> list[tuple[Floats, Floats]]:
+    """The lowest and the highest corner of each of a region's features."""
     sides = [region] if kind == "mouth/" else [region & (figure.centres[:, 0] * sign > 0) for sign in (1, -1)]
     points = [figure.points[figure.vertices_of(side)] for side in sides if side.any()]
-    return all(bool((np.ptp(own, axis=0) < _SMALL).all()) for own in points)
+    return [(own.min(axis=0), own.max(axis=0)) for own in points]
+
+
+def _is_small(figure: Figure, region: Mask, kind: str) -> bool:
+    """Whether a region has the size of a feature: a jaw that drops with the whole face is no mouth."""
+    return all(bool((high - low < _SMALL).all()) for low, high in _boxes(figure, region, kind))
+
+
+def _enclosed(figure: Figure, region: Mask, kind: str) -> Mask:
+    """(m,) what lies within a feature: where lids meet nothing moves."""
+    inside = np.zeros(len(region), bool)
+    for low, high in _boxes(figure, region, kind):
+        inside |= ((figure.centres >= low) & (figure.centres <= high)).all(axis=1)
+    return inside
 
 
 def _skin(figure: Figure, face: Mask) -> Floats | None:
