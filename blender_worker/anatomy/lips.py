@@ -19,7 +19,7 @@ _HIDDEN = 0.002
 _BAG = 0.4
 """Head heights; the largest bag behind a mouth."""
 _IN_THE_MIDDLE = 0.1
-_LIP = 0.02
+_LIP = 0.025
 """Head heights from the edge to the middle of the furthest triangle that is still lip: lips of such faces are thin."""
 _MOST = 2**11
 """Triangles and points of an edge that are looked at: lips of detailed faces have some hundred."""

@@ -49,6 +49,8 @@ _LARGE = 0.2
 _COARSE = 0.25
 _ON_FACE = 0.06
 _NEAR_EYE = 0.05
+_JUST_BEFORE = 0.02
+"""Head heights; what lies further in front of an eye hangs over it."""
 _SAMPLES = 64
 """Points of a piece that are looked at."""
 _SAME_COLOUR = 0.12
@@ -146,7 +148,12 @@ class Pieces:
         self._set(brows & ~self._hinted(Hint.LIPS, Hint.MOUTH, Hint.ACCESSORY, Hint.LID), Part.EYEBROW_LEFT, "brow")
         eyes = (self._held(Hint.EYE) > 0.9) | ((whole["eye/"] > 0.9) & (mean["eye/"] > mean["mouth/"]))
         # Eyes can be in the hair's material, when a model has one texture for all that has no skin's colour.
-        self._set(small & eyes & self._hinted(Hint.HAIR), Part.EYE_LEFT, "morphs")
+        named_hair = small & self._hinted(Hint.HAIR)
+        self._set(named_hair & eyes, Part.EYE_LEFT, "morphs")
+        eyes = self.part == Part.EYE_LEFT
+        if eyes.any():
+            behind = self.low[:, 1] > self.low[eyes, 1].min() - _JUST_BEFORE
+            self._set(named_hair & behind & self._about_an_eye(), Part.EYE_LEFT, "eye")
         self._by_name()
         self._by_bones(small)
         self._by_morphs(small & self.open, whole, mean)

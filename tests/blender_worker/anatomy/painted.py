@@ -26,7 +26,9 @@ def _place(x: float, y: float, down: float = 0.0) -> tuple[float, float]:
     return (x / PICTURE_SIDE + 0.5) * _SIZE, (PICTURE_TOP - y) / PICTURE_SIDE * _SIZE + down * _SIZE
 
 
-def _ellipse(pen: ImageDraw.ImageDraw, at: tuple[float, float], half: tuple[float, float], fill: tuple[int, ...], down: float) -> None:
+def _ellipse(
+    pen: ImageDraw.ImageDraw, at: tuple[float, float], half: tuple[float, float], fill: tuple[int, ...], down: float
+) -> None:
     left, top = _place(at[0] - half[0], at[1] + half[1], down)
     right, bottom = _place(at[0] + half[0], at[1] - half[1], down)
     pen.ellipse((left, top, right, bottom), fill=fill)
@@ -79,14 +81,16 @@ def painted_face(folder: Path, *, squashed: bool) -> Path:
         hidden = material.name not in _ON_SKULL
         bare.append(replace(material, triangle_count=0) if hidden else material)
     face = next(index for index, name in enumerate(character.textures) if name.endswith("face.png"))
-    kept = np.concatenate(
-        [character.triangles[m.first_triangle : m.first_triangle + m.triangle_count] for m in bare]
-    )
+    kept = np.concatenate([character.triangles[m.first_triangle : m.first_triangle + m.triangle_count] for m in bare])
     starts = np.cumsum([0, *(m.triangle_count for m in bare)])
     materials = tuple(replace(m, first_triangle=int(start)) for m, start in zip(bare, starts, strict=False))
     uvs = character.uvs.copy()
     own = np.concatenate(
-        [np.unique(kept[m.first_triangle : m.first_triangle + m.triangle_count]) for m in materials if m.texture == face]
+        [
+            np.unique(kept[m.first_triangle : m.first_triangle + m.triangle_count])
+            for m in materials
+            if m.texture == face
+        ]
     )
     uvs[own, 1] /= 2
     eyes = (EYE, (-EYE[0], EYE[1]))
