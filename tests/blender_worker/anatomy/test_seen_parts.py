@@ -97,11 +97,13 @@ def test_the_inside_of_a_mouth_comes_out_between_its_lips(everyone: dict[str, di
         parts = poses["mouth/a"].parts
         if not poses["mouth/a"].area(Part.LIPS):
             continue
-        columns = np.nonzero(parts == Part.MOUTH_INSIDE)[1]
-        middle = parts[:, int(np.median(columns))]
-        inside, lips = (np.flatnonzero(middle == part) for part in (Part.MOUTH_INSIDE, Part.LIPS))
-        assert lips.min() < inside.min(), f"{name}: the upper lip is above"
-        assert lips.max() > inside.max(), f"{name}: the lower lip is below"
+        columns = np.unique(np.nonzero(parts == Part.MOUTH_INSIDE)[1])
+        between = []
+        for column in parts[:, columns].T:
+            inside, lips = (np.flatnonzero(column == part) for part in (Part.MOUTH_INSIDE, Part.LIPS))
+            between.append(lips.min(initial=256) < inside.min() <= inside.max() < lips.max(initial=-1))
+        # Uka's upper lip is tucked in at its middle, where it counts as inside.
+        assert np.mean(between) >= 0.7, name
     assert set(grown) >= {"nagi", "momo", "slid", "gene", "uka", "godette", "cool_loops"}
 
 
