@@ -61,7 +61,7 @@ class Artist:
         if request.labels:
             anatomy = study(actor, request.annotation)
             self.part_rules = anatomy.rules
-            self._labels.set_parts(anatomy.triangles)
+            self._labels.set_parts(anatomy)
             if LabelName.LANDMARKS in request.labels:
                 self._marker = Marker(actor, anatomy, request.size)
         self._poses: dict[tuple[tuple[tuple[int, float], ...], Vector], Pose] = {}

@@ -31,14 +31,21 @@ class Part(IntEnum):
     BACKGROUND = 0
     HAIR = 1
     FACE = 2
+    """Skin of the head, ears, and what lies on it: lids, lashes, blushes."""
     EYE_LEFT = 3
+    """What is seen through the opening: white, iris, pupil, lights."""
     EYE_RIGHT = 4
-    EYEBROWS = 5
-    MOUTH = 6
-    NECK = 7
-    BODY = 8
+    EYEBROW_LEFT = 5
+    EYEBROW_RIGHT = 6
+    LIPS = 7
+    MOUTH_INSIDE = 8
+    """What is seen between the lips, teeth and tongue too; the whole of a mouth that is drawn without lips."""
+    NECK = 9
+    BODY = 10
     """Body and clothes."""
-    ACCESSORIES = 9
+    ACCESSORIES = 11
+    IGNORE = 255
+    """Cannot be decided: something half transparent of one part, with another part behind it."""
 
 
 PART_COLOURS: dict[Part, tuple[int, int, int]] = {
@@ -47,28 +54,35 @@ PART_COLOURS: dict[Part, tuple[int, int, int]] = {
     Part.FACE: (255, 205, 170),
     Part.EYE_LEFT: (0, 158, 115),
     Part.EYE_RIGHT: (86, 180, 233),
-    Part.EYEBROWS: (213, 94, 0),
-    Part.MOUTH: (220, 38, 127),
+    Part.EYEBROW_LEFT: (213, 94, 0),
+    Part.EYEBROW_RIGHT: (146, 60, 10),
+    Part.LIPS: (220, 38, 127),
+    Part.MOUTH_INSIDE: (120, 14, 70),
     Part.NECK: (240, 170, 120),
     Part.BODY: (110, 118, 130),
     Part.ACCESSORIES: (255, 176, 0),
+    Part.IGNORE: (255, 255, 255),
 }
 """sRGB, for people; the palette of the part pictures."""
+PALETTE: tuple[tuple[int, int, int], ...] = tuple(
+    PART_COLOURS[Part(value)] if value in PART_COLOURS else (0, 0, 0) for value in range(max(Part) + 1)
+)
+"""A colour for every value that a byte can have; black for those that are no part."""
+
+MOUTH = (Part.LIPS, Part.MOUTH_INSIDE)
+_EYES = {"left": Part.EYE_LEFT, "right": Part.EYE_RIGHT}
+_BROWS = {"left": Part.EYEBROW_LEFT, "right": Part.EYEBROW_RIGHT}
 
 LANDMARKS: dict[str, tuple[Part, ...]] = {
     **{
-        f"eye_{side}_{place}": (Part.EYE_LEFT if side == "left" else Part.EYE_RIGHT, Part.FACE)
-        for side in ("left", "right")
+        f"eye_{side}_{place}": (part, Part.FACE)
+        for side, part in _EYES.items()
         for place in ("inner", "outer", "top", "bottom")
     },
     "iris_left": (Part.EYE_LEFT,),
     "iris_right": (Part.EYE_RIGHT,),
-    **{
-        f"eyebrow_{side}_{place}": (Part.EYEBROWS, Part.FACE)
-        for side in ("left", "right")
-        for place in ("inner", "outer")
-    },
-    **{f"mouth_{place}": (Part.MOUTH, Part.FACE) for place in ("left", "right", "top", "bottom")},
+    **{f"eyebrow_{side}_{place}": (part, Part.FACE) for side, part in _BROWS.items() for place in ("inner", "outer")},
+    **{f"mouth_{place}": (*MOUTH, Part.FACE) for place in ("left", "right", "top", "bottom")},
     "nose": (Part.FACE,),
     "chin": (Part.FACE,),
     "neck": (),

@@ -6,13 +6,14 @@ the character's left, the character looks along -Y, Z is up.
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.anatomy.rays import Floats, Hits, Indices, Mask, cast
-from blender_worker.character.actor import FRONT, Actor
+from blender_worker.character.actor import FRONT, Actor, Pose
 
 _SIDE = "/(both|left|right)$"
 _FAR = 1e3
@@ -22,6 +23,18 @@ _SEEN = 0.5
 CLOSE = 0.002
 """A point this little behind a surface lies on it."""
 _MIXERS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a target at full weight, on both sides, does."""
+
+    move: Floats
+    """(n, 3) to each vertex's place."""
+    slide: Floats
+    """(n, 2) to its texture coordinates."""
+    opacity: Floats
+    """(surfaces,) afterwards."""
 
 
 class Figure:
@@ -43,15 +56,20 @@ class Figure:
         self.lengths = [len(run.triangles) for run in actor.runs]
         self.surface = np.repeat([run.surface for run in actor.runs] or [0], self.lengths or [0]).astype(np.int64)
         """(m,)"""
-        opacity = np.array([look.colour[3] for look in actor.rest.looks] or [1.0])
+        self._opacity = self._opacities(actor.rest)
         self.uvs = vertices.uvs.astype(np.float64)
         """(n, 2)"""
-        self.shown = (opacity[self.surface] >= _SEEN) & ~self._see_through()
+        self._painted_over = ~self._see_through()
+        self.shown = (self._opacity[self.surface] >= _SEEN) & self._painted_over
         """(m,) whether the triangle can be seen at rest."""
         self.centres = self.points[self.triangles].mean(axis=1)
         """(m, 3)"""
         self.components, self.nodes, self.component_of_node = self._connect()
-        self._moves: dict[str, Floats] = {}
+        self._changes: dict[str, Change] = {}
+
+    def _opacities(self, pose: Pose) -> Floats:
+        """(surfaces,)"""
+        return np.array([look.colour[3] for look in pose.looks] or [1.0])
 
     def _measured(self, positions: NDArray[np.float32]) -> Floats:
         """(n, 3) world positions in head heights from the neck."""
@@ -118,22 +136,46 @@ class Figure:
         whole = found.get("", found.get("/both"))
         return [whole] if whole is not None else list(found.values())
 
-    def move(self, target: str) -> Floats:
-        """(n, 3) how `target` at full weight, on both sides, moves each vertex; zero when the actor does not have it."""
-        if target not in self._moves:
+    def change(self, target: str) -> Change:
+        """What `target` at full weight, on both sides, does; nothing when the actor does not have it."""
+        if target not in self._changes:
             sources = self._sources(target)
             if sources:
                 pose = self._actor.pose(dict.fromkeys(sources, 1.0), FRONT)
-                self._moves[target] = self._measured(pose.positions) - self.points
+                slide = np.zeros_like(self.uvs) if pose.uvs is None else np.nan_to_num(pose.uvs - self.uvs)
+                self._changes[target] = Change(
+                    self._measured(pose.positions) - self.points, slide, self._opacities(pose)
+                )
             else:
-                self._moves[target] = np.zeros_like(self.points)
-        return self._moves[target]
+                self._changes[target] = Change(np.zeros_like(self.points), np.zeros_like(self.uvs), self._opacity)
+        return self._changes[target]
+
+    def move(self, target: str) -> Floats:
+        """(n, 3) how `target` at full weight, on both sides, moves each vertex; zero when the actor does not have it."""
+        return self.change(target).move
+
+    def shown_with(self, target: str) -> Mask:
+        """(m,) whether the triangle can be seen with `target` at full weight."""
+        return (self.change(target).opacity[self.surface] >= _SEEN) & self._painted_over
 
     def reach(self, targets: Iterable[str]) -> Floats:
         """(n,) how far any of `targets` moves each vertex."""
         far = np.zeros(len(self.points))
         for target in targets:
             np.maximum(far, np.linalg.norm(self.move(target), axis=1), out=far)
+        return far
+
+    def effect(self, targets: Iterable[str]) -> Floats:
+        """(n,) how much any of `targets` changes each vertex: the head heights of its way, or of its texture the share
+        by which that slides; 1 where its surface appears or vanishes."""
+        far = np.zeros(len(self.points))
+        for target in targets:
+            change = self.change(target)
+            np.maximum(far, np.linalg.norm(change.move, axis=1), out=far)
+            np.maximum(far, np.abs(change.slide).max(axis=1).clip(0, 1), out=far)
+            turned = (change.opacity >= _SEEN) != (self._opacity >= _SEEN)
+            if turned.any():
+                far[self.vertices_of(turned[self.surface])] = 1.0
         return far
 
     def vertices_of(self, triangles: Mask) -> Indices:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from blender_worker.anatomy.figure import CLOSE, Figure
 from blender_worker.anatomy.lips import Lips, opening
+from blender_worker.anatomy.painted import Painted
 from blender_worker.anatomy.part_names import Hint, hint_of
 from blender_worker.anatomy.rays import Floats, Hits, Indices, Mask
 from blender_worker.character.actor import Actor
-from farm.labels import Part
+from farm.labels import MOUTH, Part
 
 _RIGID = 0.85
 """Share of the neck's rotation that a landmark's vertices take at least."""
@@ -37,6 +38,7 @@ _EYES_ABOVE_MOUTH = np.array([0.0, 0.0, 0.22])
 _UNDERSIDE = 1.5
 """The chin ends where the surface goes back this much faster than down."""
 _SIDES = {"left": (1.0, Part.EYE_LEFT, "leftEye"), "right": (-1.0, Part.EYE_RIGHT, "rightEye")}
+_BROWS = (Part.EYEBROW_LEFT, Part.EYEBROW_RIGHT)
 _IN_FRONT = (Part.BACKGROUND, Part.HAIR, Part.ACCESSORIES)
 
 
@@ -50,13 +52,19 @@ class Landmark:
     """(n,) with the sum 1."""
 
 
-def find_landmarks(actor: Actor, figure: Figure, parts: NDArray[np.uint8], lips: Lips) -> dict[str, Landmark]:
-    """The landmarks that `figure` has, by name; `parts` (m,) are its triangles' `Part`s, `lips` the face's own mouth."""
-    return dict(_Finder(actor, figure, parts, lips).all())
+def find_landmarks(
+    actor: Actor, figure: Figure, parts: NDArray[np.uint8], lips: Lips, painted: Painted
+) -> dict[str, Landmark]:
+    """The landmarks that `figure` has, by name.
+
+    `parts` (m,) are its triangles' `Part`s, `lips` the face's own mouth, `painted` what of these is only painted on it.
+    """
+    return dict(_Finder(actor, figure, parts, lips, painted).all())
 
 
 class _Finder:
-    def __init__(self, actor: Actor, figure: Figure, parts: NDArray[np.uint8], lips: Lips) -> None:
+    def __init__(self, actor: Actor, figure: Figure, parts: NDArray[np.uint8], lips: Lips, painted: Painted) -> None:
+        self._painted = painted
         self._actor = actor
         self._lips = lips
         self._figure = figure
@@ -85,6 +93,20 @@ class _Finder:
         found = found[figure.turns[found] > _RIGID]
         return np.asarray(found[figure.visible(found, self._solid)])
 
+    def _drawn(self, *parts: Part) -> tuple[list[Landmark], Floats]:
+        """Points all over what is painted of these parts on skin, and (n, 3) where they are; none when nothing is."""
+        figure = self._figure
+        own = self._painted.triangles & np.isin(self._parts, parts)
+        if not own.any():
+            return [], np.zeros((0, 3))
+        points = figure.points[figure.vertices_of(own)][:, [0, 2]]
+        x, z = np.linspace(points.min(axis=0), points.max(axis=0), _RAYS).T
+        rays = np.stack(np.meshgrid(x, z), -1).reshape(-1, 2)
+        hits = figure.cast(rays, self._solid)
+        met = np.flatnonzero(own[hits.triangle] & self._painted.drawn(figure, hits) & self._rigid(hits.triangle))
+        found = [self._inside(int(hits.triangle[ray]), hits.weights[ray]) for ray in met]
+        return found, np.column_stack([rays[met, 0], hits.depth[met], rays[met, 1]])
+
     def _at(self, vertex: int) -> Landmark:
         return Landmark(np.array([vertex], np.int32), np.ones(1, np.float32))
 
@@ -110,7 +132,7 @@ class _Finder:
         # An eye behind closed lids is an eye all the same.
         for among in (self._solid, self._solid & (self._parts == part)):
             hits = figure.cast(rays, among)
-            open_ = (ball[hits.triangle] & (hits.triangle >= 0)).reshape(_RAYS, _RAYS)
+            open_ = (ball[hits.triangle] & self._painted.drawn(figure, hits)).reshape(_RAYS, _RAYS)
             heights = open_.sum(axis=0)
             if heights.any():
                 break
@@ -212,7 +234,12 @@ class _Finder:
     def _brow(self, side: str) -> Iterator[tuple[str, Landmark]]:
         sign = _SIDES[side][0]
         figure = self._figure
-        found = self._vertices(Part.EYEBROWS)
+        drawn, places = self._drawn(_BROWS[0 if sign > 0 else 1])
+        if len(drawn):
+            yield f"eyebrow_{side}_inner", drawn[(places[:, 0] * sign).argmin()]
+            yield f"eyebrow_{side}_outer", drawn[(places[:, 0] * sign).argmax()]
+            return
+        found = self._vertices(*_BROWS)
         if not len(found):
             found = self._painted_brows()
         found = found[figure.points[found, 0] * sign > 0]
@@ -237,9 +264,18 @@ class _Finder:
 
     def _mouth_points(self) -> Iterator[tuple[str, Landmark]]:
         figure, points = self._figure, self._figure.points
+        drawn, places = self._drawn(*MOUTH)
+        if len(drawn):
+            middle = self._mouth = (places.min(axis=0) + places.max(axis=0)) / 2
+            band = np.abs(places[:, 0] - middle[0]) <= _BAND * np.ptp(places[:, 0])
+            yield "mouth_left", drawn[places[:, 0].argmax()]
+            yield "mouth_right", drawn[places[:, 0].argmin()]
+            yield "mouth_top", drawn[np.where(band, places[:, 2], -np.inf).argmax()]
+            yield "mouth_bottom", drawn[np.where(band, places[:, 2], np.inf).argmin()]
+            return
         found = self._lips.edge[figure.turns[self._lips.edge] > _RIGID]
         if not len(found):
-            found = self._vertices(Part.MOUTH)
+            found = self._vertices(*MOUTH)
         if len(found) < 3:
             return
         low, high = points[found].min(axis=0), points[found].max(axis=0)
@@ -277,7 +313,7 @@ class _Finder:
         start = mouth[2] if mouth is not None else bottom
         heights = np.arange(start, start - 0.5, -_STEP)
         hits = self._line(x, heights)
-        on_skin = np.isin(self._parts[hits.triangle], (Part.FACE, Part.MOUTH)) & (hits.triangle >= 0)
+        on_skin = np.isin(self._parts[hits.triangle], (Part.FACE, *MOUTH)) & (hits.triangle >= 0)
         depth = np.where(on_skin, hits.depth, _NOWHERE)
         # The chin ends where the surface falls back to the neck, or where something else begins.
         back = np.append(np.diff(depth), 0.0)

@@ -21,6 +21,8 @@ _BAG = 0.4
 _IN_THE_MIDDLE = 0.1
 _LIP = 0.025
 """Head heights from the edge to the middle of the furthest triangle that is still lip: lips of such faces are thin."""
+_MOST = 2**11
+"""Triangles and points of an edge that are looked at: lips of detailed faces have some hundred."""
 _COARSE = 0.12
 """Head heights; a triangle this large is a cheek, even when it touches the mouth."""
 _MOSTLY = 0.35
@@ -33,13 +35,20 @@ class Lips:
 
     edge: Indices
     """The vertices along the slit; none when the face has no mouth of its own."""
-    triangles: Mask
-    """(m,) the lips and the inside."""
+    lips: Mask
+    """(m,)"""
+    inside: Mask
+    """(m,)"""
+
+
+def opening_target(figure: Figure) -> str:
+    """The target that opens the figure's mouth most; empty when it has none."""
+    return next((target for target in _OPENING if target in figure.targets), "")
 
 
 def opening(figure: Figure) -> Floats:
     """(n, 3) how the widest mouth that the figure has moves each vertex; zero when it has none."""
-    return figure.move(next((target for target in _OPENING if target in figure.targets), ""))
+    return figure.move(opening_target(figure))
 
 
 def find_lips(figure: Figure, face: Mask) -> Lips:
@@ -50,7 +59,7 @@ def find_lips(figure: Figure, face: Mask) -> Lips:
     if face.any() and reach[figure.triangles[face]].max() > _STIRS:
         inside = _bag(figure, face, reach)
         edge = _between(figure, inside, face & ~inside) if inside.any() else _rim(figure, face, reach)
-    return Lips(edge, inside | _along(figure, face & ~inside, edge))
+    return Lips(edge, _along(figure, face & ~inside, edge), inside)
 
 
 def _bag(figure: Figure, face: Mask, reach: Floats) -> Mask:
@@ -101,14 +110,15 @@ def _rim(figure: Figure, face: Mask, reach: Floats) -> Indices:
 
 
 def _along(figure: Figure, face: Mask, edge: Indices) -> Mask:
-    """(m,) the triangles of `face` that touch the edge and lie close to it."""
+    """(m,) the triangles of `face` whose middles lie close to the edge."""
     lips = np.zeros(len(face), bool)
-    at_edge = np.zeros(len(figure.points), bool)
-    at_edge[edge] = True
-    touching = np.flatnonzero(face & at_edge[figure.triangles].any(axis=1))
-    corners = figure.points[figure.triangles[touching]]
-    fine = np.ptp(corners, axis=1).max(axis=1) < _COARSE
-    distance = np.linalg.norm(corners - figure.centres[touching][:, None], axis=2)
-    near = np.where(at_edge[figure.triangles[touching]], distance, np.inf).min(axis=1) < _LIP
-    lips[touching[fine & near]] = True
+    if not len(edge):
+        return lips
+    points = figure.points[edge]
+    low, high = points.min(axis=0) - _LIP, points.max(axis=0) + _LIP
+    near = np.flatnonzero(face & ((figure.centres > low) & (figure.centres < high)).all(axis=1))
+    near = near[np.ptp(figure.points[figure.triangles[near]], axis=1).max(axis=1) < _COARSE][:_MOST]
+    points = points[:: 1 + len(points) // _MOST]
+    distance = np.linalg.norm(figure.centres[near][:, None] - points, axis=2)
+    lips[near[distance.min(axis=1, initial=np.inf) < _LIP]] = True
     return lips

@@ -16,9 +16,10 @@ class Hint(Enum):
     ACCESSORY = auto()
     HAIR = auto()
     LID = auto()
-    """The skin of an eyelid, which belongs to the face."""
+    """The skin of an eyelid, and lashes: they belong to the face."""
     BROW = auto()
     EYE = auto()
+    LIPS = auto()
     MOUTH = auto()
     NECK = auto()
     CLOTHES = auto()
@@ -41,17 +42,22 @@ _WORDS = (
         r"glasses|goggle|ribbon|accessor|ornament|head(?:phone|set|band|dress)|earring|ear[ _.-]*ring|piercing|necklace|"
         r"choker|pendant|tiara|crown|helmet|\bhats?\b|\bcap\b|\bhorns?\b|\bmask\b|\bacc\b|\bhood\b",
     ),
-    (Hint.LID, r"瞼|まぶた|マブタ|二重|eye[ _.-]*lid|\blids?\b"),
+    (
+        Hint.LID,
+        r"瞼|まぶた|マブタ|二重|睫毛?|まつ[げ毛]|マツ[ゲ毛]|アイ(?:ライン|ラッシュ|シャドウ?|シャドー)|"
+        r"eye[ _.-]*(?:lid|lash|line)|\blids?\b|lash|matu?s?uge",
+    ),
     (Hint.BROW, r"眉毛?|まゆ毛?|マユ毛?|eye[ _.-]*brow|brow(?!n)|\bmayu(?:ge)?\b"),
     (
         Hint.EYE,
-        r"白目|黒目|瞳|虹彩|睫毛?|まつ[げ毛]|マツ[ゲ毛]|アイ(?:ライン|ラッシュ|シャドウ?|シャドー)|"
+        r"白目|黒目|瞳|虹彩|"
         r"(?<![網縫継木境])(?<!縫い)(?<!継ぎ)(?<!つなぎ)目|眼|"
-        r"eye|lash|\biris\b|iris(?=\d|_)|pupil|sclera|cornea|matu?s?uge|\bhitomi\b|\bshirome\b",
+        r"eye|\biris\b|iris(?=\d|_)|pupil|sclera|cornea|\bhitomi\b|\bshirome\b",
     ),
+    (Hint.LIPS, r"唇|リップ|\blips?\b"),
     (
         Hint.MOUTH,
-        r"(?<![袖裾襟入出蛇窓])口|歯(?!車)|舌|唇|リップ|べろ|ベロ|牙|齿|嘴|mouth|teeth|tooth|tongue|\blips?\b|\boral\b|\bfang",
+        r"(?<![袖裾襟入出蛇窓])口|歯(?!車)|舌|べろ|ベロ|牙|齿|嘴|mouth|teeth|tooth|tongue|\boral\b|\bfang",
     ),
     (
         Hint.HAIR,
@@ -101,8 +107,9 @@ def hint_of(name: str) -> Hint | None:
     if len(strong) == 1:
         return strong[0]
     if strong:
-        # The neck of a shirt is the shirt's; a lid's lashes are the eye's. Whatever else is named twice stays open.
-        for one, other in ((Hint.CLOTHES, Hint.NECK), (Hint.EYE, Hint.LID)):
+        # The neck of a shirt is the shirt's. Of eyes and lashes together a closing lid tells which is which (`pieces`),
+        # and a mouth's lips are told from its inside by what is seen of them. Whatever else is named twice stays open.
+        for one, other in ((Hint.CLOTHES, Hint.NECK), (Hint.EYE, Hint.LID), (Hint.MOUTH, Hint.LIPS)):
             if set(strong) == {one, other}:
                 return one
         return None

@@ -29,13 +29,13 @@ from blender_worker.anatomy.figure import Figure
 from blender_worker.anatomy.part_names import Hint, hint_of
 from blender_worker.anatomy.rays import Floats, Mask
 from blender_worker.character.actor import Actor, BoneInfo
-from farm.labels import Part
+from farm.labels import MOUTH, Part
 
 _ON_HEAD = 0.5
 """Mean share of the neck's rotation."""
 _RIGID = 0.9
 """A vertex with less of it is stretched between head and body."""
-_STIRS = 0.003
+STIRS = 0.003
 """Head heights by which a target must move a vertex to count; less is what neighbours do."""
 _SMALL = 0.42
 """Head heights; the largest eye, brow or mouth."""
@@ -49,6 +49,8 @@ _LARGE = 0.2
 _COARSE = 0.25
 _ON_FACE = 0.06
 _NEAR_EYE = 0.05
+_JUST_BEFORE = 0.02
+"""Head heights; what lies further in front of an eye hangs over it."""
 _SAMPLES = 64
 """Points of a piece that are looked at."""
 _SAME_COLOUR = 0.12
@@ -56,14 +58,15 @@ _SAME_COLOUR = 0.12
 _NAMED = {
     Hint.HAIR: Part.HAIR,
     Hint.EYE: Part.EYE_LEFT,
-    Hint.BROW: Part.EYEBROWS,
-    Hint.MOUTH: Part.MOUTH,
+    Hint.BROW: Part.EYEBROW_LEFT,
+    Hint.LIPS: Part.LIPS,
+    Hint.MOUTH: Part.MOUTH_INSIDE,
     Hint.ACCESSORY: Part.ACCESSORIES,
     Hint.LID: Part.FACE,
     Hint.CLOTHES: Part.BODY,
     Hint.NECK: Part.NECK,
 }
-_OF_HEAD = {Hint.EYE, Hint.BROW, Hint.MOUTH, Hint.LID}
+_OF_HEAD = {Hint.EYE, Hint.BROW, Hint.LIPS, Hint.MOUTH, Hint.LID}
 """Names that count only on the head."""
 _ROLES = {"leftEye": Hint.EYE, "rightEye": Hint.EYE, "neck": Hint.NECK, "head": Hint.FACE}
 
@@ -89,7 +92,7 @@ class Pieces:
         points = figure.points[self._vertex]
         self.low, self.high = np.minimum.reduceat(points, self._starts), np.maximum.reduceat(points, self._starts)
         self.size, self.centre = self.high - self.low, (self.high + self.low) / 2
-        self.turns = self._mean(figure.turns)
+        self.turns = self.share(figure.turns)
         self.surface = np.zeros(self.count, np.int64)
         self.surface[self.of_triangle] = figure.surface
         self.head = np.zeros(self.count, bool)
@@ -100,8 +103,8 @@ class Pieces:
         self.part = np.zeros(self.count, np.uint8)
         self.rule = np.full(self.count, "", dtype=object)
 
-    def _mean(self, values: NDArray[Any]) -> Floats:
-        """The mean over each piece's vertices of (n,) `values` of all vertices."""
+    def share(self, values: NDArray[Any]) -> Floats:
+        """(k,) the mean over each piece's vertices of (n,) `values` of all vertices: of a mask, the share."""
         total = np.bincount(self._piece, values[self._vertex].astype(np.float64), minlength=self.count)
         return total / np.maximum(np.bincount(self._piece, minlength=self.count), 1)
 
@@ -109,7 +112,7 @@ class Pieces:
         """The share of each piece's vertices that bones of such names hold."""
         wanted = np.array([hint in hints for hint in self._bone_hints])
         known = np.where((self.figure.bones >= 0) & (self.figure.bones < len(wanted) - 1), self.figure.bones, -1)
-        return self._mean(wanted[known])
+        return self.share(wanted[known])
 
     def _hinted(self, *hints: Hint | None) -> Mask:
         return np.array([hint in hints for hint in self.hint], bool)
@@ -124,20 +127,33 @@ class Pieces:
         self.part[chosen] = part
         self.rule[chosen] = rule
 
+    def put(self, chosen: Mask, part: Part, rule: str) -> None:
+        """Decide the pieces `chosen` (k,) anew."""
+        self.part[chosen] = part
+        self.rule[chosen] = rule
+
     def decide(self) -> None:
-        """Find every piece's part; eyes are all EYE_LEFT until `triangle_parts`."""
+        """Find every piece's part; eyes and brows are all of the left until `triangle_parts`."""
         small = self.head & (self.size.max(axis=1) < _SMALL)
         figure = self.figure
         stir = {
-            kind: figure.reach(target for target in figure.targets if target.startswith(kind))
+            kind: figure.effect(target for target in figure.targets if target.startswith(kind))
             for kind in ("eye/", "eyebrow/", "mouth/", "face/")
         }
-        whole = {kind: self._mean(far > _STIRS) for kind, far in stir.items()}
-        mean = {kind: self._mean(far) for kind, far in stir.items()}
+        whole = {kind: self.share(far > STIRS) for kind, far in stir.items()}
+        mean = {kind: self.share(far) for kind, far in stir.items()}
         low = self.head & (self.size[:, 2] < _LOW) & (self.size[:, 0] < _BROAD) & (self.size[:, 1] < _SMALL)
         others = np.maximum(mean["eye/"], mean["mouth/"])
         brows = low & (whole["eyebrow/"] > 0.9) & (mean["eyebrow/"] > others)
-        self._set(brows & ~self._hinted(Hint.MOUTH, Hint.ACCESSORY, Hint.LID), Part.EYEBROWS, "brow")
+        self._set(brows & ~self._hinted(Hint.LIPS, Hint.MOUTH, Hint.ACCESSORY, Hint.LID), Part.EYEBROW_LEFT, "brow")
+        eyes = (self._held(Hint.EYE) > 0.9) | ((whole["eye/"] > 0.9) & (mean["eye/"] > mean["mouth/"]))
+        # Eyes can be in the hair's material, when a model has one texture for all that has no skin's colour.
+        named_hair = small & self._hinted(Hint.HAIR)
+        self._set(named_hair & eyes, Part.EYE_LEFT, "morphs")
+        eyes = self.part == Part.EYE_LEFT
+        if eyes.any():
+            behind = self.low[:, 1] > self.low[eyes, 1].min() - _JUST_BEFORE
+            self._set(named_hair & behind & self._about_an_eye(), Part.EYE_LEFT, "eye")
         self._by_name()
         self._by_bones(small)
         self._by_morphs(small & self.open, whole, mean)
@@ -162,23 +178,23 @@ class Pieces:
     def _by_bones(self, small: Mask) -> None:
         self._set(small & (self._held(Hint.EYE) > 0.3), Part.EYE_LEFT, "bones")
         self._set(self._held(Hint.ACCESSORY) > 0.5, Part.ACCESSORIES, "bones")
-        self._set(small & (self._held(Hint.BROW) > 0.5), Part.EYEBROWS, "bones")
-        self._set(small & (self._held(Hint.MOUTH) > 0.5), Part.MOUTH, "bones")
+        self._set(small & (self._held(Hint.BROW) > 0.5), Part.EYEBROW_LEFT, "bones")
+        self._set(small & (self._held(Hint.LIPS, Hint.MOUTH) > 0.5), Part.MOUTH_INSIDE, "bones")
 
     def _by_morphs(self, small: Mask, whole: dict[str, Floats], mean: dict[str, Floats]) -> None:
         eyes = small & (whole["eye/"] > 0.6) & (mean["eye/"] > np.maximum(mean["mouth/"], mean["eyebrow/"]))
         self._set(eyes, Part.EYE_LEFT, "morphs")
-        self._set(small & (whole["mouth/"] > 0.9) & (mean["mouth/"] > mean["eye/"]), Part.MOUTH, "morphs")
+        self._set(small & (whole["mouth/"] > 0.9) & (mean["mouth/"] > mean["eye/"]), Part.MOUTH_INSIDE, "morphs")
         eyes = self.part == Part.EYE_LEFT
         if eyes.any():
             # Far from the middle of the eyes, so that a blush under them is no brow.
             above = self.low[:, 2] > np.average(self.centre[eyes, 2], weights=self.triangles[eyes]) + 0.04
             thin = self.size[:, 2] < _LOW / 2
-            self._set(small & above & thin & (whole["face/"] > 0.9), Part.EYEBROWS, "morphs")
+            self._set(small & above & thin & (whole["face/"] > 0.9), Part.EYEBROW_LEFT, "morphs")
 
     def _by_face(self) -> None:
         """The face is what the most rays meet first between eyes and mouth, and what a good share of them meets."""
-        known = [self.part == part for part in (Part.EYE_LEFT, Part.MOUTH)]
+        known = [self.part == Part.EYE_LEFT, np.isin(self.part, MOUTH)]
         across, up = _WINDOW
         if all(chosen.any() for chosen in known):
             eyes, mouth = (np.average(self.centre[chosen], axis=0, weights=self.triangles[chosen]) for chosen in known)
@@ -210,11 +226,11 @@ class Pieces:
         # A neck that goes on up into the head stands about its bone, which strands at the nape do not.
         stands = (np.abs(self.centre[:, 0]) < 0.05) & (self.size[:, 0] > 0.15) & (self.low[:, 2] < 0.08)
         self._set(held & stands, Part.NECK, "place")
-        mouths = self.part == Part.MOUTH
+        mouths = np.isin(self.part, MOUTH)
         if mouths.any():
             mouth = self.centre[mouths].mean(axis=0)
             near = np.linalg.norm((self.centre - mouth)[:, [0, 2]], axis=1) < 0.12
-            self._set(small & near & (behind > 0.02) & (behind < 0.2), Part.MOUTH, "place")
+            self._set(small & near & (behind > 0.02) & (behind < 0.2), Part.MOUTH_INSIDE, "place")
         self._set(small & (np.abs(behind) < _ON_FACE), Part.FACE, "place")
         self._set(small & self._hinted(Hint.FACE) & (behind > 0) & (self.high <= high).all(axis=1), Part.FACE, "place")
         self._set(self.head & ~small & self._skims(face), Part.FACE, "place")
@@ -284,7 +300,9 @@ class Pieces:
         skin = self.rule != "name"
         skin |= self._hinted(Hint.SKIN, Hint.FACE, None)
         self._split_neck(parts, skin[self.of_triangle])
-        parts[(parts == Part.EYE_LEFT) & self._is_right()] = Part.EYE_RIGHT
+        right = self._is_right()
+        parts[(parts == Part.EYE_LEFT) & right] = Part.EYE_RIGHT
+        parts[(parts == Part.EYEBROW_LEFT) & right] = Part.EYEBROW_RIGHT
         return parts
 
     def decided_by(self, rule: str) -> Mask:
@@ -297,7 +315,7 @@ class Pieces:
         held = self._held_by_neck()[figure.triangles].sum(axis=1)
         # Of two triangles that make a square one would stay with the face: its edge would be a saw. Large ones are one each.
         fine = np.ptp(figure.points[figure.triangles], axis=1).max(axis=1) < _COARSE
-        stirred = figure.reach(figure.targets)[figure.triangles].max(axis=1) > _STIRS
+        stirred = figure.reach(figure.targets)[figure.triangles].max(axis=1) > STIRS
         held = np.where(fine & ~stirred, held >= 1, held >= 2)
         parts[held & skin & np.isin(parts, (Part.FACE, Part.BODY))] = Part.NECK
 
@@ -309,7 +327,7 @@ class Pieces:
         return np.asarray(self.figure.bones == roles.index("neck"))
 
     def _is_right(self) -> Mask:
-        """(m,) whether an eye's triangle is the right eye's: by its piece, or by itself in a piece of both eyes."""
+        """(m,) whether a triangle of eyes or brows is the right one's: by its piece, or by itself in a piece of both."""
         one_sided = np.abs(self.centre[:, 0]) > 0.25 * self.size[:, 0]
         own = self.figure.centres[:, 0]
         x = np.where(one_sided[self.of_triangle], self.centre[self.of_triangle, 0], own)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from blender_worker.anatomy.figure import Figure
 from blender_worker.anatomy.landmarks import Landmark, find_landmarks
 from blender_worker.anatomy.lips import find_lips
+from blender_worker.anatomy.openings import settle
+from blender_worker.anatomy.painted import find_painted
 from blender_worker.anatomy.pieces import Pieces
 from blender_worker.character.actor import Actor
 from farm.labels import Part
@@ -22,6 +24,10 @@ class Anatomy:
 
     triangles: list[NDArray[np.uint8]]
     """For each of the actor's runs (m,) the `farm.labels.Part` of each triangle."""
+    painted: list[NDArray[np.bool_]]
+    """For each of the runs (m,) whether only those texels of a triangle are of its part that differ from `skin`."""
+    skin: tuple[float, float, float]
+    """The colour of the face's skin under what is painted on it, sRGB in [0, 1]."""
     landmarks: dict[str, Landmark]
     """Those of `farm.labels.LANDMARKS` that the model has, without "neck"."""
     rules: dict[str, str]
@@ -32,15 +38,21 @@ def study(actor: Actor, annotation: Mapping[str, int]) -> Anatomy:
     """Find the parts and landmarks of `actor`; `annotation` maps target names to indices of source morphs."""
     figure = Figure(actor, annotation)
     if not len(figure.triangles):
-        return Anatomy([np.zeros(count, np.uint8) for count in figure.lengths], {}, {})
+        return Anatomy([np.zeros(count, np.uint8) for count in figure.lengths], [], (0.0, 0.0, 0.0), {}, {})
     pieces = Pieces(actor, figure)
     pieces.decide()
+    settle(pieces)
     parts = pieces.triangle_parts()
-    lips = find_lips(figure, (parts == Part.FACE) & pieces.decided_by("face"))
-    parts[lips.triangles] = Part.MOUTH
+    face = (parts == Part.FACE) & pieces.decided_by("face")
+    lips = find_lips(figure, face)
+    parts[lips.inside] = Part.MOUTH_INSIDE
+    parts[lips.lips] = Part.LIPS
+    painted = find_painted(figure, parts, face & (parts == Part.FACE))
     ends = np.cumsum(figure.lengths)[:-1]
     return Anatomy(
         triangles=np.split(parts, ends),
-        landmarks=find_landmarks(actor, figure, parts, lips),
+        painted=np.split(painted.triangles, ends),
+        skin=(float(painted.skin[0]), float(painted.skin[1]), float(painted.skin[2])),
+        landmarks=find_landmarks(actor, figure, parts, lips, painted),
         rules=pieces.rules(),
     )

@@ -12,6 +12,8 @@ import gpu
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_worker.anatomy.painted import SKIN_DISTANCE
+from blender_worker.anatomy.study import Anatomy
 from blender_worker.camera import Camera
 from blender_worker.character.actor import Actor, Pose
 from blender_worker.gpu.buffers import DrawRun, Geometry
@@ -24,10 +26,12 @@ from blender_worker.gpu.shading import (
     set_surface,
     surface_info,
 )
-from farm.labels import ARRAYS, Array, LabelName
+from farm.labels import ARRAYS, Array, LabelName, Part
 
 _SOLID = 0.5
 """Alpha from which a surface is one."""
+_SURE = 0.75
+"""Alpha from which nobody would name what lies behind; between the two, a pixel with another part behind is `IGNORE`."""
 _VERTEX = """
 void main() {
     world_normal = turned_normal();
@@ -39,14 +43,21 @@ void main() {
 TINT
 }
 """
+_CONSTANTS = f"""
+const float FACE = {Part.FACE:d}.0;
+const float SURE = {_SURE};
+"""
 _FRAGMENT = """
 void main() {
-    alpha_here(texel_here().a SHARE, frame.constants.y);
+    vec4 texel = texel_here();
+    float alpha = alpha_here(texel.a SHARE, frame.constants.y);
     vec3 normal = mat3(frame.view) * normal_here();
     if (length(normal) < 0.5) { normal = vec3(0.0, 0.0, 1.0); }
     float size = frame.constants.z;
     vec2 place = (there.xy / there.w * 0.5 + 0.5) * size - gl_FragCoord.xy;
-    out_parts = options.w;
+    // What is painted on skin is of its part only where it has another colour: added_colour is the skin's, and how far.
+    bool skin = distance(pow(texel.rgb, vec3(1.0 / 2.2)), added_colour.rgb) < added_colour.a;
+    out_parts = (skin ? FACE : options.w) + (alpha < SURE ? 0.5 : 0.0);
     out_depth = depth * frame.constants.w;
     out_normals = vec4(normal.x, -normal.y, -normal.z, 0.0);
     out_uv = vec2(texture_uv.x, 1.0 - texture_uv.y);
@@ -54,6 +65,10 @@ void main() {
 }
 """
 
+
+type _Piece = tuple[DrawRun, gpu.types.GPUIndexBuf, int, tuple[float, float, float, float]]
+"""Triangles of a run, their part, and the colour of the skin that they are painted on, with the reach of that colour."""
+_NO_SKIN = (0.0, 0.0, 0.0, 0.0)
 
 _LAYERS = {
     LabelName.PARTS: ("FLOAT", "R32F"),
@@ -86,42 +101,54 @@ class LabelPass:
 
     def __init__(self, actor: Actor, geometry: Geometry, size: int) -> None:
         self._actor, self._geometry, self._size = actor, geometry, size
-        self._pieces = [(item, item.indices, 1) for item in geometry.runs]
+        self._pieces = [(item, item.indices, 1, _NO_SKIN) for item in geometry.runs]
         self._frame = frame("labels", size, tuple(form for _, form in _LAYERS.values()))
 
-    def set_parts(self, parts: Sequence[NDArray[np.uint8]]) -> None:
-        """Say which part each triangle of each of the actor's runs is; before that, everything is part 1."""
-        self._pieces = _pieces(self._geometry.runs, parts)
+    def set_parts(self, anatomy: Anatomy) -> None:
+        """Say which part each triangle is; before that, everything is part 1."""
+        self._pieces = _pieces(self._geometry.runs, anatomy)
 
     def draw(self, pose: Pose, other: Pose, camera: Camera, least_alpha: float = _SOLID) -> Labels:
         """The labels of the actor in `pose`; `other` is the pose that the flow leads to, seen by the same camera."""
-        batches = self._geometry.batches(pose, [indices for _, indices, _ in self._pieces], other)
+        batches = self._geometry.batches(pose, [indices for _, indices, _, _ in self._pieces], other)
+        with self._frame.buffer.bind():
+            self._draw(batches, pose, camera, least_alpha)
+            arrays = {name.value: self._read(slot, ARRAYS[name]) for slot, name in enumerate(_LAYERS)}
+            marked = arrays[LabelName.PARTS.value]
+            parts = marked.astype(np.uint8)
+            if (marked != parts).any():  # a surface is half transparent: look at what is behind it
+                self._draw(batches, pose, camera, _SURE)
+                behind = self._read(0, ARRAYS[LabelName.PARTS]).astype(np.uint8)
+                parts[(marked != parts) & (behind != parts) & (behind != Part.BACKGROUND)] = Part.IGNORE
+            arrays[LabelName.PARTS.value] = parts
+        gpu.state.depth_mask_set(True)
+        gpu.state.depth_test_set("NONE")
+        gpu.state.face_culling_set("NONE")
+        return Labels(**{name.value: arrays[name.value].astype(ARRAYS[name].dtype, copy=False) for name in _LAYERS})
+
+    def _draw(self, batches: Sequence[Any], pose: Pose, camera: Camera, least_alpha: float) -> None:
+        """Draw everything that has at least `least_alpha`."""
         values = frame_values(camera, pose, 0.0, least_alpha, float(self._size), self._actor.metres_per_unit)
         gpu.state.depth_mask_set(True)
         gpu.state.depth_test_set("LESS_EQUAL")
         gpu.state.blend_set("NONE")
-        with self._frame.buffer.bind():
-            self._frame.buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
-            gpu.state.viewport_set(0, 0, self._size, self._size)
-            bound: gpu.types.GPUShader | None = None
-            for (item, _, part), batch in zip(self._pieces, batches, strict=True):
-                shader = _shader(item.surface.detail is not None and item.surface.detail.coloured)
-                if shader is not bound:
-                    shader.bind()
-                    shader.uniform_block("frame", values)
-                    bound = shader
-                set_surface(shader, item, pose.looks[item.run.surface])
-                shader.uniform_float("options", (item.cutoff, 0.0, 0.0, float(part)))
-                batch.draw(shader)
-            arrays = {name.value: self._read(slot, ARRAYS[name]) for slot, name in enumerate(_LAYERS)}
-        gpu.state.depth_mask_set(True)
-        gpu.state.depth_test_set("NONE")
-        gpu.state.face_culling_set("NONE")
-        return Labels(**arrays)
+        self._frame.buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+        gpu.state.viewport_set(0, 0, self._size, self._size)
+        bound: gpu.types.GPUShader | None = None
+        for (item, _, part, skin), batch in zip(self._pieces, batches, strict=True):
+            shader = _shader(item.surface.detail is not None and item.surface.detail.coloured)
+            if shader is not bound:
+                shader.bind()
+                shader.uniform_block("frame", values)
+                bound = shader
+            set_surface(shader, item, pose.looks[item.run.surface])
+            shader.uniform_float("options", (item.cutoff, 0.0, 0.0, float(part)))
+            shader.uniform_float("added_colour", skin)
+            batch.draw(shader)
 
     def _read(self, slot: int, array: Array) -> NDArray[Any]:
         data = self._frame.buffer.read_color(0, 0, self._size, self._size, array.channels or 1, slot, "FLOAT")
-        return np.frombuffer(data, np.float32).reshape(array.shape(self._size))[::-1].astype(array.dtype)
+        return np.frombuffer(data, np.float32).reshape(array.shape(self._size))[::-1]
 
 
 @cache
@@ -134,16 +161,17 @@ def _shader(coloured: bool) -> gpu.types.GPUShader:
         info.fragment_out(slot, kind, f"out_{name}")
     vertex = _VERTEX.replace("TINT", "    share = tint.a;" if coloured else "")
     fragment = _FRAGMENT.replace("SHARE", "* share" if coloured else "")
-    return create_shader(info, VERTEX_SOURCE + vertex, FRAGMENT_SOURCE + fragment)
+    return create_shader(info, VERTEX_SOURCE + vertex, _CONSTANTS + FRAGMENT_SOURCE + fragment)
 
 
-def _pieces(
-    runs: Sequence[DrawRun], parts: Sequence[NDArray[np.uint8]]
-) -> list[tuple[DrawRun, gpu.types.GPUIndexBuf, int]]:
-    """The runs, each taken apart into the triangles of one part."""
-    found = []
-    for item, of_triangle in zip(runs, parts, strict=True):
+def _pieces(runs: Sequence[DrawRun], anatomy: Anatomy) -> list[_Piece]:
+    """The runs, each taken apart into the triangles of one part, painted on skin or not."""
+    found: list[_Piece] = []
+    for item, of_triangle, painted in zip(runs, anatomy.triangles, anatomy.painted, strict=True):
         for part in np.unique(of_triangle[item.kept]).tolist():
-            triangles = np.ascontiguousarray(item.run.triangles[item.kept & (of_triangle == part)])
-            found.append((item, gpu.types.GPUIndexBuf(type="TRIS", seq=triangles), part))
+            for on_skin, skin in ((False, _NO_SKIN), (True, (*anatomy.skin, SKIN_DISTANCE))):
+                chosen = item.kept & (of_triangle == part) & (painted == on_skin)
+                if chosen.any():
+                    triangles = np.ascontiguousarray(item.run.triangles[chosen])
+                    found.append((item, gpu.types.GPUIndexBuf(type="TRIS", seq=triangles), part, skin))
     return found

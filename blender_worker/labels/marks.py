@@ -10,13 +10,13 @@ from blender_worker.anatomy.study import Anatomy
 from blender_worker.camera import Camera
 from blender_worker.character.actor import Actor, Pose
 from blender_worker.labels.arrays import Labels
-from farm.labels import LANDMARKS, Part
+from farm.labels import LANDMARKS, MOUTH, Part
 from farm.pipe import Box, CameraLabel, LandmarkLabel, Marks
 
 _BEHIND = 0.02
 """Share of the head's height that a visible landmark may lie behind what its pixel shows: lids and lips are round."""
 _PIXEL_DIGITS, _METRE_DIGITS, _MATRIX_DIGITS = 3, 6, 9
-_FACE = (Part.FACE, Part.EYE_LEFT, Part.EYE_RIGHT, Part.EYEBROWS, Part.MOUTH)
+_FACE = (Part.FACE, Part.EYE_LEFT, Part.EYE_RIGHT, Part.EYEBROW_LEFT, Part.EYEBROW_RIGHT, *MOUTH)
 
 
 class Marker:
@@ -104,4 +104,4 @@ class Marker:
 @cache
 def _member(parts: tuple[Part, ...]) -> NDArray[np.bool_]:
     """For each part, whether it is one of `parts`."""
-    return np.isin(np.arange(len(Part)), parts)
+    return np.isin(np.arange(max(Part) + 1), parts)

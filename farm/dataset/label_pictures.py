@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from farm.labels import PART_COLOURS, LabelName, Part
+from farm.labels import PALETTE, LabelName
 from farm.pipe import Marks
 
 _WHEEL = np.array([colorsys.hsv_to_rgb(step / 256, 1.0, 1.0) for step in range(256)], np.float32)
@@ -47,8 +47,7 @@ def _rgba(rgb: NDArray[np.floating], shown: NDArray[np.bool_]) -> NDArray[np.uin
 
 
 def _parts(parts: NDArray[Any]) -> NDArray[np.uint8]:
-    palette = np.array([PART_COLOURS[part] for part in Part], np.float32) / 255
-    return _rgba(palette[parts.astype(np.intp)], np.asarray(parts > 0))
+    return _rgba((np.array(PALETTE, np.float32) / 255)[parts.astype(np.intp)], np.asarray(parts > 0))
 
 
 def _depth(depth: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from farm.pipe import Marks
 
 _UNIT = 2e-3
 """By how much the length of a normal may miss 1."""
+_IS_PART = np.isin(np.arange(256), list(Part))
 _PINK_SHARE = 0.5
 """Blender draws what it has no texture for in magenta; a picture that is magenta by more than this shows that."""
 
@@ -46,8 +47,9 @@ def check_labels(arrays: Mapping[LabelName, NDArray[Any]], marks: Marks | None, 
     shown = None
     if LabelName.PARTS in arrays:
         parts = arrays[LabelName.PARTS]
-        if parts.max(initial=0) > max(Part):
-            raise InvalidSampleError(f"The part picture holds {parts.max()}, which is no part.")
+        known = _IS_PART[parts]
+        if not known.all():
+            raise InvalidSampleError(f"The part picture holds {parts[~known].max()}, which is no part.")
         shown = parts > 0
     for name in (LabelName.DEPTH, LabelName.NORMALS, LabelName.UV, LabelName.FLOW):
         # A sum in float64 is finite exactly if every number is, and makes no array of its own.

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from farm.drawing.npz import encode_npz
 from farm.drawing.png import encode_indexed
-from farm.labels import PART_COLOURS, LabelName, Part
+from farm.labels import PALETTE, LabelName
 from farm.pipe import Marks
 
 ARRAYS_SUFFIX, PARTS_SUFFIX, MARKS_SUFFIX = ".labels.npz", ".parts.png", ".marks.json"
 _STEPS = {LabelName.DEPTH: 2.0**-16, LabelName.UV: 2.0**-15, LabelName.FLOW: 2.0**-8}
 """Metres, texture widths, pixels: what a value is rounded to, far below what can be seen, so that it packs."""
-_PALETTE = np.array([PART_COLOURS[part] for part in Part], np.uint8)
+_PALETTE = np.array(PALETTE, np.uint8)
 
 
 def label_files(arrays: Mapping[LabelName, NDArray[Any]], marks: Marks | None) -> dict[str, bytes]:

@@ -15,7 +15,8 @@ from tests.blender_worker.anatomy.studied import studied
 SEEN_TARGETS = [target.name for target in target_morphs()]
 EYES_AND_MOUTH = {name for name in LANDMARKS if name.startswith(("eye_", "iris_", "mouth_"))}
 EVERYTHING = set(LANDMARKS) - {"neck"}
-HEAD_PARTS = {"HAIR", "FACE", "EYE_LEFT", "EYE_RIGHT", "EYEBROWS", "MOUTH", "BODY"}
+BROWS = ("EYEBROW_LEFT", "EYEBROW_RIGHT")
+HEAD_PARTS = {"HAIR", "FACE", "EYE_LEFT", "EYE_RIGHT", *BROWS, "LIPS", "MOUTH_INSIDE", "BODY"}
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def is_a_face(one: Studied) -> None:
     parts, mean = one.parts, {name: np.array(part["mean"]) for name, part in one.parts.items()}
     assert parts["EYE_LEFT"]["box"][0][0] > 0 > parts["EYE_RIGHT"]["box"][1][0]
     assert mean["EYE_LEFT"][2] == pytest.approx(mean["EYE_RIGHT"][2], abs=0.02)
-    assert parts["HAIR"]["box"][1][2] > parts["FACE"]["box"][1][2] > mean["EYEBROWS"][2] > mean["EYE_LEFT"][2]
-    assert mean["EYE_LEFT"][2] > mean["MOUTH"][2] > mean["NECK"][2] > mean["BODY"][2]
+    assert parts["HAIR"]["box"][1][2] > parts["FACE"]["box"][1][2] > mean["EYEBROW_LEFT"][2] > mean["EYE_LEFT"][2]
+    assert mean["EYE_LEFT"][2] > mean["MOUTH_INSIDE"][2] > mean["NECK"][2] > mean["BODY"][2]
     assert mean["HAIR"][1] > mean["EYE_LEFT"][1], "hair is behind the eyes"
     for side, sign in (("left", 1), ("right", -1)):
         inner, outer, top, bottom, iris = (
@@ -143,8 +144,9 @@ def test_a_mascot_is_whole(own: dict[str, Studied], name: str) -> None:
     assert set(one.found["rest"]) == EVERYTHING
     is_a_face(one)
     # Materials of these names, whole.
-    assert one.parts["EYEBROWS"]["triangles"] == 64
-    assert one.parts["MOUTH"]["triangles"] == 288 * 3 + 96
+    assert [one.parts[brow]["triangles"] for brow in BROWS] == [32, 32]
+    assert one.parts["MOUTH_INSIDE"]["triangles"] == 288 * 3
+    assert one.parts["LIPS"]["triangles"] == 96
     assert one.parts["EYE_LEFT"]["triangles"] == one.parts["EYE_RIGHT"]["triangles"]
     assert one.found["rules"]["髪"] == "name"
     assert one.found["rules"]["顔"].startswith("face")
@@ -153,39 +155,41 @@ def test_a_mascot_is_whole(own: dict[str, Studied], name: str) -> None:
 @pytest.mark.parametrize("name", ["gene", "uka", "godette"])
 def test_a_real_character_is_whole(real: dict[str, Studied], name: str) -> None:
     one = real[name]
-    assert set(one.parts) >= HEAD_PARTS
+    assert set(one.parts) >= HEAD_PARTS - {"LIPS"}
     assert set(one.found["rest"]) == EVERYTHING
     is_a_face(one)
     head = sum(part["triangles"] for kind, part in one.parts.items() if kind != "BODY")
     assert 0.1 < one.parts["HAIR"]["triangles"] / head < 0.9
-    assert one.parts["EYEBROWS"]["triangles"] < 0.05 * head
+    assert sum(one.parts[brow]["triangles"] for brow in BROWS) < 0.05 * head
 
 
 def test_the_lips_and_the_inside_of_a_mouth_that_is_one_with_the_face_are_mouth(real: dict[str, Studied]) -> None:
     for name in ("gene", "uka"):
-        mouth = real[name].parts["MOUTH"]
-        low, high = np.array(mouth["box"])
-        assert (high - low).max() < 0.3, "neither chin nor cheeks"
-        assert low[2] > real[name].at("chin")[2] + 0.02
-        assert mouth["triangles"] > 584  # more than teeth and tongue, which are pieces of their own
+        inside = real[name].parts["MOUTH_INSIDE"]
+        for part in (inside, real[name].parts["LIPS"]):
+            low, high = np.array(part["box"])
+            assert (high - low).max() < 0.3, "neither chin nor cheeks"
+            assert low[2] > real[name].at("chin")[2] + 0.02
+        assert inside["triangles"] > 584  # more than teeth and tongue, which are pieces of their own
 
 
 def test_names_that_mean_nothing_lead_to_nearly_the_same_parts(real: dict[str, Studied]) -> None:
     # GIVEN one character as PMX and as PMD, whose materials have no names
     pmx, pmd = real["gene"], real["gene_pmd"]
     # THEN eyes, brows and mouth are the same triangles, and so are most of the hair's
-    for part in ("EYE_LEFT", "EYE_RIGHT", "EYEBROWS"):
+    for part in ("EYE_LEFT", "EYE_RIGHT", *BROWS):
         assert pmd.parts[part]["triangles"] == pmx.parts[part]["triangles"]
-    assert pmd.parts["MOUTH"]["triangles"] == pytest.approx(pmx.parts["MOUTH"]["triangles"], rel=0.05)
+    for part in ("LIPS", "MOUTH_INSIDE"):
+        assert pmd.parts[part]["triangles"] == pytest.approx(pmx.parts[part]["triangles"], rel=0.05)
     assert pmd.parts["HAIR"]["triangles"] == pytest.approx(pmx.parts["HAIR"]["triangles"], rel=0.2)
 
 
 def test_odd_heads_are_made_of_what_they_have(real: dict[str, Studied]) -> None:
     assert set(real["mtoon"].parts) == {"FACE"}  # a ball
     assert set(real["yw"].parts) == {"FACE", "NECK", "BODY"}
-    assert set(real["cool_loops"].parts) == {"FACE", "EYE_LEFT", "EYE_RIGHT", "MOUTH", "NECK", "BODY"}
+    assert set(real["cool_loops"].parts) == {"FACE", "EYE_LEFT", "EYE_RIGHT", "MOUTH_INSIDE", "NECK", "BODY"}
     assert set(real["cool_loops"].found["rest"]) >= EYES_AND_MOUTH
-    assert {"FACE", "EYE_LEFT", "EYE_RIGHT", "EYEBROWS", "BODY"} <= set(real["npc"].parts)
+    assert {"FACE", "EYE_LEFT", "EYE_RIGHT", *BROWS, "BODY"} <= set(real["npc"].parts)
     for name in ("cool_loops", "npc"):
         assert real[name].at("iris_left")[0] > 0 > real[name].at("iris_right")[0]
 
@@ -322,7 +326,8 @@ def test_morphs_and_bones_tell_what_names_do_not(mangled: dict[str, Studied], na
     one = mangled[how]
     assert set(one.parts) >= HEAD_PARTS
     assert set(one.found["rest"]) == EVERYTHING
-    assert one.parts["EYEBROWS"]["triangles"] == nagi.parts["EYEBROWS"]["triangles"]
+    for brow in BROWS:
+        assert one.parts[brow]["triangles"] == nagi.parts[brow]["triangles"]
     for landmark in EVERYTHING - {"nose", "chin"}:
         assert one.at(landmark) == pytest.approx(nagi.at(landmark), abs=0.03), landmark
 
@@ -349,7 +354,7 @@ def test_without_names_and_morphs_there_is_still_a_face_under_hair_on_a_body(man
         ("まゆげ", Hint.BROW),
         ("EyeBrow_L", Hint.BROW),
         ("brown", None),
-        ("ﾏﾂｹﾞ", Hint.EYE),
+        ("ﾏﾂｹﾞ", Hint.LID),
         ("白目", Hint.EYE),
         ("ハイライト", Hint.EYE),
         ("髪ハイライト", Hint.HAIR),
@@ -357,6 +362,9 @@ def test_without_names_and_morphs_there_is_still_a_face_under_hair_on_a_body(man
         ("目鏡", Hint.ACCESSORY),
         ("瞼", Hint.LID),
         ("Eyelid", Hint.LID),
+        ("FaceEyeline", Hint.LID),
+        ("目まつ毛", Hint.EYE),
+        ("唇", Hint.LIPS),
         ("口内", Hint.MOUTH),
         ("袖口", Hint.CLOTHES),
         ("N00_000_00_FaceMouth_00_FACE (Instance)", Hint.MOUTH),
