@@ -77,7 +77,7 @@ class Puppet:
     @property
     def half_clear(self) -> bool:
         """Whether a whole surface is half transparent in the present pose."""
-        return self._pose is not None and self._materials.half_clear(self._pose.looks)
+        return self._pose is not None and self._materials.any_half_clear(self._pose.looks)
 
     def take(self, pose: Pose, camera: Camera) -> None:
         """Stand in `pose` before `camera`."""
@@ -118,7 +118,9 @@ class Puppet:
         """An outline that is `width` pixels of a picture of 256 wide, times what the look says."""
         assert self._pose is not None
         look = self._pose.looks[hull.surface]
-        if width > 0 and look.outline > 0 and look.outline_colour[3] * look.colour[3] > 0:
+        # What is half transparent writes no depth in Eevee: the back of its outline would shine through it.
+        drawn = width > 0 and look.outline > 0 and look.outline_colour[3] * look.colour[3] > 0
+        if drawn and not self._materials.half_clear(self._pose.looks, hull.surface):
             self._place(hull.sheet, self._pushed_out(hull.sheet, width * min(look.outline, _THICKEST) * 2 / 256))
             hull.folded = False
         elif not hull.folded:

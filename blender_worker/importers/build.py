@@ -14,6 +14,7 @@ from blender_worker.character.head import HEAD_WEIGHT, bone_height, head_height
 from blender_worker.character.surface import Surface
 from blender_worker.importers import gltf_surfaces, mmd_surfaces
 from blender_worker.importers.morphs import take_apart
+from blender_worker.importers.outlines import add_outlines
 from blender_worker.importers.pictures import Pictures
 from blender_worker.importers.rig import Rig
 from farm.models.description import Character
@@ -51,22 +52,26 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
     ]
     front = np.ascontiguousarray((positions - np.array(heads[neck], np.float32))[:, [0, 2]])
     eyes = [bone.head[2] - heads[neck][2] for bone in bones if bone.role in ("leftEye", "rightEye")]
+    height = _head_height(character, head, neck, front, rig.turns, runs, min(eyes, default=None))
+    surfaces = [_surface(material, pictures) for material in character.materials]
+    from_bottom = np.ascontiguousarray(uvs * np.array([1, -1], np.float32) + np.array([0, 1], np.float32))
+    add_outlines(surfaces, runs, positions, from_bottom, height)
     return Actor(
         vertices=Vertices(
             positions=positions,
             normals=character.normals @ world.T,
-            uvs=np.ascontiguousarray(uvs * np.array([1, -1], np.float32) + np.array([0, 1], np.float32)),
+            uvs=from_bottom,
             turns=rig.turns,
             outlines=character.edge_scales,
             bones=rig.owners,
         ),
-        surfaces=[_surface(material, pictures) for material in character.materials],
+        surfaces=surfaces,
         runs=runs,
         morphs=morphs,
         skeleton=skeleton,
         skin=skin,
         neck_position=heads[neck],
-        head_height=_head_height(character, head, neck, front, rig.turns, runs, min(eyes, default=None)),
+        head_height=height,
         metres_per_unit=character.axes.metres,
         bones=bones,
         warnings=warnings,

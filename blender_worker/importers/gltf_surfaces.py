@@ -26,7 +26,7 @@ class GltfPaint:
         toon = material.mtoon
         own = toon is not None and toon.outline_mode is not OutlineMode.NONE and toon.outline_width > 0
         colour = toon.outline_colour if toon is not None and own else _OUTLINE_COLOUR
-        width = 0.0 if material.alpha_mode is AlphaMode.BLEND else 1.0
+        width = 1.0 if own and material.alpha_mode is not AlphaMode.BLEND else 0.0
         self.values = np.array([*material.colour, *colour, width], np.float32)
 
     def look(self, values: NDArray[np.float32]) -> Look:
@@ -34,6 +34,10 @@ class GltfPaint:
         red, green, blue, alpha = values[_COLOUR].clip(0, 1).tolist()
         edge = values[_OUTLINE].clip(0, 1).tolist()
         return Look((red, green, blue, alpha), (0.0, 0.0, 0.0), float(values[_WIDTH]), (edge[0], edge[1], edge[2], 1.0))
+
+    def add_outline(self, colour: tuple[float, float, float], width: float) -> None:
+        """Have an outline although the file asks for none."""
+        self.values[_OUTLINE], self.values[_WIDTH] = colour, width
 
 
 def surface_of(material: GltfMaterial, pictures: Pictures) -> Surface:

@@ -42,3 +42,9 @@ def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
     rows, columns = (length - _WINDOW + 1 for length in values.shape[:2])
     down = sum(weight * values[i : i + rows] for i, weight in enumerate(weights))
     return np.asarray(sum(weight * down[:, i : i + columns] for i, weight in enumerate(weights)))
+
+
+def ssim_within(a: NDArray[np.uint8], b: NDArray[np.uint8], box: tuple[float, float, float, float]) -> float:
+    """`ssim` of what two pictures show inside `box`: left, top, right, bottom in pixels, at least 11 apart."""
+    left, top, right, bottom = (round(edge) for edge in box)
+    return ssim(a[top:bottom, left:right], b[top:bottom, left:right])
