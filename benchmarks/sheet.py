@@ -19,7 +19,7 @@ from rich.console import Console
 from benchmarks.subject import subject
 from farm import pipe
 from farm.dataset.label_pictures import label_pictures
-from farm.dataset.similarity import ssim_within
+from farm.dataset.similarity import ssim_about
 from farm.dataset.usability import reasons_against
 from farm.drawing.blender import Blender
 from farm.errors import FarmError
@@ -78,7 +78,7 @@ def _row(blender: Blender, name: str, path: Path, room: Path) -> Row:
         figures.append(("no head in the frame", False))
     else:
         for one, other in APART:
-            alike = ssim_within(pictures[one], pictures[other], box)
+            alike = ssim_about(pictures[one], pictures[other], box)
             figures.append((f"{one} / {other}: {alike:.4f}", alike < APART_BELOW))
     share = head_share(pictures["flat"])
     figures.append((f"head {share:.0%} of the frame", abs(share - 0.48) <= 0.04))
@@ -128,7 +128,9 @@ class Sheet:
         """Write index.html and sheet.png."""
         head = "".join(f"<th>{column}</th>" for column in ("", *self._columns))
         style = "th{text-align:left;font:13px sans-serif;vertical-align:top;max-width:24em}.wrong{color:#c81e1e}"
-        page = f"<!doctype html><meta charset=utf-8><title>Characters</title><style>{style}</style><table><tr>{head}</tr>"
+        page = (
+            f"<!doctype html><meta charset=utf-8><title>Characters</title><style>{style}</style><table><tr>{head}</tr>"
+        )
         (self._out / "index.html").write_text(page + "".join(self._page) + "</table>")
         sheet = Image.new("RGB", (self._strips[0].width, self._size * len(self._strips)), _PAPER)
         for number, strip in enumerate(self._strips):

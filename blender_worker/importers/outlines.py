@@ -13,13 +13,13 @@ from blender_worker.character.actor import Run
 from blender_worker.character.surface import Surface
 from farm.colour import linear_of
 
-_WIDTH = 0.8
+_WIDTH = 0.9
 """Of the style's own outline."""
 _LOW = 0.3
 """Share of the head's height; what is lower than that is a detail."""
 _SOLID, _MOSTLY = 0.5, 0.8
 """Alpha from which a point is solid, and the share of a surface's points that have to be."""
-_SHADE = 0.16
+_SHADE = 0.05
 """The line's colour as a share of the surface's own, linear light."""
 
 
