@@ -16,7 +16,7 @@ from farm.poses import Partition
 from farm.styles import PAPER_STYLES
 
 SIZE = 192
-COLOURS = 64
+COLOURS = 256
 GROUND = (236, 240, 243, 255)
 _TARGET = Path("docs/images")
 

@@ -20,6 +20,8 @@ from farm.styles.style import Style
 _STEP, _MOST = 5e-6, 1e-3
 """Of the way to the camera: how far each run is moved there before the one drawn before it, and all of them at most, so
 that overlays that lie exactly on a surface are seen, as they are in MikuMikuDance. At 2e-6 some dots still show through."""
+_BEHIND = np.float32(1e-3)
+"""Of the way to the camera: how far outlines lie behind, as they do in the forward canvas."""
 _THICKEST = 2.0
 """Outlines are at most so many times as thick as the style says."""
 
@@ -63,7 +65,7 @@ class Puppet:
             self._sheets.append(self._sheet(run.triangles, material, share))
             if outlined and (self._materials.rest[run.surface].outline > 0 or run.surface in self._materials.painted):
                 material = self._materials.outline(run.surface)
-                sheet = self._sheet(run.triangles[:, ::-1], material, share)
+                sheet = self._sheet(run.triangles[:, ::-1], material, share - _BEHIND)
                 self._hulls.append(_Hull(sheet, run.surface))
         self._pose: Pose | None = None
         self._camera: Camera | None = None

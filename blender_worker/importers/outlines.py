@@ -13,8 +13,8 @@ from blender_worker.character.actor import Run
 from blender_worker.character.surface import Surface
 from farm.colour import linear_of
 
-_WIDTH = 0.9
-"""Of the style's own outline."""
+_WIDTH = 1.25
+"""Of the style's own outline: 1.4 pixels of a picture of 256."""
 _LOW = 0.3
 """Share of the head's height; what is lower than that is a detail."""
 _SOLID, _MOSTLY = 0.5, 0.8
