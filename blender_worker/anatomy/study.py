@@ -38,7 +38,8 @@ def study(actor: Actor, annotation: Mapping[str, int]) -> Anatomy:
     """Find the parts and landmarks of `actor`; `annotation` maps target names to indices of source morphs."""
     figure = Figure(actor, annotation)
     if not len(figure.triangles):
-        return Anatomy([np.zeros(count, np.uint8) for count in figure.lengths], [], (0.0, 0.0, 0.0), {}, {})
+        nothing = [np.zeros(count, np.uint8) for count in figure.lengths]
+        return Anatomy(nothing, [empty.astype(bool) for empty in nothing], (0.0, 0.0, 0.0), {}, {})
     pieces = Pieces(actor, figure)
     pieces.decide()
     settle(pieces)

@@ -73,13 +73,15 @@ class PuppetMaterials:
     def _fades(self, index: int) -> bool:
         return index in self.painted or self.rest[index].colour[3] < 1
 
-    def half_clear(self, looks: Sequence[Look]) -> bool:
+    def any_half_clear(self, looks: Sequence[Look]) -> bool:
         """Whether such looks make any surface half transparent; (surfaces,) looks."""
-        return any(
-            _LEAST_ALPHA < looks[index].colour[3] < 1 - _LEAST_ALPHA
-            for index in self._surfaces
-            if self._actor.surfaces[index].cutoff is None and not self._actor.surfaces[index].opaque
-        )
+        return any(self.half_clear(looks, index) for index in self._surfaces)
+
+    def half_clear(self, looks: Sequence[Look], index: int) -> bool:
+        """Whether such looks make surface number `index` half transparent; (surfaces,) looks."""
+        surface = self._actor.surfaces[index]
+        blends = surface.cutoff is None and not surface.opaque
+        return blends and _LEAST_ALPHA < looks[index].colour[3] < 1 - _LEAST_ALPHA
 
     def set_looks(self, looks: Sequence[Look]) -> None:
         """Let the surfaces look so; (surfaces,) looks."""

@@ -21,6 +21,8 @@ from farm.styles.style import Style
 _STEP, _MOST = 5e-6, 1e-3
 """Of the way to the camera: how far each run is moved there before the one drawn before it, and all of them at most, so
 that overlays that lie exactly on a surface are seen, as they are in MikuMikuDance. At 2e-6 some dots still show through."""
+_BEHIND = np.float32(1e-3)
+"""Of the way to the camera: how far outlines lie behind, as they do in the forward canvas."""
 _THICKEST = 2.0
 """Outlines are at most so many times as thick as the style says."""
 
@@ -64,7 +66,7 @@ class Puppet:
             self._sheets.append(self._sheet(run.triangles, material, share))
             if outlined and (self._materials.rest[run.surface].outline > 0 or run.surface in self._materials.painted):
                 material = self._materials.outline(run.surface)
-                sheet = self._sheet(run.triangles[:, ::-1], material, share)
+                sheet = self._sheet(run.triangles[:, ::-1], material, share - _BEHIND)
                 self._hulls.append(_Hull(sheet, run.surface))
         self._pose: Pose | None = None
         self._camera: Camera | None = None
@@ -78,7 +80,7 @@ class Puppet:
     @property
     def half_clear(self) -> bool:
         """Whether a whole surface is half transparent in the present pose."""
-        return self._pose is not None and self._materials.half_clear(self._pose.looks)
+        return self._pose is not None and self._materials.any_half_clear(self._pose.looks)
 
     def take(self, pose: Pose, camera: Camera) -> None:
         """Stand in `pose` before `camera`."""
@@ -124,8 +126,9 @@ class Puppet:
         """An outline that is `width` pixels of a picture of 256 wide, times what the look says."""
         assert self._pose is not None
         look = self._pose.looks[hull.surface]
-        alpha = self._actor.surfaces[hull.surface].outline_alpha(look)
-        if width > 0 and look.outline > 0 and alpha > 0:
+        # What is half transparent writes no depth in Eevee: the back of its outline would shine through it.
+        drawn = width > 0 and look.outline > 0 and self._actor.surfaces[hull.surface].outline_alpha(look) > 0
+        if drawn and not self._materials.half_clear(self._pose.looks, hull.surface):
             self._place(hull.sheet, self._pushed_out(hull.sheet, width * min(look.outline, _THICKEST) * 2 / 256))
             hull.folded = False
         elif not hull.folded:

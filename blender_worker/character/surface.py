@@ -51,6 +51,10 @@ class Paint(Protocol):
         """The look of such numbers."""
         ...
 
+    def add_outline(self, colour: tuple[float, float, float], width: float) -> None:
+        """Have an outline at rest, where the file gives none; the colour is linear light."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Map:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.character.actor import Actor, BoneInfo, Run, Vertices
-from blender_worker.character.head import HEAD_WEIGHT, head_height
+from blender_worker.character.head import HEAD_WEIGHT, bone_height, head_height
 from blender_worker.character.surface import Surface
 from blender_worker.importers import gltf_surfaces, mmd_surfaces
 from blender_worker.importers.morphs import take_apart
+from blender_worker.importers.outlines import add_outlines
 from blender_worker.importers.pictures import Pictures
 from blender_worker.importers.rig import Rig
 from farm.models.description import Character
@@ -40,33 +41,41 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
     skeleton, skin = rig.bind(morphs.values(), positions)
     heads = [_vector(world @ np.array(bone.position)) for bone in character.bones]
     pictures = Pictures(character, textures, warnings)
+    bones = [
+        BoneInfo(bone.name, -1 if bone.parent is None else bone.parent, at, role)
+        for bone, at, role in zip(character.bones, heads, rig.roles(head), strict=True)
+    ]
+    runs = [
+        Run(index, _triangles(character, material, world))
+        for index, material in enumerate(character.materials)
+        if material.triangle_count
+    ]
+    front = np.ascontiguousarray((positions - np.array(heads[neck], np.float32))[:, [0, 2]])
+    eyes = [bone.head[2] - heads[neck][2] for bone in bones if bone.role in ("leftEye", "rightEye")]
+    height = _head_height(character, head, neck, front, rig.turns, runs, min(eyes, default=None))
+    surfaces = _surfaces(character, pictures)
+    from_bottom = _from_the_bottom(uvs)
+    add_outlines(surfaces, runs, positions, from_bottom, height)
     return Actor(
         vertices=Vertices(
             positions=positions,
             normals=character.normals @ world.T,
-            uvs=_from_the_bottom(uvs),
+            uvs=from_bottom,
             turns=rig.turns,
             outlines=character.edge_scales,
             bones=rig.owners,
             second_uvs=_from_the_bottom(second_uvs) if second_uvs is not None else None,
             colours=gltf_surfaces.colours(character),
         ),
-        surfaces=_surfaces(character, pictures),
-        runs=[
-            Run(index, _triangles(character, material, world))
-            for index, material in enumerate(character.materials)
-            if material.triangle_count
-        ],
+        surfaces=surfaces,
+        runs=runs,
         morphs=morphs,
         skeleton=skeleton,
         skin=skin,
         neck_position=heads[neck],
-        head_height=_head_height(character, head, neck, rig.turns, positions[:, 2] - np.float32(heads[neck][2])),
+        head_height=height,
         metres_per_unit=character.axes.metres,
-        bones=[
-            BoneInfo(bone.name, -1 if bone.parent is None else bone.parent, at, role)
-            for bone, at, role in zip(character.bones, heads, rig.roles(head), strict=True)
-        ],
+        bones=bones,
         warnings=warnings,
     )
 
@@ -127,11 +136,20 @@ def _triangles(character: Character, material: Material, world: NDArray[np.float
 
 
 def _head_height(
-    character: Character, head: int, neck: int, turns: NDArray[np.float32], heights: NDArray[np.float32]
+    character: Character,
+    head: int,
+    neck: int,
+    front: NDArray[np.float32],
+    turns: NDArray[np.float32],
+    runs: Sequence[Run],
+    eyes: float | None,
 ) -> float:
     """The height of the head over the neck bone; of an empty model, something to go on with."""
     weight = np.where(character.bone_indices == head, character.bone_weights, 0).sum(axis=1)
+    held, turning, heights = weight > HEAD_WEIGHT, turns > HEAD_WEIGHT, front[:, 1]
     # Without a head bone the neck stands in for it, and a few vertices of the neck are no head.
-    by_head = [weight > HEAD_WEIGHT] if head != neck else []
-    choices = (heights[chosen] for chosen in (*by_head, turns > HEAD_WEIGHT, heights > 0))
-    return head_height(choices, _ORDINARY_HEAD / character.axes.metres)
+    by_head = [held] if head != neck else []
+    choices = (heights[chosen] for chosen in (*by_head, turning, heights > 0))
+    by_bone = bone_height(choices, _ORDINARY_HEAD / character.axes.metres)
+    pieces = [run.triangles[turning[run.triangles].all(axis=1)] for run in runs]
+    return head_height(by_bone, front, held, pieces, eyes)

@@ -42,7 +42,7 @@ class GltfPaint:
         toon = material.mtoon
         own = toon is not None and toon.outline_mode is not OutlineMode.NONE and toon.outline_width > 0
         colour = toon.outline_colour if toon is not None and own else _OUTLINE_COLOUR
-        width = 0.0 if material.alpha_mode is AlphaMode.BLEND else 1.0
+        width = 1.0 if own and material.alpha_mode is not AlphaMode.BLEND else 0.0
         emission = material.emission_colour if material.shading is not Shading.UNLIT else _BLACK
         light = (_BLACK,) * 3 if toon is None else (toon.shade_colour, toon.rim_colour, toon.matcap_colour)
         self._shaded = toon is not None
@@ -68,6 +68,10 @@ class GltfPaint:
             rim=_colour(rim),
             matcap=_colour(matcap),
         )
+
+    def add_outline(self, colour: tuple[float, float, float], width: float) -> None:
+        """Have an outline although the file asks for none."""
+        self.values[_OUTLINE], self.values[_WIDTH] = colour, width
 
 
 def _colour(values: NDArray[np.float32]) -> tuple[float, float, float]:

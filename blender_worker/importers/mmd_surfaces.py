@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from blender_worker.character.ramps import Ramp, flat, from_toon, shared_toon
 from blender_worker.character.surface import Detail, Look, Map, Surface
 from blender_worker.importers.pictures import Pictures
-from farm.colour import linear_of
+from farm.colour import linear_of, srgb_of
 from farm.models.description import Character, MaterialOffset
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.styles.surface import SphereBlend
@@ -51,6 +51,10 @@ class MmdPaint:
             sphere=(sphere[0], sphere[1], sphere[2]),
             ramp=(ramp[0], ramp[1], ramp[2]),
         )
+
+    def add_outline(self, colour: tuple[float, float, float], width: float) -> None:
+        """Have an outline although the material's edge flag is not set."""
+        self.values[7:12] = (*srgb_of(np.array(colour, np.float32)), 1.0, width)
 
 
 def has_sub_texture(character: Character, material: MmdMaterial) -> bool:

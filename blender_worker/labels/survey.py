@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_worker.anatomy.study import Anatomy
 from blender_worker.camera import Camera, frame
 from blender_worker.canvases.forward import ForwardCanvas
 from blender_worker.character.actor import FRONT, Actor, Pose
@@ -207,7 +208,8 @@ def _bare(actor: Actor, geometry: Geometry, head: NDArray[np.bool_]) -> tuple[fl
         number = _BARE + names.index(absent) if absent in names else _SOUND
         parts.append(np.where(head[run.triangles].all(axis=1), number, _NOTHING).astype(np.uint8))
     probe = LabelPass(actor, geometry, SIZE)
-    probe.set_parts(parts)
+    plain = [np.zeros(len(of_triangle), bool) for of_triangle in parts]
+    probe.set_parts(Anatomy(parts, plain, (0.0, 0.0, 0.0), {}, {}))
     seen = probe.draw(actor.rest, actor.rest, head_camera(actor), _SEEN_THROUGH).parts
     counts = np.bincount(seen.ravel(), minlength=_BARE + len(names))[_SOUND:]
     lacking = counts[_BARE - _SOUND :]

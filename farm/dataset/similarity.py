@@ -42,3 +42,13 @@ def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
     rows, columns = (length - _WINDOW + 1 for length in values.shape[:2])
     down = sum(weight * values[i : i + rows] for i, weight in enumerate(weights))
     return np.asarray(sum(weight * down[:, i : i + columns] for i, weight in enumerate(weights)))
+
+
+def ssim_about(a: NDArray[np.uint8], b: NDArray[np.uint8], box: tuple[float, float, float, float]) -> float:
+    """`ssim` of what two pictures show in `box` (left, top, right, bottom in pixels) and a window's half about it.
+
+    The margin is for what lies along the box's edge: an outline is outside the box of what it is drawn about.
+    """
+    left, top = (max(0, round(edge) - _WINDOW // 2) for edge in box[:2])
+    right, bottom = (round(edge) + _WINDOW // 2 for edge in box[2:])
+    return ssim(a[top:bottom, left:right], b[top:bottom, left:right])

@@ -6,5 +6,5 @@ from farm.styles.style import BASE, FACING, LIGHT, Style
 STYLE = Style(
     "default",
     "lit and textured",
-    BASE * (0.50 + 0.62 * LIGHT * (0.25 + 0.75 * maximum(FACING, 0.0))),
+    BASE * (0.42 + 0.68 * LIGHT * (0.15 + 0.85 * maximum(FACING, 0.0))),
 )

@@ -1,0 +1,61 @@
+"""Outlines for the surfaces that bring none: `ink` would otherwise show of many characters what `toon` shows.
+
+A line is drawn round what has a shape of its own: hair, face, clothes. Details of a face (eyes, lashes, brows, cheeks) are
+drawings in themselves, and a hull about them would blot them; they are told by being low.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_worker.character.actor import Run
+from blender_worker.character.surface import Surface
+from farm.colour import linear_of
+
+_WIDTH = 1.25
+"""Of the style's own outline: 1.4 pixels of a picture of 256."""
+_LOW = 0.3
+"""Share of the head's height; what is lower than that is a detail."""
+_SOLID, _MOSTLY = 0.5, 0.8
+"""Alpha from which a point is solid, and the share of a surface's points that have to be."""
+_SHADE = 0.05
+"""The line's colour as a share of the surface's own, linear light."""
+
+
+def add_outlines(
+    surfaces: Sequence[Surface],
+    runs: Sequence[Run],
+    positions: NDArray[np.float32],
+    uvs: NDArray[np.float32],
+    head_height: float,
+) -> None:
+    """Give an outline to every surface without one that has a shape of its own.
+
+    `positions` (n, 3) are in world axes, `uvs` (n, 2) are counted from the bottom.
+    """
+    for run in runs:
+        surface = surfaces[run.surface]
+        look = surface.paint.look(surface.paint.values)
+        heights = positions[run.triangles.ravel(), 2]
+        if look.outline > 0 or look.colour[3] < _SOLID or np.ptp(heights) < _LOW * head_height:
+            continue
+        texels = _texels(surface, uvs[run.triangles].mean(axis=1))
+        solid = texels[:, 3] >= _SOLID
+        if surface.opaque:
+            solid[:] = True
+        if solid.mean() >= _MOSTLY:
+            own = linear_of(texels[solid, :3]).mean(axis=0) * look.colour[:3]
+            red, green, blue = (own * _SHADE).tolist()
+            surface.paint.add_outline((red, green, blue), _WIDTH)
+
+
+def _texels(surface: Surface, places: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(m, 4) what the texture shows at (m, 2) places, sRGB in [0, 1]; white without a texture."""
+    if surface.texture is None or not surface.texture.pixels.size:
+        return np.ones((len(places), 4), np.float32)
+    height, width = surface.texture.pixels.shape[:2]
+    u, v = np.nan_to_num(places, posinf=0.0, neginf=0.0).T % 1.0
+    rows = ((1 - v) * height).astype(np.int64).clip(0, height - 1)
+    columns = (u * width).astype(np.int64).clip(0, width - 1)
+    return np.asarray(surface.texture.pixels[rows, columns] / np.float32(255), np.float32)
