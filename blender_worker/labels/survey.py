@@ -95,7 +95,8 @@ class _Comparison:
     def __init__(self, actor: Actor, geometry: Geometry, head: NDArray[np.bool_]) -> None:
         self._actor, self._head = actor, head
         self._camera = head_camera(actor)
-        # Flat: every style shows what this one shows, and light does not move with a morph.
+        # Flat first: it is the cheapest, and nearly always shows what any style shows.
+        self._geometry = geometry
         self._canvas = ForwardCanvas(actor, geometry, [STYLES["flat"]], SIZE, 1)
         self._neutral = self._draw(actor.rest)
         self._changed = np.zeros((SIZE, SIZE), bool)
@@ -138,7 +139,16 @@ class _Comparison:
         for offsets, held in pages:
             shown = self._shows(replace(rest, positions=rest.positions + offsets), held)
             unseen += [index for index, _ in held if index not in shown]
-        return sorted(unseen)
+        return sorted(self._unlit(unseen))
+
+    def _unlit(self, unseen: list[int]) -> list[int]:
+        """Those of the morphs that flat colours do not show which light does not show either: a white face has shades."""
+        if not unseen:
+            return []
+        self._canvas = ForwardCanvas(self._actor, self._geometry, [STYLES["default"]], SIZE, 1)
+        self._neutral = self._draw(self._actor.rest)
+        poses = {index: self._actor.pose({index: 1.0}, FRONT) for index in unseen}
+        return [index for index, pose in poses.items() if not self._shows(pose, [(index, _EVERYWHERE)])]
 
     def _note(self, pose: Pose) -> NDArray[np.bool_]:
         """(n,) the vertices that a morph moves by anything that could be seen."""
