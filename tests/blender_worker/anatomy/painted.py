@@ -54,7 +54,7 @@ def _near(character: Character, at: tuple[float, float], reach: float) -> np.nda
     rows = slice(face.first_triangle, face.first_triangle + face.triangle_count)
     own = np.unique(character.triangles[rows])
     x, y, z = character.positions[own].T
-    return own[(np.hypot(x - at[0], y - at[1]) < reach) & (z < 0)].astype(np.int32)
+    return np.asarray(own[(np.hypot(x - at[0], y - at[1]) < reach) & (z < 0)], np.int32)
 
 
 def _slides(character: Character, name: str, *places: tuple[float, float]) -> UVMorph:

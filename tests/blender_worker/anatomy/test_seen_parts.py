@@ -142,7 +142,7 @@ def without_hair_before_the_face(model: Path, folder: Path, *, renamed: str) -> 
     package = read_model(model)
     character = read_character(package.suffix, package.data)
     positions = character.positions.copy()
-    materials = list(character.materials)
+    materials = list(character.mmd_materials)
     eyes = [m for m in materials if m.name in ("白目", "瞳", "目影")]
     back = min(
         positions[character.triangles[m.first_triangle : m.first_triangle + m.triangle_count], 2].min() for m in eyes

@@ -48,7 +48,7 @@ class Drawn:
     """What came of it."""
 
     pictures: dict[str, np.ndarray]
-    labels: dict[str, np.ndarray]
+    labels: dict[LabelName, np.ndarray]
     places: list[int] = field(default_factory=list)
 
     def linear(self, style: str, patch: int, across: float = 0.5) -> np.ndarray:
@@ -111,22 +111,22 @@ def wall(patches: Sequence[Patch], pictures: Sequence[bytes]) -> Character:
     materials.append(replace(patches[0].material, first_triangle=2 * len(patches), triangle_count=1))
     axes = MMD if mmd else VRM_1
     count = len(positions)
-    places = np.float32(positions) / np.float32(axes.metres) + np.float32([0, 10.0, 0.25])
+    places = np.array(positions, np.float32) / np.float32(axes.metres) + np.array([0, 10.0, 0.25], np.float32)
     return Character(
         **{name: getattr(base, name) for name in ("format", "name", "name_en", "comment", "comment_en", "bones")},
         positions=places,
-        normals=np.float32(normals),
-        uvs=np.float32(uvs),
-        bone_indices=np.tile(np.int32([2, -1, -1, -1]), (count, 1)),
-        bone_weights=np.tile(np.float32([1, 0, 0, 0]), (count, 1)),
+        normals=np.array(normals, np.float32),
+        uvs=np.array(uvs, np.float32),
+        bone_indices=np.tile(np.array([2, -1, -1, -1], np.int32), (count, 1)),
+        bone_weights=np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1)),
         edge_scales=np.ones(count, np.float32),
-        triangles=np.int32(triangles),
+        triangles=np.array(triangles, np.int32),
         textures=tuple(f"{number}.png" for number in range(len(pictures))),
         materials=tuple(materials),
         morphs=(),
         axes=axes,
-        more_uvs=np.float32([seconds]),
-        colours=None if mmd else np.float32(colours),
+        more_uvs=np.array([seconds], np.float32),
+        colours=None if mmd else np.array(colours, np.float32),
         embedded={} if mmd else dict(enumerate(pictures)),
     )
 

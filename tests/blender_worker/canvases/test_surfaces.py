@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from farm.drawing.blender import Blender
+from farm.labels import LabelName
 from farm.models.materials import (
     AlphaMode,
     GltfMaterial,
@@ -63,7 +64,7 @@ def toon(toon: MToon, **changes: object) -> GltfMaterial:
 
 
 def lens(**changes: object) -> GltfMaterial:
-    return gltf(alpha_mode=AlphaMode.BLEND, queue=3000, writes_depth=False, **changes)
+    return gltf(Shading.UNLIT, alpha_mode=AlphaMode.BLEND, queue=3000, writes_depth=False, **changes)
 
 
 def wrapped(wrap: Wrap) -> GltfMaterial:
@@ -172,7 +173,7 @@ def test_what_is_drawn_after_a_lens_without_depth_is_seen_through_it(drawn: Draw
     assert shown[1] > 0.08  # on Eevee, which knows no order, a quarter of the eye's green shines through
     if drawn.labels:
         np.testing.assert_allclose(shown, [0, GREY_LIGHT, 0, 1], atol=NEAR)
-        depth = drawn.labels["depth"]
+        depth = drawn.labels[LabelName.DEPTH]
         eye, other = depth[pixel(NUMBER["eye"])], depth[pixel(NUMBER["opaque"])]
         assert eye == pytest.approx(other, abs=0.002)
 

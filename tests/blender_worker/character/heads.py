@@ -26,7 +26,7 @@ def hair_on(parent: str, share: float = 1.0) -> Change:
 
     def change(character: Character) -> Character:
         hair = np.zeros(len(character.positions), bool)
-        for material in character.materials:
+        for material in character.mmd_materials:
             if "hair" in material.name_en:
                 hair[character.triangles[material.first_triangle :][: material.triangle_count]] = True
         heights = character.positions[:, 1]
@@ -48,7 +48,7 @@ def cones(*places: tuple[float, float, float, float, float], held_by: str = "頭
         if held_by not in [bone.name for bone in character.bones]:
             character = _with_bone(character, held_by, "頭")
         points, triangles = _cones(places, len(character.positions))
-        *others, hair, brows = character.materials
+        *others, hair, brows = character.mmd_materials
         assert (hair.name, brows.name) == ("髪", "眉")
         kept = character.triangles[: brows.first_triangle], character.triangles[brows.first_triangle :]
         brows = replace(brows, first_triangle=brows.first_triangle + len(triangles))
@@ -58,15 +58,14 @@ def cones(*places: tuple[float, float, float, float, float], held_by: str = "頭
             worn = replace(hair, name="帽子", name_en="hat", first_triangle=len(kept[0]), triangle_count=len(triangles))
             materials = (*others, hair, worn, brows)
         count = len(points)
+        holder, whole = np.array([_bone(character, held_by), -1, -1, -1], np.int32), np.array([1, 0, 0, 0], np.float32)
         return replace(
             character,
             positions=np.concatenate([character.positions, points]),
-            normals=np.concatenate([character.normals, np.tile(np.float32([0, 0, -1]), (count, 1))]),
+            normals=np.concatenate([character.normals, np.tile(np.array([0, 0, -1], np.float32), (count, 1))]),
             uvs=np.concatenate([character.uvs, np.zeros((count, 2), np.float32)]),
-            bone_indices=np.concatenate(
-                [character.bone_indices, np.tile(np.int32([_bone(character, held_by), -1, -1, -1]), (count, 1))]
-            ),
-            bone_weights=np.concatenate([character.bone_weights, np.tile(np.float32([1, 0, 0, 0]), (count, 1))]),
+            bone_indices=np.concatenate([character.bone_indices, np.tile(holder, (count, 1))]),
+            bone_weights=np.concatenate([character.bone_weights, np.tile(whole, (count, 1))]),
             edge_scales=np.concatenate([character.edge_scales, np.ones(count, np.float32)]),
             triangles=np.concatenate([kept[0], triangles, kept[1]]),
             materials=materials,

@@ -75,7 +75,7 @@ def test_a_bent_joint_is_bent_as_the_formula_says(neck: Turn, head: Turn) -> Non
     first = random.uniform(0.05, 0.95, count)
     shares = np.column_stack([first, 1 - first]).astype(np.float32)
     points = random.normal(size=(3, count, 3)).astype(np.float32)
-    joints = np.tile(np.int32([NECK, HEAD]), (count, 1))
+    joints = np.tile(np.array([NECK, HEAD], np.int32), (count, 1))
     skeleton = Skeleton([Joint(NECK, -1, (0.0, 0.0, 0.0)), Joint(HEAD, NECK, (0.0, 0.5, 1.0))], followers=[], neck=NECK)
     skin = Skin(joints, shares, rest, balls=Balls(np.arange(count, dtype=np.int32), joints, shares, points))
 
@@ -99,8 +99,8 @@ def test_a_bent_joint_is_bent_as_the_formula_says(neck: Turn, head: Turn) -> Non
 def test_where_both_bones_turn_alike_it_is_the_linear_blend() -> None:
     random = np.random.default_rng(2)
     rest = random.normal(size=(8, 3)).astype(np.float32)
-    shares = np.tile(np.float32([0.25, 0.75]), (8, 1))
-    joints = np.tile(np.int32([NECK, HEAD]), (8, 1))
+    shares = np.tile(np.array([0.25, 0.75], np.float32), (8, 1))
+    joints = np.tile(np.array([NECK, HEAD], np.int32), (8, 1))
     points = random.normal(size=(3, 8, 3)).astype(np.float32)
     skeleton = Skeleton([Joint(NECK, -1, (0.0, 0.0, 0.0)), Joint(HEAD, NECK, (0.0, 0.0, 1.0))], [], NECK)
     frames = skeleton.pose({HEAD: ((0.5, 0.0, 0.0), NO_TURN)}, about((0, 0, 1), 30))
@@ -133,9 +133,9 @@ def test_a_pmx_file_says_what_sdef_moves_and_where_second_textures_lie() -> None
     layers = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     made = replace(
         small_character(),
-        bone_indices=np.tile(np.int32([1, 2, -1, -1]), (3, 1)),
-        bone_weights=np.tile(np.float32([0.25, 0.75, 0, 0]), (3, 1)),
-        spherical=Spherical(np.int32([0, 2]), *points),
+        bone_indices=np.tile(np.array([1, 2, -1, -1], np.int32), (3, 1)),
+        bone_weights=np.tile(np.array([0.25, 0.75, 0, 0], np.float32), (3, 1)),
+        spherical=Spherical(np.array([0, 2], np.int32), *points),
         more_uvs=layers,
     )
 

@@ -11,7 +11,7 @@ from farm.mascots.cast import MASCOTS
 from farm.models.description import Character, MaterialMorph
 from farm.models.materials import MaterialFlag
 from farm.morphs.panels import Panel
-from tests.blender_worker.test_canvases import dye
+from tests.blender_worker.canvases.test_canvases import dye
 
 DETAILS = ("唇", "白目", "瞳", "目影", "瞼", "二重", "まつ毛", "眉", "歯", "舌")
 

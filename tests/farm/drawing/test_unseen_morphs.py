@@ -53,8 +53,8 @@ def tiny(character: Character) -> Character:
 
 def behind_the_head(character: Character) -> Character:
     """The morph moves what the face hides: a vertex of the back of the head."""
-    hidden = np.int32([int(np.argmax(character.positions[:, 2]))])
-    return with_morph(character, lambda m: replace(m, vertices=hidden, offsets=np.float32([[0, 0, 0.3]])))
+    hidden = np.array([np.argmax(character.positions[:, 2])], np.int32)
+    return with_morph(character, lambda m: replace(m, vertices=hidden, offsets=np.array([[0, 0, 0.3]], np.float32)))
 
 
 @pytest.mark.parametrize("change", [tiny, behind_the_head])
@@ -119,16 +119,16 @@ def eyes_inside_the_head(character: Character) -> Character:
     on_head = character.positions[character.bone_indices[:, 0] == head]
     centre = (on_head.min(axis=0) + on_head.max(axis=0)) / 2
     first, size = len(character.positions), np.ptp(on_head[:, 1]) / 5
-    square = np.float32([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]) * size + centre
+    square = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32) * size + centre
 
     def longer(values: np.ndarray, row: object) -> np.ndarray:
         return np.concatenate([values, np.repeat(np.array([row], values.dtype), 4, axis=0)])
 
-    offsets = np.repeat(np.float32([[0, 0, on_head[:, 2].min() - centre[2] - 0.5]]), 4, axis=0)
+    offsets = np.repeat(np.array([[0, 0, on_head[:, 2].min() - centre[2] - 0.5]], np.float32), 4, axis=0)
     vertices = np.arange(first, first + 4, dtype=np.int32)
-    last = character.materials[-1]
+    last = character.mmd_materials[-1]
     plate = replace(last, name="plate", texture=None, first_triangle=len(character.triangles), triangle_count=4)
-    faces = np.int32([[0, 2, 1], [0, 3, 2], [0, 1, 2], [0, 2, 3]]) + first
+    faces = np.array([[0, 2, 1], [0, 3, 2], [0, 1, 2], [0, 2, 3]], np.int32) + first
     return replace(
         character,
         positions=np.concatenate([character.positions, square.astype(np.float32)]),

@@ -212,30 +212,32 @@ def test_textures_beside_the_model_s_folder_are_used_where_the_user_gave_both(tm
     assert read_model(path).textures == {1: b"hair"}  # a file by itself: its own folder bounds it
 
 
-CHINESE = {
+type Content = dict[str, bytes | tuple[str, ...]]
+"""What files hold by their names; a tuple is a model with these textures."""
+CHINESE: Content = {
     "模型/模型.pmx": ("贴图\\脸.png", "贴图/表情.png"),
     "模型/贴图/脸.png": b"face",
     "模型/贴图/表情.png": b"eyes",
 }
-TAIWANESE = {
+TAIWANESE: Content = {
     "模型/模型.pmx": ("貼圖\\臉.png", "貼圖/功蓋.png"),
     "模型/貼圖/臉.png": b"face",
     "模型/貼圖/功蓋.png": b"eyes",
 }
-JAPANESE = {"ソ/表.pmx": ("能\\ソ.png", "能/ｱ.png"), "ソ/能/ソ.png": b"face", "ソ/能/ｱ.png": b"eyes"}
-KOREAN = {
+JAPANESE: Content = {"ソ/表.pmx": ("能\\ソ.png", "能/ｱ.png"), "ソ/能/ソ.png": b"face", "ソ/能/ｱ.png": b"eyes"}
+KOREAN: Content = {
     "모델/모델.pmx": ("그림\\얼굴.png", "그림/똠.png"),
     "모델/그림/얼굴.png": b"face",
     "모델/그림/똠.png": b"eyes",
 }
-WESTERN = {
+WESTERN: Content = {
     "Modèle/Modèle.pmx": ("é\\Gesicht ä.png", "é/ß.png"),
     "Modèle/é/Gesicht ä.png": b"face",
     "Modèle/é/ß.png": b"eyes",
 }
 
 
-def _zip_with_bare_names(content: dict[str, bytes | tuple[str, ...]], encoding: str, slash: str = "/") -> bytes:
+def _zip_with_bare_names(content: Content, encoding: str, slash: str = "/") -> bytes:
     """A zip as tools write it that know one code page: names in it, without the UTF-8 mark."""
     stand_ins, members = {}, {}
     for number, (name, data) in enumerate(content.items()):
@@ -243,11 +245,11 @@ def _zip_with_bare_names(content: dict[str, bytes | tuple[str, ...]], encoding: 
         stand_in = f"{number}".ljust(len(raw), "~")
         stand_ins[stand_in.encode()] = raw
         members[stand_in] = data if isinstance(data, bytes) else pmx_bytes(made.small_character(textures=data))
-    data = _zip(members)
-    for stand_in, raw in stand_ins.items():
-        assert data.count(stand_in) == 2
-        data = data.replace(stand_in, raw)
-    return data
+    packed = _zip(members)
+    for placed, raw in stand_ins.items():
+        assert packed.count(placed) == 2
+        packed = packed.replace(placed, raw)
+    return packed
 
 
 @pytest.mark.parametrize("slash", ["/", "\\"])
@@ -268,7 +270,7 @@ def _zip_with_bare_names(content: dict[str, bytes | tuple[str, ...]], encoding: 
     ],
 )
 def test_names_in_a_zip_are_read_in_the_encoding_in_which_the_model_s_textures_are_found(
-    content: dict[str, bytes | tuple[str, ...]], encoding: str, slash: str
+    content: Content, encoding: str, slash: str
 ) -> None:
     one = _only("a.zip", _zip_with_bare_names(content, encoding, slash))
 
@@ -278,7 +280,7 @@ def test_names_in_a_zip_are_read_in_the_encoding_in_which_the_model_s_textures_a
 
 
 def test_one_name_that_no_encoding_fits_costs_no_other_its_own() -> None:
-    content = {**CHINESE, "模型/\udcff\udcfe.txt": b"?"}
+    content: Content = {**CHINESE, "模型/\udcff\udcfe.txt": b"?"}
     raw = _zip_with_bare_names({name.replace("\udcff\udcfe", "XY"): data for name, data in content.items()}, "gbk")
 
     one = _only("a.zip", raw.replace(b"XY.txt", b"\xff\xfe.txt"))

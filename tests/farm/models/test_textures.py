@@ -3,6 +3,8 @@
 import os
 import time
 import unicodedata
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -143,7 +145,12 @@ def test_a_thousand_textures_cost_one_listing_of_their_folder(tmp_path: Path, mo
         (tmp_path / "tex" / f"{number}.png").write_bytes(b"")
     listed: list[Path] = []
     scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: (listed.append(path), scandir(path))[1])
+
+    def counted(path: Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+        listed.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
     place, started = TextureFolder(tmp_path), time.process_time()
 
     found = [place.find(f"{folder}{number}.PNG") for number in range(1000) for folder in ("tex\\", "C:\\")]
