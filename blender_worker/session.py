@@ -34,7 +34,14 @@ def serve(commands: int, answers: int) -> None:
 def _load(command: pipe.Render) -> Actor:
     path = Path(command.character)
     textures = {index: Path(texture).read_bytes() for index, texture in command.textures.items()}
-    return build(read_character(path.suffix, path.read_bytes()), textures, command.morphs)
+    character = read_character(path.suffix, path.read_bytes())
+    for index, name in command.names.items():
+        if index >= len(character.morphs) or character.morphs[index].name != name:
+            raise RenderError(
+                f"Morph {index} of the model is not '{name}', as its annotation says: it was made for another file. Upload "
+                "the model again and annotate it anew."
+            )
+    return build(character, textures, command.morphs)
 
 
 def _render(command: pipe.Render, commands: int, answers: int) -> None:

@@ -64,6 +64,8 @@ class Render(_Message):
     textures: dict[int, str]
     morphs: list[int]
     """Indices of the source morphs that the shots use."""
+    names: dict[int, str] = {}
+    """What those morphs are called, where that is known: a file whose morphs are called otherwise is another file."""
     annotation: dict[str, int] = {}
     """Target name to the index of the source morph that plays it: what is known about the morphs, for the labels."""
     canvas: CanvasName = CanvasName.FORWARD

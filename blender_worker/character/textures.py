@@ -13,6 +13,8 @@ MAX_SIDE = 2048
 """Larger textures are reduced: a whole face is drawn on a few hundred pixels."""
 MAX_MODEL_PIXELS = 64 * 2**20
 """Pixels of all textures of a model together, after that."""
+MAX_DECODED_PIXELS = 4 * MAX_MODEL_PIXELS
+"""And before it: what is decoded costs time, whatever is kept of it."""
 _FORMATS = ("PNG", "JPEG", "BMP", "TGA", "DDS", "GIF", "WEBP", "TIFF")
 """Pillow reads others too, some of them by starting programs."""
 
@@ -46,27 +48,30 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
 
 
 class Budget:
-    """Keeps count of a model's texture pixels."""
+    """Keeps count of what a model's textures cost: the pixels that are decoded, and those that are kept."""
 
     def __init__(self) -> None:
-        self._left = MAX_MODEL_PIXELS
+        self._to_decode, self._to_keep = MAX_DECODED_PIXELS, MAX_MODEL_PIXELS
 
-    def take(self, texture: Texture) -> Texture:
-        """`texture`, if there is room for it. Raises UnreadableTextureError."""
-        self._left -= texture.pixels.size // 4
-        if self._left < 0:
+    def take(self, width: int, height: int) -> None:
+        """Make room for a picture of this size, before it is decoded. Raises UnreadableTextureError when there is none."""
+        if width * height > MAX_PIXELS:
+            raise UnreadableTextureError(f"it has {width} x {height} pixels, over the limit")
+        factor = max(1.0, max(width, height) / MAX_SIDE)
+        kept = max(1, round(width / factor)) * max(1, round(height / factor))
+        if width * height > self._to_decode or kept > self._to_keep:
             raise UnreadableTextureError("the model's textures together are too large")
-        return texture
+        self._to_decode -= width * height
+        self._to_keep -= kept
 
 
-def decode(data: bytes, name: str) -> Texture:
-    """Decode an image file. Raises UnreadableTextureError."""
+def decode(data: bytes, name: str, budget: Budget) -> Texture:
+    """Decode an image file, if `budget` has room for it. Raises UnreadableTextureError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise UnreadableTextureError(f"it has {picture.width} x {picture.height} pixels, over the limit")
+                budget.take(picture.width, picture.height)
                 rgba = _eight_bit(picture).convert("RGBA")
     except UnidentifiedImageError as error:
         raise UnreadableTextureError("it is no picture of a known format") from error

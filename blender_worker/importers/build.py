@@ -13,10 +13,10 @@ from blender_worker.character.actor import Actor, BoneInfo, Run, Vertices
 from blender_worker.character.head import HEAD_WEIGHT, bone_height, head_height
 from blender_worker.character.surface import Surface
 from blender_worker.importers import gltf_surfaces, mmd_surfaces
+from blender_worker.importers.armature import Armature
+from blender_worker.importers.decoding import TextureDecoder
 from blender_worker.importers.morphs import take_apart
 from blender_worker.importers.outlines import add_outlines
-from blender_worker.importers.pictures import Pictures
-from blender_worker.importers.rig import Rig
 from farm.models.description import Character
 from farm.models.materials import GltfMaterial, Material
 from farm.models.skeleton import turning_bones
@@ -35,15 +35,15 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
     world = np.array(character.axes.to_world, np.float32)
     positions = character.positions @ world.T
     warnings: list[str] = []
-    rig = Rig(character, neck, world)
+    armature = Armature(character, neck, world)
     uvs, second_uvs = _uvs(character), _second_uvs(character, warnings)
     morphs = take_apart(character, wanted, world, (uvs, second_uvs), warnings)
-    skeleton, skin = rig.bind(morphs.values(), positions)
+    skeleton, skin = armature.bind(morphs.values(), positions)
     heads = [_vector(world @ np.array(bone.position)) for bone in character.bones]
-    pictures = Pictures(character, textures, warnings)
+    pictures = TextureDecoder(character, textures, warnings)
     bones = [
         BoneInfo(bone.name, -1 if bone.parent is None else bone.parent, at, role)
-        for bone, at, role in zip(character.bones, heads, rig.roles(head), strict=True)
+        for bone, at, role in zip(character.bones, heads, armature.roles(head), strict=True)
     ]
     runs = [
         Run(index, _triangles(character, material, world))
@@ -52,7 +52,7 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
     ]
     front = np.ascontiguousarray((positions - np.array(heads[neck], np.float32))[:, [0, 2]])
     eyes = [bone.head[2] - heads[neck][2] for bone in bones if bone.role in ("leftEye", "rightEye")]
-    height = _head_height(character, head, neck, front, rig.turns, runs, min(eyes, default=None))
+    height = _head_height(character, head, neck, front, armature.turns, runs, min(eyes, default=None))
     surfaces = _surfaces(character, pictures)
     from_bottom = _from_the_bottom(uvs)
     add_outlines(surfaces, runs, positions, from_bottom, height)
@@ -61,9 +61,9 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
             positions=positions,
             normals=character.normals @ world.T,
             uvs=from_bottom,
-            turns=rig.turns,
+            turns=armature.turns,
             outlines=character.edge_scales,
-            bones=rig.owners,
+            bones=armature.owners,
             second_uvs=_from_the_bottom(second_uvs) if second_uvs is not None else None,
             colours=gltf_surfaces.colours(character),
         ),
@@ -85,7 +85,7 @@ def _vector(values: NDArray[np.floating]) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _surfaces(character: Character, pictures: Pictures) -> list[Surface]:
+def _surfaces(character: Character, pictures: TextureDecoder) -> list[Surface]:
     tinted = gltf_surfaces.tinted(character)
     return [
         gltf_surfaces.surface_of(character, material, tinted.get(number, set()), pictures)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from blender_worker.character.morphs import Effect, PaintEffect, UVEffect
 from blender_worker.character.ramps import Ramp, between, flat
 from blender_worker.character.surface import Detail, Look, Map, Surface
-from blender_worker.importers.pictures import Pictures
+from blender_worker.importers.decoding import TextureDecoder
 from farm.models.description import Character, ColourBind, Expression, Tint, TransformBind
 from farm.models.materials import AlphaMode, GltfMaterial, MToon, OutlineMode, Shading, TextureUse
 
@@ -88,7 +88,7 @@ def tinted(character: Character) -> dict[int, set[Tint]]:
     return found
 
 
-def surface_of(character: Character, material: GltfMaterial, changed: Set[Tint], pictures: Pictures) -> Surface:
+def surface_of(character: Character, material: GltfMaterial, changed: Set[Tint], pictures: TextureDecoder) -> Surface:
     """The surface of `material`, of which expressions may change the colours `changed`."""
     return Surface(
         name=material.name,
@@ -111,7 +111,9 @@ def _ramp(toon: MToon) -> Ramp:
     return between(_BLACK, 0.5 - softness, 0.5 + softness)
 
 
-def _detail(character: Character, material: GltfMaterial, changed: Set[Tint], pictures: Pictures) -> Detail | None:
+def _detail(
+    character: Character, material: GltfMaterial, changed: Set[Tint], pictures: TextureDecoder
+) -> Detail | None:
     """What the material has besides its base; None if that is nothing that a picture shows."""
     toon = material.mtoon or MToon(matcap_colour=_BLACK)
     coloured = bool((_tints(character, material) != 1).any())
@@ -134,7 +136,7 @@ def _detail(character: Character, material: GltfMaterial, changed: Set[Tint], pi
     )
 
 
-def _map(material: GltfMaterial, use: TextureUse | None, pictures: Pictures, solid: bool) -> Map | None:
+def _map(material: GltfMaterial, use: TextureUse | None, pictures: TextureDecoder, solid: bool) -> Map | None:
     texture = pictures.texture(use.texture) if use is not None else None
     if use is None or texture is None:
         return None

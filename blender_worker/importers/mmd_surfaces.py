@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from blender_worker.character.ramps import Ramp, flat, from_toon, shared_toon
 from blender_worker.character.surface import Detail, Look, Map, Surface
-from blender_worker.importers.pictures import Pictures
+from blender_worker.importers.decoding import TextureDecoder
 from farm.colour import linear_of, srgb_of
 from farm.models.description import Character, MaterialOffset
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
@@ -62,7 +62,7 @@ def has_sub_texture(character: Character, material: MmdMaterial) -> bool:
     return material.sphere_mode is SphereMode.SUB_TEXTURE and character.more_uvs is not None
 
 
-def _ramp(material: MmdMaterial, pictures: Pictures) -> Ramp:
+def _ramp(material: MmdMaterial, pictures: TextureDecoder) -> Ramp:
     """The ramp of the model's own toon texture, or a shared one; without either, no shade is seen."""
     own = pictures.texture(material.toon)
     if own is not None:
@@ -70,7 +70,7 @@ def _ramp(material: MmdMaterial, pictures: Pictures) -> Ramp:
     return shared_toon(material.shared_toon) if material.shared_toon is not None else flat()
 
 
-def surface_of(character: Character, material: MmdMaterial, pictures: Pictures) -> Surface:
+def surface_of(character: Character, material: MmdMaterial, pictures: TextureDecoder) -> Surface:
     """The surface of `material`."""
     second = has_sub_texture(character, material)
     drawn = second or material.sphere_mode in (SphereMode.MULTIPLY, SphereMode.ADD)

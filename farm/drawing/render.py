@@ -145,6 +145,7 @@ def _request(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
         morphs=todo.morphs,
+        names={morph.index: morph.name for morph in assignment.annotation.values() if morph.index in todo.morphs},
         annotation={target: morph.index for target, morph in assignment.annotation.items()},
         canvas=spec.canvas,
         camera=spec.camera,

@@ -32,7 +32,7 @@ class Mascot:
 
 
 @dataclass(frozen=True)
-class Surface:
+class MaterialRecipe:
     """How a material is drawn."""
 
     name: str
@@ -73,7 +73,7 @@ def _morphs(recipes: Sequence[Recipe], mesh: FlatMesh) -> tuple[Morph, ...]:
     return tuple(result)
 
 
-def _materials(surfaces: Sequence[Surface], mesh: FlatMesh) -> tuple[MmdMaterial, ...]:
+def _materials(surfaces: Sequence[MaterialRecipe], mesh: FlatMesh) -> tuple[MmdMaterial, ...]:
     result = []
     for surface in surfaces:
         first, count = mesh.runs[surface.name_en]
@@ -112,7 +112,7 @@ def _materials(surfaces: Sequence[Surface], mesh: FlatMesh) -> tuple[MmdMaterial
 def assembled(
     names: tuple[str, str],
     mesh: FlatMesh,
-    surfaces: Sequence[Surface],
+    surfaces: Sequence[MaterialRecipe],
     recipes: Sequence[Recipe],
     eye: tuple[float, float],
 ) -> Character:
@@ -139,26 +139,26 @@ def assembled(
     )
 
 
-def surfaces_of(skin_edge: Colour, hair_edge: Colour, clothes_edge: Colour) -> tuple[Surface, ...]:
+def surfaces_of(skin_edge: Colour, hair_edge: Colour, clothes_edge: Colour) -> tuple[MaterialRecipe, ...]:
     """In the order of drawing: what shows through something else comes after it."""
     return (
-        Surface("首", "neck", "clothes", skin_edge),
-        Surface("顔", "face", "face", skin_edge),
-        Surface("口内", "mouth", "features"),
-        Surface("舌", "tongue", "features"),
-        Surface("歯", "teeth", "features"),
-        Surface("唇", "lips", "features"),
-        Surface("白目", "eye white", "features"),
-        Surface("瞳", "iris", "features"),
-        Surface("目影", "eye shade", "features"),
-        Surface("瞼", "lids", "face"),
-        Surface("二重", "lid folds", "features"),
-        Surface("まつ毛", "lashes", "features", double_sided=True),
-        Surface("服", "clothes", "clothes", clothes_edge),
-        Surface("飾り", "trim", "clothes", clothes_edge),
-        Surface("後髪内", "hair inside", "hair", double_sided=True),
-        Surface("髪", "hair", "hair", hair_edge),
-        Surface("眉", "brows", "features", double_sided=True),
+        MaterialRecipe("首", "neck", "clothes", skin_edge),
+        MaterialRecipe("顔", "face", "face", skin_edge),
+        MaterialRecipe("口内", "mouth", "features"),
+        MaterialRecipe("舌", "tongue", "features"),
+        MaterialRecipe("歯", "teeth", "features"),
+        MaterialRecipe("唇", "lips", "features"),
+        MaterialRecipe("白目", "eye white", "features"),
+        MaterialRecipe("瞳", "iris", "features"),
+        MaterialRecipe("目影", "eye shade", "features"),
+        MaterialRecipe("瞼", "lids", "face"),
+        MaterialRecipe("二重", "lid folds", "features"),
+        MaterialRecipe("まつ毛", "lashes", "features", double_sided=True),
+        MaterialRecipe("服", "clothes", "clothes", clothes_edge),
+        MaterialRecipe("飾り", "trim", "clothes", clothes_edge),
+        MaterialRecipe("後髪内", "hair inside", "hair", double_sided=True),
+        MaterialRecipe("髪", "hair", "hair", hair_edge),
+        MaterialRecipe("眉", "brows", "features", double_sided=True),
     )
 
 

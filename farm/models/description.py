@@ -171,7 +171,7 @@ class OtherMorph:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class MorphTarget:
     """A morph target of one node's mesh: `offsets` (n, 3) at weight 1, added to `vertices` (n,). Source: glTF 2.0."""
 
     name: str
@@ -305,7 +305,7 @@ class Character:
     humanoid: Mapping[str, int] = field(default_factory=dict)
     """VRM: the bone behind each humanoid bone's name ("neck", "head", "leftEye", "jaw", ...). "neck" and "head" are always
     among them in a VRM: where the file has one of them alone, it stands for the other as well."""
-    targets: tuple[Target, ...] = ()
+    targets: tuple[MorphTarget, ...] = ()
     """glTF: the morph targets that expressions drive."""
     embedded: Mapping[int, bytes] = field(default_factory=dict)
     """Texture index to the bytes of a picture that stands in the file itself."""

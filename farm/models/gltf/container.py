@@ -100,7 +100,9 @@ def _refuse_what_cannot_be_read(content: Json) -> None:
     for kind in ("buffers", "images"):
         for entry in members(content, kind):
             uri = entry.get("uri")
-            if uri is not None and not (isinstance(uri, str) and _INLINE.match(uri)):
+            if uri is not None and not isinstance(uri, str):
+                raise ModelFormatError("A URI in the VRM is no text. Export it again.")
+            if uri is not None and not _INLINE.match(uri):
                 raise ModelFormatError(
                     f"The VRM refers to another file ({text(uri)[:80]!r}); a VRM holds everything inside itself. Export "
                     "it again."

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from farm.errors import ModelFormatError
-from farm.models.description import Target
+from farm.models.description import MorphTarget
 from farm.models.gltf.accessors import Accessors
 from farm.models.gltf.arithmetic import applied
 from farm.models.gltf.geometry import Heap, Primitive
@@ -21,7 +21,7 @@ class Targets:
     """The targets of the meshes that are shown."""
 
     def __init__(self, content: Json, accessors: Accessors, nodes: Nodes, heap: Heap) -> None:
-        self.found: list[Target] = []
+        self.found: list[MorphTarget] = []
         """Those that were asked for and move something."""
         self._accessors = accessors
         self._meshes = members(content, "meshes")
@@ -72,7 +72,7 @@ class Targets:
             self._names[mesh] = [text(name) for name in given]
         return self._names[mesh]
 
-    def _read(self, node: int, number: int) -> Target | None:
+    def _read(self, node: int, number: int) -> MorphTarget | None:
         vertices, offsets = [np.empty(0, np.int32)], [np.empty((0, 3), np.float32)]
         for primitive in self._by_node.get(node, []):
             if not 0 <= number < len(primitive.targets) or "POSITION" not in primitive.targets[number]:
@@ -98,4 +98,4 @@ class Targets:
             return None
         mesh = self._mesh_of[node]
         names = self._names_of(mesh) if mesh is not None else []
-        return Target(names[number] if number < len(names) else "", node, number, moved, np.concatenate(offsets))
+        return MorphTarget(names[number] if number < len(names) else "", node, number, moved, np.concatenate(offsets))

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+
+from farm.colour import srgb_of
 from farm.models.description import Character
 from farm.models.gltf.glb_writer import GlbWriter
 from farm.models.gltf.materials import BLEND_QUEUE, DEEP_BLEND_QUEUE
@@ -193,7 +196,8 @@ def as_gltf(material: Material) -> GltfMaterial:
 
 def _srgb(colour: Iterable[float]) -> list[float]:
     """Linear light as sRGB."""
-    return [c * 12.92 if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055 for c in colour]
+    shown: list[float] = srgb_of(np.array(list(colour), np.float32)).tolist()
+    return shown
 
 
 def _without_none(entry: Json) -> Json:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blender_worker.character.textures import MAX_SIDE, Texture, UnreadableTextureError, decode
+from blender_worker.character.textures import MAX_SIDE, Budget, Texture, UnreadableTextureError, decode
 
 
 def picture() -> Image.Image:
@@ -42,7 +42,7 @@ def test_every_format_is_read_whatever_its_name_says(form: str, mode: str, name:
         data = out.getvalue()
     expected = np.asarray(picture().convert(mode).convert("RGBA"), int)
 
-    found = decode(data, name).pixels
+    found = decode(data, name, Budget()).pixels
 
     assert found.dtype == np.uint8
     assert np.abs(found.astype(int) - expected)[2:14, 2:14].max() <= 6
@@ -57,7 +57,7 @@ def test_a_compressed_dds_is_read() -> None:
     data = b"DDS " + header + struct.pack("<HHI", 0xF800, 0xF800, 0)
 
     np.testing.assert_array_equal(
-        decode(data, "x.dds").pixels, np.tile(np.array([255, 0, 0, 255], np.uint8), (4, 4, 1))
+        decode(data, "x.dds", Budget()).pixels, np.tile(np.array([255, 0, 0, 255], np.uint8), (4, 4, 1))
     )
 
 
@@ -66,7 +66,7 @@ def test_a_compressed_dds_is_read() -> None:
 )
 def test_rubbish_is_unreadable_and_nothing_worse(data: bytes) -> None:
     with pytest.raises(UnreadableTextureError):
-        decode(data, "rubbish.png")
+        decode(data, "rubbish.png", Budget())
 
 
 @pytest.mark.parametrize(("size", "words"), [((60000, 30000), "bomb"), ((9000, 8000), "9000 x 8000 pixels")])
@@ -77,13 +77,13 @@ def test_a_picture_of_absurd_size_is_refused_before_it_is_decoded(size: tuple[in
     assert len(data) < 2**20
 
     with pytest.raises(UnreadableTextureError, match=words):
-        decode(data, "bomb.png")
+        decode(data, "bomb.png", Budget())
 
 
 def test_a_large_picture_is_reduced() -> None:
     with io.BytesIO() as out:
         Image.new("RGB", (2 * MAX_SIDE, 64), (10, 20, 30)).save(out, "PNG")
-        found = decode(out.getvalue(), "wide.png").pixels
+        found = decode(out.getvalue(), "wide.png", Budget()).pixels
 
     assert found.shape == (32, MAX_SIDE, 4)
 

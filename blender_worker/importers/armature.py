@@ -35,7 +35,7 @@ _NOTHING = 1e-6
 """A sum of weights that is none."""
 
 
-class Rig:
+class Armature:
     """The bones of one character about the neck that turns."""
 
     def __init__(self, character: Character, neck: int, world: NDArray[np.float32]) -> None:
