@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
-EXAMPLES = {"farm/styles/sepia.py", "farm/models/mdl.py", "tests/farm/models/test_mdl.py"}
+EXAMPLES = {"farm/styles/dusk.py", "farm/models/mdl.py", "tests/farm/models/test_mdl.py"}
 """What the page tells to write."""
 
 
@@ -30,5 +30,5 @@ def test_the_style_of_the_page_is_one() -> None:
 
     exec(code, made)
 
-    assert made["STYLE"].name == "sepia"  # type: ignore[attr-defined]
+    assert made["STYLE"].name == "dusk"  # type: ignore[attr-defined]
     assert made["STYLE"].glsl  # type: ignore[attr-defined]
