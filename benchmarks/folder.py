@@ -22,6 +22,7 @@ from benchmarks.subject import Subject, subject
 from farm import pipe
 from farm.drawing.blender import Blender
 from farm.models.package import read_character
+from farm.poses import Partition
 
 SHOTS = 24
 """Drawn of each model for the figures by format."""
@@ -42,7 +43,7 @@ def whole_job(models: list[Path], room: Path) -> dict[str, float]:
     )
     seconds = time.perf_counter() - started
     assert done.returncode == 0, done.stderr[-2000:]
-    images = sum(1 for path in out.rglob("*.png") if path.parent.parent.name in ("frontal", "rotated"))
+    images = sum(1 for path in out.rglob("*.png") if path.parent.name in list(Partition))
     shutil.rmtree(out)
     return {"seconds": seconds, "images": images, "images_per_second": images / seconds}
 

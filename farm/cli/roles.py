@@ -42,6 +42,8 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     room = Path(tempfile.mkdtemp(prefix="farm-worker-"))
     # prometheus_client looks at this variable when it is imported: the counts of all pool processes are added up here.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(room)
+    # Mesa's software OpenGL takes every core for each Blender unless it is told; several Blenders share them.
+    os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
     settings = Settings()
     if settings.require_gpu:
         from farm.drawing.blender import Blender
