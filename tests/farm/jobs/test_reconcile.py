@@ -156,9 +156,9 @@ def test_what_an_older_renderer_made_is_found_under_its_own_name(
 
 
 def test_an_order_of_an_earlier_version_comes_back_with_its_bare_names(
-    core: Core, desk: BatchControl, store: LocalStore, entries: list[Entry]
+    core: Core, control: BatchControl, store: LocalStore, entries: list[Entry]
 ) -> None:
-    batch = desk.submit(Request(entries, RenderSpec(seed=1)))[0].id
+    batch = control.submit(Request(entries, RenderSpec(seed=1)))[0].id
     before = core.jobs.jobs(batch)
     order = json.loads(store.get(f"batches/{batch}/order.json"))
     for model in order["models"]:

@@ -136,7 +136,6 @@ def test_half_surrogates_in_names_are_replaced() -> None:
         "../../secret.png",
         "file:///etc/passwd",
         "http://example.org/x",
-        5,
         "data:/../../proc/self/environ",
         "data:image/png,AAAA",
         "data:../x;base64,AAAA",
@@ -149,6 +148,16 @@ def test_a_vrm_that_refers_to_another_file_is_refused(kind: str, uri: object) ->
     draft.content[kind].append({"uri": uri})
 
     with pytest.raises(ModelFormatError, match="refers to another file"):
+        as_read.character(draft)
+
+
+@pytest.mark.parametrize("kind", ["buffers", "images"])
+@pytest.mark.parametrize("uri", [5, ["x"], {}])
+def test_a_uri_that_is_no_text_is_refused(kind: str, uri: object) -> None:
+    draft = made.vrm("0.x")
+    draft.content[kind].append({"uri": uri})
+
+    with pytest.raises(ModelFormatError, match="is no text"):
         as_read.character(draft)
 
 
