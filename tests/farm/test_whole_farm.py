@@ -15,6 +15,7 @@ import pytest
 
 from farm.client import FarmClient, JobView, UploadedModel
 from farm.dataset.output import unpack_result
+from farm.errors import UnusableModelError
 from farm.models.description import Character
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character
@@ -102,21 +103,18 @@ def test_the_same_request_twice_renders_nothing_twice(farm: Farm, mascots: dict[
 
 
 def test_a_model_that_fails_in_blender_does_not_stop_the_others(
-    farm: Farm, mascots: dict[str, Path], real_models: Path, tmp_path: Path
+    farm: Farm, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
-    # GIVEN a batch with a VRM whose binary part is rubbish, which only Blender can know
-    data = bytearray((real_models / "vrm_256_ryuunoko_v0" / "npc.vrm").read_bytes())
-    start = 20 + int.from_bytes(data[12:16], "little") + 8
-    data[start:] = b"\xff" * (len(data) - start)
-    broken = tmp_path / "broken.vrm"
-    broken.write_bytes(data)
-    models = [upload(farm, broken), upload(farm, mascots["momo"])]
+    # GIVEN a batch with a model that shows no face, which only its pictures can say
+    bare = tmp_path / "bare.pmx"
+    bare.write_bytes(mascots["momo"].read_bytes())
+    models = [upload(farm, bare), upload(farm, mascots["momo"])]
 
     jobs = finish(farm, farm.client.submit(models, SPEC, None).id)
 
     assert [job.state for job in jobs] == ["failed", "done"]
-    assert jobs[0].error_code == "render-failed"
-    assert "Export it again" in jobs[0].error
+    assert jobs[0].error_code == UnusableModelError.code
+    assert "face texture is missing" in jobs[0].error
 
 
 def test_a_cancelled_batch_ends_within_seconds(farm: Farm, mascots: dict[str, Path]) -> None:
@@ -137,7 +135,8 @@ def test_missing_textures_are_a_warning_in_the_result(farm: Farm, mascots: dict[
     bare = tmp_path / "bare.pmx"
     bare.write_bytes(mascots["momo"].read_bytes())
 
-    (job,) = finish(farm, farm.client.submit([upload(farm, bare)], SPEC, None).id)
+    wanted = SPEC.model_copy(update={"keep_unusable": True})
+    (job,) = finish(farm, farm.client.submit([upload(farm, bare)], wanted, None).id)
 
     assert job.state == "done"
     character: Character = read_character(".pmx", bare.read_bytes())

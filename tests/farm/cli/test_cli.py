@@ -324,7 +324,7 @@ def test_a_zip_of_several_models_is_rendered_whole_and_odd_names_do_no_harm(
     Path(os.fsdecode(odd)).write_bytes(mascots["momo"].read_bytes())
     (folder / "[bold]twin.pmx").symlink_to(mascots["momo"])
 
-    done = farm("render", folder / "two.zip", folder, "--out", tmp_path / "out", *SMALL)
+    done = farm("render", folder / "two.zip", folder, "--out", tmp_path / "out", "--keep-unusable", *SMALL)
 
     assert done.returncode == 1
     assert "two.zip/b/broken.pmx: The PMX file is cut off" in done.stderr
