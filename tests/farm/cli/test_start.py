@@ -33,11 +33,6 @@ def imported_by(log: Path) -> set[str]:
     return set(re.findall(r"^import time:[^|]*\|[^|]*\| *(\S+)$", log.read_text(errors="replace"), re.MULTILINE))
 
 
-def child_of_this_process(word: bytes) -> int:
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    return next(int(pid) for pid in children if word in Path(f"/proc/{pid}/cmdline").read_bytes())
-
-
 def has_ended(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
@@ -74,7 +69,7 @@ def test_api_and_worker_import_neither_each_others_libraries_nor_those_of_a_stor
 def test_the_end_tells_every_part_before_it_waits_for_any(tmp_path: Path) -> None:
     stack = EmbeddedStack(tmp_path, 1)
     with stack:
-        valkey, worker, api = (child_of_this_process(word) for word in (b"valkey", b"\0worker\0", b"\0api\0"))
+        valkey, worker, api = (stack._children[name].pid for name in ("valkey", "worker", "api"))
         os.kill(api, signal.SIGSTOP)  # it takes long to end
         stopping = threading.Thread(target=stack.stop)
         stopping.start()
