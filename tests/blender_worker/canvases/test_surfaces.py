@@ -206,7 +206,9 @@ def mmd_drawn(blender: Blender, tmp_path_factory: pytest.TempPathFactory, reques
     folder = tmp_path_factory.mktemp("mmd_wall")
     for number, data in enumerate(PICTURES):
         (folder / f"{number}.png").write_bytes(data)
-    made = wall(list(MMD_PATCHES.values()), PICTURES)
+    # Plain patches up to the wall's stated height: the head is framed by what is seen of it.
+    plain = [Patch(mmd())] * (len(PATCHES) - len(MMD_PATCHES))
+    made = wall([*MMD_PATCHES.values(), *plain], PICTURES)
     (folder / "wall.pmx").write_bytes(pmx_bytes(made, Layout(additional_uvs=1)))
     return draw(blender, folder / "wall.pmx", folder / "files", request.param, range(len(MMD_PATCHES)))
 
