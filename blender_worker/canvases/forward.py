@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from blender_worker.camera import Camera
 from blender_worker.canvases import detail
 from blender_worker.canvases.filters import lookups
+from blender_worker.canvases.surface_shaders import SurfaceKind, outline_shader, surface_shader, uses_light, uses_ramp
 from blender_worker.character.actor import Actor, Pose
 from blender_worker.character.surface import Look
 from blender_worker.gpu.buffers import Geometry
 from blender_worker.gpu.frames import frame, whole_frame
 from blender_worker.gpu.shading import (
-    FRAGMENT_SOURCE,
     LEAST_ALPHA,
     VERTEX_SOURCE,
     create_shader,
@@ -28,44 +28,10 @@ from blender_worker.gpu.shading import (
     set_surface,
     surface_info,
 )
-from farm.styles.expression import Node, glsl, mentions
-from farm.styles.style import LIGHT, Style
-from farm.styles.surface import SphereBlend, own_colour, with_own_light
+from farm.styles.expression import Node
+from farm.styles.style import Style
+from farm.styles.surface import SphereBlend
 
-_SURFACE_VERTEX = """
-void main() {
-    world_normal = turned_normal();
-    texture_uv = uv;
-    gl_Position = frame.view_projection * vec4(position, 1.0);
-DETAIL
-}
-"""
-_PLAIN_RAMP = """
-vec3 shade_ramp(float place) {
-    return texture(ramp_image, vec2(place, 0.5)).rgb * ramp_tint.rgb + ramp_floor.rgb;
-}
-"""
-_OUTLINE_VERTEX = """
-void main() {
-    texture_uv = uv;
-    vec4 clip = frame.view_projection * vec4(position, 1.0);
-    vec2 away = (frame.view_projection * vec4(turned_normal(), 0.0)).xy;
-    float size = length(away);
-    if (size > 1e-6) {
-        clip.xy += away / size * options.z * outlines * clip.w;
-    }
-    clip.z += BEHIND * clip.w;
-    gl_Position = clip;
-}
-""".replace("BEHIND", "0.0002")
-"""The hull lies a little behind (0.6 % of the head's height): that of a sheet seen from its back would blot the sheet."""
-_OUTLINE_FRAGMENT = """
-void main() {
-    float alpha = texture(image, texture_uv).a;
-    if (alpha < max(options.x, LEAST)) { discard; }
-    out0 = vec4(colour_alpha.rgb, 1.0) * colour_alpha.a * (options.x >= 0.0 ? 1.0 : alpha);
-}
-""".replace("LEAST", str(LEAST_ALPHA))
 _RESOLVE_VERTEX = "void main() { gl_Position = vec4(position, 0.0, 1.0); }"
 
 
@@ -76,12 +42,10 @@ class ForwardCanvas:
         self._actor, self._geometry, self._styles = actor, geometry, list(styles)
         self._size, self._large, self._supersample = size, size * supersample, supersample
         formulas, self._layers = _shared_layers(styles)
-        self._plain = _surface_shader(formulas, False)
-        detailed = any(item.surface.detail is not None for item in geometry.runs)
-        self._detailed = _surface_shader(formulas, True) if detailed else None
+        self._formulas = formulas
+        self._shaders: dict[SurfaceKind, gpu.types.GPUShader] = {}
         # The compiler leaves out what no style looks up, and setting what is not there is an error.
-        self._shaded, self._lit = _uses_ramp(formulas), _uses_light(formulas)
-        self._outline_shader = _outline_shader()
+        self._shaded, self._lit = uses_ramp(formulas), uses_light(formulas)
         self._drawn = frame("drawn", self._large, ("RGBA16F",) * len(formulas))
 
     def draw(self, pose: Pose, camera: Camera, light: float) -> list[NDArray[np.uint8]]:
@@ -115,24 +79,33 @@ class ForwardCanvas:
     ) -> None:
         bound: gpu.types.GPUShader | None = None
         for item, batch in zip(self._geometry.runs, batches, strict=True):
-            look = looks[item.run.surface]
-            shader = self._detailed if item.detail and self._detailed is not None else self._plain
+            look, surface = looks[item.run.surface], item.surface
+            detailed = surface.detail is not None
+            kind = SurfaceKind(surface.sphere_blend, item.ramped or detailed, detailed, item.is_solid(look))
+            if kind not in self._shaders:  # a formula is a tree: to look it up every time would cost
+                self._shaders[kind] = surface_shader(self._formulas, kind)
+            shader = self._shaders[kind]
             if shader is not bound:
                 shader.bind()
                 shader.uniform_block("frame", values)
                 bound = shader
             set_surface(shader, item, look)
+            gpu.state.blend_set("NONE" if kind.solid else "ALPHA_PREMULT")
             if self._shaded:
-                shader.uniform_sampler("ramp_image", item.ramp)
+                if kind.ramped:
+                    shader.uniform_sampler("ramp_image", item.ramp)
                 shader.uniform_float("ramp_tint", (*look.ramp, 0.0))
                 shader.uniform_float("ramp_floor", (*look.floor, 0.0))
-            if item.detail:
+            if kind.detailed:
                 detail.fill(shader, item, look, self._shaded, self._lit)
-            shader.uniform_sampler("sphere_image", item.sphere)
+            if kind.blend is not SphereBlend.NONE:
+                shader.uniform_sampler("sphere_image", item.sphere)
+                shader.uniform_float("sphere_tint", (*look.sphere, 0.0))
             shader.uniform_float("added_colour", (*look.added, 0.0))
-            shader.uniform_float("sphere_tint", (*look.sphere, 0.0))
-            shader.uniform_float("options", (item.cutoff, float(item.surface.sphere_blend), 0.0, 0.0))
+            if not kind.solid:
+                shader.uniform_float("options", (item.cutoff, 0.0, 0.0, 0.0))
             batch.draw(shader)
+        gpu.state.blend_set("ALPHA_PREMULT")
 
     def _draw_outlines(
         self,
@@ -142,17 +115,25 @@ class ForwardCanvas:
         width: float,
     ) -> None:
         """The inverted hull: back faces, pushed outwards by a constant width on the screen."""
-        shader = self._outline_shader
-        shader.bind()
-        shader.uniform_block("frame", values)
+        bound: gpu.types.GPUShader | None = None
         for item, batch in zip(self._geometry.runs, batches, strict=True):
             look = looks[item.run.surface]
             alpha = item.surface.outline_alpha(look)
             if look.outline <= 0 or alpha <= 0:
                 continue
+            solid = item.is_solid(look) and alpha >= 1.0
+            shader = outline_shader(solid)
+            if shader is not bound:
+                shader.bind()
+                shader.uniform_block("frame", values)
+                bound = shader
             pixels = width * min(look.outline, 2.0) * self._size / 256
-            set_surface(shader, item, look)
+            if solid:  # it looks up no texture
+                gpu.state.depth_mask_set(item.surface.writes_depth)
+            else:
+                set_surface(shader, item, look)
             gpu.state.face_culling_set("FRONT")
+            gpu.state.blend_set("NONE" if solid else "ALPHA_PREMULT")
             shader.uniform_float("colour_alpha", (*look.outline_colour[:3], alpha))
             shader.uniform_float("options", (item.cutoff, 0.0, 2 * pixels / self._size, 0.0))
             batch.draw(shader)
@@ -198,60 +179,6 @@ def _shared_layers(styles: Sequence[Style]) -> tuple[tuple[Node, ...], list[int]
         if style.outline:
             outlined.add(fitting[0])
     return tuple(formulas), layers
-
-
-def _uses_ramp(formulas: Iterable[Node]) -> bool:
-    return any("shade_ramp(" in glsl(formula) for formula in formulas)
-
-
-def _uses_light(formulas: Iterable[Node]) -> bool:
-    return any(mentions(formula, LIGHT) for formula in formulas)
-
-
-@cache
-def _surface_shader(formulas: tuple[Node, ...], detailed: bool) -> gpu.types.GPUShader:
-    """Shows what each of the styles' formulas gives, in a layer of its own; of surfaces with details or without."""
-    between = [("VEC3", "world_normal"), ("VEC2", "texture_uv"), *(detail.BETWEEN if detailed else ())]
-    info = surface_info(*between, detailed=detailed, types=detail.TYPES if detailed else "")
-    shaded, lit = _uses_ramp(formulas), _uses_light(formulas)
-    outputs = []
-    for index, formula in enumerate(formulas):
-        info.fragment_out(index, "VEC4", f"out{index}")
-        shown = glsl(with_own_light(formula) if detailed else formula)
-        outputs.append(f"    out{index} = vec4(min({shown}, vec3(1.0)) * alpha, alpha);")
-    if detailed:
-        detail.declare(info)
-    source = f"""
-{detail.FRAGMENT if detailed else _PLAIN_RAMP}
-vec3 own_colour(vec3 texel, vec3 normal) {{
-    vec3 colour = colour_alpha.rgb;
-    vec3 added = added_colour.rgb;
-    if (options.y < 0.5) {{ return {glsl(own_colour(SphereBlend.NONE))}; }}
-    vec2 place = (mat3(frame.view) * normal).xy * 0.5 + 0.5;
-    {"place = mix(place, second_place, detail.second.w);" if detailed else ""}
-    vec3 sphere = texture(sphere_image, place).rgb * sphere_tint.rgb;
-    return options.y < 1.5 ? {glsl(own_colour(SphereBlend.MULTIPLY))} : {glsl(own_colour(SphereBlend.ADD))};
-}}
-void main() {{
-    vec4 texel = texel_here(){" * tint_here" if detailed else ""};
-    float alpha = alpha_here(texel.a, {LEAST_ALPHA});
-    vec3 normal = normal_here();
-    vec3 base = own_colour(texel.rgb, normal);
-    float facing = dot(normal, vec3(0.0, -1.0, 0.0));
-    float light = frame.constants.x;
-{detail.terms(shaded, lit) if detailed else ""}
-{"\n".join(outputs)}
-}}
-"""
-    vertex = _SURFACE_VERTEX.replace("DETAIL", detail.VERTEX if detailed else "")
-    return create_shader(info, VERTEX_SOURCE + vertex, FRAGMENT_SOURCE + source)
-
-
-@cache
-def _outline_shader() -> gpu.types.GPUShader:
-    info = surface_info(("VEC2", "texture_uv"))
-    info.fragment_out(0, "VEC4", "out0")
-    return create_shader(info, VERTEX_SOURCE + _OUTLINE_VERTEX, _OUTLINE_FRAGMENT)
 
 
 @cache

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from blender_worker.camera import Camera
 from blender_worker.character.actor import Actor, Pose, Run
 from blender_worker.character.ramps import Ramp
-from blender_worker.character.surface import Map, Surface
+from blender_worker.character.surface import Look, Map, Surface
 from blender_worker.gpu.textures import reduced, texel_density, upload, upload_ramp
 
 _MARGIN = 0.05
@@ -28,11 +28,19 @@ class DrawRun:
     indices: gpu.types.GPUIndexBuf
     texture: gpu.types.GPUTexture
     ramp: gpu.types.GPUTexture
+    ramped: bool
+    """Whether the ramp is anything but white throughout."""
     sphere: gpu.types.GPUTexture
     detail: dict[str, gpu.types.GPUTexture]
     """The textures of the surface's details, by the names of `Detail`; empty where it has no details."""
     cutoff: float
     """Alpha under which a texel is cut out and over which it is opaque; -1 blends."""
+    covered: bool
+    """Whether no texel is transparent, nor any vertex."""
+
+    def is_solid(self, look: Look) -> bool:
+        """Whether nothing of the surface is cut out or shines through, when it looks like this."""
+        return self.surface.opaque or (self.covered and look.colour[3] >= 1.0)
 
 
 class Geometry:
@@ -46,6 +54,8 @@ class Geometry:
         self._actor = actor
         self._outside = outside(actor, views) if views is not None else None
         self._white = upload(np.full((1, 1, 4), 255, np.uint8))
+        self._holed: set[Map | None] = set()
+        """The maps that are transparent somewhere."""
         self._textures = self._upload_textures(camera, size)
         self._ramps: dict[bytes, gpu.types.GPUTexture] = {}
         self._fixed = self._upload_fixed(actor.vertices.uvs)
@@ -64,7 +74,12 @@ class Geometry:
                 uvs = actor.vertices.uvs if second is None else second
                 found = texel_density(run.triangles, one.texture, uvs, screen, size)
                 densities.setdefault(one, []).append(found)
-        uploaded = {one: upload(reduced(one, found), one.wrap, one.smooth) for one, found in densities.items()}
+        uploaded = {}
+        for one, found in densities.items():
+            pixels = reduced(one, found)
+            uploaded[one] = upload(pixels, one.wrap, one.smooth)
+            if (pixels[..., 3] < 255).any():
+                self._holed.add(one)
         for surface in actor.surfaces:
             for ball in surface.balls:
                 if ball not in uploaded:
@@ -108,6 +123,7 @@ class Geometry:
             indices=gpu.types.GPUIndexBuf(type="TRIS", seq=np.ascontiguousarray(run.triangles[kept])),
             texture=self._texture(surface.base),
             ramp=self._ramp(surface.ramp),
+            ramped=bool((surface.ramp != 1).any()),
             sphere=self._texture(surface.sphere),
             detail={}
             if surface.detail is None
@@ -118,6 +134,7 @@ class Geometry:
                 "matcap": self._texture(surface.detail.matcap),
             },
             cutoff=0.0 if surface.opaque else -1.0 if surface.cutoff is None else surface.cutoff,
+            covered=surface.base not in self._holed and not (surface.detail is not None and surface.detail.coloured),
         )
 
     def _texture(self, one: Map | None) -> gpu.types.GPUTexture:

@@ -31,6 +31,7 @@ vec4 texel_here() {
     texel.rgb = texel.a > 0.0 ? texel.rgb / texel.a : vec3(0.0);
     return texel;
 }
+vec4 solid_texel_here() { return texture(image, texture_uv); }
 float alpha_here(float texel_alpha, float least) {
     float alpha = colour_alpha.a * texel_alpha;
     if (options.x >= 0.0) {
