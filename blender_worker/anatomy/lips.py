@@ -19,8 +19,8 @@ _HIDDEN = 0.002
 _BAG = 0.4
 """Head heights; the largest bag behind a mouth."""
 _IN_THE_MIDDLE = 0.1
-_LIP = 0.025
-"""Head heights from the edge to the middle of the furthest triangle that is still lip: lips of such faces are thin."""
+_LIP = 0.03
+"""Head heights from the edge to the furthest corner that is still lip: lips of such faces are thin."""
 _MOST = 2**11
 """Triangles and points of an edge that are looked at: lips of detailed faces have some hundred."""
 _COARSE = 0.12
@@ -110,7 +110,7 @@ def _rim(figure: Figure, face: Mask, reach: Floats) -> Indices:
 
 
 def _along(figure: Figure, face: Mask, edge: Indices) -> Mask:
-    """(m,) the triangles of `face` whose middles lie close to the edge."""
+    """(m,) the triangles of `face` that lie close to the edge."""
     lips = np.zeros(len(face), bool)
     if not len(edge):
         return lips
@@ -118,7 +118,16 @@ def _along(figure: Figure, face: Mask, edge: Indices) -> Mask:
     low, high = points.min(axis=0) - _LIP, points.max(axis=0) + _LIP
     near = np.flatnonzero(face & ((figure.centres > low) & (figure.centres < high)).all(axis=1))
     near = near[np.ptp(figure.points[figure.triangles[near]], axis=1).max(axis=1) < _COARSE][:_MOST]
-    points = points[:: 1 + len(points) // _MOST]
-    distance = np.linalg.norm(figure.centres[near][:, None] - points, axis=2)
-    lips[near[distance.min(axis=1, initial=np.inf) < _LIP]] = True
+    # Judged by its middle, every other triangle along the border would be lip, and that a saw: its corners count.
+    # Of a coarse face no triangle has three there; those that reach the edge are its lips.
+    corners = figure.triangles[near]
+    within = (_distance(figure.points[corners], points) < _LIP).all(axis=1)
+    touching = np.isin(corners, edge).any(axis=1) & (_distance(figure.centres[near], points) < _LIP)
+    lips[near[within | touching]] = True
     return lips
+
+
+def _distance(places: Floats, points: Floats) -> Floats:
+    """(...) how far each of (..., 3) places is from the nearest of (n, 3) points, or of a sample of them."""
+    points = points[:: 1 + len(points) // _MOST]
+    return np.asarray(np.linalg.norm(places[..., None, :] - points, axis=-1).min(axis=-1, initial=np.inf))

@@ -55,7 +55,12 @@ class _View:
 def _view(pieces: Pieces, chosen: Mask, among: Mask, target: str) -> _View:
     """The pieces `chosen` (k,) as they are seen among other pieces at rest, and with `target` at full weight."""
     figure = pieces.figure
-    low, high = pieces.low[chosen].min(axis=0), pieces.high[chosen].max(axis=0)
+    changed_points = figure.points + figure.move(target)
+    own = figure.vertices_of(chosen[pieces.of_triangle])
+    both = np.concatenate(
+        [figure.points[own], changed_points[own]]
+    )  # a mouth that is a slit at rest opens far out of it
+    low, high = both.min(axis=0), both.max(axis=0)
     margin = 0.25 * (high - low) + 1e-3
     x, z = (np.linspace(low[i] - margin[i], high[i] + margin[i], _RAYS) for i in (0, 2))
     rays = np.stack(np.meshgrid(x, z), -1).reshape(-1, 2)
@@ -65,7 +70,7 @@ def _view(pieces: Pieces, chosen: Mask, among: Mask, target: str) -> _View:
         triangle = cast(points, figure.triangles, rays, hidden & shown).triangle
         return np.where(triangle >= 0, pieces.of_triangle[triangle], -1).reshape(_RAYS, _RAYS)
 
-    changed = met(figure.points + figure.move(target), figure.shown_with(target))
+    changed = met(changed_points, figure.shown_with(target))
     return _View(met(figure.points, figure.shown), changed, x, z)
 
 
@@ -82,7 +87,8 @@ def _give_back_lids(pieces: Pieces) -> None:
     if target is None:
         return
     skin = _skin(pieces, figure, target)
-    changed = pieces.share(figure.effect([target]) > STIRS) > 0.9
+    moved = pieces.share(figure.effect([target]) > STIRS)
+    changed = moved > 0.9
     for sign in (1, -1):
         eye = (pieces.part == Part.EYE_LEFT) & (pieces.centre[:, 0] * sign > 0)
         if not eye.any():
@@ -95,7 +101,9 @@ def _give_back_lids(pieces: Pieces) -> None:
         # A thick lash gets thinner as it comes down: where the eye itself rests, what moves and is still seen is a lash.
         if (vanishing & ~changed & (before > _SHOWS * before[eye].sum())).any():
             stays |= after >= _SHOWS * before
-        pieces.put(eye & changed & stays, Part.FACE, "lid")
+        # The border of a lid stays where it is, but what comes out further over the eye is one.
+        comes_out = (moved > _MOSTLY) & (after > before)
+        pieces.put(eye & (comes_out | (changed & stays)), Part.FACE, "lid")
 
 
 def _take_into_eyes(pieces: Pieces) -> None:

@@ -97,7 +97,8 @@ def test_the_four_styles_differ_and_share_their_outline(
             assert np.abs(shot[one].astype(int) - shot[other].astype(int)).mean() > 0.5, (one, other)
     np.testing.assert_array_equal(shot["default"][..., 3], shot["flat"][..., 3])
     np.testing.assert_array_equal(shot["default"][..., 3], shot["toon"][..., 3])
-    darker = brightness(shot["ink"]) < brightness(shot["toon"]) - 30
+    # A share, not a difference: how bright toon is depends on the light. At this size a line is half a pixel wide.
+    darker = brightness(shot["ink"]) < 0.75 * brightness(shot["toon"])
     assert darker.sum() > 100, "ink has dark lines where toon has none"
 
 

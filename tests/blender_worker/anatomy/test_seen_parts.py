@@ -8,10 +8,12 @@ import pytest
 
 from farm.drawing.blender import Blender
 from farm.labels import LANDMARKS, MOUTH, Part
+from farm.mascots.cast import MASCOTS
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character, read_model
 from tests.blender_worker.anatomy.drawn import Seen, seen
 from tests.blender_worker.anatomy.painted import painted_face
+from tests.support.characters import write_character
 
 pytestmark = pytest.mark.blender
 EYES = (Part.EYE_LEFT, Part.EYE_RIGHT)
@@ -41,6 +43,8 @@ def made(
         **mascots,
         "slid": painted_face(folder / "slid", squashed=False),
         "squashed": painted_face(folder / "squashed", squashed=True),
+        # PMD has no names of materials: what is a lid is told by what a closing eye shows.
+        **{f"{name} as PMD": write_character(make(), folder / name, ".pmd") for name, make in MASCOTS.items()},
     }
     return {name: seen(blender, path, tmp_path_factory.mktemp("room"), POSES) for name, path in models.items()}
 
