@@ -21,12 +21,9 @@ from blender_worker.character.surface import Look
 from blender_worker.gpu.buffers import Geometry
 from blender_worker.gpu.frames import frame, whole_frame
 from blender_worker.gpu.shading import (
-    LEAST_ALPHA,
-    VERTEX_SOURCE,
     create_shader,
     frame_values,
     set_surface,
-    surface_info,
 )
 from farm.styles.expression import Node
 from farm.styles.style import Style

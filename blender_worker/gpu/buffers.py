@@ -75,8 +75,8 @@ class Geometry:
                 found = texel_density(run.triangles, one.texture, uvs, screen, size)
                 densities.setdefault(one, []).append(found)
         uploaded = {}
-        for one, found in densities.items():
-            pixels = reduced(one, found)
+        for one, seen in densities.items():
+            pixels = reduced(one, seen)
             uploaded[one] = upload(pixels, one.wrap, one.smooth)
             if (pixels[..., 3] < 255).any():
                 self._holed.add(one)
