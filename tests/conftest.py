@@ -12,6 +12,7 @@ from tests.support.fixtures import (  # noqa: F401
     fresh_redis,
     lasting_blender,
     mascots,
+    new_database,
     redis_url,
     s3,
     valkey_or_redis,

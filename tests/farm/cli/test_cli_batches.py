@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,9 +73,11 @@ class Farm:
 
 
 @pytest.fixture(scope="module")
-def farm(redis_url: str, mascots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(
+    new_database: Callable[[], str], mascots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Farm]:
     folder = tmp_path_factory.mktemp("cli-batches")
-    url = redis_url.replace("/0", "/6")
+    url = new_database()
     environment = {"FARM_REDIS_URL": url, "FARM_STORAGE_URL": f"file://{folder / 'store'}"}
     with servers.api_server(folder, environment) as api, FarmClient(api.url) as client:
         models = [client.upload(path)[0][0] for path in mascots.values()]
