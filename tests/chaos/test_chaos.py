@@ -68,6 +68,7 @@ def test_worker_stopped_with_little_grace_hands_back_what_it_has(
         drawn = farm.batch(batch)
 
         farm.stop_worker("w0")
+        assert list((tmp_path / "w0" / "tmp").iterdir()) == []
 
         other = farm.start_worker("w1")
         farm.wait_for_end([batch])
