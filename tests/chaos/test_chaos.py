@@ -17,7 +17,7 @@ import pytest
 from farm.jobs.states import State
 from farm.models.package import Package
 from tests.chaos.conftest import LONG, SHORT
-from tests.chaos.farm import SHORT_LEASE_SECONDS, Farm, Results, farm_under_test
+from tests.chaos.farm import Farm, Results, farm_under_test
 from tests.chaos.processes import blenders, pool, signal_all
 from tests.support.faults import Fault
 from tests.support.servers import PATIENCE_SECONDS, S3Server, wait_until
@@ -46,10 +46,11 @@ def test_blender_killed_in_the_middle_of_a_sample(
 
 
 def test_worker_killed(packages: list[Package], long_results: Results, tmp_path: Path) -> None:
-    with farm_under_test(tmp_path, lease_seconds=SHORT_LEASE_SECONDS) as farm:
+    with farm_under_test(tmp_path) as farm:
         batch = farm.submit(packages[:1], LONG)
         farm.wait_for_images(batch, 100)
         farm.kill_worker("w0")  # with it die its pool process and its Blender: the helper waits for that
+        farm.let_leases_run_out()
 
         farm.start_worker("w1")
 
@@ -252,12 +253,13 @@ def test_a_model_that_always_crashes_blender_is_quarantined_and_the_others_finis
 
 
 def test_of_two_workers_on_one_job_one_counts(packages: list[Package], long_results: Results, tmp_path: Path) -> None:
-    with farm_under_test(tmp_path, lease_seconds=SHORT_LEASE_SECONDS) as farm:
+    with farm_under_test(tmp_path) as farm:
         batch = farm.submit(packages[:1], LONG)
         farm.wait_for_images(batch, 100)
         frozen = farm.workers["w0"].tree
         signal_all(frozen, signal.SIGSTOP)  # like a machine that swaps, or a network that is cut
         try:
+            farm.let_leases_run_out()
             farm.start_worker("w1")
             wait_until(
                 lambda: farm.jobs(batch)[0].attempt == 2 and farm.jobs(batch)[0].state.active, "a second attempt"
