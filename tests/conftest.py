@@ -1,6 +1,7 @@
 """Fixtures that all tests can use."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,17 @@ from tests.support.fixtures import (  # noqa: F401
     fresh_redis,
     lasting_blender,
     mascots,
+    new_database,
     redis_url,
     s3,
     valkey_or_redis,
 )
 
 _ROOT = Path(__file__).parent.parent
+
+# A run that a script starts in the background ignores Ctrl-C, and all that it starts would, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("facefarm", derandomize=True, database=None, deadline=None)
 settings.load_profile("facefarm")

@@ -72,10 +72,23 @@ def decode(data: bytes, name: str, budget: Budget) -> Texture:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 budget.take(picture.width, picture.height)
-                rgba = _eight_bit(picture).convert("RGBA")
+                pixels = np.asarray(_within(_eight_bit(picture), MAX_SIDE))
     except UnidentifiedImageError as error:
         raise UnreadableTextureError("it is no picture of a known format") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Warning) as error:
         raise UnreadableTextureError(str(error)) from error
-    texture = Texture(name, np.asarray(rgba))
-    return Texture(name, texture.shrunk(max(rgba.size) / MAX_SIDE))
+    return Texture(name, pixels)
+
+
+def _within(picture: Image.Image, side: int) -> Image.Image:
+    """The picture as RGBA, reduced so that neither side is over `side`, averaged with regard to alpha."""
+    factor = max(picture.size) / side
+    if factor <= 1:
+        return picture.convert("RGBA")
+    # Without alpha there is nothing to have regard to, and a third less to average.
+    has_alpha = picture.mode not in ("RGB", "L") or "transparency" in picture.info
+    picture = picture.convert("RGBA" if has_alpha else "RGB")
+    if factor.is_integer():
+        return picture.reduce(int(factor)).convert("RGBA")
+    size = max(1, round(picture.width / factor)), max(1, round(picture.height / factor))
+    return picture.resize(size, Image.Resampling.BOX).convert("RGBA")

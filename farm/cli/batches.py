@@ -116,15 +116,16 @@ def submit(
             _say(f"next: farm watch {batch.id}, farm fetch {batch.id} --out DIR")
             report(refused, [])
             return
-        _say(f"batch {batch.id}")
         if out is not None:
             results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
             with _leaving_it_running(batch.id, f", bring its results with `farm fetch {batch.id} --out {out}`"):
+                _say(f"batch {batch.id}")
                 follow(client, batch.id, results.take)
             results.summarise()
             report(refused, list(results.bad.values()))
         else:
             with _leaving_it_running(batch.id):
+                _say(f"batch {batch.id}")
                 ended = follow(client, batch.id)
                 bad = list(client.jobs(batch.id, RETRIABLE)) if ended.count(RETRIABLE) else []
             _say(f"{ended.images_done} images of {ended.count([State.DONE])} models are done")

@@ -4,11 +4,11 @@ import os
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import click
 
 from farm.errors import ServiceError
+from farm.scratch import Scratch
 from farm.settings import Settings
 
 
@@ -39,9 +39,11 @@ def api(host: str, port: int) -> None:
 )
 def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     """Run a worker: take jobs from the queue and render them with Blender."""
-    room = Path(tempfile.mkdtemp(prefix="farm-worker-"))
+    scratch = Scratch()
+    # What its processes leave behind when they are killed goes with the folder, or when the next worker starts.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch.path)
     # prometheus_client looks at this variable when it is imported: the counts of all pool processes are added up here.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(room)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(scratch.path)
     # Mesa's software OpenGL takes every core for each Blender unless it is told; several Blenders share them.
     os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
     settings = Settings()
@@ -58,7 +60,7 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     from farm.worker.presence import Presence
     from farm.worker.tasks import app
 
-    shutdown.prepare(room)
+    shutdown.prepare(scratch.path)
     name = node(settings)
     presence = Presence(app, settings, name, concurrency)
 
@@ -79,7 +81,10 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     process = app.Worker(
         hostname=name, concurrency=concurrency, loglevel="INFO", without_mingle=True, without_gossip=True
     )
-    process.start()
+    try:
+        process.start()
+    finally:
+        scratch.close()
     sys.exit(process.exitcode)
 
 

@@ -32,6 +32,7 @@ from farm.errors import (
 )
 from farm.labels import ARRAYS, LabelName
 from farm.process import exit_code, group_memory, signal_group, spawn
+from farm.scratch import Scratch
 from farm.spec import CanvasName
 
 START_SECONDS = 120.0
@@ -86,6 +87,8 @@ class Blender:
         self._working = False
         self._interruption: FarmError | None = None
         self._log: LogTail | None = None
+        self._scratch: Scratch | None = None
+        """Blender's temporary files: killed, it removes none itself."""
         self._commands = self._answers = -1
         self._models = 0
         self._greeted = False
@@ -98,12 +101,14 @@ class Blender:
         """Start Blender if none runs, without waiting until it is ready: that takes it seconds."""
         if self._process is not None:
             return
+        self._scratch = self._scratch or Scratch()
         command_read, self._commands = pipe.create()
         self._answers, answer_write = pipe.create()
         self._log = LogTail()
         process = spawn(
             [sys.executable, "-m", "blender_worker", str(command_read), str(answer_write)],
             self._log.writing,
+            {"TMPDIR": str(self._scratch.path)},
             pass_fds=(command_read, answer_write),
             binds_itself=True,
         )
@@ -210,6 +215,9 @@ class Blender:
         if self._log is not None:
             self._log.close()
             self._log = None
+        if self._scratch is not None:
+            self._scratch.close()
+            self._scratch = None
 
     def _begin(self) -> None:
         with self._guard:

@@ -150,7 +150,7 @@ def face_texture(skull: Skull, eye: EyeShape, colours: SkinColours, fringe: floa
         result: Array = np.exp(-(((x - cx) / rx) ** 2) - ((y - cy) / ry) ** 2)
         return result
 
-    pixels = np.broadcast_to(np.array(colours.base, dtype=np.float64), (size, size, 3)).copy()
+    pixels = np.array(colours.base, dtype=np.float64)[None, None]
     pixels = paint.mix(pixels, colours.shade, 0.75 * smoothstep(fringe - 0.1, fringe + 0.55, y + 0.10 * np.abs(x)))
     pixels = paint.mix(pixels, colours.shade, 0.30 * smoothstep(0.95, 1.45, np.abs(x) + 0.12 * (15.2 - y)))
     pixels = paint.mix(pixels, colours.shade, 0.25 * smoothstep(13.95, 13.72, y) + 0.75 * smoothstep(13.70, 13.60, y))

@@ -224,7 +224,6 @@ def clothes_texture(
     size: int = 1024,
 ) -> Image.Image:
     pixels = np.zeros((size, size, 3))
-    across, down = paint.unit_grid(size, size)
     fills: tuple[tuple[paint.Box, Callable[[Array, Array], Array]], ...] = (
         (body.NECK, lambda u, v: paint.gradient(neck, v)),
         (body.CHEST, lambda u, v: np.broadcast_to(np.array(neck[-1][1], dtype=np.float64), (*u.shape, 3))),
@@ -236,9 +235,8 @@ def clothes_texture(
         (body.LINING, lambda u, v: np.broadcast_to(np.array(lining, dtype=np.float64), (*u.shape, 3))),
     )
     for box, fill in fills:
-        left, top, right, bottom = box
-        place = (slice(int(top * size), int(bottom * size)), slice(int(left * size), int(right * size)))
-        pixels[place] = fill((across[place] - left) / (right - left), (down[place] - top) / (bottom - top))
+        place, across, down = paint.places_in(box, size)
+        pixels[place] = fill(across, down)
     return paint.picture(pixels)
 
 

@@ -1,7 +1,7 @@
 """Who may do what: every route with every role, without a key and with a wrong one, on a real server."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -87,9 +87,9 @@ VALUES = {
 
 
 @pytest.fixture(scope="module")
-def app(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+def app(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FARM_REDIS_URL", redis_url.replace("/0", "/4"))
+        patch.setenv("FARM_REDIS_URL", new_database())
         patch.setenv("FARM_STORAGE_URL", f"file://{tmp_path_factory.mktemp('store')}")
         patch.setenv("FARM_API_KEYS", ",".join(entry_for(f"the-{role}", [role], key) for role, key in KEYS.items()))
         patch.setenv("FARM_RATE_LIMIT", "0")

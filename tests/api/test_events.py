@@ -28,8 +28,6 @@ from farm.stack import free_port, valkey_command
 from tests.support.servers import PATIENCE_SECONDS, Api, api_server, end, wait_until
 
 SECRET = "the receiver's secret"
-SILENCE_SECONDS = 30.0
-"""What a client takes for dead, as our own does."""
 
 
 def api_on(folder: Path, redis_url: str) -> dict[str, str]:
@@ -85,7 +83,7 @@ class Refused(Exception):
 
 
 @contextmanager
-def stream(url: str, path: str, last: str = "", seconds: float = 30) -> Iterator[Iterator[Told]]:
+def stream(url: str, path: str, last: str = "", seconds: float = PATIENCE_SECONDS) -> Iterator[Iterator[Told]]:
     headers = {"Last-Event-ID": last} if last else {}
     with httpx.stream("GET", url + path, headers=headers, timeout=seconds, trust_env=False) as answer:
         if answer.status_code != 200:
@@ -442,7 +440,7 @@ def test_a_quiet_stream_beats_and_its_client_comes_back_without_old_ids(
 ) -> None:
     batch = new_batch(jobs)
     began = time.monotonic()
-    with stream(api.url, f"/v1/batches/{batch}/events", seconds=SILENCE_SECONDS) as found:
+    with stream(api.url, f"/v1/batches/{batch}/events") as found:
         next(found), next(found)
         finish(jobs, new_batch(jobs))
         beat = next(found)

@@ -1,7 +1,7 @@
 """The operators' page in a real Chromium: a real API, Valkey and store; a test says what the workers do."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,21 +89,21 @@ def start(folder: Path, redis_url: str, **settings: str) -> tuple[dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def served(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def served(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     """A farm that asks nobody for a key."""
     folder = tmp_path_factory.mktemp("open")
     links = {"FARM_FLOWER_URL": "http://flower.test:5555/", "FARM_GRAFANA_URL": "https://grafana.test/d/farm"}
-    environment, store, connection = start(folder, redis_url.replace("/0", "/5"), **links)
+    environment, store, connection = start(folder, new_database(), **links)
     with servers.api_server(folder, environment) as api:
         yield Farm(api.url, store, connection, folder)
 
 
 @pytest.fixture(scope="module")
-def guarded(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def guarded(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     """A farm that asks for keys."""
     folder = tmp_path_factory.mktemp("guarded")
     entries = ",".join(entry_for(f"the-{role}", [role], key) for role, key in KEYS.items())
-    environment, store, connection = start(folder, redis_url.replace("/0", "/6"), FARM_API_KEYS=entries)
+    environment, store, connection = start(folder, new_database(), FARM_API_KEYS=entries)
     with servers.api_server(folder, environment) as api:
         yield Farm(api.url, store, connection, folder)
 

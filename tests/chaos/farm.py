@@ -39,8 +39,8 @@ from tests.support.fixtures import assignment_for
 from tests.support.servers import PATIENCE_SECONDS, S3Server, end, wait_until
 
 SHORT_LEASE_SECONDS = 15.0
-"""For tests that wait until one has run out. The others keep the farm's own: on a busy machine a worker may be silent for
-seconds, and is none the less there."""
+"""For a long run, in which many run out. Tests keep the farm's own: on a busy machine a worker may be silent for seconds, and
+is none the less there."""
 QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
 
 type Results = dict[str, str]
@@ -204,6 +204,13 @@ class Farm:
         worker.process.terminate()
         worker.process.wait(PATIENCE_SECONDS)
         gone(tree)
+
+    def let_leases_run_out(self) -> None:
+        """As if their time had gone by. Only the leases of those who do not speak any more stay so."""
+        leases = self.services.connection.redis
+        assert (
+            leases.zadd("farm:leases", dict.fromkeys(leases.zrange("farm:leases", 0, -1), 1.0), xx=True, ch=True) == 1
+        )
 
     def drawn_by(self, worker: RunningWorker) -> int:
         """Images that the worker has drawn itself."""

@@ -17,7 +17,7 @@ import pytest
 from farm.jobs.states import State
 from farm.models.package import Package
 from tests.chaos.conftest import LONG, SHORT
-from tests.chaos.farm import SHORT_LEASE_SECONDS, Farm, Results, farm_under_test
+from tests.chaos.farm import Farm, Results, farm_under_test
 from tests.chaos.processes import blenders, pool, signal_all
 from tests.support.faults import Fault
 from tests.support.servers import PATIENCE_SECONDS, S3Server, wait_until
@@ -46,10 +46,11 @@ def test_blender_killed_in_the_middle_of_a_sample(
 
 
 def test_worker_killed(packages: list[Package], long_results: Results, tmp_path: Path) -> None:
-    with farm_under_test(tmp_path, lease_seconds=SHORT_LEASE_SECONDS) as farm:
+    with farm_under_test(tmp_path) as farm:
         batch = farm.submit(packages[:1], LONG)
         farm.wait_for_images(batch, 100)
         farm.kill_worker("w0")  # with it die its pool process and its Blender: the helper waits for that
+        farm.let_leases_run_out()
 
         farm.start_worker("w1")
 
@@ -68,6 +69,7 @@ def test_worker_stopped_with_little_grace_hands_back_what_it_has(
         drawn = farm.batch(batch)
 
         farm.stop_worker("w0")
+        assert list((tmp_path / "w0" / "tmp").iterdir()) == []
 
         other = farm.start_worker("w1")
         farm.wait_for_end([batch])
@@ -193,7 +195,7 @@ def test_a_workers_clock_jumps(packages: list[Package], long_results: Results, t
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # as on a machine whose clock is set: the monotonic one goes on
         "DONT_FAKE_MONOTONIC": "1",
     }
-    with farm_under_test(tmp_path, workers=0) as farm:
+    with farm_under_test(tmp_path, workers=0, lease_seconds=600) as farm:
         worker = farm.start_worker("w0", clock)
         batch = farm.submit(packages[:1], LONG)
         farm.wait_for_images(batch, 100)
@@ -203,8 +205,8 @@ def test_a_workers_clock_jumps(packages: list[Package], long_results: Results, t
             time.sleep(2)
 
         farm.wait_for_end([batch])
-        # Two hours are more than any lease. Of a few seconds no lease may be here: on a busy machine a worker under faketime
-        # was silent for up to nine, before the clock had jumped as well as after.
+        # The jumps are longer than the lease, and the lease than any silence: on a busy machine a worker under faketime was
+        # silent for nine seconds, before the clock had jumped as well as after.
         assert attempts(farm, batch) == []
         assert str(time.gmtime(time.time() + 90000).tm_year) in worker.log.read_text()
         assert farm.complaints([batch], long_results) == []
@@ -251,15 +253,16 @@ def test_a_model_that_always_crashes_blender_is_quarantined_and_the_others_finis
 
 
 def test_of_two_workers_on_one_job_one_counts(packages: list[Package], long_results: Results, tmp_path: Path) -> None:
-    with farm_under_test(tmp_path, lease_seconds=SHORT_LEASE_SECONDS) as farm:
+    with farm_under_test(tmp_path) as farm:
         batch = farm.submit(packages[:1], LONG)
         farm.wait_for_images(batch, 100)
         frozen = farm.workers["w0"].tree
         signal_all(frozen, signal.SIGSTOP)  # like a machine that swaps, or a network that is cut
         try:
+            farm.let_leases_run_out()
             farm.start_worker("w1")
             wait_until(
-                lambda: farm.jobs(batch)[0].attempt == 2 and farm.jobs(batch)[0].state.active, "a second attempt", 60
+                lambda: farm.jobs(batch)[0].attempt == 2 and farm.jobs(batch)[0].state.active, "a second attempt"
             )
         finally:
             signal_all(frozen, signal.SIGCONT)  # the first goes on, in the middle of the second's work

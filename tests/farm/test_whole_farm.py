@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,9 +37,11 @@ class Farm:
 
 
 @pytest.fixture(scope="module")
-def farm(redis_url: str, s3: servers.S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(
+    new_database: Callable[[], str], s3: servers.S3Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Farm]:
     folder = tmp_path_factory.mktemp("farm")
-    environment = {"FARM_REDIS_URL": redis_url.replace("/0", "/2"), **s3.environment("whole-farm")}
+    environment = {"FARM_REDIS_URL": new_database(), **s3.environment("whole-farm")}
     with (
         servers.api_server(folder, environment) as api,
         servers.worker_process(folder, environment) as (_, metrics),
@@ -147,10 +149,10 @@ def test_missing_textures_are_a_warning_in_the_result(farm: Farm, mascots: dict[
 
 
 def test_a_killed_worker_process_costs_one_attempt(
-    redis_url: str, s3: servers.S3Server, mascots: dict[str, Path], tmp_path: Path
+    new_database: Callable[[], str], s3: servers.S3Server, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
     # GIVEN a farm of its own whose pool process is killed in the middle of a model
-    environment = {"FARM_REDIS_URL": redis_url.replace("/0", "/3"), **s3.environment("killed-worker")}
+    environment = {"FARM_REDIS_URL": new_database(), **s3.environment("killed-worker")}
     with (
         servers.api_server(tmp_path / "api", environment) as api,
         servers.worker_process(tmp_path / "worker", environment) as (worker, _),

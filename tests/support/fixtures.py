@@ -1,7 +1,8 @@
 """Fixtures that several test modules share; `tests/conftest.py` makes them known."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real Valkey server for the whole run."""
     with servers.redis_server(tmp_path_factory.mktemp("valkey")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def new_database(redis_url: str) -> Callable[[], str]:
+    """Gives the URL of a database of that server that nobody has used: two farms in one would see each other's batches."""
+    numbers = count(1)
+    return lambda: redis_url.removesuffix("/0") + f"/{next(numbers)}"
 
 
 @pytest.fixture(scope="module", params=["valkey", "redis"])

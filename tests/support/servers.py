@@ -41,7 +41,7 @@ def redis_server(folder: Path, command: list[str] | None = None) -> Iterator[str
     """A Valkey (or, by `command`, another Redis) server; its URL."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder)]
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder), "--databases", "64"]
     process = spawn([*(command or valkey_command()), *options], folder / "server.log")
     try:
         url = f"redis://127.0.0.1:{port}/0"

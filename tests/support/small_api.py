@@ -96,7 +96,7 @@ def serving(app: FastAPI, host: str = "127.0.0.1") -> Iterator[int]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not server.started:
             assert thread.is_alive(), "The server has ended"
             assert time.monotonic() < deadline, "The server does not start"

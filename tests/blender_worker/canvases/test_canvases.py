@@ -22,7 +22,7 @@ from farm.styles import PAPER_STYLES
 from tests.farm.models.made_files import material, small_character
 from tests.support.morphs import numbered
 
-pytestmark = [pytest.mark.blender, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.blender
 SIZE = 128
 ALIKE = 0.985
 """Least SSIM of two canvases' pictures of one pose; they measure 0.992 and more."""

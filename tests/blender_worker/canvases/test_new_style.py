@@ -60,7 +60,7 @@ def test_a_file_in_the_styles_folder_is_a_style(tmp_path: Path) -> None:
         text=True,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        timeout=200,
+        timeout=600,
     )
 
     # THEN both canvases draw it, and alike

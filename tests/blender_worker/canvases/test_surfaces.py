@@ -24,7 +24,7 @@ from farm.spec import CanvasName
 from tests.blender_worker.canvases.patches import AWAY, Drawn, Patch, draw, pixel, solid, wall
 from tests.farm.models.made_files import material
 
-pytestmark = [pytest.mark.blender, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.blender
 CANVASES = (CanvasName.FORWARD, CanvasName.EEVEE)
 NEAR = 0.02
 """Linear light: a byte of a bright colour is 0.008, and half clear texels are near."""

@@ -75,7 +75,7 @@ def test_the_server_starts_with_the_charts_configuration(rendered: dict[str, lis
         stranger.close()
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=servers.PATIENCE_SECONDS)
     assert (tmp_path / "auth.conf").stat().st_mode & 0o077 == 0
 
 

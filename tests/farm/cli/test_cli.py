@@ -436,7 +436,7 @@ def test_a_farm_that_comes_up_again_finishes_what_it_had_begun(mascots: dict[str
 
     first, client = up(free_port())
     (model,), _ = client.upload(mascots["nagi"])
-    batch = client.submit([model], RenderSpec(samples=300, size=48)).id
+    batch = client.submit([model], RenderSpec(samples=100, size=48)).id
     servers.wait_until(lambda: client.batch(batch).images_done > 0, "the first image")
     servers.end(first)
     client.close()

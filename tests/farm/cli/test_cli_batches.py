@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class Farm:
             capture_output=True,
             text=True,
             check=False,
-            timeout=servers.PATIENCE_SECONDS,
+            timeout=3 * servers.PATIENCE_SECONDS,
             env={**os.environ, **self.api.environment, "FARM_API_URL": self.api.url, **environment},
         )
 
@@ -73,9 +73,11 @@ class Farm:
 
 
 @pytest.fixture(scope="module")
-def farm(redis_url: str, mascots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(
+    new_database: Callable[[], str], mascots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Farm]:
     folder = tmp_path_factory.mktemp("cli-batches")
-    url = redis_url.replace("/0", "/6")
+    url = new_database()
     environment = {"FARM_REDIS_URL": url, "FARM_STORAGE_URL": f"file://{folder / 'store'}"}
     with servers.api_server(folder, environment) as api, FarmClient(api.url) as client:
         models = [client.upload(path)[0][0] for path in mascots.values()]
@@ -236,7 +238,6 @@ def test_waiting_can_be_interrupted_and_leaves_the_batch_running(
     waiting = spawn(command, log, {"FARM_API_URL": farm.api.url})
     servers.wait_until(lambda: log.read_text().startswith("batch "), "the submission")
     batch = log.read_text().split()[1]
-    time.sleep(0.5)
 
     waiting.send_signal(how)
 

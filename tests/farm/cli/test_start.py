@@ -56,7 +56,7 @@ def test_api_and_worker_import_neither_each_others_libraries_nor_those_of_a_stor
     logs = tmp_path / "logs"
 
     with EmbeddedStack(tmp_path, 1):
-        wait_until(lambda: " ready." in (logs / "worker.log").read_text(errors="replace"), "the worker", 60)
+        wait_until(lambda: " ready." in (logs / "worker.log").read_text(errors="replace"), "the worker")
 
     api, worker = imported_by(logs / "api.log"), imported_by(logs / "worker.log")
     assert {"fastapi", "celery.app.base"} <= api

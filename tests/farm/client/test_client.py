@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -69,9 +69,11 @@ class Farm:
 
 
 @pytest.fixture(scope="module")
-def farm(redis_url: str, mascots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(
+    new_database: Callable[[], str], mascots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Farm]:
     folder = tmp_path_factory.mktemp("client")
-    url = redis_url.replace("/0", "/5")
+    url = new_database()
     environment = {
         "FARM_REDIS_URL": url,
         "FARM_STORAGE_URL": f"file://{folder / 'store'}",

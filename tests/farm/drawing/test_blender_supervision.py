@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -211,6 +212,19 @@ def test_a_blender_that_died_while_idle_costs_nothing(fresh_blender: Blender, re
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
     assert draws(fresh_blender, few(request_of_many)) == 2
+
+
+def test_what_blender_has_in_its_temporary_folder_goes_when_it_is_killed(
+    fresh_blender: Blender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    fresh_blender.start()
+    assert [path.name[:8] for path in tmp_path.glob("*/*")] == ["blender_"]
+
+    os.kill(pid_of(fresh_blender), signal.SIGKILL)
+    fresh_blender.stop()
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_memory_of_blender_is_that_of_its_group(fresh_blender: Blender, request_of_many: pipe.Render) -> None:

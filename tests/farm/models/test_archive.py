@@ -4,7 +4,6 @@ import io
 import random
 import stat
 import struct
-import time
 import tracemalloc
 import warnings
 import zipfile
@@ -119,12 +118,10 @@ def test_a_zip_bomb_is_stopped_at_the_limit(inside: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 5 * 2**20)
     bomb = _zip(*((f"{number}.png", bytes(2**20)) for number in range(64)), ("big.png", bytes(64 * 2**20)))
     assert len(bomb) < 2**20
-    started = time.process_time()
 
     with pytest.raises(ArchiveError, match="more than the limit of 5 MiB"):
         unpack(bomb, inside)
 
-    assert time.process_time() - started < 5
     assert sum(len(data) for data in _files(inside).values()) <= 5 * 2**20
 
 

@@ -1,7 +1,6 @@
 """Texture lookup: forgiving about spelling and places as artists are, and never outside what the user gave."""
 
 import os
-import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -151,13 +150,12 @@ def test_a_thousand_textures_cost_one_listing_of_their_folder(tmp_path: Path, mo
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", counted)
-    place, started = TextureFolder(tmp_path), time.process_time()
+    place = TextureFolder(tmp_path)
 
     found = [place.find(f"{folder}{number}.PNG") for number in range(1000) for folder in ("tex\\", "C:\\")]
 
     assert all(found)
     assert len(listed) == 2
-    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ class Receiver:
 
     url: str = ""
     answers: list[int] = field(default_factory=list)
-    seconds: float = 0.0
-    """How long it thinks before each answer."""
+    may_answer: threading.Event = field(default_factory=threading.Event)
+    """Set at first; cleared, it thinks on until it is set again."""
     got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     """Path, headers with their names in lower case, body."""
     times: list[float] = field(default_factory=list)
@@ -41,6 +41,7 @@ class Receiver:
 @contextmanager
 def receiving(host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     receiver = Receiver()
+    receiver.may_answer.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -48,7 +49,7 @@ def receiving(host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None
             receiver.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
             receiver.times.append(time.monotonic())
             status = receiver.answers.pop(0) if receiver.answers else 200
-            time.sleep(receiver.seconds)
+            receiver.may_answer.wait(PATIENCE_SECONDS)
             self.send_response(status)
             self.send_header("content-length", "0")
             if status in (302, 307):

@@ -81,8 +81,8 @@ def test_the_tries_keep_their_distance(connection: Connection, jobs: JobStore, r
         wait_until(lambda: delivery(connection, batch).state is DeliveryState.DELIVERED, "the delivery")
 
     first, second = (b - a for a, b in zip(receiver.times, receiver.times[1:], strict=False))
-    assert 1.0 <= first < 2.5
-    assert 3.0 <= second < 4.5
+    assert first >= 1.0
+    assert second >= 3.0
 
 
 def test_a_receiver_that_never_takes_it_is_given_up(connection: Connection, jobs: JobStore, receiver: Receiver) -> None:
@@ -125,7 +125,6 @@ def test_a_receiver_that_is_away_is_tried_again(connection: Connection, jobs: Jo
 
 
 def test_two_messengers_tell_every_end_once(fresh_redis: str, jobs: JobStore, receiver: Receiver) -> None:
-    receiver.seconds = 0.05
     batches = [batch_to(jobs, receiver.url, models=1) for _ in range(30)]
 
     with running(messenger(Connection(fresh_redis)), messenger(Connection(fresh_redis))):
@@ -179,12 +178,13 @@ def test_an_answer_that_comes_after_the_batch_was_reopened_does_not_count_for_it
 ) -> None:
     batch = batch_to(jobs, receiver.url)
     finish(jobs, batch, failed=1)
-    receiver.seconds = 1.0
+    receiver.may_answer.clear()
     telling = threading.Thread(target=messenger(connection).tell_next)
     telling.start()
     wait_until(lambda: bool(receiver.got), "the first message")
     jobs.change_all(batch, states.retry)
     finish(jobs, batch)
+    receiver.may_answer.set()
     telling.join(PATIENCE_SECONDS)
     assert delivery(connection, batch) == Delivery(DeliveryState.PENDING, 0, "")
 
@@ -210,7 +210,7 @@ def test_what_is_due_survives_a_killed_redis_and_a_restarted_messenger(tmp_path:
     port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
     command = [*valkey_command(), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
-    command += ["--appendonly", "yes"]
+    command += ["--appendonly", "yes", "--appendfsync", "always"]
     connection = Connection(url)
 
     def answers() -> bool:

@@ -1,0 +1,70 @@
+"""Temporary folders that are removed however their process ends: at its end by itself, after a kill by the next one.
+
+A folder's owner holds a lock on it (flock(2)), which the kernel takes back when the owner and what it forked are gone. A
+folder with the name of ours and nobody's lock is therefore a dead process's.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Self
+
+_PREFIX = "farm-scratch-"
+
+
+class Scratch:
+    """A new folder where temporary files go (TMPDIR), until `close`. Raises OSError when none can be made.
+
+    Before, those that dead processes left in the same place are removed.
+    """
+
+    def __init__(self) -> None:
+        home = Path(tempfile.gettempdir())
+        for folder in home.glob(f"{_PREFIX}*"):
+            _remove_dead(folder)
+        self.path, self._lock = _new(home)
+
+    def close(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _new(home: Path) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=home))
+        lock = _locked(folder)
+        if lock is not None:
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
+        # Another process saw it before it was locked, and removed it.
+
+
+def _remove_dead(folder: Path) -> None:
+    lock = _locked(folder)
+    if lock is not None:
+        shutil.rmtree(folder, ignore_errors=True)  # another user's stays
+        os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """A descriptor that holds the folder's lock; None when somebody else does, or it is gone or not ours to open."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
