@@ -1,5 +1,6 @@
 """No label says what no picture shows: annotated morphs that change nothing are dropped, whatever the cause."""
 
+import io
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +16,12 @@ from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.render import Interrupted, Reporter, render
 from farm.errors import UnusableModelError
+from farm.mascots.cast import MASCOTS
 from farm.models.description import Character, VertexMorph
+from farm.models.materials import MaterialFlag
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
+from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.panels import Panel
 from farm.morphs.vocabulary import all_targets
@@ -147,6 +151,20 @@ def normals_away(character: Character) -> Character:
     return replace(character, normals=-character.normals)
 
 
+def one_sided_nagi() -> Character:
+    mascot = MASCOTS["nagi"]()
+    character = mascot.character
+    embedded = {}
+    for place, path in enumerate(character.textures):
+        with io.BytesIO() as out:
+            mascot.pictures[path].save(out, "PNG")
+            embedded[place] = out.getvalue()
+    materials = tuple(
+        replace(material, flags=material.flags & ~MaterialFlag.DOUBLE_SIDED) for material in character.mmd_materials
+    )
+    return replace(character, embedded=embedded, materials=materials)
+
+
 def eyes_inside_the_head(character: Character) -> Character:
     """A chibi: its closed eyes are a plate that waits inside the head until its only morph brings it out."""
     (head,) = (i for i, bone in enumerate(character.bones) if bone.name == "頭")
@@ -190,6 +208,28 @@ def test_a_face_is_there_when_its_morphs_change_the_picture(
     manifest = Manifest.model_validate_json(store.get(result_object(assignment.render_key, MANIFEST)))
     assert reasons_against(manifest.survey) == []
     assert manifest.unseen == {}
+
+
+@pytest.mark.parametrize("version", ["0.x", "1.0"])
+def test_a_vrm_whose_normals_point_away_is_usable(blender: Blender, tmp_path: Path, version: str) -> None:
+    # GIVEN a character none of whose surfaces is double-sided, and as it should be beside it
+    faces: list[bytes] = []
+    for change in (normals_away, lambda character: character):
+        character = change(one_sided_nagi())
+        (tmp_path / "model.vrm").write_bytes(vrm_bytes(character, version))
+        package = read_model(tmp_path / "model.vrm")
+        store, assignment = LocalStore(tmp_path / f"store-{len(faces)}"), assignment_for(package, SPEC)
+        Catalog(store).add(package)
+
+        # WHEN it is drawn
+        manifest = render(assignment, store, blender, QUIET)
+
+        # THEN every morph shows
+        assert (reasons_against(manifest.survey), manifest.unseen) == ([], {})
+        faces.append(store.get(result_object(assignment.render_key, manifest.basis[0].file)))
+
+    # AND its colours are those of the sound one: normals are for the light alone
+    assert faces[0] == faces[1]
 
 
 @pytest.mark.parametrize("how", ["absent", "unreadable"])
