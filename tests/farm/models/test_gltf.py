@@ -357,6 +357,18 @@ def test_joints_that_do_not_exist_have_no_weight() -> None:
     np.testing.assert_allclose(character.bone_weights.sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("move", [{"translation": [5, 0, 0]}, {"scale": [0, 0, 0]}, {"scale": [-1, 1, 1]}])
+def test_a_skinned_mesh_stands_where_its_bones_are_wherever_its_node_is(move: Json) -> None:
+    plain, moved = made.vrm(), made.vrm()
+    (node,) = (node for node in moved.content["nodes"] if "mesh" in node)
+    node |= move
+
+    one, other = _read(plain), _read(moved)
+
+    np.testing.assert_array_equal(one.positions, other.positions)
+    np.testing.assert_array_equal(one.triangles, other.triangles)
+
+
 def test_eight_weights_a_vertex_are_read() -> None:
     draft = made.vrm()
     for primitive in draft.content["meshes"][0]["primitives"]:
