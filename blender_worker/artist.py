@@ -50,7 +50,7 @@ class Artist:
         geometry = Geometry(actor, self._camera, large, views if len(views) <= _FEW_VIEWS else None)
         self._canvas = open_canvas(request.canvas, actor, geometry, styles, request.size, request.supersample)
         self._labels = LabelPass(actor, geometry, request.size)
-        found = survey(actor, self._camera, self._labels, geometry)
+        found = survey(actor, self._camera, self._labels, geometry, styles)
         self.survey = found.survey
         """What the neutral picture shows."""
         self.unseen = found.unseen

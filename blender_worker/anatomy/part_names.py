@@ -16,7 +16,7 @@ class Hint(Enum):
     ACCESSORY = auto()
     HAIR = auto()
     LID = auto()
-    """The skin of an eyelid, and lashes: they belong to the face."""
+    """The skin of an eyelid, lashes, and eyes that are drawn closed: they belong to the face."""
     BROW = auto()
     EYE = auto()
     LIPS = auto()
@@ -45,7 +45,8 @@ _WORDS = (
     (
         Hint.LID,
         r"瞼|まぶた|マブタ|二重|睫毛?|まつ[げ毛]|マツ[ゲ毛]|アイ(?:ライン|ラッシュ|シャドウ?|シャドー)|"
-        r"eye[ _.-]*(?:lid|lash|line)|\blids?\b|lash|matu?s?uge",
+        r"(?:閉じ?た?|とじた?)[目眼]|[目眼](?:を?閉|を?とじ|[闭閉]合)\w*|"
+        r"eye[ _.-]*(?:lid|lash|line)|eyes?[ _.-]*clos\w*|\bclosed?[ _.-]*eyes?|\blids?\b|lash|matu?s?uge",
     ),
     (Hint.BROW, r"眉毛?|まゆ毛?|マユ毛?|eye[ _.-]*brow|brow(?!n)|\bmayu(?:ge)?\b"),
     (

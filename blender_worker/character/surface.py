@@ -1,6 +1,6 @@
 """How a material is drawn, and the part of that which morphs can change."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,11 @@ from farm.styles.surface import SphereBlend
 
 _BLACK = (0.0, 0.0, 0.0)
 _WHITE = (1.0, 1.0, 1.0)
+_WRAPPED: Mapping[Wrap, Callable[[NDArray[np.floating]], NDArray[np.floating]]] = {
+    Wrap.REPEAT: lambda place: place % 1,
+    Wrap.MIRROR: lambda place: 1 - np.abs(1 - place % 2),
+    Wrap.CLAMP: lambda place: place.clip(0, 1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,15 @@ class Map:
         pixels = self.texture.pixels.copy()
         pixels[..., 3] = 255
         return Texture(self.texture.name, pixels).shrunk(factor)
+
+    def texels_at(self, places: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(m, 4) the nearest texel's channels, in [0, 1] as the file has them, at (m, 2) places, v from the bottom."""
+        height, width = self.texture.pixels.shape[:2]
+        places = np.nan_to_num(places, posinf=0.0, neginf=0.0)
+        u, v = (_WRAPPED[wrap](places[:, axis]) for axis, wrap in enumerate(self.wrap))
+        rows = ((1 - v) * height).astype(np.int64).clip(0, height - 1)
+        columns = (u * width).astype(np.int64).clip(0, width - 1)
+        return np.asarray(self.texture.pixels[rows, columns] / np.float32(255), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
             normals=character.normals @ world.T,
             uvs=from_bottom,
             turns=armature.turns,
-            outlines=character.edge_scales,
+            outlines=character.edge_scales * gltf_surfaces.outline_widths(character, pictures),
             bones=armature.owners,
             second_uvs=_from_the_bottom(second_uvs) if second_uvs is not None else None,
             colours=gltf_surfaces.colours(character),

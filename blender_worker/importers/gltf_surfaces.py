@@ -107,8 +107,8 @@ def surface_of(character: Character, material: GltfMaterial, changed: Set[Tint],
 def _ramp(toon: MToon) -> Ramp:
     """The lit share of MToon's shade by the place and softness of its edge; the look says what stands at its dark end."""
     # MToon: linearstep(-1 + toony, 1 - toony, cosine + shift); the ramp runs over cosines from -1 to 1 about its edge.
-    softness = max(0.01, (1 - toon.toony) / 2)
-    return between(_BLACK, 0.5 - softness, 0.5 + softness)
+    softness, edge = max(0.01, (1 - toon.toony) / 2), 0.5 - toon.shift / 2
+    return between(_BLACK, edge - softness, edge + softness)
 
 
 def _detail(
@@ -153,9 +153,7 @@ def _placement(use: TextureUse) -> Placement:
 
 def placements(material: GltfMaterial) -> list[Placement]:
     """Where the material's textures are looked up, the base's first. The first two are honoured."""
-    toon = material.mtoon or MToon()
-    uses = (material.base, material.emission, toon.shade, toon.rim)
-    return list(dict.fromkeys(_placement(use) for use in uses if use is not None))
+    return list(dict.fromkeys(map(_placement, material.placed)))
 
 
 def _tints(character: Character, material: GltfMaterial) -> NDArray[np.float32]:
@@ -184,13 +182,31 @@ def vertices_of(character: Character, material: GltfMaterial) -> NDArray[np.int3
 
 
 def looked_up(character: Character, placement: Placement, vertices: NDArray[np.int32]) -> NDArray[np.float32]:
-    """(n, 2) where `vertices` look a texture up, v from the top. Source: KHR_texture_transform."""
+    """(n, 2) where `vertices` look a texture up, v from the top.
+
+    Source: KHR_texture_transform. It turns the coordinates counter-clockwise as its words, its test model, three.js and
+    Blender do; the shader that it gives as an example turns them the other way.
+    """
     number, scale, offset, rotation = placement
     layer = character.uvs if number == 0 or character.more_uvs is None else character.more_uvs[number - 1, :, :2]
     u, v = (layer[vertices] * np.array(scale, np.float32)).T
     sine, cosine = np.sin(np.float32(rotation)), np.cos(np.float32(rotation))
-    turned = np.column_stack([cosine * u - sine * v, sine * u + cosine * v])
+    turned = np.column_stack([cosine * u + sine * v, cosine * v - sine * u])
     return np.asarray(turned + np.array(offset, np.float32), np.float32)
+
+
+def outline_widths(character: Character, pictures: TextureDecoder) -> NDArray[np.float32]:
+    """(n,) the factors on the outlines' widths that MToon's textures say. Source: outlineWidthMultiplyTexture."""
+    widths = np.ones(len(character.positions), np.float32)
+    for material in character.materials:
+        toon = material.mtoon if isinstance(material, GltfMaterial) else None
+        use = toon.outline_width_map if toon is not None else None
+        texture = pictures.texture(use.texture) if use is not None else None
+        if isinstance(material, GltfMaterial) and toon is not None and use is not None and texture is not None:
+            vertices = vertices_of(character, material)
+            places = looked_up(character, _placement(use), vertices) * np.array([1, -1]) + np.array([0, 1])
+            widths[vertices] = Map(texture, use.wrap).texels_at(places)[:, toon.outline_width_channel]
+    return widths
 
 
 def colour_effect(character: Character, bind: ColourBind) -> Effect | None:
@@ -221,8 +237,8 @@ def transform_effects(
     if not isinstance(material, GltfMaterial):
         return
     vertices = vertices_of(character, material)
-    for second, ((layer, *_), uvs) in enumerate(zip(placements(material), rest, strict=False)):
+    for second, ((layer, _, _, rotation), uvs) in enumerate(zip(placements(material), rest, strict=False)):
         if uvs is not None:
-            target = looked_up(character, (layer, bind.scale, bind.offset, 0.0), vertices)
+            target = looked_up(character, (layer, bind.scale, bind.offset, rotation), vertices)
             offsets = (target - uvs[vertices]) * np.array([1, -1], np.float32)
             yield UVEffect(vertices, np.ascontiguousarray(offsets), bool(second))

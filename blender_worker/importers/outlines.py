@@ -40,7 +40,8 @@ def add_outlines(
         heights = positions[run.triangles.ravel(), 2]
         if look.outline > 0 or look.colour[3] < _SOLID or np.ptp(heights) < _LOW * head_height:
             continue
-        texels = _texels(surface, uvs[run.triangles].mean(axis=1))
+        middles = uvs[run.triangles].mean(axis=1)
+        texels = surface.base.texels_at(middles) if surface.base is not None else np.ones((len(middles), 4), np.float32)
         solid = texels[:, 3] >= _SOLID
         if surface.opaque:
             solid[:] = True
@@ -48,14 +49,3 @@ def add_outlines(
             own = linear_of(texels[solid, :3]).mean(axis=0) * look.colour[:3]
             red, green, blue = (own * _SHADE).tolist()
             surface.paint.add_outline((red, green, blue), _WIDTH)
-
-
-def _texels(surface: Surface, places: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(m, 4) what the texture shows at (m, 2) places, sRGB in [0, 1]; white without a texture."""
-    if surface.texture is None or not surface.texture.pixels.size:
-        return np.ones((len(places), 4), np.float32)
-    height, width = surface.texture.pixels.shape[:2]
-    u, v = np.nan_to_num(places, posinf=0.0, neginf=0.0).T % 1.0
-    rows = ((1 - v) * height).astype(np.int64).clip(0, height - 1)
-    columns = (u * width).astype(np.int64).clip(0, width - 1)
-    return np.asarray(surface.texture.pixels[rows, columns] / np.float32(255), np.float32)

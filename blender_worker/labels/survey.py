@@ -1,5 +1,6 @@
 """Measures what a picture of the neutral model shows, and which morphs change it; `farm.dataset.usability` judges it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from farm import pipe
 from farm.poses import BASIS_LIGHT
 from farm.spec import CameraSpec
 from farm.styles import STYLES
+from farm.styles.style import Style
 
 SIZE = 256
 """Side in pixels of the pictures that are compared, whatever size is asked for: what is seen is the model's own."""
@@ -32,6 +34,7 @@ _NOTHING, _SOUND, _BARE = 0, 1, 2
 """Parts of the picture of what lacks a texture: what does not turn with the head, too, is nothing; from _BARE on each
 absent texture has a number."""
 
+_FLAT = STYLES["flat"]
 _EDGE = 2
 """Pixels by which the filter and the rounding of a triangle's corners may carry a change beyond it."""
 type _Box = tuple[int, int, int, int]
@@ -53,11 +56,11 @@ def head_camera(actor: Actor) -> Camera:
     return frame(CameraSpec(), actor.neck_position, actor.head_height, actor.rest.positions)
 
 
-def survey(actor: Actor, camera: Camera, labels: LabelPass, geometry: Geometry) -> Finding:
+def survey(actor: Actor, camera: Camera, labels: LabelPass, geometry: Geometry, styles: Sequence[Style]) -> Finding:
     """Draw the neutral model, and once more for every morph, and measure.
 
     `camera` is the one that looks straight ahead in the frame that is asked for; `geometry` must keep what `head_camera`
-    sees.
+    sees. `styles` are those that are asked for: what none of them shows is unseen.
     """
     head = actor.vertices.turns > _ON_HEAD
     coverage = float((labels.draw(actor.rest, actor.rest, camera, _SEEN_THROUGH).parts > 0).mean())
@@ -66,7 +69,7 @@ def survey(actor: Actor, camera: Camera, labels: LabelPass, geometry: Geometry) 
     if head.any():
         (left, top), (right, bottom) = screen[head].min(axis=0).tolist(), screen[head].max(axis=0).tolist()
         box = left, top, right, bottom
-    comparison = _Comparison(actor, geometry, head)
+    comparison = _Comparison(actor, geometry, head, styles)
     unseen = comparison.unseen()
     bare, texture = _bare(actor, geometry, head)
     return Finding(
@@ -92,12 +95,12 @@ def _apart(one: _Box, other: _Box) -> bool:
 class _Comparison:
     """The neutral picture, and what morphs change in it."""
 
-    def __init__(self, actor: Actor, geometry: Geometry, head: NDArray[np.bool_]) -> None:
-        self._actor, self._head = actor, head
+    def __init__(self, actor: Actor, geometry: Geometry, head: NDArray[np.bool_], styles: Sequence[Style]) -> None:
+        self._actor, self._head, self._styles = actor, head, styles
         self._camera = head_camera(actor)
         # Flat first: it is the cheapest, and nearly always shows what any style shows.
         self._geometry = geometry
-        self._canvas = ForwardCanvas(actor, geometry, [STYLES["flat"]], SIZE, 1)
+        self._canvas = ForwardCanvas(actor, geometry, [_FLAT], SIZE, 1)
         self._neutral = self._draw(actor.rest)
         self._changed = np.zeros((SIZE, SIZE), bool)
         self.face = np.zeros(len(head), bool)
@@ -105,9 +108,8 @@ class _Comparison:
         self._depths: list[NDArray[np.float32]] = []
 
     def _draw(self, pose: Pose) -> NDArray[np.int16]:
-        """(SIZE, SIZE, 4), colours times alpha."""
-        (picture,) = self._canvas.draw(pose, self._camera, BASIS_LIGHT)
-        values = picture.astype(np.uint16)
+        """(SIZE, SIZE, 4), colours times alpha; (styles * SIZE, SIZE, 4) of several, one below the other."""
+        values = np.concatenate(self._canvas.draw(pose, self._camera, BASIS_LIGHT)).astype(np.uint16)
         values[..., :3] = values[..., :3] * values[..., 3:] // 255
         return values.astype(np.int16)
 
@@ -139,16 +141,20 @@ class _Comparison:
         for offsets, held in pages:
             shown = self._shows(replace(rest, positions=rest.positions + offsets), held)
             unseen += [index for index, _ in held if index not in shown]
-        return sorted(self._unlit(unseen))
+        return sorted(self._in_no_style(unseen))
 
-    def _unlit(self, unseen: list[int]) -> list[int]:
-        """Those of the morphs that flat colours do not show which light does not show either: a white face has shades."""
-        if not unseen:
-            return []
-        self._canvas = ForwardCanvas(self._actor, self._geometry, [STYLES["default"]], SIZE, 1)
+    def _in_no_style(self, unseen: list[int]) -> list[int]:
+        """Those of the morphs that flat colours do not show which no other style shows: a white face has shades."""
+        others = [style for style in self._styles if style != _FLAT]
+        if not unseen or not others:
+            return unseen
+        flat = self._canvas, self._neutral
+        self._canvas = ForwardCanvas(self._actor, self._geometry, others, SIZE, 1)
         self._neutral = self._draw(self._actor.rest)
         poses = {index: self._actor.pose({index: 1.0}, FRONT) for index in unseen}
-        return [index for index, pose in poses.items() if not self._shows(pose, [(index, _EVERYWHERE)])]
+        dark = [index for index, pose in poses.items() if not self._shows(pose, [(index, _EVERYWHERE)])]
+        self._canvas, self._neutral = flat
+        return dark
 
     def _note(self, pose: Pose) -> NDArray[np.bool_]:
         """(n,) the vertices that a morph moves by anything that could be seen."""
@@ -176,6 +182,7 @@ class _Comparison:
     def _shows(self, pose: Pose, held: list[tuple[int, _Box]]) -> set[int]:
         """Which of the morphs, each within its box, change the picture in this pose."""
         changed = (np.abs(self._draw(pose) - self._neutral) > _CHANGED).any(axis=-1)
+        changed = changed.reshape(-1, SIZE, SIZE).any(axis=0)
         self._changed |= changed
         return {
             index

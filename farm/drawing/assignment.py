@@ -14,11 +14,12 @@ class Assignment:
     """Content hash of the model."""
     annotation: Annotation
     samples: int
+    """As ordered: what every annotated morph makes of it. Without those that show nothing there may be fewer."""
     render_key: str
     """The name of the result in the store."""
     spec: RenderSpec
 
     @property
     def images_total(self) -> int:
-        """Images of the whole result, without the basis images."""
+        """Images of so many samples, without the basis images."""
         return self.spec.images_of(self.samples)

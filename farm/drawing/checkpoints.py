@@ -109,15 +109,15 @@ class Checkpoints:
         """Wait for the upload that is under way."""
         self._pool.shutdown()
 
-    def resume(self, shots: int) -> pipe.Loaded | None:
-        """Give the packer all of the plan's `shots` that stand in checkpoints, up to the first gap.
+    def resume(self) -> pipe.Loaded | None:
+        """Give the packer all of the plan's shots that stand in checkpoints, up to the first gap.
 
         What Blender said of the model then; None when there was nothing. Raises ServiceError.
         """
         for found in sorted(self._found()):
             if found.first > self._packer.taken:
                 break
-            if not self._packer.taken <= -found.minus_last < shots:
+            if not self._packer.taken <= -found.minus_last < len(self._packer.todo.shots):
                 continue
             try:
                 self._take(found)
@@ -142,7 +142,8 @@ class Checkpoints:
             if (index.render_key, index.renderer, index.first, index.last) != wanted:
                 raise _Damaged("it belongs to another render")
             if self._loaded is None or not self._packer.taken:
-                self._loaded, self._packer.todo = index.loaded, self._planned(index.loaded)
+                self._loaded = index.loaded
+                self._packer.follow(self._planned(index.loaded))
             elif index.loaded.unseen != self._loaded.unseen:
                 raise _Damaged("it follows another plan")  # of another graphics card, on which a morph shows
             for shot, files in groupby(members, key=lambda member: int(member[0].partition("/")[0])):

@@ -60,8 +60,7 @@ class Packer:
     """
 
     def __init__(self, assignment: Assignment, todo: Plan, room: Path) -> None:
-        """`todo` may be replaced by another plan of as many shots, until the first is taken."""
-        self._assignment, self.todo = assignment, todo
+        self._assignment = assignment
         self._spec = spec = assignment.spec
         self._targets = all_targets()
         self._shards = {
@@ -77,11 +76,17 @@ class Packer:
         self._open = ExitStack()
         for shard in (*self._shards.values(), *self._label_shards.values()):
             self._open.callback(shard.close)
-        self._sheet = ContactSheet(chosen_samples(assignment.samples), spec.partitions, [*spec.styles, *spec.labels])
         self._basis: dict[StyleName, bytes] = {}
         self._taken: list[_Taken] = []
         self.images = 0
         """How many images it has, without the basis images."""
+        self.follow(todo)
+
+    def follow(self, todo: Plan) -> None:
+        """Take the shots of this plan, and of no earlier one. Before the first is taken only."""
+        self.todo = todo
+        rows = chosen_samples(len(todo.samples))
+        self._sheet = ContactSheet(rows, self._spec.partitions, [*self._spec.styles, *self._spec.labels])
 
     @property
     def taken(self) -> int:
@@ -204,7 +209,7 @@ class Packer:
             unseen=self.todo.unseen,
             target_morphs=len(sampled_targets(self.todo.annotation)),
             spec=assignment.spec,
-            samples=assignment.samples,
+            samples=len(self.todo.samples),
             survey=loaded.survey,
             part_rules=loaded.part_rules,
             warnings=warnings,

@@ -9,7 +9,7 @@ from farm.labels import LabelName
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.expressions import Rule, effective
 from farm.morphs.refs import Annotation
-from farm.poses import NEUTRAL, Partition, Sample, draw
+from farm.poses import NEUTRAL, Partition, Sample, draw, sample_count
 from farm.views import draw_views
 
 
@@ -32,13 +32,14 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[i
 
     The partitions stand next to each other: what Blender works out for the morphs of a sample serves both.
     `rules` are those of the model's inventory, by the morphs' indices: a weight that they change is changed in the sample,
-    so in its label too. `unseen` are the morphs that change nothing in the model's neutral picture. Without them there are
-    as many samples, of the same heads, lights and views: how many was promised when the job was ordered.
+    so in its label too. `unseen` are the morphs that change nothing in the model's neutral picture: they count for nothing,
+    so that without them there may be fewer samples than were ordered, of the same heads, lights and views.
     """
     model, spec = assignment.model, assignment.spec
     annotation = {target: morph for target, morph in assignment.annotation.items() if morph.index not in unseen}
     targets = sampled_targets(annotation)
-    drawn = [draw(spec.seed, model, index, targets) for index in range(assignment.samples)]
+    count = spec.samples_of(sample_count(targets))
+    drawn = [draw(spec.seed, model, index, targets) for index in range(count)]
     samples = [_as_shown(sample, annotation, rules) for sample in drawn] if rules else drawn
     shots = [_shot(NEUTRAL, Partition.FRONTAL, annotation)]
     shots += [

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from farm import pipe
 from farm.catalog import Catalog
-from farm.dataset.manifest import MANIFEST, result_object
+from farm.dataset.manifest import MANIFEST, Manifest, result_object
 from farm.dataset.usability import reasons_against
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
@@ -53,10 +53,12 @@ class Reporter:
     """Called with the name of a stage and the seconds that it took."""
     drawn: Callable[[StyleName, Partition], None]
     """Called for every image."""
+    planned: Callable[[int], None] = lambda samples: None
+    """Called with the number of samples of the result once it is known, before the first image."""
 
 
-def render(assignment: Assignment, store: ObjectStore, blender: Blender, report: Reporter) -> tuple[str, ...]:
-    """Draw `assignment` and store the result; the warnings that the manifest records.
+def render(assignment: Assignment, store: ObjectStore, blender: Blender, report: Reporter) -> Manifest:
+    """Draw `assignment` and store the result; its manifest.
 
     Raises ModelError, MappingError or RenderError when the model or its annotation is at fault, BlenderDiedError,
     BlenderStartError and ServiceError when neither is, and whatever a function of `report` raises. When it is interrupted,
@@ -74,13 +76,13 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
 
         packer = stack.enter_context(closing(Packer(assignment, plan(assignment, inventory.rules), room)))
         checkpoints = stack.enter_context(closing(Checkpoints(store, assignment, packer, room, planned)))
-        total = len(packer.todo.shots)
-        kept = checkpoints.resume(total)
+        kept = checkpoints.resume()
         # What Blender says of the model counts when it is said first: all shots of a result follow one plan.
         answers = [] if kept is None else [kept]
         begin = packer.taken
-        if packer.images:
-            log.info("%s: %d of %d shots were drawn before", assignment.render_key, begin, total)
+        if kept is not None:
+            log.info("%s: %d of %d shots were drawn before", assignment.render_key, begin, len(packer.todo.shots))
+            report.planned(len(packer.todo.samples))
             report.images(packer.images)
 
         def rest() -> list[pipe.Shot]:
@@ -92,11 +94,12 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
             if reasons and not spec.keep_unusable:
                 raise UnusableModelError(" ".join(reasons) + " To render it all the same, ask for keep_unusable.")
             if not answers:
-                packer.todo = planned(message)
+                packer.follow(planned(message))
+                report.planned(len(packer.todo.samples))
             answers.append(message)
             return rest()
 
-        if begin < total:
+        if begin < len(packer.todo.shots):
             started = time.perf_counter()
             files = unfold(catalog.package(assignment.model), room / "package")
             report.stage("fetch", time.perf_counter() - started)
@@ -126,7 +129,7 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
             log.info("%s: another attempt stored the same result before", assignment.render_key)
         report.stage("upload", time.perf_counter() - started)
         checkpoints.clear()
-        return warnings
+        return manifest
 
 
 def _left_out(todo: Plan) -> list[str]:

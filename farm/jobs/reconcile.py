@@ -4,16 +4,18 @@ manifest. Jobs that had failed are tried again, since the store does not say tha
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from pydantic import ValidationError
 
-from farm.dataset.manifest import MANIFEST, result_object
-from farm.errors import NotFoundError
-from farm.jobs.orders import OrderBook, Standing
-from farm.jobs.states import Job, State, cancel
+from farm.dataset.manifest import MANIFEST, read_manifest, result_object
+from farm.errors import NotFoundError, StorageError
+from farm.jobs.orders import Order, OrderBook, Standing
+from farm.jobs.states import Job, State, cancel, with_samples
 from farm.jobs.store import JobStore
+from farm.poses import SAMPLES_FEW
 from farm.storage import ObjectStore
 
 _ASKING = 16
@@ -62,7 +64,7 @@ def reconcile(store: ObjectStore, jobs: JobStore, on_batch: Callable[[str], None
         order = book.read(batch)  # again: all orders of a farm together would fill the memory
         standing = book.standing_of(order)
         with ThreadPoolExecutor(_ASKING) as pool:
-            found = list(pool.map(partial(_as_found, store=store, standing=standing), order.jobs()))
+            found = list(pool.map(partial(_as_found, store=store, order=order, standing=standing), order.jobs()))
         if jobs.add_batch(order.id, order.record, found, standing.priority, standing.paused):
             rebuilt += 1
             done += sum(job.state is State.DONE for job in found)
@@ -72,7 +74,13 @@ def reconcile(store: ObjectStore, jobs: JobStore, on_batch: Callable[[str], None
     return Reconciled(known, rebuilt, done, queued, tuple(damaged))
 
 
-def _as_found(job: Job, store: ObjectStore, standing: Standing) -> Job:
-    if store.exists(result_object(job.render_key, MANIFEST)):
+def _as_found(job: Job, store: ObjectStore, order: Order, standing: Standing) -> Job:
+    manifest = result_object(job.render_key, MANIFEST)
+    if store.exists(manifest):
+        if (
+            order.spec.samples == "auto" and job.samples > SAMPLES_FEW
+        ):  # fewer, where its pictures do not show all targets
+            with suppress(StorageError):  # of another version: done all the same
+                job = with_samples(job, read_manifest(store.get(manifest), manifest).samples)
         return replace(job, state=State.DONE, images_done=job.images_total)
     return cancel(job) if standing.cancels(job.index) else job

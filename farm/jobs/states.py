@@ -104,7 +104,9 @@ class Job:
     """The model's label, for people."""
     annotation: Annotation
     samples: int
+    """As ordered, until an attempt tells how many the model's pictures allow."""
     images_total: int
+    """Pictures of so many samples."""
     render_key: str
     state: State = State.QUEUED
     attempt: int = 0
@@ -198,19 +200,32 @@ def _own(job: Job, attempt: int) -> None:
         raise StaleAttempt(f"Attempt {attempt} of job {job.id} is over: the job is {job.state}, attempt {job.attempt}.")
 
 
-def progress(job: Job, attempt: int, images_done: int) -> Job:
-    """The attempt has `images_done` images so far, those that it found from earlier attempts included."""
+def with_samples(job: Job, samples: int | None) -> Job:
+    """The job with so many samples, and as many images as they have; None: as it is."""
+    if samples is None or samples == job.samples:
+        return job
+    total = job.images_total // job.samples * samples
+    return replace(job, samples=samples, images_total=total, images_done=min(job.images_done, total))
+
+
+def progress(job: Job, attempt: int, images_done: int, samples: int | None = None) -> Job:
+    """The attempt has `images_done` images so far, those that it found from earlier attempts included.
+
+    `samples` is how many the result will have, where that is known to the attempt.
+    """
     _own(job, attempt)
+    job = with_samples(job, samples)
     done = max(0, min(images_done, job.images_total))
     state = State.UPLOADING if done == job.images_total else State.RENDERING
     return replace(job, state=state, images_done=done)
 
 
-def finish(job: Job, attempt: int, warnings: tuple[str, ...] = ()) -> Job:
-    """The manifest is stored. Said twice, since the answer to the first was lost, it changes nothing."""
+def finish(job: Job, attempt: int, warnings: tuple[str, ...] = (), samples: int | None = None) -> Job:
+    """The manifest is stored, of so many samples. Said twice, since the answer to the first was lost, it changes nothing."""
     if job.state is State.DONE and job.attempt == attempt:
         return job
     _own(job, attempt)
+    job = with_samples(job, samples)
     return replace(
         job, state=State.DONE, images_done=job.images_total, warnings=warnings, error_code="", error=""
     )  # fmt: skip

@@ -127,6 +127,8 @@ class MToon:
     outline_width: float = 0.0
     """Metres, or the share of the screen's height that `outline_mode` says."""
     outline_width_map: TextureUse | None = None
+    outline_width_channel: int = 1
+    """Of that texture: green, as 1.0 has it; 0.x has red (0)."""
     outline_colour: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
@@ -159,6 +161,13 @@ class GltfMaterial:
     def texture(self) -> int | None:
         """Index into `Character.textures` of the base texture, or None."""
         return self.base.texture if self.base is not None else None
+
+    @property
+    def placed(self) -> tuple[TextureUse, ...]:
+        """The textures that are drawn at texture coordinates, the base's first."""
+        emission = self.emission if self.shading is not Shading.UNLIT else None
+        toon = self.mtoon or MToon()
+        return tuple(use for use in (self.base, emission, toon.shade, toon.rim) if use is not None)
 
 
 type Material = MmdMaterial | GltfMaterial

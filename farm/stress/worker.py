@@ -28,7 +28,7 @@ from farm.spec import RenderSpec
 from farm.storage import ObjectStore, open_store
 from farm.stress.fates import Fate, Odds
 from farm.worker import shutdown
-from farm.worker.attempt import JobRunner
+from farm.worker.attempt import JobRunner, Rendered
 from farm.worker.celery_app import RENDER_TASK, make_app, node
 from farm.worker.heart import Heart
 from farm.worker.presence import Presence
@@ -53,11 +53,12 @@ class FakeRenderer:
         self._interrupted = threading.Event()
         self._reason: FarmError | None = None
 
-    def find(self, job: Job) -> tuple[str, ...] | None:
+    def find(self, job: Job) -> Rendered | None:
         """Asks the store, as a real renderer does; nothing is ever there."""
-        return () if self._store.exists(result_object(job.render_key, MANIFEST)) else None
+        there = self._store.exists(result_object(job.render_key, MANIFEST))
+        return Rendered((), job.samples) if there else None
 
-    def render(self, job: Job, spec: RenderSpec, images: Callable[[int], None]) -> tuple[str, ...]:
+    def render(self, job: Job, spec: RenderSpec, images: Callable[[int, int], None]) -> Rendered:
         """Take the time that drawing would, and end as the odds say."""
         self._interrupted.clear()
         fate = self._odds.fate(job.model, job.attempt)
@@ -68,8 +69,8 @@ class FakeRenderer:
                 raise self._reason
             if number == slices:
                 self._meet(fate)
-            images(job.images_total * number // slices)
-        return ()
+            images(job.images_total * number // slices, job.samples)
+        return Rendered((), job.samples)
 
     def _meet(self, fate: Fate) -> None:
         match fate:

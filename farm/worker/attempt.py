@@ -43,17 +43,28 @@ _AWAKE_SECONDS = 1.0
 were rendered before take milliseconds, less than a ticket costs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What is to be told of a result that is in the store."""
+
+    warnings: tuple[str, ...]
+    samples: int
+
+
 class Renderer(DrawingProcess, Protocol):
     """What draws."""
 
     name: str
     """What it draws with, for people; empty before it is known."""
 
-    def find(self, job: Job) -> tuple[str, ...] | None:
-        """The warnings of the job's result if it is in the store already."""
+    def find(self, job: Job) -> Rendered | None:
+        """The job's result if it is in the store already."""
 
-    def render(self, job: Job, spec: RenderSpec, images: Callable[[int], None]) -> tuple[str, ...]:
-        """Make the job's result; its warnings. `images` takes the count so far and may raise to stop the work."""
+    def render(self, job: Job, spec: RenderSpec, images: Callable[[int, int], None]) -> Rendered:
+        """Make the job's result.
+
+        `images` takes the count of images so far and of the samples that there will be, and may raise to stop the work.
+        """
 
 
 @dataclass(slots=True)
@@ -132,8 +143,12 @@ class JobRunner:
         self._present = job
         self.heart.begin(job.id, job.attempt)
         try:
-            warnings = self._result(job)
-            done = self._insist(lambda: self._tell(job, lambda j: states.finish(j, job.attempt, warnings)))
+            made = self._result(job)
+
+            def finished(present: Job) -> Job:
+                return states.finish(present, job.attempt, made.warnings, made.samples)
+
+            done = self._insist(lambda: self._tell(job, finished))
         except StaleAttempt as error:
             self._left(job, error)
         except Interrupted as error:
@@ -171,21 +186,21 @@ class JobRunner:
             raise StaleAttempt(str(error)) from error
         return self._present
 
-    def _result(self, job: Job) -> tuple[str, ...]:
+    def _result(self, job: Job) -> Rendered:
         found = self.renderer.find(job)
         if found is not None:
             log.info("job %s was rendered before", job.id)
             return found
         reported = 0.0
 
-        def images(count: int) -> None:
+        def images(count: int, samples: int) -> None:
             nonlocal reported
             self.heart.check()
             now = time.monotonic()
-            if now - reported >= _REPORT_SECONDS or count == job.images_total:
+            if now - reported >= _REPORT_SECONDS or count == states.with_samples(job, samples).images_total:
                 reported = now
                 try:
-                    self._tell(job, lambda j: states.progress(j, job.attempt, count))
+                    self._tell(job, lambda j: states.progress(j, job.attempt, count, samples))
                 except ServiceError as error:
                     log.warning("job %s: progress is not told: %s", job.id, error)  # the heart decides, not this
 

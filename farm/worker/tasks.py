@@ -25,7 +25,7 @@ from farm.settings import Settings
 from farm.spec import RenderSpec, StyleName
 from farm.storage import ObjectStore, open_store
 from farm.worker import metrics, shutdown
-from farm.worker.attempt import JobRunner
+from farm.worker.attempt import JobRunner, Rendered
 from farm.worker.celery_app import RENDER_TASK, make_app, node
 from farm.worker.heart import Heart
 
@@ -42,8 +42,8 @@ class BlenderRenderer:
         self._store, self._blender = store, blender
         self.name = ""
 
-    def find(self, job: Job) -> tuple[str, ...] | None:
-        """The warnings of the job's manifest if it is in the store already.
+    def find(self, job: Job) -> Rendered | None:
+        """The job's result if its manifest is in the store already.
 
         Raises RenderError when it is one of an earlier version, under whose key nothing may be drawn over it.
         """
@@ -55,15 +55,21 @@ class BlenderRenderer:
         # Those of an attempt that ended between the manifest and its own clearing up.
         checkpoints.discard(self._store, job.render_key)
         try:
-            return read_manifest(data, key).warnings
+            manifest = read_manifest(data, key)
         except StorageError as error:
             raise RenderError(
                 "The job was ordered before an update of the farm, and its result is of then, too. Submit the model in a new "
                 "batch, which renders it anew."
             ) from error
+        return Rendered(manifest.warnings, manifest.samples)
 
-    def render(self, job: Job, spec: RenderSpec, images: Callable[[int], None]) -> tuple[str, ...]:
-        """Make the job's result; its warnings."""
+    def render(self, job: Job, spec: RenderSpec, images: Callable[[int, int], None]) -> Rendered:
+        """Make the job's result."""
+        samples = job.samples
+
+        def planned(count: int) -> None:
+            nonlocal samples
+            samples = count
 
         def drawn(style: StyleName, partition: Partition) -> None:
             metrics.IMAGES.labels(style, partition).inc()
@@ -72,11 +78,12 @@ class BlenderRenderer:
             metrics.STAGES.labels(name).observe(seconds)
 
         assignment = Assignment(job.model, job.annotation, job.samples, job.render_key, spec)
-        warnings = render(assignment, self._store, self._blender, Reporter(images, stage, drawn))
+        reporter = Reporter(lambda count: images(count, samples), stage, drawn, planned)
+        manifest = render(assignment, self._store, self._blender, reporter)
         if self._blender.renderer:
             self.name = self._blender.renderer
             metrics.RENDERER.labels(self.name).set(1)
-        return warnings
+        return Rendered(manifest.warnings, manifest.samples)
 
     def resident(self) -> int:
         """Bytes of Blender's memory."""

@@ -38,9 +38,9 @@ def take(connection: Connection, worker: str = WORKER) -> Job:
 
 
 def finish(connection: Connection, store: ObjectStore, job: Job, spec: RenderSpec, folder: Path) -> Manifest:
-    """Store a result for a job that was taken, and end it as done."""
+    """Store a result of `job.samples` samples for a job that was taken, and end it as done."""
     manifest = _write_result(store, job, spec, folder)
-    JobStore(connection).change(job.id, lambda present: states.finish(present, present.attempt))
+    JobStore(connection).change(job.id, lambda present: states.finish(present, present.attempt, (), job.samples))
     return manifest
 
 

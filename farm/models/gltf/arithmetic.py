@@ -65,6 +65,18 @@ def face_normals(positions: Floats, triangles: Ints) -> Floats:
     return np.cross(b - a, c - a)
 
 
+def bulge(meshes: list[tuple[Floats, Ints]]) -> float:
+    """How far the triangles face away from their middle rather than towards it, by volume, in [-1, 1].
+
+    1: all face away from the middle. 0: flat, or as much one way as the other.
+    """
+    corners = np.concatenate([positions[triangles] for positions, triangles in meshes]).astype(np.float64)
+    a, b, c = (corners - corners.mean(axis=(0, 1))).transpose(1, 0, 2)
+    volumes = (a * np.cross(b, c)).sum(axis=1)
+    both = np.abs(volumes).sum()
+    return float(volumes.sum() / both) if both > 0 else 0.0
+
+
 def smooth_normals(positions: Floats, triangles: Ints) -> Floats:
     faces = face_normals(positions, triangles).astype(np.float64)
     total = np.stack(

@@ -18,6 +18,7 @@ from farm.models.gltf.arithmetic import (
     Indices,
     applied,
     blended,
+    bulge,
     cofactors,
     compacted,
     face_normals,
@@ -39,6 +40,7 @@ _DISAGREEMENT = 1e-6
 """Of the character's size: where two bones put a vertex no farther apart, they agree."""
 _ROUNDING = 5e-7
 """By which matrices may differ that are one but for the 32 bits that the file has for each number."""
+_BULGES = 0.1
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 
 
@@ -264,14 +266,17 @@ class GeometryReader:
 
 
 def _face_outwards(primitives: list[Primitive]) -> None:
-    """Turn a mesh's triangles over when nearly all contradict the normals: some exporters mirror a mesh and forget that."""
+    """Turn a mesh's triangles over when nearly all contradict the normals: some exporters mirror a mesh and forget that.
+
+    Not so where the mesh bulges the way that its triangles face: then the normals are wrong, which is for the light alone.
+    """
     known = [primitive for primitive in primitives if primitive.normals.any()]
     if not known:
         return
     agrees = [
         (face_normals(p.positions, p.triangles) * p.normals[p.triangles].sum(axis=1)).sum(axis=1) >= 0 for p in known
     ]
-    if np.concatenate(agrees).mean() <= 0.1:
+    if np.concatenate(agrees).mean() <= 0.1 and bulge([(p.positions, p.triangles) for p in known]) < _BULGES:
         for primitive in known:
             primitive.triangles = np.ascontiguousarray(primitive.triangles[:, ::-1])
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from farm.models.description import ColourBind, Expression, Tint, TransformBind
 from farm.models.gltf.targets import Targets
 from farm.models.gltf.values import Json, entries, member, members, number, text, vector, whole
-from farm.models.materials import GltfMaterial
+from farm.models.materials import GltfMaterial, Shading
 from farm.models.vrm.materials_0 import linear, transformed
 from farm.morphs.expressions import Rule
 
@@ -56,10 +56,10 @@ class BoundMaterials:
         self, place: int, scale: tuple[float, float], offset: tuple[float, float]
     ) -> TransformBind | None:
         """The bind, if it moves a texture of a material that is drawn."""
-        base = self.materials[place].base
-        if base is None or not self.materials[place].triangle_count:
+        if not self.materials[place].triangle_count:
             return None
-        pairs = zip((*base.scale, *base.offset), (*scale, *offset), strict=True)
+        uses = self.materials[place].placed
+        pairs = (pair for use in uses for pair in zip((*use.scale, *use.offset), (*scale, *offset), strict=True))
         return TransformBind(place, scale, offset) if any(abs(a - b) > _SAME for a, b in pairs) else None
 
 
@@ -69,7 +69,7 @@ def _rest(material: GltfMaterial, tint: Tint) -> tuple[float, ...] | None:
         case Tint.COLOUR:
             return material.colour
         case Tint.EMISSION:
-            return material.emission_colour
+            return material.emission_colour if material.shading is not Shading.UNLIT else None
         case _ if toon is None:
             return None
         case Tint.SHADE:

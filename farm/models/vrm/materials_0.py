@@ -135,6 +135,7 @@ class _Properties:
             outline_mode=(OutlineMode.NONE, OutlineMode.WORLD, OutlineMode.SCREEN)[max(0, min(2, mode))],
             outline_width=(0.0, width * _CENTIMETRE, width * _HALF_PERCENT)[max(0, min(2, mode))],
             outline_width_map=self._texture("_OutlineWidthTexture"),
+            outline_width_channel=0,
             outline_colour=self._colour("_OutlineColor", (0.0, 0.0, 0.0)),
         )
 

@@ -11,7 +11,7 @@ from PIL import Image
 from farm import pipe
 from farm.drawing.blender import Blender
 from farm.labels import LabelName
-from farm.models.description import MMD, VRM_1, Character
+from farm.models.description import MMD, VRM_1, Character, Morph
 from farm.models.materials import Material, MmdMaterial
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
@@ -51,19 +51,19 @@ class Drawn:
     labels: dict[LabelName, np.ndarray]
     places: list[int] = field(default_factory=list)
 
-    def linear(self, style: str, patch: int, across: float = 0.5) -> np.ndarray:
-        """(4,) linear light and alpha in the middle of a patch, or `across` of the way through it."""
-        row, column = pixel(self.places[patch], across)
+    def linear(self, style: str, patch: int, across: float = 0.5, up: float = 0.5) -> np.ndarray:
+        """(4,) linear light and alpha in the middle of a patch, or `across` and `up` of the way through it."""
+        row, column = pixel(self.places[patch], across, up)
         shown = self.pictures[style][row, column] / 255
         light = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
         return np.append(light[:3], shown[3])
 
 
-def pixel(place: int, across: float = 0.5) -> tuple[int, int]:
+def pixel(place: int, across: float = 0.5, up: float = 0.5) -> tuple[int, int]:
     """Row and column of the picture; the frame is the head's height by 0.48, its centre 0.3 of that above the neck."""
     x, y = corner(place)
     frame = HEIGHT / 0.48
-    return int(SIZE * (0.8 - (y + SIDE / 2) / frame)), int(SIZE * (0.5 + (x + SIDE * across) / frame))
+    return int(SIZE * (0.8 - (y + SIDE * up) / frame)), int(SIZE * (0.5 + (x + SIDE * across) / frame))
 
 
 def corner(place: int) -> tuple[float, float]:
@@ -84,7 +84,7 @@ def picture(columns: Sequence[Sequence[int]]) -> bytes:
         return out.getvalue()
 
 
-def wall(patches: Sequence[Patch], pictures: Sequence[bytes]) -> Character:
+def wall(patches: Sequence[Patch], pictures: Sequence[bytes], morphs: Sequence[Morph] = ()) -> Character:
     """The character; its materials are numbered as the patches are."""
     base = small_character()
     mmd = isinstance(patches[0].material, MmdMaterial)
@@ -123,7 +123,7 @@ def wall(patches: Sequence[Patch], pictures: Sequence[bytes]) -> Character:
         triangles=np.array(triangles, np.int32),
         textures=tuple(f"{number}.png" for number in range(len(pictures))),
         materials=tuple(materials),
-        morphs=(),
+        morphs=tuple(morphs),
         axes=axes,
         more_uvs=np.array([seconds], np.float32),
         colours=None if mmd else np.array(colours, np.float32),
@@ -131,21 +131,24 @@ def wall(patches: Sequence[Patch], pictures: Sequence[bytes]) -> Character:
     )
 
 
-def draw(blender: Blender, model: Path, folder: Path, canvas: CanvasName, places: Sequence[int]) -> Drawn:
-    """The flat and the toon picture of a wall, and its uv labels and depths."""
+def draw(
+    blender: Blender, model: Path, folder: Path, canvas: CanvasName, places: Sequence[int], morph: int | None = None
+) -> Drawn:
+    """The flat and the toon picture of a wall, and its uv labels and depths; one morph may play."""
     package = read_model(model)
     character, textures = unfold(to_bytes(package), folder)
+    weights = {} if morph is None else {morph: 1.0}
     wanted = [LabelName.DEPTH, LabelName.UV] if canvas is CanvasName.FORWARD else []
     request = pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
-        morphs=[],
+        morphs=[] if morph is None else [morph],
         canvas=canvas,
         styles=["flat", "toon"],
         labels=wanted,
         size=SIZE,
         supersample=2,
-        shots=[pipe.Shot(sample=0, partition=Partition.FRONTAL, weights={}, rotation=(0, 0, 0), light=0.6)],
+        shots=[pipe.Shot(sample=0, partition=Partition.FRONTAL, weights=weights, rotation=(0, 0, 0), light=0.6)],
     )
     (shot,) = blender.draw(request, lambda _: None)
     return Drawn(dict(zip(("flat", "toon"), shot.pictures, strict=True)), dict(shot.labels or {}), list(places))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from blender_worker.character.actor import Actor
@@ -9,9 +10,13 @@ from blender_worker.character.surface import Look
 from blender_worker.importers.build import build
 from farm.mascots.cast import MASCOTS
 from farm.models.description import Character, MaterialMorph
-from farm.models.materials import MaterialFlag
+from farm.models.materials import MaterialFlag, MToon, OutlineMode, Shading, TextureUse
+from farm.models.package import read_character
+from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.panels import Panel
+from tests.blender_worker.canvases.patches import Patch, solid, wall
 from tests.blender_worker.canvases.test_canvases import dye
+from tests.blender_worker.canvases.test_surfaces import gltf
 
 DETAILS = ("唇", "白目", "瞳", "目影", "瞼", "二重", "まつ毛", "眉", "歯", "舌")
 
@@ -44,6 +49,23 @@ def test_what_has_a_shape_of_its_own_is_outlined_without_the_flag(nagi: Characte
     assert all(0.5 <= found[name].outline <= 1.5 for name in ("顔", "髪", "服", "首"))
     assert all(max(found[name].outline_colour[:3]) < 0.2 * max(found[name].colour[:3]) for name in ("顔", "髪", "服"))
     assert {name: found[name].outline for name in DETAILS} == dict.fromkeys(DETAILS, 0.0)
+
+
+@pytest.mark.parametrize(("version", "colour"), [("1.0", (0, 128, 0)), ("0.x", (128, 0, 0))])
+def test_a_texture_of_mtoon_thins_its_outline(version: str, colour: tuple[int, int, int]) -> None:
+    # GIVEN a material whose outline is half as wide on the right half of a texture, in the channel of its version
+    outlined = MToon(outline_mode=OutlineMode.WORLD, outline_width=0.01, outline_width_map=TextureUse(0))
+    patches = [Patch(gltf(Shading.MTOON, base=TextureUse(0), mtoon=outlined), u=0.9), Patch(gltf(), u=0.9)]
+    made = wall(patches, [solid(255, 255, 255, 255, *colour, 255)])
+
+    actor = build(read_character(".vrm", vrm_bytes(made, version)), {}, [])
+
+    # THEN the vertices that look it up there have half the width, and others all of it
+    outlined_run, plain_run = (np.unique(run.triangles) for run in actor.runs[:2])
+    right = actor.vertices.uvs[outlined_run, 0] > 0.5
+    np.testing.assert_allclose(actor.vertices.outlines[outlined_run], np.where(right, 128 / 255, 1.0))
+    assert right.sum() == 2
+    assert set(actor.vertices.outlines[plain_run].tolist()) == {1.0}
 
 
 def test_what_is_mostly_transparent_is_not_outlined(nagi: Character) -> None:

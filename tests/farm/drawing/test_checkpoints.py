@@ -177,7 +177,7 @@ def test_an_interrupted_job_goes_on_where_it_stopped_and_its_bytes_are_the_same(
     # WHEN another Blender takes it up
     other, last = Blender(), Diary()
     try:
-        warnings = render(assignment, store, other, last.reporter)
+        warnings = render(assignment, store, other, last.reporter).warnings
     finally:
         other.stop()
 

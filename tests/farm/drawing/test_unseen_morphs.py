@@ -1,5 +1,6 @@
 """No label says what no picture shows: annotated morphs that change nothing are dropped, whatever the cause."""
 
+import io
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,17 +12,21 @@ import pytest
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, Manifest, result_object
 from farm.dataset.usability import reasons_against
+from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.render import Interrupted, Reporter, render
 from farm.errors import UnusableModelError
+from farm.mascots.cast import MASCOTS
 from farm.models.description import Character, VertexMorph
+from farm.models.materials import MaterialFlag
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
+from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.panels import Panel
 from farm.morphs.vocabulary import all_targets
-from farm.poses import draw, pose_vector
-from farm.spec import RenderSpec
+from farm.poses import SAMPLES_FEW, SAMPLES_MANY, Partition, draw, pose_vector
+from farm.spec import RenderSpec, render_key
 from farm.storage import LocalStore
 from tests.support.fixtures import assignment_for
 
@@ -68,7 +73,7 @@ def test_a_morph_that_changes_no_pixel_is_neither_sampled_nor_labelled(
     (target,) = [target for target, morph in assignment.annotation.items() if morph.name == NAME]
 
     # WHEN it is rendered
-    warnings = render(assignment, store, blender, QUIET)
+    warnings = render(assignment, store, blender, QUIET).warnings
 
     # THEN the manifest says that it was left out, and every pose is one of what remains
     manifest = Manifest.model_validate_json(store.get(result_object(assignment.render_key, MANIFEST)))
@@ -109,8 +114,55 @@ def test_a_resumed_attempt_plans_as_the_first_one_did(
     assert files[0] == files[1]
 
 
+@pytest.mark.parametrize(("ordered", "stops"), [(6, False), (6, True), (7, False)])
+def test_the_count_of_samples_follows_the_targets_that_show(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path, ordered: int, stops: bool
+) -> None:
+    # GIVEN a model of six or seven target morphs of which one shows nothing
+    package = package_of(mascots, tmp_path / "model", tiny)
+    whole = package.inventory.annotation
+    chosen = [target.name for target in sampled_targets(whole)]
+    chosen.sort(key=lambda target: whole[target].name != NAME)
+    annotation = {target: morph for target, morph in whole.items() if target in chosen[:ordered]}
+    spec = RenderSpec(size=32, styles=("flat",), partitions=(Partition.FRONTAL,))
+    assignment = Assignment(package.id, annotation, SAMPLES_MANY, render_key(package.id, annotation, spec), spec)
+    store = LocalStore(tmp_path / "store")
+    Catalog(store).add(package)
+    told: list[int] = []
+
+    def stop(count: int) -> None:
+        if count >= 5:
+            raise Interrupted("The worker was told to stop.")
+
+    # WHEN it is rendered, perhaps by two attempts
+    if stops:
+        with pytest.raises(Interrupted):
+            render(assignment, store, blender, replace(QUIET, images=stop))
+    manifest = render(assignment, store, blender, replace(QUIET, planned=told.append))
+
+    # THEN those that remain decide, from the first word on
+    expected = SAMPLES_FEW if ordered == 6 else SAMPLES_MANY
+    assert (manifest.target_morphs, manifest.samples, told) == (ordered - 1, expected, [expected])
+    assert sorted(image.sample for image in manifest.images) == list(range(expected))
+    assert [shard.images for shard in manifest.shards] == [expected]
+
+
 def normals_away(character: Character) -> Character:
     return replace(character, normals=-character.normals)
+
+
+def one_sided_nagi() -> Character:
+    mascot = MASCOTS["nagi"]()
+    character = mascot.character
+    embedded = {}
+    for place, path in enumerate(character.textures):
+        with io.BytesIO() as out:
+            mascot.pictures[path].save(out, "PNG")
+            embedded[place] = out.getvalue()
+    materials = tuple(
+        replace(material, flags=material.flags & ~MaterialFlag.DOUBLE_SIDED) for material in character.mmd_materials
+    )
+    return replace(character, embedded=embedded, materials=materials)
 
 
 def eyes_inside_the_head(character: Character) -> Character:
@@ -158,6 +210,28 @@ def test_a_face_is_there_when_its_morphs_change_the_picture(
     assert manifest.unseen == {}
 
 
+@pytest.mark.parametrize("version", ["0.x", "1.0"])
+def test_a_vrm_whose_normals_point_away_is_usable(blender: Blender, tmp_path: Path, version: str) -> None:
+    # GIVEN a character none of whose surfaces is double-sided, and as it should be beside it
+    faces: list[bytes] = []
+    for change in (normals_away, lambda character: character):
+        character = change(one_sided_nagi())
+        (tmp_path / "model.vrm").write_bytes(vrm_bytes(character, version))
+        package = read_model(tmp_path / "model.vrm")
+        store, assignment = LocalStore(tmp_path / f"store-{len(faces)}"), assignment_for(package, SPEC)
+        Catalog(store).add(package)
+
+        # WHEN it is drawn
+        manifest = render(assignment, store, blender, QUIET)
+
+        # THEN every morph shows
+        assert (reasons_against(manifest.survey), manifest.unseen) == ([], {})
+        faces.append(store.get(result_object(assignment.render_key, manifest.basis[0].file)))
+
+    # AND its colours are those of the sound one: normals are for the light alone
+    assert faces[0] == faces[1]
+
+
 @pytest.mark.parametrize("how", ["absent", "unreadable"])
 def test_a_model_whose_textures_are_lost_is_unusable_and_says_which(
     blender: Blender, mascots: dict[str, Path], tmp_path: Path, how: str
@@ -173,5 +247,6 @@ def test_a_model_whose_textures_are_lost_is_unusable_and_says_which(
     with pytest.raises(UnusableModelError, match=r"face texture is missing.*\.png'"):
         render(assignment_for(package, SPEC), store, blender, QUIET)
 
-    warnings = render(assignment_for(package, SPEC.model_copy(update={"keep_unusable": True})), store, blender, QUIET)
-    assert any("face texture is missing" in warning for warning in warnings)
+    kept = SPEC.model_copy(update={"keep_unusable": True})
+    manifest = render(assignment_for(package, kept), store, blender, QUIET)
+    assert any("face texture is missing" in warning for warning in manifest.warnings)

@@ -111,7 +111,7 @@ def test_a_face_that_cannot_be_seen_fails_the_model_unless_it_is_wanted(
 
         wanted = SPEC.model_copy(update={"keep_unusable": True})
         assignment = assignment_for(package, wanted)
-        warnings = render(assignment, store, blender, QUIET)
+        warnings = render(assignment, store, blender, QUIET).warnings
     finally:
         blender.stop()
 

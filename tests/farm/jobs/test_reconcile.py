@@ -18,6 +18,7 @@ from farm.morphs.annotation import resolve
 from farm.morphs.refs import BARE
 from farm.spec import RenderSpec
 from farm.storage import LocalStore
+from tests.support import finished
 from tests.support.audit import audit
 from tests.support.fixtures import read_mascot
 from tests.support.jobs import Core, make_core
@@ -90,6 +91,23 @@ def test_batches_come_back_as_they_were(
     assert core.jobs.batch(cancelled.id).ended
     assert reconcile(store, core.jobs) == Reconciled(known=4, rebuilt=0, done=0, queued=0, damaged=())
     assert picture(core) == before
+
+
+def test_a_result_of_fewer_samples_than_were_ordered_comes_back_as_it_is(
+    core: Core, control: BatchControl, store: LocalStore, entries: list[Entry], tmp_path: Path
+) -> None:
+    spec = RenderSpec(styles=("flat",))
+    batch = control.submit(Request(entries[1:], spec))[0]
+    job = finished.take(core.connection)
+    assert job.samples == 100
+    made = finished.finish(core.connection, store, states.with_samples(job, 20), spec, tmp_path)
+    before = picture(core)
+    core.connection.redis.flushall()
+
+    reconcile(store, core.jobs)
+
+    assert picture(core) == before
+    assert core.jobs.batch(batch.id).images_total == core.jobs.batch(batch.id).images_done == len(made.images)
 
 
 def test_only_what_is_not_known_is_rebuilt(

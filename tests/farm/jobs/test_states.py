@@ -277,13 +277,24 @@ def test_every_invariant_can_be_broken(name: str) -> None:
     assert broken_invariants(_BROKEN[name]) == [name]
 
 
+def test_an_attempt_tells_how_many_samples_there_are() -> None:
+    many = replace(LIVES[State.LEASED], samples=100, images_total=800, images_done=400)
+
+    few = states.progress(many, many.attempt, 8, 20)
+
+    assert (few.samples, few.images_total, few.images_done) == (20, 160, 8)
+    assert states.progress(few, few.attempt, 160).state is State.UPLOADING
+    assert states.finish(many, many.attempt, (), 20).images_done == 160
+    assert states.finish(few, few.attempt, (), 100).images_total == 800
+
+
 def _speak(job: Job, event: str, attempt: int, images: int) -> Job:
     """The event, made by attempt `attempt`."""
     match event:
         case "progress":
-            return states.progress(job, attempt, images)
+            return states.progress(job, attempt, images, max(1, images))
         case "finish":
-            return states.finish(job, attempt, ())
+            return states.finish(job, attempt, (), max(1, images))
         case "fail":
             return states.fail(job, attempt, "x", "x")
         case "lose":

@@ -273,6 +273,26 @@ def test_a_mesh_whose_triangles_contradict_its_normals_is_turned() -> None:
     assert _outward(_read(draft)).all()
 
 
+def test_where_a_mesh_faces_outwards_and_its_normals_inwards_the_normals_are_wrong() -> None:
+    cube = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], np.float32)
+    faces = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    corners = np.array([(q[0], q[i], q[i + 1]) for q in faces for i in (1, 2)], np.uint32)
+    for outwards in (True, False):
+        draft = made.vrm()
+        triangles = corners if outwards else corners[:, ::-1]
+        attributes = {"POSITION": draft.accessor(cube), "NORMAL": draft.accessor(0.5 - cube)}
+        primitive = {"attributes": attributes, "indices": draft.accessor(triangles.ravel())}
+        mesh = draft.add("meshes", {"primitives": [primitive]})
+        draft.content["scenes"][0]["nodes"].append(draft.add("nodes", {"mesh": mesh}))
+
+        read = _read(draft)
+
+        # Outwards they are left alone; inwards they agree with the normals, and nothing is wrong.
+        drawn = read.triangles[(read.triangles >= len(read.positions) - len(cube)).all(axis=1)]
+        a, b, c = (read.positions[drawn[:, corner]] for corner in range(3))
+        assert ((np.cross(b - a, c - a) * (a - 0.5)).sum(axis=1) > 0).all() == outwards
+
+
 def test_normals_are_made_where_a_file_has_none() -> None:
     draft = made.vrm()
     for primitive in draft.content["meshes"][0]["primitives"]:
@@ -335,6 +355,18 @@ def test_joints_that_do_not_exist_have_no_weight() -> None:
 
     assert set(character.bone_indices.ravel().tolist()) == {1, -1}
     np.testing.assert_allclose(character.bone_weights.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("move", [{"translation": [5, 0, 0]}, {"scale": [0, 0, 0]}, {"scale": [-1, 1, 1]}])
+def test_a_skinned_mesh_stands_where_its_bones_are_wherever_its_node_is(move: Json) -> None:
+    plain, moved = made.vrm(), made.vrm()
+    (node,) = (node for node in moved.content["nodes"] if "mesh" in node)
+    node |= move
+
+    one, other = _read(plain), _read(moved)
+
+    np.testing.assert_array_equal(one.positions, other.positions)
+    np.testing.assert_array_equal(one.triangles, other.triangles)
 
 
 def test_eight_weights_a_vertex_are_read() -> None:

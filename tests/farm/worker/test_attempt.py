@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,11 @@ from farm.jobs.workers import MAX_BLAME
 from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port, valkey_command
-from farm.worker.attempt import JobRunner
+from farm.worker.attempt import JobRunner, Rendered
 from farm.worker.heart import Heart
 from tests.support import servers
 from tests.support.audit import audit
-from tests.support.jobs import Core, make_core
+from tests.support.jobs import RECORD, Core, make_core, new_jobs
 
 type Behaviour = Callable[[Callable[[int], None]], None]
 
@@ -42,23 +43,26 @@ class PretendingRenderer:
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
-        self.found: tuple[str, ...] | None = None
+        self.found: Rendered | None = None
+        self.samples: int | None = None
+        """What comes of the job's samples, where that is not what was ordered."""
         self.memory = 0
         self.begun = threading.Event()
         self.renderings = 0
         self._interrupted = threading.Event()
         self._reason: FarmError | None = None
 
-    def find(self, job: Job) -> tuple[str, ...] | None:
+    def find(self, job: Job) -> Rendered | None:
         return self.found
 
-    def render(self, job: Job, spec: RenderSpec, images: Callable[[int], None]) -> tuple[str, ...]:
+    def render(self, job: Job, spec: RenderSpec, images: Callable[[int, int], None]) -> Rendered:
         assert spec.seed == 7
         self.renderings += 1
         self._interrupted.clear()
         self.begun.set()
-        self.behaviour(images)
-        return ("a warning",)
+        samples = self.samples or job.samples
+        self.behaviour(lambda count: images(count, samples))
+        return Rendered(("a warning",), samples)
 
     def hang(self, images: Callable[[int], None]) -> None:
         """Behaviour of a Blender that does not answer: only killing it helps."""
@@ -162,12 +166,36 @@ def test_a_job_that_is_drawn_is_done_with_its_warnings(core: Core, bench: Bench)
 
 def test_a_result_that_is_there_is_found_and_not_drawn_again(core: Core, bench: Bench) -> None:
     (job,) = core.add(1)
-    bench.renderer.found = ("from before",)
+    bench.renderer.found = Rendered(("from before",), 1)
 
     bench.work(at_once)
 
     assert core.jobs.job(job.id).warnings == ("from before",)
     assert bench.renderer.renderings == 0
+
+
+@pytest.mark.parametrize("found", [False, True])
+def test_what_was_announced_follows_what_the_pictures_allow(core: Core, bench: Bench, found: bool) -> None:
+    # GIVEN a job that was ordered with ten samples of eight images, whose model shows targets enough for two
+    job = replace(new_jobs(1, images=80)[0], samples=10)
+    assert core.jobs.add_batch(job.batch, RECORD, [job], 0, False)
+    bench.renderer.samples = 2
+    bench.renderer.found = Rendered((), 2) if found else None
+    announced: list[tuple[int, int]] = []
+
+    def draw(images: Callable[[int], None]) -> None:
+        images(8)
+        announced.append((core.jobs.batch(job.batch).images_total, core.jobs.totals().backlog_images))
+        images(16)
+
+    # WHEN it is done
+    bench.work(draw)
+
+    # THEN job, batch and backlog say so, from the first image on
+    done, batch = core.jobs.job(job.id), core.jobs.batch(job.batch)
+    assert (done.state, done.samples, done.images_done, done.images_total) == (State.DONE, 2, 16, 16)
+    assert (batch.images_done, batch.images_total, core.jobs.totals().backlog_images) == (16, 16, 0)
+    assert announced == ([] if found else [(16, 8)])
 
 
 def test_progress_is_known_while_the_job_is_drawn(core: Core, bench: Bench) -> None:

@@ -10,6 +10,7 @@ from farm.drawing.blender import Blender
 from farm.errors import RenderError
 from farm.jobs.states import Job
 from farm.storage import LocalStore
+from farm.worker.attempt import Rendered
 from farm.worker.tasks import BlenderRenderer
 from tests.farm.dataset.test_manifest import MANIFEST as RESULT
 from tests.support.jobs import new_jobs
@@ -32,7 +33,7 @@ def test_a_result_that_stands_is_found_with_its_warnings(store: LocalStore, job:
     whole = RESULT.model_copy(update={"render_key": job.render_key, "warnings": ("odd",)})
     store.put(result_object(job.render_key, MANIFEST), whole.to_bytes())
 
-    assert renderer.find(job) == ("odd",)
+    assert renderer.find(job) == Rendered(("odd",), RESULT.samples)
 
 
 def test_a_result_of_an_earlier_version_is_neither_taken_nor_drawn_over(store: LocalStore, job: Job) -> None:

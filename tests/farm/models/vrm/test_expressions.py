@@ -68,6 +68,50 @@ def test_an_expression_that_no_picture_shows_is_not_annotated(change: Callable[[
     assert "Expression 'blink' changes nothing that a picture can show." in held.warnings
 
 
+def _wearer_alone(draft: GlbWriter, node: int) -> None:
+    as_read.extension(draft)["firstPerson"] = {"meshAnnotations": [{"node": node, "type": "firstPersonOnly"}]}
+
+
+def _scaled_to_nothing(draft: GlbWriter, node: int) -> None:
+    draft.content["nodes"][node]["scale"] = [0, 0, 0]
+
+
+def _below_nothing(draft: GlbWriter, node: int) -> None:
+    above = draft.add("nodes", {"scale": [0.0, 0.0, 0.0], "children": [node]})
+    draft.content["scenes"][0]["nodes"] = [*draft.content["scenes"][0]["nodes"][:-1], above]
+
+
+def _in_no_scene(draft: GlbWriter, node: int) -> None:
+    draft.content["scenes"][0]["nodes"].pop()
+
+
+@pytest.mark.parametrize("hide", [_wearer_alone, _scaled_to_nothing, _below_nothing, _in_no_scene])
+def test_a_bind_to_what_nobody_sees_is_not_annotated(hide: Callable[[GlbWriter, int], None]) -> None:
+    draft = made.vrm("1.0")
+    second = draft.add("nodes", {"mesh": 0, "translation": [1, 0, 0]})
+    draft.content["scenes"][0]["nodes"].append(second)
+    as_read.expression_of(draft)["morphTargetBinds"][0]["node"] = second
+    assert as_read.inventory_of(as_read.character(draft)).annotation != {}
+
+    hide(draft, second)
+    held = as_read.inventory_of(as_read.character(draft))
+
+    assert held.annotation == {}
+    assert "Expression 'blink' changes nothing that a picture can show." in held.warnings
+
+
+@pytest.mark.parametrize("name", ["まばたき", "Blink"])
+def test_of_two_groups_of_ones_own_name_the_one_with_binds_plays(name: str) -> None:
+    draft = made.vrm("0.x")
+    groups = as_read.extension(draft)["blendShapeMaster"]["blendShapeGroups"]
+    groups[0] |= {"name": name, "presetName": "unknown"}
+    groups.insert(0, {"name": name, "presetName": "Unknown", "binds": []})
+
+    held = as_read.inventory_of(as_read.character(draft))
+
+    assert held.annotation == {"eye/closed/both": MorphRef(index=1, name=name)}
+
+
 @pytest.mark.parametrize("spelling", ["blink", "Blink", "BLINK"])
 def test_of_two_groups_of_one_preset_the_one_with_binds_plays(spelling: str) -> None:
     draft = made.vrm("0.x")
