@@ -77,6 +77,8 @@ class ForwardCanvas:
         bound: gpu.types.GPUShader | None = None
         for item, batch in zip(self._geometry.runs, batches, strict=True):
             look, surface = looks[item.run.surface], item.surface
+            if item.is_invisible(look):
+                continue
             detailed = surface.detail is not None
             kind = SurfaceKind(surface.sphere_blend, item.ramped or detailed, detailed, item.is_solid(look))
             if kind not in self._shaders:  # a formula is a tree: to look it up every time would cost

@@ -16,7 +16,7 @@ from blender_worker.canvases.nodes import NodeWriter, Value, ramp_image
 from blender_worker.character.actor import Actor
 from blender_worker.character.morphs import PaintEffect
 from blender_worker.character.ramps import Ramp
-from blender_worker.character.surface import Look, Map, Surface
+from blender_worker.character.surface import LEAST_ALPHA, Look, Map, Surface
 from blender_worker.character.textures import Texture
 from farm.colour import premultiplied
 from farm.styles.expression import minimum
@@ -25,8 +25,6 @@ from farm.styles.surface import ADDED, COLOUR, SPHERE, TEXEL, SphereBlend, own_c
 
 NORMAL, TINT = "turned_normal", "tint"
 """Attributes of the meshes: the surface's normal, and its vertices' colours."""
-_LEAST_ALPHA = 0.004
-"""What is more transparent than this is not drawn."""
 _LIGHT, _STYLE, _RIGHT, _UP = "facefarm_light", "facefarm_style", "facefarm_right", "facefarm_up"
 """Properties of the scene."""
 
@@ -81,7 +79,7 @@ class PuppetMaterials:
         """Whether such looks make surface number `index` half transparent; (surfaces,) looks."""
         surface = self._actor.surfaces[index]
         blends = surface.cutoff is None and not surface.opaque
-        return blends and _LEAST_ALPHA < looks[index].colour[3] < 1 - _LEAST_ALPHA
+        return blends and LEAST_ALPHA < looks[index].colour[3] < 1 - LEAST_ALPHA
 
     def set_looks(self, looks: Sequence[Look]) -> None:
         """Let the surfaces look so; (surfaces,) looks."""
@@ -206,7 +204,7 @@ class _SurfaceMaterial(_Emitter):
             alpha = writer.operate("MULTIPLY", False, alpha, texel_alpha)
         if surface.cutoff is not None:
             return _at_least(writer, alpha, surface.cutoff)
-        return writer.operate("MULTIPLY", False, alpha, _at_least(writer, alpha, _LEAST_ALPHA))
+        return writer.operate("MULTIPLY", False, alpha, _at_least(writer, alpha, LEAST_ALPHA))
 
     def _normal(self, double_sided: bool) -> Value:
         """The normal, of length 1, towards the camera's side of a double-sided surface; of others no back is seen."""
@@ -256,7 +254,7 @@ class _OutlineMaterial(_Emitter):
         seen: Value | None = self._alpha if fades else None
         if texel_alpha is not None:
             cutoff = 0.0 if surface.opaque else surface.cutoff
-            share: Value = _at_least(writer, texel_alpha, max(cutoff or 0.0, _LEAST_ALPHA))
+            share: Value = _at_least(writer, texel_alpha, max(cutoff or 0.0, LEAST_ALPHA))
             if cutoff is None:
                 share = writer.operate("MULTIPLY", False, texel_alpha, share)
             seen = share if seen is None else writer.operate("MULTIPLY", False, seen, share)

@@ -11,7 +11,8 @@ from functools import cache
 import gpu
 
 from blender_worker.canvases import detail
-from blender_worker.gpu.shading import FRAGMENT_SOURCE, LEAST_ALPHA, VERTEX_SOURCE, create_shader, surface_info
+from blender_worker.character.surface import LEAST_ALPHA
+from blender_worker.gpu.shading import FRAGMENT_SOURCE, VERTEX_SOURCE, create_shader, surface_info
 from farm.styles.expression import Node, glsl, mentions
 from farm.styles.style import LIGHT
 from farm.styles.surface import SphereBlend, own_colour, with_own_light

@@ -14,6 +14,8 @@ from farm.styles.surface import SphereBlend
 
 _BLACK = (0.0, 0.0, 0.0)
 _WHITE = (1.0, 1.0, 1.0)
+LEAST_ALPHA = 0.004
+"""What is more transparent than this is not drawn, and hides nothing."""
 _WRAPPED: Mapping[Wrap, Callable[[NDArray[np.floating]], NDArray[np.floating]]] = {
     Wrap.REPEAT: lambda place: place % 1,
     Wrap.MIRROR: lambda place: 1 - np.abs(1 - place % 2),

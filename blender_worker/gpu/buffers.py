@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from blender_worker.camera import Camera
 from blender_worker.character.actor import Actor, Pose, Run
 from blender_worker.character.ramps import Ramp
-from blender_worker.character.surface import Look, Map, Surface
+from blender_worker.character.surface import LEAST_ALPHA, Look, Map, Surface
 from blender_worker.gpu.textures import reduced, texel_density, upload, upload_ramp
 
 _MARGIN = 0.05
@@ -41,6 +41,10 @@ class DrawRun:
     def is_solid(self, look: Look) -> bool:
         """Whether nothing of the surface is cut out or shines through, when it looks like this."""
         return self.surface.opaque or (self.covered and look.colour[3] >= 1.0)
+
+    def is_invisible(self, look: Look) -> bool:
+        """Whether all of the surface is too transparent to be drawn, when it looks like this."""
+        return not self.surface.opaque and look.colour[3] < max(self.cutoff, LEAST_ALPHA)
 
 
 class Geometry:

@@ -55,8 +55,6 @@ struct Frame {
 };
 """
 _FRAME_FLOATS = 2 * 16 + 2 * 4
-LEAST_ALPHA = 0.004
-"""What is more transparent than this is not drawn, and hides nothing."""
 
 
 @cache
