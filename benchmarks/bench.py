@@ -263,7 +263,7 @@ def measure(paths: Sequence[Path], effort: Effort, room: Path, note: Callable[[s
         results["forward"]["likeness"] = likeness(forward, reference)
         results["eevee"]["likeness"] = likeness(eevee, reference)
         note(f"forward and final on {effort.likeness} characters")
-        compared = characters.models[: effort.likeness]
+        compared = characters.models[:: effort.folder // effort.likeness]
         results["characters"] = canvases.measure(compared, room / "compared", Path("build/likeness"))
     finally:
         blender.stop()

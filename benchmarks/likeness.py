@@ -22,8 +22,9 @@ from rich.table import Table
 
 from benchmarks.cast import cast
 from benchmarks.subject import subject
+from farm import pipe
 from farm.dataset.similarity import ssim_about
-from farm.drawing.blender import Blender
+from farm.drawing.blender import Blender, Drawn
 from farm.labels import LabelName
 from farm.poses import Partition
 from farm.spec import CanvasName
@@ -32,7 +33,9 @@ from farm.styles import PAPER_STYLES
 ALIKE = 0.985
 """SSIM below which a pair of pictures is to be looked at."""
 SAMPLES = 8
-"""A pixel, of the canvas `final`. Eight times as many change its pictures by SSIM 0.999, and cost three times the time."""
+"""A pixel, of the canvas `final`. Eight times as many give pictures of SSIM 0.999 to these, in three times the time."""
+_NOISY = 0.97
+"""SSIM below which a character is drawn again with all samples: eight leave noise in what is half transparent."""
 _ROWS = 24
 """Of the sheet, at most."""
 _GROUND = 127.5
@@ -63,18 +66,29 @@ def pairs(models: Sequence[Path], room: Path) -> Iterator[Pair]:
             model = subject(path, room / str(number))
             shot = next(shot for shot in model.shots if shot.partition is Partition.ROTATED and shot.sample >= 0)
             one = model.request.model_copy(update={"shots": [shot]})
-            marked = one.model_copy(update={"labels": [LabelName.LANDMARKS]})
-            rendered = one.model_copy(update={"canvas": CanvasName.FINAL, "final_samples": SAMPLES})
-            (forward,) = blender.draw(marked, lambda _: None)
-            (final,) = blender.draw(rendered, lambda _: None)
-            assert forward.marks is not None
-            size = len(forward.pictures[0])
-            box = forward.marks.head_box or (0, 0, size, size)
-            for style, a, b in zip(one.styles, forward.pictures, final.pictures, strict=True):
-                difference = float(np.abs(_on_ground(a) - _on_ground(b)).mean())
-                yield Pair("/".join(path.parts[-2:]), style, a, b, ssim_about(a, b, box), difference)
+            (forward,) = blender.draw(one.model_copy(update={"labels": [LabelName.LANDMARKS]}), lambda _: None)
+            found = _compared(path, one, forward, _final(blender, one, SAMPLES))
+            if min(pair.ssim for pair in found) < _NOISY:
+                found = _compared(path, one, forward, _final(blender, one, pipe.FINAL_SAMPLES))
+            yield from found
     finally:
         blender.stop()
+
+
+def _final(blender: Blender, one: pipe.Render, samples: int) -> Drawn:
+    rendered = one.model_copy(update={"canvas": CanvasName.FINAL, "final_samples": samples})
+    (drawn,) = blender.draw(rendered, lambda _: None)
+    return drawn
+
+
+def _compared(path: Path, one: pipe.Render, forward: Drawn, final: Drawn) -> list[Pair]:
+    assert forward.marks is not None
+    box = forward.marks.head_box or (0, 0, one.size, one.size)
+    found = []
+    for style, a, b in zip(one.styles, forward.pictures, final.pictures, strict=True):
+        difference = float(np.abs(_on_ground(a) - _on_ground(b)).mean())
+        found.append(Pair("/".join(path.parts[-2:]), style, a, b, ssim_about(a, b, box), difference))
+    return found
 
 
 def measure(
@@ -111,8 +125,9 @@ def table(results: dict[str, Any]) -> Table:
         title=f"SSIM of forward to bpy.ops.render.render in the head's box: median {results['ssim_median']:.4f}, "
         f"{results['below']} of {results['pairs']} under {results['limit']}"
     )
-    for heading in ("", *PAPER_STYLES, "mean difference of 255, worst style"):
-        shown.add_column(heading, justify="right" if heading else "left")
+    shown.add_column("", overflow="fold")
+    for heading in (*PAPER_STYLES, "mean difference of 255, worst style"):
+        shown.add_column(heading, justify="right")
     for name, styles in sorted(results["characters"].items(), key=lambda item: _least(item[1])):
         cells = []
         for style in PAPER_STYLES:
