@@ -296,7 +296,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path)
-    parser.add_argument("--quick", action="store_true", help="within four minutes, less exact")
+    parser.add_argument("--quick", action="store_true", help="minutes, less exact")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results.json"))
     arguments = parser.parse_args()
     started = time.perf_counter()
