@@ -35,7 +35,7 @@ test: check ## All checks and all tests: real Valkey, real S3, real Blender
 	$(PY) -m pytest
 
 .PHONY: bench
-bench: setup-test ## Speed and likeness against today's practice (minutes; QUICK=1: three): benchmarks/results.json, .svg
+bench: setup-test ## Speed and likeness against today's practice (many minutes; QUICK=1: fewer): benchmarks/results.json, .svg
 	$(PY) -m benchmarks.bench $(if $(QUICK),--quick) $(MODELS)
 
 .PHONY: sheet

@@ -24,7 +24,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import folder
+from benchmarks import folder, small
+from benchmarks import likeness as canvases
 from benchmarks.cast import cast
 from benchmarks.plot import plot
 from benchmarks.subject import Subject, subject
@@ -53,9 +54,11 @@ class Effort:
     processes: int
     folder: int
     """Characters."""
+    likeness: int
+    """Characters that forward and final are compared on."""
 
 
-FULL, QUICK = Effort(4, 12, 60, 200, 24), Effort(1, 3, 24, 60, 6)
+FULL, QUICK = Effort(4, 12, 60, 200, 24, 24), Effort(1, 3, 24, 60, 6, 3)
 
 
 def draw(
@@ -251,13 +254,17 @@ def measure(paths: Sequence[Path], effort: Effort, room: Path, note: Callable[[s
         results["stages"] = stages(blender, model, room)
         results["job"] = whole_job(model, room)
         note(f"a folder of {effort.folder} characters")
-        results["folder"] = folder.measure(cast(room / "models", effort.folder), room)
+        characters = cast(room / "models", effort.folder)
+        results["folder"] = folder.measure(characters, room)
         note("Eevee canvas")
         results["eevee"], eevee = rates(blender, model, CanvasName.EEVEE, effort.eevee)
         note("today's practice: a render call an image, 64 samples")
         results["plain"], reference = final(blender, model, effort.final)
         results["forward"]["likeness"] = likeness(forward, reference)
         results["eevee"]["likeness"] = likeness(eevee, reference)
+        note(f"forward and final on {effort.likeness} characters")
+        compared = characters.models[:: effort.folder // effort.likeness]
+        results["characters"] = canvases.measure(compared, room / "compared", Path("build/likeness"))
     finally:
         blender.stop()
     plain = results["plain"]["images_per_second"]["all"]
@@ -289,7 +296,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path)
-    parser.add_argument("--quick", action="store_true", help="within four minutes, less exact")
+    parser.add_argument("--quick", action="store_true", help="minutes, less exact")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results.json"))
     arguments = parser.parse_args()
     started = time.perf_counter()
@@ -307,13 +314,18 @@ def main() -> None:
     out = Console()
     out.print(table(results))
     out.print(folder.table(results["folder"]))
+    out.print(*small.lines(results["folder"]["small"]), sep="\n", soft_wrap=True)
+    out.print(canvases.table(results["characters"]))
     out.print(
         f"speedup {results['speedup']:.0f} (whole job with four styles over plain practice), "
         f"{results['speedup_drawing']:.0f} while drawing; ssim_min {results['ssim_min']:.4f}; "
         f"labels cost {results['labels']['cost'] * 100:.0f} %; took {time.perf_counter() - started:.0f} s",
         soft_wrap=True,
     )
-    out.print(f"figures: {arguments.out}   plot: {arguments.out.with_suffix('.svg')}", soft_wrap=True)
+    out.print(
+        f"figures: {arguments.out}   plot: {arguments.out.with_suffix('.svg')}   pairs: build/likeness/sheet.png",
+        soft_wrap=True,
+    )
 
 
 if __name__ == "__main__":

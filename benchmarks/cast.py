@@ -36,13 +36,13 @@ def cast(room: Path, count: int = 24) -> Cast:
     missing = {suffix: count // 3 - sum(path.suffix == suffix for path in real) for suffix in FORMATS}
     order = [suffix for suffix in (".vrm", ".pmd", ".pmx") for _ in range(max(0, missing[suffix]))]
     order = order[: count - len(real)] + [".pmx"] * (count - len(real) - len(order))
-    made = [_write(room, number, suffix) for number, suffix in enumerate(order)]
+    mascots = [make() for make in MASCOTS.values()]  # each takes more than a second to make
+    made = [_write(mascots[number % len(mascots)], room, number, suffix) for number, suffix in enumerate(order)]
     return Cast([*real, *made], len(made))
 
 
-def _write(room: Path, number: int, suffix: str) -> Path:
-    """One of the mascots, of another size and with other colours, in its own folder."""
-    mascot = list(MASCOTS.values())[number % len(MASCOTS)]()
+def _write(mascot: Mascot, room: Path, number: int, suffix: str) -> Path:
+    """The mascot, of another size and with other colours, in its own folder."""
     name = f"{mascot.character.name_en or 'mascot'}-{number:02d}"
     folder = room / name
     folder.mkdir(parents=True)

@@ -1,6 +1,8 @@
 """How fast a folder of characters becomes a data set: the whole job by `farm render`, and where its time goes by format.
 
 usage: python -m benchmarks.folder [--models 24]
+
+It also says how long one small character takes, from its file to its pictures.
 """
 
 import argparse
@@ -17,16 +19,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import small
 from benchmarks.cast import Cast, cast
 from benchmarks.subject import Subject, subject
 from farm import pipe
 from farm.drawing.blender import Blender
+from farm.labels import LabelName
 from farm.models.package import read_character
 from farm.poses import Partition
 
 SHOTS = 24
 """Drawn of each model for the figures by format."""
-_STEPS = ("read", "ready", "pose", "draw")
+_STEPS = ("read", "ready", "pose", "draw", "label", "label_share")
 
 
 def whole_job(models: list[Path], room: Path) -> dict[str, float]:
@@ -49,12 +53,15 @@ def whole_job(models: list[Path], room: Path) -> dict[str, float]:
 
 
 def by_format(models: list[Path], room: Path) -> dict[str, dict[str, float]]:
-    """For each format the median milliseconds: read the file, ready to draw (with reading), pose, draw a shot."""
+    """For each format the medians, in milliseconds: read the file, ready to draw (with reading), pose, draw, label a shot.
+
+    `label_share` is the share of a shot with all labels that they take in Blender: that is where a job's time goes.
+    """
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     blender = Blender()
     try:
         for path in models:
-            steps = _measured(blender, subject(path, room))
+            steps = _measured(blender, subject(path, room), subject(path, room, list(LabelName)))
             for step, value in steps.items():
                 found[path.suffix][step].append(value)
     finally:
@@ -65,15 +72,29 @@ def by_format(models: list[Path], room: Path) -> dict[str, dict[str, float]]:
     }
 
 
-def _measured(blender: Blender, model: Subject) -> dict[str, float]:
+def _measured(blender: Blender, model: Subject, labelled: Subject) -> dict[str, float]:
     started = time.perf_counter()
     read_character(model.package.suffix, model.package.data)
     read = time.perf_counter() - started
     answers: list[pipe.Loaded] = []
+    plain, full = (_seconds(blender, one, answers) for one in (model, labelled))
+    pose, draw = (statistics.median(one[stage] for one in plain) * 1e3 for stage in ("evaluate", "draw"))
+    label = statistics.median(one["label"] for one in full) * 1e3
+    share = statistics.median(one["label"] / sum(one.values()) for one in full)
+    return {
+        "read": read * 1e3,
+        "ready": answers[0].seconds * 1e3,
+        "pose": pose,
+        "draw": draw,
+        "label": label,
+        "label_share": share,
+    }
+
+
+def _seconds(blender: Blender, model: Subject, answers: list[pipe.Loaded]) -> list[dict[str, float]]:
+    """What each of the first shots took, by stage."""
     request = model.request.model_copy(update={"shots": model.shots[1 : 1 + SHOTS]})
-    drawn = [one.seconds for one in blender.draw(request, answers.append)]
-    pose, draw = (statistics.median(seconds[stage] for seconds in drawn) for stage in ("evaluate", "draw"))
-    return {"read": read * 1e3, "ready": answers[0].seconds * 1e3, "pose": pose * 1e3, "draw": draw * 1e3}
+    return [one.seconds for one in blender.draw(request, answers.append)]
 
 
 def measure(chosen: Cast, room: Path) -> dict[str, Any]:
@@ -83,6 +104,7 @@ def measure(chosen: Cast, room: Path) -> dict[str, Any]:
         "made": chosen.made,
         "job": whole_job(chosen.models, room),
         "formats": by_format(chosen.models, room / "packages"),
+        "small": small.measure(room),
     }
 
 
@@ -93,10 +115,20 @@ def table(found: dict[str, Any]) -> Table:
         title=f"{found['models']} characters ({found['made']} of them our own): {job['images']:.0f} images in "
         f"{job['seconds']:.1f} s by farm render, {job['images_per_second']:.0f} a second"
     )
-    for heading in ("format", "models", "read, ms", "ready to draw, ms", "pose, ms", "draw a shot of four styles, ms"):
-        shown.add_column(heading, justify="right" if heading != "format" else "left")
+    headings = (
+        "models",
+        "read, ms",
+        "ready to draw, ms",
+        "pose, ms",
+        "draw four styles, ms",
+        "all labels, ms",
+    )
+    shown.add_column("format")
+    for heading in (*headings, "labels' share"):
+        shown.add_column(heading, justify="right")
     for suffix, steps in found["formats"].items():
-        shown.add_row(suffix, f"{steps['models']:.0f}", *(f"{steps[step]:.1f}" for step in _STEPS))
+        *times, share = (steps[step] for step in _STEPS)
+        shown.add_row(suffix, f"{steps['models']:.0f}", *(f"{value:.1f}" for value in times), f"{share:.0%}")
     return shown
 
 
@@ -107,7 +139,9 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="facefarm-bench-") as folder:
         room = Path(folder)
-        Console().print(table(measure(cast(room / "models", asked.models), room)))
+        found = measure(cast(room / "models", asked.models), room)
+    out = Console()
+    out.print(table(found), *small.lines(found["small"]), sep="\n", soft_wrap=True)
 
 
 if __name__ == "__main__":

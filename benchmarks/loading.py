@@ -11,57 +11,17 @@ import argparse
 import statistics
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from benchmarks.enlarged import write_enlarged
 from farm import pipe
 from farm.drawing.blender import Blender
-from farm.mascots import write_mascots
-from farm.models.description import Character, VertexMorph
-from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character, read_model, to_bytes, unfold
-from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.annotation import sampled_targets
-from farm.morphs.panels import Panel
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES
 
-MORPHS = 180
-
-
-def large_mascots(folder: Path) -> list[Path]:
-    """Nagi twice over, one in the other, with 180 morphs: as PMX and as VRM."""
-    path = write_mascots(folder)[0]
-    nagi = read_character(".pmx", path.read_bytes())
-    count = len(nagi.positions)
-
-    def twice(values: np.ndarray) -> np.ndarray:
-        return np.concatenate([values, values])
-
-    first = nagi.materials[0]
-    more = VertexMorph("", "", Panel.OTHER, np.arange(800, dtype=np.int32), np.zeros((800, 3), np.float32))
-    large: Character = replace(
-        nagi,
-        positions=twice(nagi.positions),
-        normals=twice(nagi.normals),
-        uvs=twice(nagi.uvs),
-        bone_indices=twice(nagi.bone_indices),
-        bone_weights=twice(nagi.bone_weights),
-        edge_scales=twice(nagi.edge_scales),
-        triangles=np.concatenate([nagi.triangles, nagi.triangles + count]),
-        materials=(
-            *nagi.materials,
-            replace(first, first_triangle=len(nagi.triangles), triangle_count=len(nagi.triangles)),
-        ),
-        morphs=(*nagi.morphs, *(replace(more, name=f"more {n}") for n in range(MORPHS - len(nagi.morphs)))),
-    )
-    path.write_bytes(pmx_bytes(large))
-    pictures = {index: (path.parent / picture).read_bytes() for index, picture in enumerate(large.textures)}
-    vrm = path.with_suffix(".vrm")
-    vrm.write_bytes(vrm_bytes(replace(large, embedded=pictures)))
-    return [path, vrm]
+VERTICES, MORPHS = 31_524, 180
 
 
 def measure(model: Path, folder: Path, runs: int) -> None:
@@ -106,7 +66,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for model in [asked.model] if asked.model else large_mascots(Path(folder)):
+        for model in [asked.model] if asked.model else write_enlarged(Path(folder), VERTICES, MORPHS):
             measure(model, Path(folder) / model.suffix, asked.runs)
 
 

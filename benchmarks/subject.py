@@ -1,11 +1,13 @@
 """A model as the benchmarks ask for it: read, unpacked, its whole job planned."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from farm import pipe
 from farm.drawing.assignment import Assignment
 from farm.drawing.plan import plan
+from farm.labels import LabelName
 from farm.models.package import Package, read_model, to_bytes, unfold
 from farm.spec import RenderSpec
 from tests.support.fixtures import assignment_for
@@ -23,10 +25,10 @@ class Subject:
     shots: list[pipe.Shot]
 
 
-def subject(path: Path, room: Path) -> Subject:
-    """Read the model at `path` and plan its job."""
+def subject(path: Path, room: Path, labels: Sequence[LabelName] = ()) -> Subject:
+    """Read the model at `path` and plan its job, with these labels."""
     package = read_model(path)
-    assignment = assignment_for(package, RenderSpec())
+    assignment = assignment_for(package, RenderSpec(labels=tuple(labels)))
     spec = assignment.spec
     todo = plan(assignment, package.inventory.rules)
     character, textures = unfold(to_bytes(package), room / package.id[:8])
@@ -36,6 +38,7 @@ def subject(path: Path, room: Path) -> Subject:
         morphs=todo.morphs,
         annotation={target: morph.index for target, morph in assignment.annotation.items()},
         styles=list(spec.styles),
+        labels=list(spec.labels),
         size=spec.size,
         supersample=spec.supersample,
         shots=[],

@@ -48,7 +48,9 @@ class Artist:
         views = {self._camera, head_camera(actor), *(self._seen_from(shot) for shot in request.shots)}
         large = request.size * request.supersample
         geometry = Geometry(actor, self._camera, large, views if len(views) <= _FEW_VIEWS else None)
-        self._canvas = open_canvas(request.canvas, actor, geometry, styles, request.size, request.supersample)
+        self._canvas = open_canvas(
+            request.canvas, actor, geometry, styles, request.size, request.supersample, request.final_samples
+        )
         self._labels = LabelPass(actor, geometry, request.size)
         found = survey(actor, self._camera, self._labels, geometry, styles)
         self.survey = found.survey

@@ -22,6 +22,8 @@ from farm.spec import CameraSpec, CanvasName, StyleName
 _LENGTHS = struct.Struct("<II")
 _HELD = 2**20
 """Bytes that a pipe holds: with Linux's 64 KiB, the two sides would wait for each other dozens of times a shot."""
+FINAL_SAMPLES = 64
+"""A pixel, by the canvas `final`: Blender's default."""
 MAX_HEADER = 64 * 2**20
 MAX_PAYLOAD = 256 * 2**20
 
@@ -74,6 +76,7 @@ class Render(_Message):
     labels: list[LabelName] = []
     size: int
     supersample: int
+    final_samples: int = FINAL_SAMPLES
     shots: list[Shot]
     """What is to be drawn if every morph shows. Those of `Draw` are from the same views."""
 

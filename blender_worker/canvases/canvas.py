@@ -12,6 +12,7 @@ from blender_worker.canvases.final import FinalCanvas
 from blender_worker.canvases.forward import ForwardCanvas
 from blender_worker.character.actor import Actor, Pose
 from blender_worker.gpu.buffers import Geometry
+from farm.pipe import FINAL_SAMPLES
 from farm.spec import CanvasName
 from farm.styles.style import Style
 
@@ -28,13 +29,22 @@ class Canvas(Protocol):
 
 
 def open_canvas(
-    name: CanvasName, actor: Actor, geometry: Geometry, styles: Sequence[Style], size: int, supersample: int
+    name: CanvasName,
+    actor: Actor,
+    geometry: Geometry,
+    styles: Sequence[Style],
+    size: int,
+    supersample: int,
+    final_samples: int = FINAL_SAMPLES,
 ) -> Canvas:
-    """The canvas of that name; `size` in pixels, `supersample` drawn pixels for each of them and axis."""
+    """The canvas of that name; `size` in pixels, `supersample` drawn pixels for each of them and axis.
+
+    `final_samples` is how many samples a pixel the canvas `final` takes.
+    """
     match name:
         case CanvasName.FORWARD:
             return ForwardCanvas(actor, geometry, styles, size, supersample)
         case CanvasName.EEVEE:
             return EeveeCanvas(actor, styles, size, supersample)
         case CanvasName.FINAL:
-            return FinalCanvas(actor, styles, size)
+            return FinalCanvas(actor, styles, size, final_samples)

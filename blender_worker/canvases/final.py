@@ -1,4 +1,4 @@
-"""The final canvas: what everybody does, `bpy.ops.render.render` with 64 samples and a file for every image.
+"""The final canvas: what everybody does, `bpy.ops.render.render` with many samples and a file for every image.
 
 It shares the Eevee canvas's puppet. It is the baseline of the benchmark and the picture that the others are held against.
 """
@@ -19,19 +19,18 @@ from blender_worker.canvases.puppet import Puppet
 from blender_worker.character.actor import Actor, Pose
 from farm.styles.style import Style
 
-_SAMPLES = 64
 _FILTER = 1.5
-"""Pixels; Blender's defaults, both."""
+"""Pixels; Blender's default."""
 
 
 class FinalCanvas:
     """A `canvas.Canvas`: draws one actor."""
 
-    def __init__(self, actor: Actor, styles: Sequence[Style], size: int) -> None:
+    def __init__(self, actor: Actor, styles: Sequence[Style], size: int, samples: int) -> None:
         self._styles = list(styles)
         self._puppet = Puppet(actor, styles, size)
         scene = self._scene = self._puppet.scene
-        scene.eevee.taa_render_samples = _SAMPLES
+        scene.eevee.taa_render_samples = samples
         render = scene.render
         render.filter_size = _FILTER
         render.resolution_x = render.resolution_y = size
