@@ -32,7 +32,7 @@ check: setup-test ## Lint, format, types, arrows between packages
 
 .PHONY: test
 test: check ## All checks and all tests: real Valkey, real S3, real Blender
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: bench
 bench: setup-test ## Speed and likeness against today's practice (many minutes; QUICK=1: fewer): benchmarks/results.json, .svg
