@@ -101,6 +101,16 @@ def target_morphs() -> tuple[Target, ...]:
     return tuple(target for target in _tables()[0].values() if target.sampled)
 
 
+@cache
+def akin_names() -> dict[str, tuple[str, ...]]:
+    """Normalised names, without sides and numbers, to the semantics that they sometimes mean, such as "eyebrow/angry"."""
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in tomllib.loads(_file().decode())["semantic"]:
+        for name in entry.get("akin", ()):
+            found[normalise(name)] = (*found.get(normalise(name), ()), f"{entry['part']}/{entry['name']}")
+    return found
+
+
 def recognise(name: str, panel: Panel | None) -> tuple[Target, int] | None:
     """The target that a source morph of this name and panel stands for, and how good a match it is (0 is best).
 
