@@ -60,7 +60,7 @@ class Sheet:
         of_part = [
             i for i, name in enumerate(self.names) if name.panel in (None, Panel.SYSTEM, Panel.OTHER, _PANELS[part])
         ]
-        dealt = {promise: 0.0 for promise in Promise}
+        dealt = dict.fromkeys(Promise, 0.0)
         for index in of_part:
             dealt[self.names[index].promise(semantic)] += 1 / len(of_part)
         found = []

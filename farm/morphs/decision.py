@@ -43,6 +43,8 @@ class Proposal:
     """In [0, 1]: how sure it is that the morph plays the target properly."""
     reasons: tuple[str, ...]
     """In words, for people."""
+    opposed: bool = False
+    """Whether it may not play the target, however sure: another morph of the character speaks against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,6 @@ def _candidates(
     if evidence is None:
         return _by_name(index, morph, name, fitted, name.side, "nothing was measured: by its name alone"), ""
     side = moved_side(evidence)
-    if side is None and evidence.picture is None and morph.kind not in ("vertex", "bone"):
-        return _by_name(index, morph, name, fitted, name.side, "moves no vertex, and no picture was compared"), ""
     if side is None or (evidence.picture is not None and evidence.picture.count < LEAST_PIXELS):
         return [], "it changes nothing that shows"
     measured = {part: traits(part, evidence, face) for part in PARTS}
@@ -242,6 +242,6 @@ def _proposals(candidates: Iterable[_Candidate], chosen: Mapping[str, _Candidate
             key=lambda candidate: (candidate is not chosen.get(target), bool(candidate.against), candidate.order)
         )
         for candidate in found:
-            yield Proposal(
-                candidate.index, target, round(candidate.score.confidence, 4), (*candidate.reasons, *candidate.against)
-            )
+            reasons = (*candidate.reasons, *candidate.against)
+            confidence = round(candidate.score.confidence, 4)
+            yield Proposal(candidate.index, target, confidence, reasons, opposed=bool(candidate.against))

@@ -96,6 +96,16 @@ def all_targets() -> dict[str, Target]:
     return dict(_tables()[0])
 
 
+def on_side(name: str, side: Side) -> str:
+    """The target of the same semantic as `name` on another side; `name` itself where the semantic has no sides.
+
+    >>> on_side("eye/closed/left", Side.RIGHT), on_side("mouth/a", Side.LEFT)
+    ('eye/closed/right', 'mouth/a')
+    """
+    other = f"{name.rpartition('/')[0]}/{side}"
+    return other if other in _tables()[0] else name
+
+
 def target_morphs() -> tuple[Target, ...]:
     """The 23 target morphs of the paper, in the vocabulary's order."""
     return tuple(target for target in _tables()[0].values() if target.sampled)
