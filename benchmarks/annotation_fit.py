@@ -19,8 +19,11 @@ from farm.morphs.vocabulary import target_morphs
 
 SEMANTICS = tuple(dict.fromkeys(semantic_of(target.name) for target in target_morphs()))
 COUNTS = {"eye": (1.0, 0.3, 0.3), "eyebrow": (1.0, 0.3, 0.3), "mouth": (1.0, 0.1, 0.1)}
-"""How much a morph counts as it is named, with its name hidden, with the others' names. Less for mouths: which vowel a shape is,
-often only its name tells."""
+"""How much a morph counts as it is named, with its name hidden, with the others' names. Less for mouths: which
+vowel a shape is, often only its name tells."""
+ROUGH = {"eye": 0.5, "eyebrow": 0.25, "mouth": 0.0}
+"""How much of that a morph counts, as none that plays the semantic, which plays it only roughly: a smile is no blink, but
+vowels have no line between properly and roughly."""
 NAME_PENALTY, TRAIT_PENALTY = 0.5, {"eye": 2.0, "eyebrow": 2.0, "mouth": 4.0}
 _PROMISES = tuple(Promise)
 _PANELS = {"eye": Panel.EYE, "eyebrow": Panel.EYEBROW, "mouth": Panel.MOUTH}
@@ -66,10 +69,12 @@ class Sheet:
         found = []
         for index, name in enumerate(self.names):
             measured = self.measured[index][part]
-            if index in uncounted or not measured:
+            if not measured:
                 continue
             promise, plays = name.promise(semantic), float(index in best)
-            as_named, hidden, dealt_anew = COUNTS[part]
+            as_named, hidden, dealt_anew = (
+                ROUGH[part] * count if index in uncounted else count for count in COUNTS[part]
+            )
             ways = [(promise, as_named)]
             if promise is not Promise.ELSEWHERE:
                 ways.append((Promise.UNKNOWN, hidden))
@@ -157,7 +162,7 @@ def _alone(semantic: str, sheets: Iterable[Sheet]) -> dict[str, float]:
 
 
 def _calibration(raw: Weights, sheets: Iterable[Sheet]) -> tuple[float, float]:
-    logits, plays = [], []
+    logits, plays, counts = [], [], []
     for sheet in sheets:
         for semantic, rows in sheet.rows.items():
             part = part_of(semantic)
@@ -167,8 +172,9 @@ def _calibration(raw: Weights, sheets: Iterable[Sheet]) -> tuple[float, float]:
                     chance = raw.score(semantic, promise, dict(zip(TRAITS[part], row, strict=False))).confidence
                     logits.append(np.log(chance / (1 - chance)))
                     plays.append(row[-3])
+                    counts.append(row[-2])
     design = np.array([logits, np.ones(len(logits))]).T
-    slope, offset = _logistic(design, np.array(plays), np.ones(len(plays)), np.array([1e-3, 1e-3]))
+    slope, offset = _logistic(design, np.array(plays), np.array(counts), np.array([1e-3, 1e-3]))
     return round(float(slope), 3), round(float(offset), 3)
 
 

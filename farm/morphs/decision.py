@@ -7,10 +7,11 @@ moves one side has to move it as the morph of both sides does; so what is left a
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from farm.morphs.agreement import Half, contradicted, half
 from farm.morphs.annotation import SourceMorph
 from farm.morphs.evidence import EVIDENCE_VERSION, Evidence
 from farm.morphs.naming import Naming, Promise, naming, part_of, semantic_of
-from farm.morphs.reasons import effect, taken_as
+from farm.morphs.reasons import TRAITS_IN_WORDS, effect, taken_as
 from farm.morphs.refs import Annotation, MorphRef
 from farm.morphs.scoring import PROMISED, Score, Weights, weights, weights_version
 from farm.morphs.traits import LEAST_PIXELS, PARTS, Face, face_of, moved_side, traits
@@ -27,9 +28,6 @@ SHOWN = 0.05
 FARTHEST = 0.35
 """Of the way from mouth to eyes: what moves further from a part than this does not move that part. The farthest proper
 morph among 37 characters is at 0.25."""
-ALIKE, TOLERANCE = 0.1, 0.3
-"""Spreads (`Weights.distance`): a one-sided morph this near to the morph of both sides is its half; one further than the
-tolerance is another thing. Of 95 proper pairs among 37 characters 90 are under 0.05, and all under 0.25."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +157,7 @@ def _by_name(
 
 def _fit(promise: Promise, score: Score) -> str:
     against = min(score.shares, key=lambda trait: score.shares[trait], default="")
-    doubt = f"; its {against} speaks against it" if against and score.shares[against] < -1 else ""
+    doubt = f"; against it speaks {TRAITS_IN_WORDS[against]}" if against and score.shares[against] < -1 else ""
     return f"{_PROMISES[promise]}{doubt}"
 
 
@@ -188,6 +186,7 @@ def _choose(candidates: Iterable[_Candidate], least: float, fitted: Weights) -> 
         else:
             ranked.append(candidate)
     _assign(ranked, chosen, least)
+    _drop_contradicted(chosen)
     for candidate in one_sided:
         whole = chosen.get(f"{semantic_of(candidate.target)}/{Side.BOTH}")
         if whole is not None and whole.measured and candidate.measured:
@@ -197,16 +196,21 @@ def _choose(candidates: Iterable[_Candidate], least: float, fitted: Weights) -> 
 
 
 def _compare(candidate: _Candidate, whole: _Candidate, fitted: Weights) -> None:
-    apart = fitted.distance(part_of(candidate.target), candidate.measured, whole.measured)
-    if apart > TOLERANCE:
-        candidate.against.append(f"it moves its side otherwise than morph {whole.index}, which plays both sides")
-    elif apart <= ALIKE:
-        candidate.preferred = True
-        candidate.reasons = (
-            *candidate.reasons,
-            f"it moves its side as morph {whole.index} does, which plays both sides",
-        )
-        candidate.score = replace(candidate.score, confidence=max(candidate.score.confidence, whole.score.confidence))
+    match half(part_of(candidate.target), candidate.measured, whole.measured, fitted):
+        case Half.ODD:
+            candidate.against.append(f"it moves its side otherwise than morph {whole.index}, which plays both sides")
+        case Half.ALIKE:
+            candidate.preferred = True
+            candidate.reasons = (*candidate.reasons, f"it is the half of morph {whole.index}, which plays both sides")
+            candidate.score = replace(
+                candidate.score, confidence=max(candidate.score.confidence, whole.score.confidence)
+            )
+
+
+def _drop_contradicted(chosen: dict[str, _Candidate]) -> None:
+    vowels = {target: each for target, each in chosen.items() if part_of(target) == "mouth" and each.measured}
+    for vowel, why in contradicted({target[-1]: each.measured for target, each in vowels.items()}).items():
+        chosen.pop(f"mouth/{vowel}").against.append(why)
 
 
 def _assign(candidates: Iterable[_Candidate], chosen: dict[str, _Candidate], least: float) -> None:

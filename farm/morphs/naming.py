@@ -63,7 +63,8 @@ class Naming:
 
 _PARTS = {Panel.EYEBROW: "eyebrow", Panel.EYE: "eye", Panel.MOUTH: "mouth"}
 _PREFIXES = re.compile(r"^(vrc\.v_|fcl_(all|brw|eye|mth)_|発音|表情_?|mouth_|eye_|brow_)")
-_MARKS = re.compile(r"\(.*$|[「」『』【】・.!?~〜+*_\-]")
+_BRACKETS = re.compile(r"[「」『』【】・_]")
+_MARKS = re.compile(r"\(.*$|[.!?~〜+*\-]")
 _TAIL = re.compile(r"[0-9ー]+$")
 _SIDES = {
     Side.LEFT: re.compile(r"^左|左(?=[0-9]*$)|(?<![a-z])l(?=[0-9]*$)|(?<=[a-z])_l(?=[0-9]*$)|left"),
@@ -105,14 +106,26 @@ def side_in(name: str) -> tuple[Side | None, str]:
     return None, plain
 
 
-def stem(name: str) -> str:
-    """`name` without side, numbers, marks and the prefixes of tools; the whole name where nothing would be left.
+def core(name: str) -> str:
+    """`name` without side, brackets and the prefixes of tools; what would leave nothing stays.
 
-    >>> stem("発音「あ」"), stem("じと目_R2"), stem("い（歯有"), stem("vrc.v_aa")
-    ('あ', 'じと目', 'い', 'aa')
+    >>> core("発音「あ」"), core("眉_下"), core("vrc.v_aa")
+    ('あ', '眉下', 'aa')
     """
-    plain = side_in(name)[1]
-    for pattern in (_PREFIXES, _MARKS, _TAIL):
+    return _without(side_in(name)[1], _PREFIXES, _BRACKETS)
+
+
+def stem(name: str) -> str:
+    """The core of `name` without what makes it one of several: numbers, marks, remarks.
+
+    >>> stem("じと目_R2"), stem("い（歯有"), stem("えー")
+    ('じと目', 'い', 'え')
+    """
+    return _without(core(name), _MARKS, _TAIL)
+
+
+def _without(plain: str, *patterns: re.Pattern[str]) -> str:
+    for pattern in patterns:
         plain = pattern.sub("", plain) or plain
     return plain
 
@@ -124,12 +137,13 @@ def naming(name: str, panel: Panel | None) -> Naming:
     promises: dict[str, Promise] = {}
     known = False
     usual = side or Side.BOTH
-    for form, promise in ((name, Promise.NAMED), (unsided, Promise.NAMED), (short, Promise.VARIANT)):
+    whole = (name, unsided, core(name))
+    for form in (*whole, short):
         found = recognise(form, panel)
         if found is not None:
             known = True
             if found[0].sampled:
-                promises[semantic_of(found[0].name)] = promise
+                promises[semantic_of(found[0].name)] = Promise.VARIANT if form not in whole else Promise.NAMED
                 usual = side or side_of(found[0].name)
             break
     for semantic in akin_names().get(short, ()):

@@ -38,9 +38,30 @@ def _eyebrow(measured: Mapping[str, float]) -> str:
 
 
 def _mouth(measured: Mapping[str, float]) -> str:
-    width = measured["widening"]
+    apart, width = measured["apart"], measured["spread"]
+    way = "wide" if apart > 1 else "half" if apart > 0.5 else "a little" if apart > 0.15 else "hardly"
     shape = ", widens it" if width > 0.1 else ", narrows it" if width < -0.1 else ""
-    return f"parts the lips by {measured['apart']:.0%} of the widest{shape}"
+    return f"opens the mouth {way}{shape}"
 
 
 _EFFECTS = {"eye": _eye, "eyebrow": _eyebrow, "mouth": _mouth}
+
+TRAITS_IN_WORDS = {
+    "place": "where it moves",
+    "closing": "how far the lid comes down",
+    "opening": "how far something rises",
+    "depth": "what goes into the head or out of it",
+    "upper": "which way the upper half goes",
+    "arch": "the curve of the lash",
+    "lift": "how far it goes up or down",
+    "tilt": "the slope",
+    "highest": "what rises most",
+    "lowest": "what sinks most",
+    "aside": "how far it goes aside",
+    "apart": "how far the lips part",
+    "drop": "how far the lower lip drops",
+    "widening": "where the corners go",
+    "spread": "how wide the mouth becomes",
+    "forward": "how far the lips come forward",
+    "power": "how much it moves",
+}
