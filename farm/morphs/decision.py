@@ -72,8 +72,8 @@ class _Candidate:
     """Whether it is the half of the morph that plays both sides."""
 
     @property
-    def order(self) -> tuple[bool, float, int]:
-        return (not self.preferred, -self.score.confidence, self.index)
+    def order(self) -> tuple[bool, bool, float, int]:
+        return (not self.preferred, self.promise not in PROMISED, -self.score.confidence, self.index)
 
 
 def decide(
