@@ -5,7 +5,7 @@ out: what moves has to explain what a name does not. Ridge penalties keep the fe
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from farm.morphs.naming import Naming, Promise, naming, part_of, semantic_of, si
 from farm.morphs.panels import Panel
 from farm.morphs.scoring import PROMISED, STRAYING, Weights
 from farm.morphs.traits import PARTS, TRAITS, face_of, traits
-from farm.morphs.vocabulary import target_morphs
+from farm.morphs.vocabulary import Side, target_morphs
 
 SEMANTICS = tuple(dict.fromkeys(semantic_of(target.name) for target in target_morphs()))
 COUNTS = {"eye": (1.0, 0.3, 0.3), "eyebrow": (1.0, 0.3, 0.3), "mouth": (1.0, 0.1, 0.1)}
@@ -94,8 +94,8 @@ def fit(sheets: Sequence[Sheet]) -> Weights:
     for semantic in SEMANTICS:
         names[semantic], shares[semantic] = _fit(semantic, np.concatenate([s.rows[semantic] for s in sheets]), scales)
     alone = {semantic: _alone(semantic, sheets) for semantic in SEMANTICS}
-    raw = Weights(scales, names, shares, alone, (1.0, 0.0))
-    return Weights(scales, names, shares, alone, _calibration(raw, sheets))
+    raw = Weights(scales, names, shares, alone, _true_sides(sheets), (1.0, 0.0))
+    return replace(raw, calibration=_calibration(raw, sheets))
 
 
 def _scales(part: str, sheets: Iterable[Sheet]) -> dict[str, tuple[float, float]]:
@@ -145,20 +145,27 @@ def _logistic(design: np.ndarray, plays: np.ndarray, counts: np.ndarray, penalty
 
 
 def _alone(semantic: str, sheets: Iterable[Sheet]) -> dict[str, float]:
-    """How often a name that promises `semantic` keeps it, side included."""
-    kept = dict.fromkeys(PROMISED, 0.5)
-    counted = dict.fromkeys(PROMISED, 1.0)
+    """How often a name that promises `semantic` keeps it, on whichever side."""
+    kept, counted = dict.fromkeys(PROMISED, 0.5), dict.fromkeys(PROMISED, 1.0)
     for sheet in sheets:
-        for index, name in enumerate(sheet.names):
-            promise = name.promise(semantic)
-            if promise not in PROMISED:
-                continue
-            verdicts = {t: v for t, v in sheet.character.truth.items() if semantic_of(t) == semantic}
-            target = next((t for t in verdicts if side_of(t) is name.usual_side), next(iter(verdicts)))
-            if index not in verdicts[target].uncounted:
+        rows = sheet.rows[semantic]
+        for row in rows[rows[:, -1] == 1]:
+            promise = _PROMISES[int(row[-4])]
+            if promise in PROMISED:
                 counted[promise] += 1
-                kept[promise] += index in verdicts[target].best
+                kept[promise] += row[-3]
     return {promise: round(kept[promise] / counted[promise], 3) for promise in PROMISED}
+
+
+def _true_sides(sheets: Iterable[Sheet]) -> float:
+    """How often a proper morph that moves one side is named for that side."""
+    kept, counted = 0.5, 1.0
+    for sheet in sheets:
+        for target, verdict in sheet.character.truth.items():
+            if side_of(target) is not Side.BOTH:
+                counted += len(verdict.best)
+                kept += sum(sheet.names[index].usual_side is side_of(target) for index in verdict.best)
+    return round(kept / counted, 3)
 
 
 def _calibration(raw: Weights, sheets: Iterable[Sheet]) -> tuple[float, float]:
@@ -186,8 +193,9 @@ def written(weights: Weights, count: int) -> str:
         "#",
         "# scales: the middle and the spread of each trait. names: logits of each promise, with the constant term in them.",
         "# traits: logits for each spread from the middle, and for its square.",
-        "# alone: how often a name without measurement is right, its side included.",
+        "# alone: how often a name without measurement is right, on whichever side. true_sides: how often its side is, too.",
         "# calibration: slope and offset from logits to those of how often a named morph is right.",
+        f"true_sides = {weights.true_sides}",
         f"calibration = [{weights.calibration[0]}, {weights.calibration[1]}]",
     ]
     for part, table in weights.scales.items():

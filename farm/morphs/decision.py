@@ -121,7 +121,7 @@ def _candidates(
     if not morph.moved:
         return [], "it moves nothing"
     if evidence is None:
-        return _by_name(index, morph, name, fitted, name.side, "nothing was measured: by its name alone"), ""
+        return _by_name(index, morph, name, fitted, None, "nothing was measured: by its name alone"), ""
     side = moved_side(evidence)
     if side is None or (evidence.picture is not None and evidence.picture.count < LEAST_PIXELS):
         return [], "it changes nothing that shows"
@@ -145,14 +145,16 @@ def _candidates(
 
 
 def _by_name(
-    index: int, morph: SourceMorph, name: Naming, fitted: Weights, side: Side | None, *reasons: str
+    index: int, morph: SourceMorph, name: Naming, fitted: Weights, seen: Side | None, *reasons: str
 ) -> list[_Candidate]:
-    return [
-        _Candidate(
-            index, _target(semantic, side or name.usual_side), promise, fitted.by_name(semantic, promise), {}, reasons
-        )
-        for semantic, promise in name.promises.items()
-    ]
+    """What a morph might play by its name, on the side that was `seen`, or else on the one that it names."""
+    side = seen or name.usual_side
+    guessed = seen is None and side is not Side.BOTH
+    found = []
+    for semantic, promise in name.promises.items():
+        score = fitted.by_name(semantic, promise, guessed)
+        found.append(_Candidate(index, _target(semantic, side), promise, score, {}, (f"named {morph.name}", *reasons)))
+    return found
 
 
 def _fit(promise: Promise, score: Score) -> str:

@@ -42,7 +42,9 @@ class Weights:
     traits: Mapping[str, Mapping[str, tuple[float, float]]]
     """Semantic, trait to logits for a spread from the middle, and for its square."""
     alone: Mapping[str, Mapping[str, float]]
-    """Semantic, promise to the share of morphs that play it on the side that they name."""
+    """Semantic, promise to the share of morphs that play it, on whichever side."""
+    true_sides: float
+    """The share of one-sided names that say the side that moves."""
     calibration: tuple[float, float]
     """Slope and offset that make the logits of morphs with a promise into those of how often they are right."""
 
@@ -60,9 +62,9 @@ class Weights:
             total = slope * total + offset
         return Score(logistic(total), shares)
 
-    def by_name(self, semantic: str, promise: Promise) -> Score:
-        """Score a morph of which nothing was measured."""
-        return Score(self.alone[semantic].get(promise, 0.0), {})
+    def by_name(self, semantic: str, promise: Promise, guessed: bool) -> Score:
+        """Score a morph of which no movement was measured; `guessed` when the name alone says that it is of one side."""
+        return Score(self.alone[semantic].get(promise, 0.0) * (self.true_sides if guessed else 1.0), {})
 
     def distance(self, part: str, one: Mapping[str, float], other: Mapping[str, float]) -> float:
         """How unlike two morphs move, in spreads of each trait (root of the mean square); 0 when they move alike."""
@@ -113,4 +115,11 @@ def weights_of(data: Mapping[str, Any]) -> Weights:
         return {key: {trait: (each[0], each[1]) for trait, each in row.items()} for key, row in table.items()}
 
     slope, offset = data["calibration"]
-    return Weights(pairs(data["scales"]), data["names"], pairs(data["traits"]), data["alone"], (slope, offset))
+    return Weights(
+        scales=pairs(data["scales"]),
+        names=data["names"],
+        traits=pairs(data["traits"]),
+        alone=data["alone"],
+        true_sides=data["true_sides"],
+        calibration=(slope, offset),
+    )

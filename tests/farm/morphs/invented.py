@@ -52,7 +52,8 @@ def _moved(
 def _across(places: np.ndarray) -> np.ndarray:
     """From -1 at the inner end to 1 at the outer one."""
     x = places[:, 0]
-    return (x - (x.min() + x.max()) / 2) / (np.ptp(x) / 2)
+    across: np.ndarray = (x - (x.min() + x.max()) / 2) / (np.ptp(x) / 2)
+    return across
 
 
 def closed(share: float = 1.0) -> Shape:
