@@ -167,7 +167,10 @@ _OF = {"eye": _eye, "eyebrow": _eyebrow, "mouth": _mouth}
 
 def _arch(points: list[MovedPoint]) -> float:
     """How much higher the closed lash is in its middle than at its ends, by its width: over 0 it is a smile (^)."""
-    deepest, highest = min((point[5] for point in points), default=0.0), max((point[5] for point in points), default=0.0)
+    deepest, highest = (
+        min((point[5] for point in points), default=0.0),
+        max((point[5] for point in points), default=0.0),
+    )
     if -deepest < highest:
         return 0.0  # more rises than sinks: nothing closes, and what sinks is no lash
     lash = [(x + dx, z + dz) for x, _, z, dx, _, dz in points if dz < 0.4 * deepest]
