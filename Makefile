@@ -38,6 +38,10 @@ test: check ## All checks and all tests: real Valkey, real S3, real Blender
 bench: setup-test ## Speed and likeness against today's practice (many minutes; QUICK=1: fewer): benchmarks/results.json, .svg
 	$(PY) -m benchmarks.bench $(if $(QUICK),--quick) $(MODELS)
 
+.PHONY: annotation-bench
+annotation-bench: setup-test ## Precision and recall of the annotation on annotated characters that it was not fitted on
+	$(PY) -m benchmarks.annotation $(CHARACTERS)
+
 .PHONY: sheet
 sheet: setup-test ## All characters at hand in all styles, with parts and landmarks: build/sheet/index.html, sheet.png
 	$(PY) -m benchmarks.sheet $(MODELS)

@@ -10,13 +10,13 @@ from blender_worker.anatomy.study import study
 from blender_worker.camera import Camera, frame
 from blender_worker.canvases.canvas import open_canvas
 from blender_worker.character.actor import Actor, Pose
-from blender_worker.character.morphs import Vector
 from blender_worker.gpu.buffers import Geometry
 from blender_worker.labels.arrays import LabelPass
 from blender_worker.labels.marks import Marker
 from blender_worker.labels.survey import head_camera, survey
 from farm import pipe
 from farm.labels import ARRAYS, LabelName
+from farm.models.posing.morphs import Vector
 from farm.styles import STYLES
 
 _FEW_VIEWS = 16

@@ -1,7 +1,7 @@
 """What the farm has taken in, in the object store.
 
 Models are ``models/<id>/package.zip`` and ``inventory.json``, backgrounds are ``backgrounds/<id>.png``. Beside a model,
-``annotation.json`` remembers what the vocabulary makes of its morph names: a batch of thousands asks for nothing else.
+``annotation.json`` remembers what was decided to play what: a batch of thousands asks for nothing else.
 """
 
 import json
@@ -12,21 +12,20 @@ from pydantic import ValidationError
 from farm.backgrounds import Background
 from farm.errors import ConflictError, NotFoundError, OutdatedModelError
 from farm.models.inventory import Inventory
-from farm.models.package import Package, to_bytes
-from farm.morphs.annotation import annotate
+from farm.models.package import Package, decided_again, to_bytes
+from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.refs import Annotation, packed, unpacked
-from farm.morphs.vocabulary import vocabulary_version
 from farm.storage import ObjectStore
 
-_ANNOTATION_FORMAT = 2
-"""Of ``annotation.json``. In 1, which did not say so, morphs had no index."""
+_ANNOTATION_FORMAT = 3
+"""Of ``annotation.json``. In 1, which did not say so, morphs had no index; in 2 names alone decided."""
 
 
 def kept_annotation(annotation: Annotation) -> bytes:
     """The bytes of ``annotation.json``."""
     kept = {
         "format": _ANNOTATION_FORMAT,
-        "vocabulary": vocabulary_version(),
+        "decided_by": DECISION_VERSION,
         "annotation": packed(annotation),
     }
     return json.dumps(kept, ensure_ascii=False).encode()
@@ -54,14 +53,21 @@ class Catalog:
         return True
 
     def inventory(self, model_id: str) -> Inventory:
-        """What the model holds. Raises NotFoundError, and OutdatedModelError when an earlier version took it in."""
+        """What the model holds, decided by this version: where another did, it is measured again, once.
+
+        Raises NotFoundError, and OutdatedModelError when an earlier version took it in and noted too little.
+        """
         try:
-            return Inventory.model_validate_json(self._inventory_bytes(model_id))
+            held = Inventory.model_validate_json(self._inventory_bytes(model_id))
         except ValidationError as error:
             raise OutdatedModelError(
-                f"An earlier Facefarm took in model '{model_id}' and did not number its morphs. Upload the same file again "
+                f"An earlier Facefarm took in model '{model_id}' and did not measure its morphs. Upload the same file again "
                 "with POST /v1/models, as `farm render` and `farm submit` do by themselves."
             ) from error
+        if held.decided_by != DECISION_VERSION:
+            held = decided_again(held, self.package(model_id))
+            self._store.put(_inventory_key(model_id), held.model_dump_json().encode())
+        return held
 
     def _inventory_bytes(self, model_id: str) -> bytes:
         try:
@@ -70,15 +76,15 @@ class Catalog:
             raise NotFoundError(f"There is no model '{model_id}'; upload it first with POST /v1/models.") from error
 
     def annotation(self, model_id: str) -> Annotation:
-        """The annotation that the vocabulary proposes for the model's morphs. Raises what `inventory` raises."""
+        """The annotation that was decided for the model. Raises what `inventory` raises."""
         key = f"models/{model_id}/annotation.json"
         try:
             kept = json.loads(self._store.get(key))
-            if (kept.get("format"), kept["vocabulary"]) == (_ANNOTATION_FORMAT, vocabulary_version()):
+            if (kept.get("format"), kept.get("decided_by")) == (_ANNOTATION_FORMAT, DECISION_VERSION):
                 return unpacked(kept["annotation"])
         except NotFoundError:
             pass
-        annotation = annotate(self.inventory(model_id).source_morphs())
+        annotation = self.inventory(model_id).annotation
         self._store.put(key, kept_annotation(annotation))
         return annotation
 

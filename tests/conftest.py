@@ -46,3 +46,9 @@ def real_models() -> Path:
 def reference() -> Path:
     """The folder of positions that an independent importer computed."""
     return _folder("FARM_TEST_REFERENCE", "../shared/reference", "The reference positions")
+
+
+@pytest.fixture(scope="session")
+def annotated() -> Path:
+    """The folder of measurements of real characters and of what a person saw in them."""
+    return _folder("FARM_TEST_ANNOTATION", "../shared/annotation", "The annotated characters")

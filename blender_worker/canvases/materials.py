@@ -14,11 +14,11 @@ from blender_worker.camera import Camera
 from blender_worker.canvases.detail_nodes import DetailNodes, looked_up
 from blender_worker.canvases.nodes import NodeWriter, Value, ramp_image
 from blender_worker.character.actor import Actor
-from blender_worker.character.morphs import PaintEffect
 from blender_worker.character.ramps import Ramp
 from blender_worker.character.surface import LEAST_ALPHA, Look, Map, Surface
 from blender_worker.character.textures import Texture
 from farm.colour import premultiplied
+from farm.models.posing.morphs import PaintEffect
 from farm.styles.expression import minimum
 from farm.styles.style import BASE, FACING, LIGHT, Style
 from farm.styles.surface import ADDED, COLOUR, SPHERE, TEXEL, SphereBlend, own_colour, with_own_light

@@ -15,7 +15,7 @@ from blender_worker.camera import Camera
 from blender_worker.canvases.detail_nodes import PLACE, SECOND_PLACE
 from blender_worker.canvases.materials import NORMAL, TINT, PuppetMaterials, set_scene
 from blender_worker.character.actor import Actor, Pose, Vertices
-from blender_worker.character.turns import Turn
+from farm.models.posing.turns import Turn
 from farm.styles.style import Style
 
 _STEP, _MOST = 5e-6, 1e-3

@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.character.morphs import Combined, Morph, ShapeEffect, Vector, combine
-from blender_worker.character.skeleton import Skeleton, Skin
 from blender_worker.character.surface import Look, Surface
-from blender_worker.character.turns import NO_TURN, Turn, turn_of
+from farm.models.posing.morphs import Combined, Morph, ShapeEffect, Vector, combine
+from farm.models.posing.skeleton import Skeleton, Skin
+from farm.models.posing.turns import NO_TURN, Turn, turn_of
 from farm.poses import rotation_matrix
 
 FRONT: Vector = (0.0, 0.0, 0.0)

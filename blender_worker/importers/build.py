@@ -10,19 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.character.actor import Actor, BoneInfo, Run, Vertices
-from blender_worker.character.head import HEAD_WEIGHT, bone_height, head_height
 from blender_worker.character.surface import Surface
 from blender_worker.importers import gltf_surfaces, mmd_surfaces
-from blender_worker.importers.armature import Armature
 from blender_worker.importers.decoding import TextureDecoder
 from blender_worker.importers.morphs import take_apart
 from blender_worker.importers.outlines import add_outlines
 from farm.models.description import Character
 from farm.models.materials import GltfMaterial, Material
+from farm.models.posing.armature import Armature
+from farm.models.posing.head import head_height
+from farm.models.posing.morphs import BoneEffect
 from farm.models.skeleton import turning_bones
-
-_ORDINARY_HEAD = 0.25
-"""Metres; for a model of which nothing is above its neck."""
 
 
 def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[int]) -> Actor:
@@ -38,21 +36,19 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
     armature = Armature(character, neck, world)
     uvs, second_uvs = _uvs(character), _second_uvs(character, warnings)
     morphs = take_apart(character, wanted, world, (uvs, second_uvs), warnings)
-    skeleton, skin = armature.bind(morphs.values(), positions)
-    heads = [_vector(world @ np.array(bone.position)) for bone in character.bones]
+    effects = (effect for morph in morphs.values() for effect in morph.every())
+    skeleton, skin = armature.bind({effect.bone for effect in effects if isinstance(effect, BoneEffect)}, positions)
     pictures = TextureDecoder(character, textures, warnings)
     bones = [
-        BoneInfo(bone.name, -1 if bone.parent is None else bone.parent, at, role)
-        for bone, at, role in zip(character.bones, heads, armature.roles(head), strict=True)
+        BoneInfo(bone.name, -1 if bone.parent is None else bone.parent, armature.place_of(index), role)
+        for index, (bone, role) in enumerate(zip(character.bones, armature.roles(head), strict=True))
     ]
     runs = [
         Run(index, _triangles(character, material, world))
         for index, material in enumerate(character.materials)
         if material.triangle_count
     ]
-    front = np.ascontiguousarray((positions - np.array(heads[neck], np.float32))[:, [0, 2]])
-    eyes = [bone.head[2] - heads[neck][2] for bone in bones if bone.role in ("leftEye", "rightEye")]
-    height = _head_height(character, head, neck, front, armature.turns, runs, min(eyes, default=None))
+    height = head_height(character, armature, neck, head, positions)
     surfaces = _surfaces(character, pictures)
     from_bottom = _from_the_bottom(uvs)
     add_outlines(surfaces, runs, positions, from_bottom, height)
@@ -72,17 +68,12 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
         morphs=morphs,
         skeleton=skeleton,
         skin=skin,
-        neck_position=heads[neck],
+        neck_position=armature.place_of(neck),
         head_height=height,
         metres_per_unit=character.axes.metres,
         bones=bones,
         warnings=warnings,
     )
-
-
-def _vector(values: NDArray[np.floating]) -> tuple[float, float, float]:
-    x, y, z = values.tolist()
-    return x, y, z
 
 
 def _surfaces(character: Character, pictures: TextureDecoder) -> list[Surface]:
@@ -130,26 +121,5 @@ def _second_uvs(character: Character, warnings: list[str]) -> NDArray[np.float32
 
 def _triangles(character: Character, material: Material, world: NDArray[np.float32]) -> NDArray[np.int32]:
     """A material's triangles, turned over where the axes change hands or the file's are left-handed."""
-    rows = slice(material.first_triangle, material.first_triangle + material.triangle_count)
-    triangles = character.triangles[rows]
+    triangles = character.triangles_of(material)
     return np.ascontiguousarray(triangles[:, ::-1] if np.linalg.det(world) < 0 else triangles)
-
-
-def _head_height(
-    character: Character,
-    head: int,
-    neck: int,
-    front: NDArray[np.float32],
-    turns: NDArray[np.float32],
-    runs: Sequence[Run],
-    eyes: float | None,
-) -> float:
-    """The height of the head over the neck bone; of an empty model, something to go on with."""
-    weight = np.where(character.bone_indices == head, character.bone_weights, 0).sum(axis=1)
-    held, turning, heights = weight > HEAD_WEIGHT, turns > HEAD_WEIGHT, front[:, 1]
-    # Without a head bone the neck stands in for it, and a few vertices of the neck are no head.
-    by_head = [held] if head != neck else []
-    choices = (heights[chosen] for chosen in (*by_head, turning, heights > 0))
-    by_bone = bone_height(choices, _ORDINARY_HEAD / character.axes.metres)
-    pieces = [run.triangles[turning[run.triangles].all(axis=1)] for run in runs]
-    return head_height(by_bone, front, held, pieces, eyes)

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Set
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.character.morphs import Effect, PaintEffect, UVEffect
 from blender_worker.character.ramps import Ramp, between, flat
 from blender_worker.character.surface import Detail, Look, Map, Surface
 from blender_worker.importers.decoding import TextureDecoder
 from farm.models.description import Character, ColourBind, Expression, Tint, TransformBind
 from farm.models.materials import AlphaMode, GltfMaterial, MToon, OutlineMode, Shading, TextureUse
+from farm.models.posing.morphs import Effect, PaintEffect, UVEffect
 
 _OUTLINE_COLOUR = (0.04, 0.022, 0.027)
 """Linear light; for the materials that bring none of their own."""
@@ -177,8 +177,7 @@ def colours(character: Character) -> NDArray[np.float32] | None:
 
 def vertices_of(character: Character, material: GltfMaterial) -> NDArray[np.int32]:
     """The vertices of a material, which in glTF no other material has."""
-    rows = slice(material.first_triangle, material.first_triangle + material.triangle_count)
-    return np.unique(character.triangles[rows])
+    return np.unique(character.triangles_of(material))
 
 
 def looked_up(character: Character, placement: Placement, vertices: NDArray[np.int32]) -> NDArray[np.float32]:

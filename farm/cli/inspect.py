@@ -14,6 +14,7 @@ from farm.errors import FarmError
 from farm.models.inventory import Inventory
 from farm.models.overview import overview_page
 from farm.models.package import read_model
+from farm.morphs.annotation import disagreements
 from farm.morphs.vocabulary import target_morphs
 
 
@@ -110,14 +111,20 @@ def _show(path: Path, inventory: Inventory) -> None:
         "panel",
         "moves",
         "proposed target",
+        "sure",
+        "reasons",
         title="Morphs",
         title_justify="left",
         box=SIMPLE_HEAD,
     )
     for morph in inventory.morphs:
+        sure = f"{morph.confidence:.2f}" if morph.confidence is not None else ""
         morphs.add_row(
-            str(morph.index), _plain(morph.name), morph.kind, morph.panel, str(morph.moved), morph.proposal or ""
-        )
+            str(morph.index), _plain(morph.name), morph.kind, morph.panel, str(morph.moved),
+            morph.proposal or "", sure, _plain("; ".join(morph.reasons)),
+        )  # fmt: skip
     stdout.print(morphs)
+    for one in disagreements(inventory.source_morphs()):
+        note("name", "yellow", str(one))
     for warning in inventory.warnings:
         note("warning", "yellow", warning)

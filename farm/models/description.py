@@ -310,6 +310,10 @@ class Character:
     embedded: Mapping[int, bytes] = field(default_factory=dict)
     """Texture index to the bytes of a picture that stands in the file itself."""
 
+    def triangles_of(self, material: Material) -> Ints:
+        """(m, 3) the triangles that `material` colours."""
+        return self.triangles[material.first_triangle : material.first_triangle + material.triangle_count]
+
     @property
     def mmd_materials(self) -> tuple[MmdMaterial, ...]:
         """The materials of a PMX or PMD file."""

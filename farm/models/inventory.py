@@ -1,7 +1,7 @@
 """What a model file holds, as one JSON-friendly record: the answer of `farm inspect` and of the upload."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -16,12 +16,28 @@ from farm.models.description import (
     UVMorph,
     VertexMorph,
 )
+from farm.models.movement import measure
 from farm.models.skeleton import turning_bones
-from farm.morphs.annotation import SourceMorph, annotate, sampled_targets
+from farm.morphs.annotation import Judgement, SourceMorph, sampled_targets
+from farm.morphs.decision import DECISION_VERSION
+from farm.morphs.evidence import Evidence
 from farm.morphs.expressions import Rule
+from farm.morphs.judging import judge
 from farm.morphs.panels import Panel
-from farm.morphs.refs import Annotation, MorphRef
+from farm.morphs.refs import MorphRef
+from farm.morphs.traits import moved_side
+from farm.morphs.vocabulary import Side, all_targets
 from farm.poses import sample_count
+
+
+class MorphEvidence(BaseModel):
+    """What a source morph moves about the face, in short."""
+
+    side: Side | None
+    """The character's; None: nothing that shows."""
+    vertices: int
+    left_share: float
+    """Of all movement, by its square, the share on the character's left; 0 where nothing moves."""
 
 
 class MorphEntry(BaseModel):
@@ -34,6 +50,14 @@ class MorphEntry(BaseModel):
     panel: str
     moved: int
     proposal: str | None
+    confidence: float | None = None
+    """How sure the proposal is, in [0, 1]; None without one, and for those of the extended vocabulary."""
+    reasons: list[str] = []
+    """In words: for the proposal, or against what the name stands for."""
+    denied: dict[str, str] = {}
+    """Semantics, such as "eye/closed", that it is named for and does not do, with the reason."""
+    evidence: MorphEvidence | None = None
+    """None where nothing was measured: morphs of textures and colours."""
     rule: Rule | None = None
     """VRM: how the expression limits others and itself; None for those without such a wish."""
 
@@ -65,7 +89,9 @@ class Inventory(BaseModel):
     textures_absent: list[str]
     morphs: list[MorphEntry]
     annotation: dict[str, MorphRef]
-    """Target name to source morph, as the vocabulary proposes it."""
+    """Target name to source morph, as it was decided by what the morphs move and how they are named."""
+    decided_by: str
+    """The version of measures, decision and vocabulary."""
     target_morphs: int
     """How many of the 23 are annotated."""
     samples: int
@@ -80,7 +106,13 @@ class Inventory(BaseModel):
     def source_morphs(self) -> list[SourceMorph]:
         """The morphs in the form that annotation works on."""
         panels = {panel.name.lower(): panel for panel in Panel}
-        return [SourceMorph(m.name, m.kind, panels.get(m.panel), m.moved) for m in self.morphs]
+        return [SourceMorph(m.name, m.kind, panels.get(m.panel), m.moved, _judgement(m)) for m in self.morphs]
+
+
+def _judgement(morph: MorphEntry) -> Judgement:
+    measured = morph.evidence
+    shows = measured is None or measured.side is not None
+    return Judgement(shows, measured.side if measured else None, morph.proposal, morph.denied)
 
 
 def _named(character: Character, bone: int) -> str:
@@ -133,8 +165,6 @@ def of_character(
     if not len(character.positions) or not len(character.triangles):
         raise ModelFormatError("The model holds no triangles: there is nothing to draw. Is it the right file?")
     neck, head, rule = turning_bones(character)
-    moved = _moved(character)
-    morphs = [SourceMorph(m.name, m.kind, m.panel, count) for m, count in zip(character.morphs, moved, strict=True)]
     inside = len(character.embedded)
     warnings = list(character.warnings)
     warnings += [f"Texture '{path}' is not in the model's folder; its material is drawn plain." for path in absent]
@@ -162,39 +192,55 @@ def of_character(
         textures_found=sorted(found.values()) + ([f"{inside} inside the file"] if inside else []),
         textures_absent=absent,
         warnings=warnings,
-        **_morph_fields(morphs, [m.rule if isinstance(m, Expression) else Rule() for m in character.morphs]),
+        **_decided(character),
     )
 
 
-class _MorphFields(TypedDict):
-    morphs: list[MorphEntry]
-    annotation: Annotation
-    target_morphs: int
-    samples: int
+def decided_again(held: Inventory, character: Character) -> Inventory:
+    """The inventory of the same character when it was decided by an earlier version. Raises NoNeckBoneError."""
+    return Inventory.model_validate(held.model_dump() | _decided(character))
 
 
-def _morph_fields(morphs: list[SourceMorph], rules: Sequence[Rule] = ()) -> _MorphFields:
-    """`rules` are those of the morphs, in their order; none: the format has none."""
-    annotation = annotate(morphs)
-    proposals: dict[int, str] = {}
-    for target, morph in annotation.items():
-        proposals.setdefault(morph.index, target)
-    limits = {index: rule for index, rule in enumerate(rules) if rule != Rule()}
+def _decided(character: Character) -> dict[str, Any]:
+    """The fields of an inventory that tell of morphs."""
+    sources = [
+        SourceMorph(morph.name, morph.kind, morph.panel, count)
+        for morph, count in zip(character.morphs, _moved(character), strict=True)
+    ]
+    evidence = measure(character)
+    verdicts = judge(sources, evidence)
+    playing = {v.target: MorphRef(index=i, name=sources[i].name) for i, v in enumerate(verdicts) if v.target}
+    annotation = {target: playing[target] for target in all_targets() if target in playing}
     targets = sampled_targets(annotation)
+    rules = [morph.rule if isinstance(morph, Expression) else Rule() for morph in character.morphs]
     return {
         "morphs": [
             MorphEntry(
                 index=index,
-                name=m.name,
-                kind=m.kind,
-                panel=m.panel_name,
-                moved=m.moved,
-                proposal=proposals.get(index),
-                rule=limits.get(index),
+                name=source.name,
+                kind=source.kind,
+                panel=source.panel_name,
+                moved=source.moved,
+                proposal=verdict.target,
+                confidence=verdict.confidence,
+                reasons=list(verdict.reasons),
+                denied=dict(verdict.denied),
+                evidence=_short(evidence[index]) if index in evidence else None,
+                rule=rules[index] if rules[index] != Rule() else None,
             )
-            for index, m in enumerate(morphs)
+            for index, (source, verdict) in enumerate(zip(sources, verdicts, strict=True))
         ],
         "annotation": annotation,
+        "decided_by": DECISION_VERSION,
         "target_morphs": len(targets),
         "samples": sample_count(targets),
     }
+
+
+def _short(evidence: Evidence) -> MorphEvidence:
+    left, right = (side.energy if side else 0.0 for side in (evidence.left, evidence.right))
+    return MorphEvidence(
+        side=moved_side(evidence),
+        vertices=sum(side.vertices for side in (evidence.left, evidence.right) if side),
+        left_share=round(left / (left + right), 3) if left + right else 0.0,
+    )

@@ -49,7 +49,8 @@ def _details(inventory: Inventory) -> str:
     warnings = "".join(f"<li>{_safe(warning)}</li>" for warning in inventory.warnings)
     morphs = "".join(
         f"<tr><td>{m.index}</td><td>{_safe(m.name)}</td><td>{_safe(m.kind)}</td><td>{_safe(m.panel)}</td><td>{m.moved}</td>"
-        f"<td>{_safe(m.proposal or '')}</td></tr>"
+        f"<td>{_safe(m.proposal or '')}</td><td>{'' if m.confidence is None else f'{m.confidence:.2f}'}</td>"
+        f"<td>{_safe('; '.join(m.reasons))}</td></tr>"
         for m in inventory.morphs
     )
     licence = "".join(f"<li>{_safe(key)}: {_safe(value)}</li>" for key, value in inventory.licence.items())
@@ -64,7 +65,7 @@ def _details(inventory: Inventory) -> str:
         )
         + (
             f"<details><summary>{len(inventory.morphs)} morphs</summary><table><tr><th>index</th><th>morph</th><th>type</th>"
-            f"<th>panel</th><th>moves</th><th>target</th></tr>{morphs}</table></details>"
+            f"<th>panel</th><th>moves</th><th>target</th><th>sure</th><th>reasons</th></tr>{morphs}</table></details>"
             if inventory.morphs
             else ""
         )

@@ -112,6 +112,13 @@ def read_model(path: Path, within: Path | None = None) -> Package:
     return Package(path.stem, suffix, data, textures, inventory.of_character(character, found, absent, strays))
 
 
+def decided_again(held: Inventory, package: bytes) -> Inventory:
+    """The inventory of a kept package (`to_bytes`) as this version decides on its morphs."""
+    with TemporaryDirectory(prefix="farm-decide-") as folder:
+        path, _ = unfold(package, Path(folder))
+        return inventory.decided_again(held, read_character(path.suffix, path.read_bytes()))
+
+
 def find_models(path: Path) -> Iterator[Path]:
     """The model files at `path`: the file itself, or every one below the folder, in the order of their names."""
     if path.is_file():

@@ -1,7 +1,9 @@
 """Annotation: which source morph of a model plays which target morph.
 
 Two stages, as in the paper: the group annotation maps a source-morph name for a whole collection at once (a CSV table
-that a person can edit); where the table is silent, the vocabulary proposes.
+that a person can edit); where the table is silent, what was decided for the model counts (`farm.morphs.decision`), and the
+vocabulary where nothing was. A table goes by names, and names lie: in each model it holds only for the morphs that the
+evidence lets pass.
 """
 
 import csv
@@ -12,13 +14,31 @@ from dataclasses import dataclass
 
 from farm.errors import MappingError
 from farm.morphs.names import normalise
+from farm.morphs.naming import semantic_of
 from farm.morphs.panels import Panel
 from farm.morphs.refs import BARE, Annotation, MorphRef, packed
-from farm.morphs.vocabulary import Target, all_targets, recognise
+from farm.morphs.vocabulary import Side, Target, all_targets, on_side, recognise
 
-COLUMNS = ("source_morph", "panel", "types", "models", "target")
+COLUMNS = ("source_morph", "panel", "types", "models", "target", "exceptions")
 MAX_ROWS = 100_000
 _ANY_PANEL = "*"
+_UNNAMED = 1000
+"""Rank of a target that the vocabulary does not have the name for."""
+_SIDES = {Side.BOTH: "both sides", Side.LEFT: "the character's left", Side.RIGHT: "the character's right"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the evidence lets a morph play."""
+
+    shows: bool
+    """Whether it changes anything of the face; of what was not measured this is taken for granted."""
+    side: Side | None
+    """What it moves; None: not known."""
+    target: str | None
+    """What it was decided to play, if anything."""
+    denied: Mapping[str, str]
+    """Semantics, such as "eye/closed", that it is named for and does not do, with the reason in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +52,8 @@ class SourceMorph:
     """None where the format has no panels."""
     moved: int
     """Vertices (or bones, materials, shape keys, ...) that it moves directly."""
+    judgement: Judgement | None = None
+    """None where nothing was decided: names decide."""
 
     @property
     def panel_name(self) -> str:
@@ -54,30 +76,88 @@ class MappingTable:
         return self.rows.get((name, morph.panel_name)) or self.rows.get((name, _ANY_PANEL))
 
 
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Where a table, or a name, says one thing of a morph and the evidence another."""
+
+    morph: MorphRef
+    said: str
+    """The target that it is said to play."""
+    plays: str | None
+    """The target that it may play instead; None: none."""
+    reason: str
+    """In words."""
+
+    def __str__(self) -> str:
+        plays = f"plays {self.plays}" if self.plays else "plays nothing"
+        return f"Morph {self.morph.index} '{self.morph.name}' is no {self.said}: it {plays}, as {self.reason}."
+
+
 def annotate(morphs: Iterable[SourceMorph], table: MappingTable | None = None) -> Annotation:
     """Map one model's morphs, all of them and in the file's order, to targets, in the vocabulary's order.
 
-    A row of `table` decides for its name; names that the table lacks are proposed by the vocabulary. When several
-    morphs claim one target, the earlier row wins, then the better proposal, then the earlier morph.
+    A row of `table` decides for its name, as far as the evidence lets it; for names that the table lacks what was decided
+    for the model counts, or else the vocabulary. When several morphs claim one target, the earlier row wins, then the better
+    proposal, then the earlier morph.
     """
+    return apply_table(morphs, table)[0]
+
+
+def apply_table(
+    morphs: Iterable[SourceMorph], table: MappingTable | None
+) -> tuple[Annotation, tuple[Disagreement, ...]]:
+    """The annotation that `annotate` gives, and where the evidence has overruled the table."""
     claims: dict[str, tuple[tuple[int, int, int], MorphRef]] = {}
+    overruled = []
     for index, morph in enumerate(morphs):
         if not morph.moved:
             continue  # a heading in the morph list, or an expression without binds: it can play nothing
         row = table.find(morph) if table else None
         if row is not None:
-            number, name = row
-            if name is None:
-                continue
+            number, said = row
             strength = (0, number, index)
+            name, reason = let_pass(said, morph.judgement) if said is not None else (None, "")
+            if reason and said is not None:
+                overruled.append(Disagreement(MorphRef(index=index, name=morph.name), said, name, reason))
         else:
-            proposal = recognise(morph.name, morph.panel)
-            if proposal is None:
-                continue
-            name, strength = proposal[0].name, (1, proposal[1], index)
-        if name not in claims or strength < claims[name][0]:
+            name, rank = proposal_of(morph)
+            strength = (1, rank, index)
+        if name is not None and (name not in claims or strength < claims[name][0]):
             claims[name] = (strength, MorphRef(index=index, name=morph.name))
-    return {name: claims[name][1] for name in all_targets() if name in claims}
+    return {name: claims[name][1] for name in all_targets() if name in claims}, tuple(overruled)
+
+
+def proposal_of(morph: SourceMorph) -> tuple[str | None, int]:
+    """The target that is proposed for a morph of a model, and how good its name is for it (0 is best)."""
+    named = recognise(morph.name, morph.panel)
+    if morph.judgement is None:
+        return (named[0].name, named[1]) if named else (None, 0)
+    return morph.judgement.target, 0
+
+
+def let_pass(said: str, judgement: Judgement | None) -> tuple[str | None, str]:
+    """The target that a morph may play whose name is to play `said`; and, where that is another or none, why."""
+    if judgement is None:
+        return said, ""
+    if not judgement.shows:
+        return None, "it changes nothing that shows"
+    semantic = semantic_of(said)
+    if semantic in judgement.denied:
+        return None, judgement.denied[semantic]
+    plays = on_side(said, judgement.side) if judgement.side is not None else said
+    return plays, "" if plays == said else f"it moves {_SIDES[judgement.side or Side.BOTH]}"
+
+
+def disagreements(morphs: Iterable[SourceMorph]) -> tuple[Disagreement, ...]:
+    """Where the vocabulary has a morph's name for one of the 23 and the evidence has it for another target or for none."""
+    found = []
+    for index, morph in enumerate(morphs):
+        named = recognise(morph.name, morph.panel)
+        if named is not None and named[0].sampled and morph.moved:
+            plays, reason = let_pass(named[0].name, morph.judgement)
+            if reason:
+                found.append(Disagreement(MorphRef(index=index, name=morph.name), named[0].name, plays, reason))
+    return tuple(found)
 
 
 def sampled_targets(annotation: Annotation) -> tuple[Target, ...]:
@@ -132,34 +212,42 @@ def check_annotation(annotation: Mapping[str, MorphRef], morphs: Sequence[Source
 
 
 def table_csv(models: Sequence[Sequence[SourceMorph]]) -> str:
-    """The proposals for a collection as CSV text: a row for each (name, panel), mapped ones first, then by count."""
-    counts: Counter[tuple[str, str]] = Counter()
-    shown: dict[tuple[str, str], str] = {}
-    kinds: dict[tuple[str, str], set[str]] = {}
-    proposals: dict[tuple[str, str], tuple[Target, int] | None] = {}
+    """The proposals for a collection as CSV text: a row for each (name, panel), mapped ones first, then by count.
+
+    A name's target is what its morphs were decided to play in most models; where they play nothing, what the vocabulary says,
+    unless the evidence speaks against it in all of them. In `exceptions` stands in how many models they play something else.
+    """
+    names: dict[tuple[str, str], list[SourceMorph]] = {}
     for morphs in models:
-        for key in {(normalise(m.name), m.panel_name): m for m in morphs}.items():
-            identity, morph = key
-            counts[identity] += 1
-            shown.setdefault(identity, morph.name)
-            kinds.setdefault(identity, set()).add(morph.kind)
-            proposals[identity] = recognise(morph.name, morph.panel)
+        for identity, morph in {(normalise(m.name), m.panel_name): m for m in morphs}.items():
+            names.setdefault(identity, []).append(morph)
     order = {name: place for place, name in enumerate(all_targets())}
-
-    def key_of(identity: tuple[str, str]) -> tuple[int, int, int, str, str]:
-        proposal = proposals[identity]
-        if proposal is None:
-            return (len(order), 0, -counts[identity], *identity)
-        return (order[proposal[0].name], proposal[1], -counts[identity], *identity)
-
+    rows = []
+    for identity, found in names.items():
+        target, rank = _collective(found)
+        place = order[target] if target is not None else len(order)
+        kinds = "+".join(sorted({morph.kind for morph in found}))
+        exceptions = sum(target is not None and let_pass(target, morph.judgement)[0] != target for morph in found)
+        row = [found[0].name, identity[1], kinds, len(found), target or "", exceptions]
+        rows.append(((place, rank, -len(found), *identity), row))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for identity in sorted(counts, key=key_of):
-        proposal = proposals[identity]
-        target = proposal[0].name if proposal else ""
-        writer.writerow([shown[identity], identity[1], "+".join(sorted(kinds[identity])), counts[identity], target])
+    writer.writerows(row for _, row in sorted(rows, key=lambda one: one[0]))
     return out.getvalue()
+
+
+def _collective(found: Sequence[SourceMorph]) -> tuple[str | None, int]:
+    """The target proposed for morphs of one name and panel in several models, and the name's rank for it."""
+    named = recognise(found[0].name, found[0].panel)
+    rank = named[1] if named else _UNNAMED
+    decided = Counter(target for target in (m.judgement and m.judgement.target for m in found) if target)
+    if decided:
+        most = max(decided.values())
+        return next(target for target in all_targets() if decided[target] == most), rank
+    if named and any(let_pass(named[0].name, morph.judgement)[0] for morph in found):
+        return named[0].name, rank
+    return None, 0
 
 
 def table_text(data: bytes) -> str:

@@ -56,6 +56,6 @@ class Evidence(_Record):
     """On the character's left (x > 0); None where nothing moves."""
     right: SideMovement | None = None
     points: tuple[MovedPoint, ...] = ()
-    """Up to MAX_POINTS moved vertices, from the most moved to the least: enough for the curve of a closed lash."""
+    """Up to MAX_POINTS moved vertices, spread evenly from the most moved to the least: enough for a closed lash's curve."""
     picture: PictureChange | None = None
     """None where no picture was compared."""

@@ -96,9 +96,29 @@ def all_targets() -> dict[str, Target]:
     return dict(_tables()[0])
 
 
+def on_side(name: str, side: Side) -> str:
+    """The target of the same semantic as `name` on another side; `name` itself where the semantic has no sides.
+
+    >>> on_side("eye/closed/left", Side.RIGHT), on_side("mouth/a", Side.LEFT)
+    ('eye/closed/right', 'mouth/a')
+    """
+    other = f"{name.rpartition('/')[0]}/{side}"
+    return other if other in _tables()[0] else name
+
+
 def target_morphs() -> tuple[Target, ...]:
     """The 23 target morphs of the paper, in the vocabulary's order."""
     return tuple(target for target in _tables()[0].values() if target.sampled)
+
+
+@cache
+def akin_names() -> dict[str, tuple[str, ...]]:
+    """Normalised names, without sides and numbers, to the semantics that they sometimes mean, such as "eyebrow/angry"."""
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in tomllib.loads(_file().decode())["semantic"]:
+        for name in entry.get("akin", ()):
+            found[normalise(name)] = (*found.get(normalise(name), ()), f"{entry['part']}/{entry['name']}")
+    return found
 
 
 def recognise(name: str, panel: Panel | None) -> tuple[Target, int] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from farm.catalog import kept_annotation
 from farm.models.inventory import Inventory, MorphEntry
 from farm.morphs.annotation import SourceMorph, annotate, sampled_targets
+from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.panels import Panel
 from farm.morphs.refs import Annotation
 from farm.poses import sample_count
@@ -49,7 +50,8 @@ def _inventory() -> Inventory:
     return Inventory(
         format="PMX 2.0", title="負荷試験", comment="", licence={}, vertices=30_000, triangles=50_000, meshes=1,
         bones=300, neck="首", head="頭", bone_rule="names", materials=[], textures_found=[], textures_absent=[],
-        morphs=morphs, annotation=found, target_morphs=len(targets), samples=sample_count(targets), warnings=[],
+        morphs=morphs, annotation=found, decided_by=DECISION_VERSION,
+        target_morphs=len(targets), samples=sample_count(targets), warnings=[],
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from farm.catalog import Catalog
 from farm.errors import ConflictError, NotFoundError, OutdatedModelError
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, receive
+from farm.morphs.refs import MorphRef
 from farm.storage import LocalStore
 from tests.farm.models import made_files as made
 
@@ -51,7 +52,7 @@ def test_an_annotation_that_an_earlier_version_kept_is_worked_out_again(
     catalog.annotation(package.id)
     key = f"models/{package.id}/annotation.json"
     kept = json.loads(store.get(key))
-    old = {"vocabulary": kept["vocabulary"], "annotation": {"mouth/a": "上"}}
+    old = {"vocabulary": "0123456789abcdef", "annotation": {"mouth/a": "上"}}
     store.put(key, json.dumps(old).encode())
 
     assert catalog.annotation(package.id) == made.NAMES_TWICE
@@ -64,12 +65,31 @@ def test_an_inventory_without_indices_is_refused_until_the_model_comes_again(
     take_the_indices(store, package)
 
     for ask in (catalog.inventory, catalog.annotation):
-        with pytest.raises(OutdatedModelError, match=f"'{package.id}' and did not number its morphs. Upload"):
+        with pytest.raises(OutdatedModelError, match=f"'{package.id}' and did not measure its morphs. Upload"):
             ask(package.id)
 
     catalog.add(package)
     assert catalog.inventory(package.id) == package.inventory
     assert catalog.annotation(package.id) == made.NAMES_TWICE
+
+
+def test_what_another_version_decided_is_measured_again_from_the_package(
+    catalog: Catalog, store: LocalStore, package: Package
+) -> None:
+    # GIVEN an inventory of this form in which names alone have decided, and an annotation kept from then
+    catalog.annotation(package.id)
+    key = f"models/{package.id}/inventory.json"
+    wrong = package.inventory.model_copy(
+        update={"decided_by": "names", "annotation": {"mouth/a": MorphRef(index=1, name="上")}}
+    )
+    store.put(key, wrong.model_dump_json().encode())
+    annotation = f"models/{package.id}/annotation.json"
+    store.put(annotation, json.dumps(json.loads(store.get(annotation)) | {"decided_by": "names"}).encode())
+
+    # THEN either question is answered by this version, and what it found is kept
+    assert catalog.annotation(package.id) == made.NAMES_TWICE
+    assert catalog.inventory(package.id) == package.inventory
+    assert json.loads(store.get(key)) == json.loads(package.inventory.model_dump_json())
 
 
 def test_an_outdated_model_can_be_removed(catalog: Catalog, store: LocalStore, package: Package) -> None:

@@ -6,12 +6,12 @@ from math import acos, cos, radians, sin
 import numpy as np
 import pytest
 
-from blender_worker.character.morphs import Vector
-from blender_worker.character.skeleton import Balls, Joint, Skeleton, Skin
-from blender_worker.character.turns import NO_TURN, Turn, between_turns, quaternions
 from farm.models.description import Spherical
 from farm.models.mmd.pmx import read_pmx
 from farm.models.mmd.pmx_writer import Layout, pmx_bytes
+from farm.models.posing.morphs import Vector
+from farm.models.posing.skeleton import Balls, Joint, Skeleton, Skin
+from farm.models.posing.turns import NO_TURN, Turn, between_turns, quaternions
 from tests.farm.models.made_files import differences, small_character
 
 NECK, HEAD = 0, 1

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from PIL import Image
 from farm.cli import main
 from farm.client import FarmClient
 from farm.dataset.output import COLUMNS, read_output
+from farm.mascots.cast import MASCOTS
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_model
 from farm.morphs.refs import unpacked
@@ -168,6 +170,41 @@ def test_inspect_of_a_folder_is_a_table_and_bad_files_make_the_exit_code_1(
     assert "bad.vrm" in done.stderr
 
 
+def test_the_report_tells_coverage_and_where_names_and_measures_differ(tmp_path: Path) -> None:
+    # GIVEN a character whose winks have each other's names
+    swap = {"ウィンク２": "ｳｨﾝｸ２右", "ｳｨﾝｸ２右": "ウィンク２"}
+    nagi = MASCOTS["nagi"]().character
+    morphs = tuple(replace(morph, name=swap.get(morph.name, morph.name)) for morph in nagi.morphs)
+    model = tmp_path / "swapped.pmx"
+    model.write_bytes(pmx_bytes(replace(nagi, morphs=morphs)))
+
+    # THEN the report says so, as text and as JSON
+    done = farm("annotate", model, "--report", "--out", tmp_path / "report.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert (found["models"], found["targets"]["eye/closed/left"], found["targets"]["mouth/a"]) == (1, 1, 1)
+    differing = {(one["name"], one["said"], one["plays"]) for one in found["differing"]}
+    assert ("ウィンク２", "eye/closed/left", "eye/closed/right") in differing
+    for words in ("swapped", "ウィンク２", "eye/closed/right", "never seen"):
+        assert words in done.stdout, words
+
+    # AND so does the look at the model itself, with reasons
+    shown = farm("inspect", model)
+    assert "taken as left" in shown.stdout
+    assert "'ウィンク２' is no eye/closed/left: it plays eye/closed/right" in shown.stderr
+
+    # AND a table that goes by the names is overruled
+    table = tmp_path / "mapping.csv"
+    table.write_text("source_morph,target\nウィンク２,eye/closed/left\nｳｨﾝｸ２右,eye/closed/right\n", "utf-8")
+    assert farm("annotate", model, "--apply", table, "--out", tmp_path / "annotations.json").returncode == 0
+    (record,) = json.loads((tmp_path / "annotations.json").read_text("utf-8"))
+    assert record["annotation"]["eye/closed/left"]["name"] == "ｳｨﾝｸ２右"
+    assert len(record["exceptions"]) == 2
+
+    assert farm("annotate", model, "--report", "--apply", table).returncode == 2
+    assert farm("annotate", model).returncode == 2
+
+
 @pytest.mark.blender
 def test_an_edited_mapping_is_taken_back(mascots: dict[str, Path], tmp_path: Path) -> None:
     # GIVEN the proposals of a collection
@@ -179,6 +216,7 @@ def test_an_edited_mapping_is_taken_back(mascots: dict[str, Path], tmp_path: Pat
     by_name = {(row["source_morph"], row["panel"]): row for row in rows}
     assert by_name["まばたき", "eye"] | {"types": ""} == {
         "source_morph": "まばたき", "panel": "eye", "types": "", "models": "2", "target": "eye/closed/both",
+        "exceptions": "0",
     }  # fmt: skip
     assert {row["target"] for row in rows} >= {target.name for target in target_morphs()}
 

@@ -2,10 +2,12 @@
 
 import dataclasses
 import struct
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from farm.mascots.cast import MASCOTS
 from farm.models.description import (
     Bone,
     BoneFlag,
@@ -91,21 +93,26 @@ def small_character(
     )
 
 
+@cache
 def names_twice() -> Character:
-    """A character that gives まばたき twice in one panel, first to a morph that moves nothing, and 上 in two panels."""
-
-    def morph(name: str, panel: Panel, moved: int = 1) -> VertexMorph:
-        offsets = np.tile(np.array([0, -0.5, 0], np.float32), (moved, 1))
-        return VertexMorph(name, "", panel, np.arange(moved, dtype=np.int32), offsets)
-
-    morphs = (
-        morph("まばたき", Panel.EYE, 0),
-        morph("上", Panel.MOUTH),
-        morph("まばたき", Panel.EYE),
-        morph("上", Panel.EYEBROW),
-        morph("あ", Panel.MOUTH),
+    """Nagi with five morphs: まばたき twice in one panel, first one that moves nothing, and 上 in two panels."""
+    nagi = MASCOTS["nagi"]().character
+    (brow,) = (morph for morph in nagi.morphs if morph.name == "上")
+    (mouth,) = (morph for morph in nagi.morphs if morph.name == "う")
+    (open_mouth,) = (morph for morph in nagi.morphs if morph.name == "あ")
+    left, right = (morph for morph in nagi.morphs if morph.name in ("ウィンク２", "ｳｨﾝｸ２右"))
+    assert isinstance(left, VertexMorph)
+    assert isinstance(right, VertexMorph)
+    assert isinstance(mouth, VertexMorph)
+    blink = dataclasses.replace(
+        left,
+        name="まばたき",
+        vertices=np.concatenate([left.vertices, right.vertices]),
+        offsets=np.concatenate([left.offsets, right.offsets]),
     )
-    return dataclasses.replace(small_character(), morphs=morphs)
+    still = dataclasses.replace(blink, vertices=blink.vertices[:0], offsets=blink.offsets[:0])
+    pout = dataclasses.replace(mouth, name="上")
+    return dataclasses.replace(nagi, morphs=(still, pout, blink, brow, open_mouth))
 
 
 NAMES_TWICE = {
@@ -113,7 +120,7 @@ NAMES_TWICE = {
     "eyebrow/raised/both": MorphRef(index=3, name="上"),
     "mouth/a": MorphRef(index=4, name="あ"),
 }
-"""What the vocabulary makes of the morphs of `names_twice`."""
+"""What plays what among the morphs of `names_twice`."""
 BARE_NAMES = "source_morph,panel,target\nまばたき,,eye/wide/both\n上,mouth,mouth/u\n"
 """A table that gives these names to other targets."""
 BARE_NAMES_GIVE = {

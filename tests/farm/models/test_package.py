@@ -13,7 +13,6 @@ from farm.models import package
 from farm.models.description import VertexMorph
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, find_models, read_model, receive, to_bytes, unfold, upload_form
-from farm.morphs.refs import MorphRef
 from tests.farm.models import made_files as made
 
 PMX = pmx_bytes(made.small_character(textures=("tex\\Face.png", "missing.bmp", "hair.png")))
@@ -61,13 +60,10 @@ def test_the_inventory_says_what_the_model_holds(tmp_path: Path) -> None:
     assert (held.format, held.title, held.neck, held.head, held.bone_rule) == ("PMX 2.0", "子", "首", "頭", "MMD")
     assert (held.vertices, held.triangles, held.bones) == (3, 1, 3)
     assert [(m.index, m.name, m.kind, m.panel, m.moved, m.proposal) for m in held.morphs] == [
-        (0, "まばたき", "vertex", "eye", 1, "eye/closed/both")
+        (0, "まばたき", "vertex", "eye", 1, None)
     ]
-    assert (held.annotation, held.target_morphs, held.samples) == (
-        {"eye/closed/both": MorphRef(index=0, name="まばたき")},
-        1,
-        20,
-    )
+    assert held.morphs[0].reasons == ["it changes nothing that shows"]  # its vertex is far from the neck
+    assert (held.annotation, held.target_morphs, held.samples) == ({}, 0, 20)
     assert held.materials[0].texture == "tex\\Face.png"
     assert type(held).model_validate_json(held.model_dump_json()) == held
 
@@ -398,10 +394,10 @@ def test_of_morphs_with_one_name_the_inventory_proposes_the_one_that_plays() -> 
     held = _only("m.pmx", pmx_bytes(made.names_twice())).inventory
 
     assert held.annotation == made.NAMES_TWICE
-    assert [(m.index, m.name, m.moved, m.proposal) for m in held.morphs] == [
-        (0, "まばたき", 0, None),
-        (1, "上", 1, None),
-        (2, "まばたき", 1, "eye/closed/both"),
-        (3, "上", 1, "eyebrow/raised/both"),
-        (4, "あ", 1, "mouth/a"),
+    assert [(m.index, m.name, m.moved > 0, m.proposal) for m in held.morphs] == [
+        (0, "まばたき", False, None),
+        (1, "上", True, None),
+        (2, "まばたき", True, "eye/closed/both"),
+        (3, "上", True, "eyebrow/raised/both"),
+        (4, "あ", True, "mouth/a"),
     ]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.character.morphs import Vector
-from blender_worker.character.turns import NO_TURN, Turn, after, between_turns, matrix_of, quaternions, share_of, turned
+from farm.models.posing.morphs import Vector
+from farm.models.posing.turns import NO_TURN, Turn, after, between_turns, matrix_of, quaternions, share_of, turned
 
 _NO_MOVE: Vector = (0.0, 0.0, 0.0)
 

@@ -1,13 +1,14 @@
 """Which of a character's bones can move, and which vertices they hold."""
 
-from collections.abc import Iterable
+from collections.abc import Set
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.character.morphs import BoneEffect, Morph
-from blender_worker.character.skeleton import Balls, Follower, Joint, Skeleton, Skin
 from farm.models.description import BoneFlag, Character
+from farm.models.posing.morphs import Vector
+from farm.models.posing.skeleton import Balls, Follower, Joint, Skeleton, Skin
 from farm.morphs.names import normalise
 
 _MOST_MOVING = 512
@@ -47,7 +48,12 @@ class Armature:
         self._weights = np.where(character.bone_indices >= 0, character.bone_weights, 0).clip(0, None)
         self._total = self._weights.sum(axis=1)
 
-    @property
+    def place_of(self, bone: int) -> Vector:
+        """The bone's head at rest, in world axes."""
+        x, y, z = (self._world @ np.array(self._character.bones[bone].position)).tolist()
+        return x, y, z
+
+    @cached_property
     def turns(self) -> NDArray[np.float32]:
         """(n,) the share of each vertex's weight that lies on the neck and the bones below it, in [0, 1]."""
         below = np.zeros(len(self._character.bones) + 1, bool)  # one more, so that index -1 (no bone) reads False
@@ -84,9 +90,11 @@ class Armature:
         found[self._neck] = "neck"
         return found
 
-    def bind(self, morphs: Iterable[Morph], positions: NDArray[np.float32]) -> tuple[Skeleton, Skin]:
-        """The moving bones, and what they hold; `positions` (n, 3) are the vertices at rest in world axes."""
-        moved = {effect.bone for morph in morphs for effect in morph.every() if isinstance(effect, BoneEffect)}
+    def bind(self, moved: Set[int], positions: NDArray[np.float32]) -> tuple[Skeleton, Skin]:
+        """The moving bones when morphs move those in `moved`, and what they hold.
+
+        `positions` (n, 3) are the vertices at rest in world axes.
+        """
         moving, followers = self._moving(moved)
         joints = self._joints(moving)
         place = {joint.bone: number for number, joint in enumerate(joints)}
@@ -117,7 +125,7 @@ class Armature:
         points = np.stack([spherical.centres, spherical.firsts, spherical.seconds])[:, held] @ self._world.T
         return Balls(spherical.vertices[held], joints[held], parts[held], points) if len(held) else None
 
-    def _moving(self, moved: set[int]) -> tuple[set[int], list[Follower]]:
+    def _moving(self, moved: Set[int]) -> tuple[set[int], list[Follower]]:
         """The neck, the bones that morphs move, and all that follow one of these (付与), directly or not."""
         bones = self._character.bones
         moving = {self._neck, *sorted(moved)[:_MOST_MOVING]}
@@ -166,11 +174,11 @@ class Armature:
                 index = above[index]
             for bone in reversed(line):
                 parent = above[bone]
-                x, y, z = (self._world @ np.array(self._character.bones[bone].position)).tolist()
+                at = self.place_of(bone)
                 place[bone] = len(joints)
-                joints.append(Joint(bone, -1 if parent is None else place.get(parent, -1), (x, y, z)))
+                joints.append(Joint(bone, -1 if parent is None else place.get(parent, -1), at))
                 if joints[-1].parent == place[bone]:
-                    joints[-1] = Joint(bone, -1, (x, y, z))
+                    joints[-1] = Joint(bone, -1, at)
         return joints
 
     def _above(self, index: int, moving: set[int]) -> int | None:

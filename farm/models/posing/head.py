@@ -10,8 +10,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-HEAD_WEIGHT = 0.5
+from farm.models.description import Character
+from farm.models.posing.armature import Armature
+
+_HEAD_WEIGHT = 0.5
 """A vertex belongs to the head when the head bone has more than this share of it."""
+_ORDINARY_HEAD = 0.25
+"""Metres; for a model of which nothing is above its neck."""
 _PERCENTILE = 99
 """The head ends where all but this share of its vertices lie lower: a hair or a halo does not count."""
 _AGREE = 0.105
@@ -29,7 +34,29 @@ _COLUMNS, _STEPS = 64, 16
 """Columns of the front of a head, and points of an edge that goes through several."""
 
 
-def bone_height(choices: Iterable[NDArray[np.float32]], fallback: float) -> float:
+def head_height(
+    character: Character, armature: Armature, neck: int, head: int, positions: NDArray[np.float32]
+) -> float:
+    """The height of the head over the neck, in the file's unit; of an empty model, something to go on with.
+
+    `neck` and `head` are bones, `positions` (n, 3) all vertices at rest in world axes.
+    """
+    start = armature.place_of(neck)
+    front = np.ascontiguousarray((positions - np.array(start, np.float32))[:, [0, 2]])
+    heights = front[:, 1]
+    weight = np.where(character.bone_indices == head, character.bone_weights, 0).sum(axis=1)
+    held, turning = weight > _HEAD_WEIGHT, armature.turns > _HEAD_WEIGHT
+    # Without a head bone the neck stands in for it, and a few vertices of the neck are no head.
+    by_head = [held] if head != neck else []
+    choices = (heights[chosen] for chosen in (*by_head, turning, heights > 0))
+    by_bone = _bone_height(choices, _ORDINARY_HEAD / character.axes.metres)
+    roles = enumerate(armature.roles(head))
+    eyes = [armature.place_of(bone)[2] - start[2] for bone, role in roles if role in ("leftEye", "rightEye")]
+    pieces = [run[turning[run].all(axis=1)] for run in map(character.triangles_of, character.materials)]
+    return _by_both(by_bone, front, held, pieces, min(eyes, default=None))
+
+
+def _bone_height(choices: Iterable[NDArray[np.float32]], fallback: float) -> float:
     """The bone's measure, from heights over the neck of the head's vertices.
 
     The first of `choices` that gives a positive height counts, `fallback` if none does.
@@ -40,7 +67,7 @@ def bone_height(choices: Iterable[NDArray[np.float32]], fallback: float) -> floa
     return fallback
 
 
-def head_height(
+def _by_both(
     by_bone: float,
     front: NDArray[np.float32],
     held: NDArray[np.bool_],

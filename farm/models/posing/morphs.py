@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.character.turns import NO_TURN, Turn, after, share_of
+from farm.models.posing.turns import NO_TURN, Turn, after, share_of
 
 type Vector = tuple[float, float, float]
 

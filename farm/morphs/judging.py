@@ -1,0 +1,81 @@
+"""What became of every source morph of a model: the decision, told morph by morph, and the targets beyond the 23."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from farm.morphs.annotation import SourceMorph
+from farm.morphs.decision import decide
+from farm.morphs.evidence import Evidence
+from farm.morphs.naming import naming, semantic_of
+from farm.morphs.traits import moved_side
+from farm.morphs.vocabulary import Side, on_side, recognise
+
+DOUBTED = 0.2
+"""The least confidence at which a morph plays a target because a person says that its name stands for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one morph plays, and why."""
+
+    target: str | None = None
+    confidence: float | None = None
+    """In [0, 1]; None without a target, and for one of the extended vocabulary."""
+    reasons: tuple[str, ...] = ()
+    """In words: for the target, or, without one, against what the name stands for."""
+    denied: Mapping[str, str] = field(default_factory=dict)
+    """Semantics that it is named for and does not do, with the reason."""
+
+
+def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> list[Verdict]:
+    """A verdict for each of one model's `morphs`, in the file's order; no two have one target.
+
+    `evidence` is by index; a morph without is judged by its name.
+    """
+    decision = decide(morphs, evidence)
+    played = {ref.index: target for target, ref in decision.annotation.items()}
+    chosen = {
+        proposal.morph: proposal for proposal in decision.proposals if played.get(proposal.morph) == proposal.target
+    }
+    beyond = _beyond(morphs, evidence, played)
+    able: dict[int, set[str]] = defaultdict(set)
+    for proposal in decision.proposals:
+        if proposal.confidence >= DOUBTED and not proposal.opposed:
+            able[proposal.morph].add(semantic_of(proposal.target))
+    verdicts = []
+    for index in range(len(morphs)):
+        why = decision.rejected.get(index, ())
+        denied = {} if not why else dict.fromkeys(sorted(_promised(morphs[index]) - able[index]), "; ".join(why))
+        if index in chosen:
+            best = chosen[index]
+            verdicts.append(Verdict(best.target, best.confidence, best.reasons, denied))
+        elif index in beyond:
+            verdicts.append(Verdict(beyond[index], None, (*why, "by its name"), denied))
+        else:
+            verdicts.append(Verdict(None, None, why, denied))
+    return verdicts
+
+
+def _promised(morph: SourceMorph) -> set[str]:
+    return set(naming(morph.name, morph.panel).promises)
+
+
+def _beyond(
+    morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence], played: Mapping[int, str]
+) -> dict[int, str]:
+    """Index to target of the extended vocabulary, by name, on the side that moves: the best name first."""
+    named = []
+    for index, morph in enumerate(morphs):
+        found = recognise(morph.name, morph.panel)
+        if found is None or found[0].sampled or not morph.moved or index in played:
+            continue
+        side = moved_side(evidence[index]) if index in evidence else Side.BOTH
+        if side is None:
+            continue
+        target = on_side(found[0].name, side) if index in evidence else found[0].name
+        named.append((found[1], index, target))
+    first: dict[str, int] = {}
+    for _, index, target in sorted(named):
+        first.setdefault(target, index)
+    return {index: target for target, index in first.items()}

@@ -1,0 +1,151 @@
+"""What a source morph's name promises: which semantic, how plainly, and which side.
+
+A name is a prior and no more. It is compared whole first, then without what creators hang on to it: sides, numbers,
+marks, the prefixes of tools.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from farm.morphs.names import normalise
+from farm.morphs.panels import Panel
+from farm.morphs.vocabulary import Side, akin_names, recognise
+
+
+class Promise(StrEnum):
+    """How plainly a name stands for a semantic."""
+
+    NAMED = "named"
+    """The vocabulary has this very name for it."""
+    VARIANT = "variant"
+    """The vocabulary has it without its number, mark or prefix."""
+    AKIN = "akin"
+    """A name that sometimes means it, such as 真面目 for the angry brow."""
+    UNKNOWN = "unknown"
+    """Nobody has said what it means."""
+    OTHER = "other"
+    """The vocabulary has it for something else."""
+    ELSEWHERE = "elsewhere"
+    """It stands in the panel of another part, and has no name for this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """All that a name says."""
+
+    promises: Mapping[str, Promise]
+    """Semantic, such as "eye/closed", to how plainly the name stands for it; only NAMED, VARIANT and AKIN."""
+    known: bool
+    """Whether the vocabulary has the name for anything."""
+    side: Side | None
+    """The side that it names; None for none."""
+    usual_side: Side
+    """The side that most mean by it: that of the vocabulary where the name has none."""
+    panel: Panel | None
+
+    @property
+    def part(self) -> str | None:
+        """The part that it is of: by what it promises, else by its panel; None where neither says."""
+        return next(map(part_of, self.promises), _PARTS.get(self.panel) if self.panel is not None else None)
+
+    def promise(self, semantic: str) -> Promise:
+        """How plainly the name stands for `semantic`."""
+        if semantic in self.promises:
+            return self.promises[semantic]
+        if self.known:
+            return Promise.OTHER
+        if self.panel is not None and _PARTS.get(self.panel, part_of(semantic)) != part_of(semantic):
+            return Promise.ELSEWHERE
+        return Promise.UNKNOWN
+
+
+_PARTS = {Panel.EYEBROW: "eyebrow", Panel.EYE: "eye", Panel.MOUTH: "mouth"}
+_PREFIXES = re.compile(r"^(vrc\.v_|fcl_(all|brw|eye|mth)_|発音|表情_?|mouth_|eye_|brow_)")
+_BRACKETS = re.compile(r"[「」『』【】・_]")
+_MARKS = re.compile(r"\(.*$|[.!?~〜+*\-]")
+_TAIL = re.compile(r"[0-9ー]+$")
+_SIDES = {
+    Side.LEFT: re.compile(r"^左|左(?=[0-9]*$)|(?<![a-z])l(?=[0-9]*$)|(?<=[a-z])_l(?=[0-9]*$)|left"),
+    Side.RIGHT: re.compile(r"^右|右(?=[0-9]*$)|(?<![a-z])r(?=[0-9]*$)|(?<=[a-z])_r(?=[0-9]*$)|right"),
+}
+
+
+def semantic_of(target: str) -> str:
+    """The semantic of a target, such as "eye/closed" of "eye/closed/left".
+
+    >>> semantic_of("eye/closed/left"), semantic_of("mouth/a")
+    ('eye/closed', 'mouth/a')
+    """
+    return "/".join(target.split("/")[:2])
+
+
+def side_of(target: str) -> Side:
+    """The side of a target; both where it has none."""
+    last = target.rsplit("/", 1)[-1]
+    return Side(last) if last in tuple(Side) else Side.BOTH
+
+
+def part_of(semantic: str) -> str:
+    """The part that a semantic or a target is of."""
+    return semantic.split("/", 1)[0]
+
+
+def side_in(name: str) -> tuple[Side | None, str]:
+    """The side that a name is marked with, and the normalised name without it.
+
+    >>> side_in("ｳｨﾝｸ２右")
+    (<Side.RIGHT: 'right'>, 'ウィンク2')
+    """
+    plain = normalise(name)
+    for side, mark in _SIDES.items():
+        bare, count = mark.subn("", plain)
+        if count == 1 and bare:
+            return side, bare
+    return None, plain
+
+
+def core(name: str) -> str:
+    """`name` without side, brackets and the prefixes of tools; what would leave nothing stays.
+
+    >>> core("発音「あ」"), core("眉_下"), core("vrc.v_aa")
+    ('あ', '眉下', 'aa')
+    """
+    return _without(side_in(name)[1], _PREFIXES, _BRACKETS)
+
+
+def stem(name: str) -> str:
+    """The core of `name` without what makes it one of several: numbers, marks, remarks.
+
+    >>> stem("じと目_R2"), stem("い（歯有"), stem("えー")
+    ('じと目', 'い', 'え')
+    """
+    return _without(core(name), _MARKS, _TAIL)
+
+
+def _without(plain: str, *patterns: re.Pattern[str]) -> str:
+    for pattern in patterns:
+        plain = pattern.sub("", plain) or plain
+    return plain
+
+
+def naming(name: str, panel: Panel | None) -> Naming:
+    """What `name`, shown in `panel` (None where the format has none), promises."""
+    side, unsided = side_in(name)
+    short = stem(name)
+    promises: dict[str, Promise] = {}
+    known = False
+    usual = side or Side.BOTH
+    whole = (name, unsided, core(name))
+    for form in (*whole, short):
+        found = recognise(form, panel)
+        if found is not None:
+            known = True
+            if found[0].sampled:
+                promises[semantic_of(found[0].name)] = Promise.VARIANT if form not in whole else Promise.NAMED
+                usual = side or side_of(found[0].name)
+            break
+    for semantic in akin_names().get(short, ()):
+        promises[semantic] = Promise.AKIN
+    return Naming(promises, known or bool(promises), side, usual, panel)
