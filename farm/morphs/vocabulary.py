@@ -74,10 +74,8 @@ def _tables() -> tuple[dict[str, Target], dict[str, list[_Rule]]]:
             if not names and not restricted:
                 continue
             name = entry.semantic + (f"/{side}" if two_sided else "")
-            if len(entries) == 2:
-                set_by_side = entries if side is Side.BOTH else (entries[place - 1],)
-            else:
-                set_by_side = entries
+            one_side = len(entries) == 2 and side is not Side.BOTH
+            set_by_side = (entries[place - 1],) if one_side else entries
             target = targets[name] = Target(name, entry.part, set_by_side)
             for rank, source in enumerate(restricted + names):
                 panel = _PART_PANELS[entry.part] if source in restricted else None

@@ -86,5 +86,5 @@ def test_a_mistake_is_told_with_its_line(before: str, after: str, what: str) -> 
 
 
 def test_what_is_no_toml_is_told_with_its_line() -> None:
-    with pytest.raises(MappingError, match="at line 2"):
+    with pytest.raises(MappingError, match="at line 3"):
         read_entries('[side_marks]\nleft = ["{}L"\n]]')
