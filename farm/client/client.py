@@ -131,7 +131,7 @@ class FarmClient:
         body: dict[str, Any] = {
             "name": name,
             "models": [{"id": model.id, "name": model.name[:_NAME_CHARACTERS]} for model in models],
-            "spec": spec.model_dump(mode="json"),
+            "spec": _asked(spec),
             "mapping": mapping,
             "priority": priority,
             "paused": paused,
@@ -151,7 +151,7 @@ class FarmClient:
         body = {
             "model": model,
             "samples": samples,
-            "spec": (spec or RenderSpec()).model_dump(mode="json"),
+            "spec": _asked(spec or RenderSpec()),
             "mapping": mapping,
         }
         return self._view(BatchView, self._json("POST", "/v1/previews", again=False, json=body))
@@ -308,6 +308,11 @@ def _sendable(name: str) -> str:
 def _part(text: str) -> str:
     """A name as one part of a path, whatever it holds."""
     return quote(text, safe="@")
+
+
+def _asked(spec: RenderSpec) -> dict[str, Any]:
+    """A specification as JSON. Which annotations count is left to the farm where the caller did not say it."""
+    return spec.model_dump(mode="json", exclude={"annotation"} - spec.model_fields_set)
 
 
 def _file(job: str, file: str) -> str:

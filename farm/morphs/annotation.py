@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from farm.errors import MappingError
+from farm.morphs.cells import as_written, defused
 from farm.morphs.names import normalise
 from farm.morphs.panels import Panel
 from farm.morphs.refs import BARE, Annotation, MorphRef, packed
@@ -158,7 +159,9 @@ def table_csv(models: Sequence[Sequence[SourceMorph]]) -> str:
     for identity in sorted(counts, key=key_of):
         proposal = proposals[identity]
         target = proposal[0].name if proposal else ""
-        writer.writerow([shown[identity], identity[1], "+".join(sorted(kinds[identity])), counts[identity], target])
+        writer.writerow(
+            [defused(shown[identity]), identity[1], "+".join(sorted(kinds[identity])), counts[identity], target]
+        )
     return out.getvalue()
 
 
@@ -179,14 +182,24 @@ def read_table(text: str) -> MappingTable:
     Needed columns: source_morph and target; panel is optional ("*" or empty means any). An empty target rejects the
     name: no proposal is made for it.
     """
-    # Spreadsheets save CSV with a byte-order mark, in half of Europe with semicolons, and old ones with lone returns.
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    header = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=";" if header.count(";") > header.count(",") else ",")
+    reader = table_reader(text)
     try:
         return MappingTable(_read_rows(reader))
     except csv.Error as error:
         raise MappingError(f"Line {reader.line_num + 1}: this is no CSV ({error}). Save it as CSV again.") from error
+
+
+def table_reader(text: str) -> csv.DictReader[str]:
+    """The rows of a table, however a spreadsheet has saved it."""
+    # Some save CSV with a byte-order mark, in half of Europe with semicolons, and old ones with lone returns.
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    header = text.split("\n", 1)[0]
+    return csv.DictReader(io.StringIO(text), delimiter=";" if header.count(";") > header.count(",") else ",")
+
+
+def key_of(row: Mapping[str, str | None]) -> tuple[str, str]:
+    """The normalised name and the panel of a row; the name is empty where the row has none."""
+    return normalise(as_written(row["source_morph"] or "")), (row.get("panel") or "").strip().lower() or _ANY_PANEL
 
 
 def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, str | None]]:
@@ -203,8 +216,7 @@ def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, 
         number = reader.line_num  # not a count of rows: blank lines and line breaks in quotes count as well
         if number > MAX_ROWS:
             raise MappingError(f"The mapping has over {MAX_ROWS} lines; split the collection.")
-        name, target = normalise(row["source_morph"] or ""), (row["target"] or "").strip()
-        panel = (row.get("panel") or "").strip().lower() or _ANY_PANEL
+        (name, panel), target = key_of(row), (row["target"] or "").strip()
         if not name:
             continue
         if panel not in panels:
