@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas import ModelId
@@ -20,6 +20,7 @@ _COLLECTION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _WHY = r"^[^\x00]*$"
 
 type CollectionPath = Annotated[str, Path(pattern=_COLLECTION, description="A collection's name")]
+type IfMatch = Annotated[str, Header(max_length=200, description="The `ETag` of what is changed; `*`: whatever stands")]
 type RowPath = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="A row's id")]
 type Why = Annotated[str, Field(max_length=MAX_WHY, pattern=_WHY, description="The reason, for whoever reads it later")]
 type TargetName = Annotated[str, Field(json_schema_extra={"enum": list(all_targets())})]

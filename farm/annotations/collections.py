@@ -129,8 +129,8 @@ class Collections:
                 self._states[name] = state
         return state
 
-    def change(self, name: str, changes: Sequence[Change], saying: Saying) -> GroupState:
-        """Let `changes` stand, all of them or none; what stands then. Those that say what stands already write nothing.
+    def change(self, name: str, changes: Sequence[Change], saying: Saying) -> tuple[GroupState, int]:
+        """Let `changes` stand, all of them or none; what stands then, and how many of them were new.
 
         Raises NotFoundError, and StaleVersionError, which tells who changed what meanwhile.
         """
@@ -171,23 +171,25 @@ class Collections:
                 restored = back.version if back.restores is None else back.restores
             return [back.model_copy(update={**saying.model_dump(), "restores": restored})]
 
-        return self._write(name, wanted, saying)
+        return self._write(name, wanted, saying)[0]
 
     def history(self, name: str, before: int, limit: int) -> list[GroupEntry]:
         """Changes, youngest first: `limit` of those below version `before` (0: from the youngest). Raises NotFoundError."""
         self.read(name)
         return self._journal(name).page(before, limit)
 
-    def _write(self, name: str, wanted: Callable[[GroupState], list[GroupVerdict]], saying: Saying) -> GroupState:
+    def _write(
+        self, name: str, wanted: Callable[[GroupState], list[GroupVerdict]], saying: Saying
+    ) -> tuple[GroupState, int]:
         with self._lock(f"annotations/collections/{name}"):
             while True:
                 state = self.state(name)
                 new = wanted(state)
                 if not new:
-                    return state
+                    return state, 0
                 entry = state.next_entry(new, saying)
                 if self._journal(name).add(entry.version, entry):
-                    return self.state(name)
+                    return self.state(name), len(new)
 
     def _said(self, name: str, version: int, key: RowKey) -> GroupVerdict:
         entry = self._journal(name).read(version)

@@ -84,6 +84,10 @@ class AnnotationRecords:
         with self._lock(f"annotations/models/{model}"):
             return self._journal(model).change(make, lambda record: record.version) or NOTHING_SAID
 
+    def standing(self, model: str, seen: int | None) -> AnnotationRecord:
+        """The youngest version, if it is `seen` (None: whichever it is). Raises StaleVersionError."""
+        return self._expected(model, self.read(model), seen)
+
     def _expected(self, model: str, now: AnnotationRecord | None, seen: int | None) -> AnnotationRecord:
         standing = now or NOTHING_SAID
         if seen is not None and seen != standing.version:

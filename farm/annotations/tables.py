@@ -4,8 +4,9 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from farm.annotations.collections import Change
 from farm.annotations.effect import lets_pass, row_of
@@ -85,19 +86,19 @@ class Rows:
         self.places = {row.id: place for place, row in enumerate(self.sorted)}
         self.by_key = {row.key: row for row in self.sorted}
 
-    def undecided(self, state: GroupState, after: str = "") -> Row | None:
-        """The first row behind the row `after` (empty: of all) that nobody has decided; None when there is none."""
-        begin = self.places.get(after, -1) + 1
-        return next((row for row in self.sorted[begin:] if not is_decided(state.of(row.key))), None)
+    def behind(self, row: str) -> Iterator[Row]:
+        """The rows behind the row of this id (empty or unknown: all), in order."""
+        return islice(self.sorted, self.places.get(row, -1) + 1, None)
+
+    @staticmethod
+    def is_decided(row: Row, state: GroupState) -> bool:
+        """Whether somebody has decided on the row, and nobody has taken it back."""
+        verdict = state.of(row.key)
+        return verdict is not None and verdict.decided
 
     def decided(self, state: GroupState) -> int:
         """How many rows are decided."""
-        return sum(is_decided(state.of(row.key)) for row in self.sorted)
-
-
-def is_decided(verdict: GroupVerdict | None) -> bool:
-    """Whether somebody has decided, and nobody has taken it back."""
-    return verdict is not None and verdict.decided
+        return sum(self.is_decided(row, state) for row in self.sorted)
 
 
 def group_csv(rows: Rows, state: GroupState) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from farm.errors import ConflictError, MappingError
+from farm.errors import MappingError, StaleVersionError
 from farm.morphs.annotation import SourceMorph, resolve
 from farm.morphs.refs import MorphRef
 from farm.morphs.vocabulary import all_targets
@@ -15,12 +15,6 @@ MAX_TARGETS = 1000
 """In one record; the vocabulary is far smaller."""
 _SHOWN = 5
 """Changes that a sentence tells of."""
-
-
-class StaleVersionError(ConflictError):
-    """Somebody has said something else meanwhile."""
-
-    code = "annotation-changed"
 
 
 class VerdictStatus(StrEnum):
