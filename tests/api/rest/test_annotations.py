@@ -4,6 +4,8 @@ import csv
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,10 @@ class People:
             for key in KEYS.values()
         )
 
+    def close(self) -> None:
+        for client in (self.alice, self.bob, self.reader):
+            client.close()
+
 
 @pytest.fixture(scope="module")
 def people(api_redis: str, folder: Path) -> Iterator[People]:
@@ -45,15 +51,15 @@ def people(api_redis: str, folder: Path) -> Iterator[People]:
         **FREE,
     }
     (folder / "keyed").mkdir()
-    with servers.api_server(folder / "keyed", environment) as server:
-        yield People(server.url)
+    with servers.api_server(folder / "keyed", environment) as server, closing(People(server.url)) as people:
+        yield people
 
 
 @pytest.fixture(scope="module")
 def models(people: People, mascots: dict[str, Path]) -> list[str]:
     """The two mascots, and a model of whose morphs one is named as a formula."""
     character = made.names_twice()
-    character.morphs[0].name = HOSTILE
+    character = replace(character, morphs=(*character.morphs, replace(character.morphs[-1], name=HOSTILE)))
     uploads = [upload_form(mascots["nagi"]), upload_form(mascots["momo"]), ("odd.pmx", pmx_bytes(character))]
     answers = [upload(people.alice, *form) for form in uploads]
     return [answer.json()["models"][0]["id"] for answer in answers]
@@ -68,14 +74,20 @@ def collection(people: People, models: list[str], request: pytest.FixtureRequest
     return f"{ROOT}/collections/{name}"
 
 
-def rows_of(api: httpx.Client, collection: str) -> dict[str, dict[str, Any]]:
-    """The table's rows by name, read page by page."""
-    found, after = {}, ""
+def table_of(api: httpx.Client, collection: str) -> list[dict[str, Any]]:
+    """The table's rows, read page by page."""
+    found: list[dict[str, Any]] = []
+    after = ""
     while after is not None:
         page = api.get(f"{collection}/table", params={"after": after, "limit": 7}).json()
-        found.update({row["name"]: row for row in page["rows"]})
+        found += page["rows"]
         after = page["next"]
     return found
+
+
+def rows_of(api: httpx.Client, collection: str) -> dict[str, dict[str, Any]]:
+    """The same by name; of several panels' rows of a name, the last."""
+    return {row["name"]: row for row in table_of(api, collection)}
 
 
 def put(api: httpx.Client, path: str, etag: str, body: dict[str, Any], **query: object) -> httpx.Response:
@@ -169,7 +181,7 @@ def test_a_reader_changes_nothing(people: People, models: list[str], collection:
 
 
 def test_the_names_that_most_models_have_come_first_and_progress_is_told(people: People, collection: str) -> None:
-    rows = list(rows_of(people.reader, collection).values())
+    rows = table_of(people.reader, collection)
     counts = [row["models"] for row in rows]
     assert counts == sorted(counts, reverse=True)
     before = people.reader.get(f"{collection}/next").json()
@@ -322,7 +334,7 @@ def test_only_confirmed_targets_count_where_the_operator_says_so(people: People,
     job = only_job(people.alice, batch)
     assert job["annotation"] == {"mouth/a": ref}
     assert job["provenance"] == {"record": version, "groups": {}, "table": False}
-    assert len(only_job(people.alice, asked)["annotation"]) == 23
+    assert set(only_job(people.alice, asked)["annotation"]) > {"mouth/a", "mouth/i"}
     assert set(only_job(people.alice, table)["annotation"]) == {"mouth/a", "mouth/i"}
     assert only_job(people.alice, table)["provenance"]["table"]
 
@@ -331,5 +343,5 @@ def test_proposals_count_where_nobody_says_otherwise(api: httpx.Client, nagi: st
     batch = submit(api, nagi)
 
     assert batch["spec"]["annotation"] == "proposals"
-    assert len(only_job(api, batch)["annotation"]) == 23
+    assert only_job(api, batch)["annotation"] == api.get(f"/v1/models/{nagi}").json()["inventory"]["annotation"]
     assert only_job(api, batch)["provenance"] == {"record": 0, "groups": {}, "table": False}
