@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas import ModelId
+from api.schemas import ModelId, WholeNumber
 from farm.annotations.collections import MAX_MODELS
 from farm.annotations.effect import Origin
 from farm.annotations.verdicts import VerdictStatus
@@ -237,7 +237,7 @@ class NamedVerdictRequest(_Request):
     panel: str = Field("*", max_length=20)
     target: TargetName | None
     exceptions: list[ModelId] = Field([], max_length=MAX_MODELS)
-    version: int | None = Field(None, ge=0, lt=10**8, description="Of the verdict that was seen; null: of any")
+    version: WholeNumber | None = Field(None, ge=0, lt=10**8, description="Of the verdict that was seen; null: of any")
 
 
 class VerdictsRequest(_Request):

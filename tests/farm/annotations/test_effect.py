@@ -143,7 +143,7 @@ def test_of_two_morphs_that_are_to_play_a_target_the_proposed_one_goes_first() -
 
 
 def test_the_record_has_the_last_word() -> None:
-    said = {
+    said: dict[str, tuple[VerdictStatus, MorphRef | None]] = {
         "eye/closed/left": (VerdictStatus.CHANGED, ref(1)),
         "eye/closed/both": (VerdictStatus.REJECTED, ref(0)),
         "mouth/a": (VerdictStatus.CONFIRMED, ref(3)),

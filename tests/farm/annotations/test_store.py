@@ -1,7 +1,7 @@
 """Records and collections in a real store, under a real Redis' lock and without one: many write, and nothing is lost."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import pairwise
@@ -54,7 +54,7 @@ def records(store: ObjectStore, lock: Lock) -> AnnotationRecords:
 
 
 @pytest.fixture
-def collections(store: ObjectStore, lock: Lock) -> Iterator[Collections]:
+def collections(store: ObjectStore, lock: Lock) -> Collections:
     made = Collections(store, lock)
     made.create(collection("spring"))
     return made
@@ -120,7 +120,11 @@ def test_a_stale_change_is_refused_and_told_who_was_faster(records: AnnotationRe
 
 
 def test_undo_goes_back_step_by_step_and_a_change_afterwards_begins_anew(records: AnnotationRecords) -> None:
-    states = [{"mouth/a": (CONFIRMED, ref(1))}, {"mouth/a": (CONFIRMED, ref(2))}, {"mouth/a": (REJECTED, None)}]
+    states: list[Mapping[str, tuple[VerdictStatus, MorphRef | None]]] = [
+        {"mouth/a": (CONFIRMED, ref(1))},
+        {"mouth/a": (CONFIRMED, ref(2))},
+        {"mouth/a": (REJECTED, None)},
+    ]
     for version, said in enumerate(states):
         records.change(MODEL, version, said, by("alice"))
 
@@ -162,11 +166,12 @@ def test_ten_annotators_of_one_model_lose_nothing(records: AnnotationRecords, tu
 
 
 def test_ten_annotators_of_one_collection_lose_nothing(
-    store: ObjectStore, lock: Lock, collections: Collections
+    store: ObjectStore, lock: Lock, collections: Collections, turns: int
 ) -> None:
     def annotate(number: int) -> dict[int, tuple[RowKey, str | None]]:
         # Each is another replica of the API, with a memory of its own.
-        mine, chance, done = Collections(store, lock), random.Random(number), {}
+        mine, chance = Collections(store, lock), random.Random(number)
+        done: dict[int, tuple[RowKey, str | None]] = {}
         for _ in range(turns):
             key, target = (f"name {chance.randrange(8)}", "mouth"), chance.choice(TARGETS)
 
