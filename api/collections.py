@@ -127,6 +127,7 @@ def take_json(
     changes: dict[tuple[str, str], Change] = {}
     unknown = 0
     for said in request.verdicts:
+        _check_target(said.target)
         key = normalise(said.source_morph), said.panel.lower()
         if key in changes:
             raise MappingError(f"'{said.source_morph}' ({said.panel}) stands twice; leave one of them out.")
@@ -182,6 +183,7 @@ def decide(
     Where somebody has decided since the version in `If-Match`, nothing is written, and the answer (412) tells who and what.
     """
     row = _row(services, collection, row_id)
+    _check_target(request.target)
     change = _change(row, version_in(if_match), request.target, request.exceptions)
     saying = Saying(who=who.name, when=utc_now(), why=request.why)
     state, _ = services.annotations.collections.change(collection, [change], saying)
@@ -225,9 +227,12 @@ def _shown(row: Row, state: GroupState, response: Response) -> RowView:
     return view
 
 
-def _change(row: Row, seen: int | None, target: str | None, exceptions: Sequence[str]) -> Change:
+def _check_target(target: str | None) -> None:
     if target is not None and target not in all_targets():
         raise MappingError(f"'{target}' is no target morph; the known ones are {', '.join(all_targets())}.")
+
+
+def _change(row: Row, seen: int | None, target: str | None, exceptions: Sequence[str]) -> Change:
     if others := set(exceptions) - row.morphs.keys():
         raise MappingError(
             f"Model {min(others)} has no morph '{row.name}' here, so it can be no exception; leave it out."
