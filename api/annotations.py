@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body
 
+from api.annotation_views import CsvResponse
 from api.auth import needs
 from api.schemas import CheckedTable, ProposalsRequest
 from api.services import ServicesOf
@@ -12,12 +13,6 @@ from farm.morphs.annotation import read_table, table_csv, table_text
 
 router = APIRouter(prefix="/v1/annotations", tags=["annotations"], dependencies=[needs(Role.ANNOTATE)])
 _CSV = "text/csv"
-
-
-class CsvResponse(Response):
-    """A table."""
-
-    media_type = _CSV
 
 
 @router.post("/proposals", response_class=CsvResponse)

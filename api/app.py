@@ -12,6 +12,7 @@ from api import (
     auth,
     backgrounds,
     batches,
+    collections,
     etags,
     events,
     jobs,
@@ -21,6 +22,7 @@ from api import (
     pages,
     previews,
     problems,
+    records,
     uploads,
     workers,
 )
@@ -62,7 +64,8 @@ def make() -> FastAPI:
     app.state.services = services
     app.state.keys = keys
     for module in (
-        models, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, operations, pages,
+        models, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, records, collections,
+        operations, pages,
     ):  # fmt: skip
         app.include_router(module.router)
     problems.install(app)

@@ -66,7 +66,7 @@ def create(
     batch, new = services.batches.submit(
         Request(
             entries=[Entry(entry.id, entry.name or entry.id[:8]) for entry in request.models],
-            spec=request.spec,
+            spec=services.asked(request.spec),
             table=read_table(request.mapping) if request.mapping is not None else None,
             name=request.name,
             priority=request.priority,

@@ -9,10 +9,15 @@ import re
 from http import HTTPStatus
 
 from fastapi import Response
+from pydantic import BaseModel
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from farm.errors import StaleVersionError
+
+_VERSION = re.compile(r'(?:W/)?"([0-9]{1,8})(?:-[0-9a-f]{16})?"')
 MAX_BYTES = 4 * 2**20
 """Longer answers are passed on as they come, without an ETag."""
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
@@ -25,6 +30,32 @@ def names(if_none_match: str, etag: str) -> bool:
     if if_none_match.strip() == "*":
         return True
     return etag.removeprefix("W/") in _TAG.findall(if_none_match)
+
+
+def of_version(version: int, view: BaseModel) -> str:
+    """The ETag, in quotes, of an answer that shows a version of something: of the answer, for caches, and of the version,
+    for `version_in`. What else the answer tells may change without the version."""
+    return f'"{version}-{hashlib.sha256(view.model_dump_json().encode()).hexdigest()[:16]}"'
+
+
+def version_in(if_match: str) -> int | None:
+    """The version that the header `If-Match` of a change names; None for ``*``: whatever stands.
+
+    Raises HTTPException (428) when it names nothing, and StaleVersionError when it names no version.
+    """
+    if not if_match.strip():
+        raise HTTPException(
+            HTTPStatus.PRECONDITION_REQUIRED,
+            "Say in `If-Match` which version you change: the `ETag` of what you read, so that nobody's work is overwritten.",
+        )
+    if if_match.strip() == "*":
+        return None
+    named = _VERSION.fullmatch(if_match.strip())
+    if named is None:
+        raise StaleVersionError(
+            "`If-Match` names no version of this. Read it again, and send the `ETag` of the answer."
+        )
+    return int(named[1])
 
 
 def not_modified(request: HTTPConnection, etag: str) -> Response | None:

@@ -23,7 +23,7 @@ def create(request: PreviewRequest, services: ServicesOf) -> BatchView:
     batch, _ = services.batches.submit(
         Request(
             entries=[Entry(request.model, request.model[:8])],
-            spec=request.spec.model_copy(update={"samples": request.samples}),
+            spec=services.asked(request.spec).model_copy(update={"samples": request.samples}),
             table=read_table(request.mapping) if request.mapping is not None else None,
             name="preview",
             priority=PRIORITIES.stop - 1,

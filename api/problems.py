@@ -37,6 +37,7 @@ _STATUS: tuple[tuple[type[errors.FarmError], HTTPStatus], ...] = (
     (errors.UnauthorizedError, HTTPStatus.UNAUTHORIZED),
     (errors.ForbiddenError, HTTPStatus.FORBIDDEN),
     (errors.NotFoundError, HTTPStatus.NOT_FOUND),
+    (errors.StaleVersionError, HTTPStatus.PRECONDITION_FAILED),
     (errors.ConflictError, HTTPStatus.CONFLICT),
     (errors.ServiceError, HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.StorageError, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -57,14 +58,21 @@ _MEANING = {
     HTTPStatus.SERVICE_UNAVAILABLE: "A service that the API needs does not answer; try again later",
 }
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status.value: {
-        "description": meaning,
-        "content": {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    for status, meaning in _MEANING.items()
+_OF_VERSIONS = {
+    HTTPStatus.PRECONDITION_FAILED: "It was changed since the version in `If-Match`; `detail` says by whom and how",
+    HTTPStatus.PRECONDITION_REQUIRED: "The request names no version in `If-Match`",
 }
+
+
+def _responses(meanings: Mapping[HTTPStatus, str]) -> dict[int | str, dict[str, Any]]:
+    content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status.value: {"description": meaning, "content": content} for status, meaning in meanings.items()}
+
+
+RESPONSES = _responses(_MEANING)
 """The errors that a route can answer with, for `responses` of routes, routers and the application."""
+OF_VERSIONS = _responses(_OF_VERSIONS)
+"""Those of a route that changes a version, besides."""
 
 
 def problem(status: HTTPStatus, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -12,6 +12,7 @@ from farm.jobs.submission import MAX_MODELS
 from farm.jobs.webhooks import DeliveryState
 from farm.models.inventory import Inventory
 from farm.models.package import MAX_MODEL_BYTES
+from farm.morphs.provenance import Provenance
 from farm.morphs.refs import MorphRef
 from farm.spec import RenderSpec
 
@@ -245,6 +246,7 @@ class JobView(BaseModel):
     annotation: dict[str, MorphRef] = Field(
         description="Target to the morph that plays it; index -1: ordered before an update, so the name alone is kept"
     )
+    provenance: Provenance = Field(description="Whose word the annotation is, and which version of it")
     render_key: str
     error_code: str
     error: str

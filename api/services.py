@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
 from farm.jobs.connection import Connection
 from farm.jobs.events import Events
@@ -17,6 +18,7 @@ from farm.jobs.webhooks import Messenger
 from farm.jobs.workers import Workers
 from farm.results import Results
 from farm.settings import Settings
+from farm.spec import AnnotationRule, RenderSpec
 from farm.storage import ObjectStore, open_store
 from farm.uploads import Intake
 from farm.worker.celery_app import CeleryTickets, make_app
@@ -29,6 +31,7 @@ class Services:
     settings: Settings
     connection: Connection
     catalog: Catalog
+    annotations: Annotations
     jobs: JobStore
     queue: Queue
     workers: Workers
@@ -40,6 +43,12 @@ class Services:
     keeper: Keeper
     messenger: Messenger
 
+    def asked(self, spec: RenderSpec) -> RenderSpec:
+        """What a request asks for: which annotations count is the farm's to say where the request does not."""
+        if "annotation" in spec.model_fields_set:
+            return spec
+        return spec.model_copy(update={"annotation": AnnotationRule(self.settings.annotation)})
+
 
 def make_services(settings: Settings) -> Services:
     """The services for these settings; nothing is sent yet."""
@@ -47,15 +56,17 @@ def make_services(settings: Settings) -> Services:
     connection = Connection(settings.redis_url, settings.lease_seconds)
     tickets = CeleryTickets(make_app(settings), connection)
     catalog, book, jobs, queue = Catalog(store), OrderBook(store), JobStore(connection), Queue(connection)
+    annotations = Annotations(catalog, store, connection.lock)
     return Services(
         settings=settings,
         connection=connection,
         catalog=catalog,
+        annotations=annotations,
         jobs=jobs,
         queue=queue,
         workers=Workers(connection),
         events=Events(connection),
-        batches=BatchControl(catalog, book, jobs, queue, tickets.issue),
+        batches=BatchControl(catalog, annotations, book, jobs, queue, tickets.issue),
         intake=Intake(settings, store, catalog, settings.import_buckets),
         results=Results(store),
         store=store,

@@ -59,6 +59,7 @@ def job_view(job: Job) -> JobView:
         images_total=job.images_total,
         images_done=job.images_done,
         annotation=job.annotation,
+        provenance=job.provenance,
         render_key=job.render_key,
         error_code=job.error_code,
         error=job.error,

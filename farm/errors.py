@@ -84,6 +84,12 @@ class ConflictError(FarmError):
     code = "conflict"
 
 
+class StaleVersionError(ConflictError):
+    """Somebody has changed meanwhile what was to be changed; the sentence says who and how."""
+
+    code = "version-stale"
+
+
 class UnauthorizedError(FarmError):
     """The request shows no key that the farm knows."""
 

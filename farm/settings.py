@@ -1,5 +1,7 @@
 """The settings of every role, read from environment variables that begin with FARM_."""
 
+from typing import Literal
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -43,6 +45,8 @@ class Settings(BaseSettings):
     """Further buckets, separated by commas, from which models may be registered; the farm's own always may."""
     rate_limit: float = Field(100.0, ge=0, allow_inf_nan=False)
     """Requests a second that one key, or one address without a key, may go on making; 0: as many as it likes."""
+    annotation: Literal["proposals", "confirmed"] = "proposals"
+    """Which annotations count for batches that do not say it (`farm.spec.AnnotationRule`)."""
     webhook_private: bool = False
     """Webhooks may go to this machine and to private networks. Whoever may submit can then reach what the API reaches."""
     flower_basic_auth: SecretStr = SecretStr("")

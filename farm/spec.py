@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from farm.labels import LabelName
+from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef, packed
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES, STYLES
@@ -60,6 +61,15 @@ class Framing(StrEnum):
     """Down to the waist."""
     BODY = "body"
     """All of the character as its file poses it."""
+
+
+class AnnotationRule(StrEnum):
+    """Which annotations count."""
+
+    PROPOSALS = "proposals"
+    """What people have said, and, where they are silent, what the farm proposes."""
+    CONFIRMED = "confirmed"
+    """Only what a person has looked at, model by model, and confirmed or changed."""
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -120,6 +130,11 @@ class RenderSpec(BaseModel):
     size: int = Field(256, ge=32, le=1024, description="Width and height of a picture in pixels")
     supersample: int = Field(2, ge=1, le=4, description="Drawn pixels per picture pixel and axis")
     canvas: CanvasName = CanvasName.FORWARD
+    annotation: AnnotationRule = Field(
+        AnnotationRule.PROPOSALS,
+        description="Which annotations count; in a request that does not say it, the farm's FARM_ANNOTATION does",
+    )
+    least_confidence: float = Field(0.0, ge=0, le=1, description="Proposals that the farm is less sure of do not count")
     keep_unusable: bool = Field(False, description="Render models whose neutral picture shows no usable face, too")
 
     @model_validator(mode="after")
@@ -137,12 +152,15 @@ class RenderSpec(BaseModel):
         return samples * len(self.partitions) * len(self.styles) * self.camera.views
 
 
-def render_key(model_id: str, annotation: Mapping[str, MorphRef], spec: RenderSpec) -> str:
+def render_key(
+    model_id: str, annotation: Mapping[str, MorphRef], spec: RenderSpec, provenance: Provenance = NOBODYS
+) -> str:
     """The name of a result (64 hex digits): equal inputs and an equal renderer give an equal key."""
     content = json.dumps(
         {
             "model": model_id,
             "annotation": packed(annotation),
+            "provenance": provenance.model_dump(mode="json"),  # the manifest tells of it
             "spec": spec.model_dump(mode="json"),
             "renderer": RENDERER_VERSION,
         },

@@ -15,7 +15,7 @@ from farm.errors import FarmError, SpecError
 from farm.labels import LabelName
 from farm.models.package import SUFFIXES, find_models
 from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
-from farm.spec import MAX_SAMPLES, CanvasName, Framing, RenderSpec
+from farm.spec import MAX_SAMPLES, AnnotationRule, CanvasName, Framing, RenderSpec
 from farm.styles import STYLES
 
 PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
@@ -37,6 +37,8 @@ class SpecOptions:
     samples: str
     size: int
     keep_unusable: bool
+    annotation: str | None
+    least_confidence: float | None
     styles: tuple[str, ...]
     labels: tuple[str, ...]
     framing: str | None
@@ -68,6 +70,15 @@ _SPEC_OPTIONS = (
     ),
     click.option("--size", type=click.IntRange(32, 1024), default=256, show_default=True, help="Pixels a side."),
     click.option("--keep-unusable", is_flag=True, help="Render models without a visible face, too."),
+    click.option(
+        "--annotation",
+        type=click.Choice([rule.value for rule in AnnotationRule]),
+        help="Which annotations count: also what the farm proposes, or only what a person has confirmed. "
+        "Default: proposals, or what the farm's operator has set.",
+    ),
+    click.option(
+        "--least-confidence", type=float, metavar="C", help="Leave out proposals of less, 0 to 1. Default: 0."
+    ),
     click.option(
         "--style",
         "styles",
@@ -141,6 +152,10 @@ def spec_from(options: SpecOptions) -> RenderSpec:
         if not (samples.isascii() and samples.isdigit()) or not 1 <= int(samples) <= MAX_SAMPLES:
             raise SpecError(f"--samples takes 'auto' or a number from 1 to {MAX_SAMPLES}, not '{samples}'.")
         values["samples"] = int(samples)
+    if options.annotation is not None:
+        values["annotation"] = options.annotation
+    if options.least_confidence is not None:
+        values["least_confidence"] = options.least_confidence
     if options.styles:
         values["styles"] = tuple(dict.fromkeys(options.styles))
     if options.labels:

@@ -84,7 +84,10 @@ def _run(stack: EmbeddedStack, models: Mapping[Path, Path], out: Path, wanted: W
         uploaded, refused = upload(client, models)
         results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
         if uploaded:
-            batch = client.submit(uploaded, with_backgrounds(client, wanted), wanted.mapping, out.name[:200])
+            spec = with_backgrounds(client, wanted)
+            # On a farm for the purpose nobody has confirmed anything, whatever FARM_ANNOTATION says.
+            spec = spec.model_copy(update={"annotation": spec.annotation})
+            batch = client.submit(uploaded, spec, wanted.mapping, out.name[:200])
             # Ctrl-C needs no cancelling: the farm ends, and the batch with it.
             follow(client, batch.id, results.take, stack.check)
             results.summarise()

@@ -7,18 +7,19 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from farm.client.annotations import AnnotationsClient
+from farm.client.answers import decoded, part, view_of
 from farm.client.download import download
 from farm.client.events import EventStream
 from farm.client.transport import PATIENCE_SECONDS, RefusedError, Transport
 from farm.client.views import BatchView, JobView, ModelRef, RefusedModel, UploadedModel, WorkerView
 from farm.client.watch import Source, Update, watch
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, ImageRecord, Manifest, read_manifest
-from farm.errors import ServiceError, StorageError
+from farm.errors import StorageError
 from farm.jobs.batches import Webhook
 from farm.jobs.states import WENT_WRONG, State
 from farm.models.inventory import Inventory
@@ -55,6 +56,8 @@ class FarmClient:
         self.url = url.rstrip("/")
         key = Settings().api_key.get_secret_value() if key is None else key
         self._transport = Transport(self.url, key, patience, tell)
+        self.annotations = AnnotationsClient(self._transport)
+        """Says which morph plays which target."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -94,12 +97,12 @@ class FarmClient:
 
     def model(self, model: str) -> UploadedModel:
         """A model that the farm has."""
-        return _uploaded(self._json("GET", f"/v1/models/{_part(model)}"))
+        return _uploaded(self._json("GET", f"/v1/models/{part(model)}"))
 
     def delete_model(self, model: str) -> None:
         """Forget a model; RefusedError while jobs that have not ended need it."""
         try:
-            self._transport.ask("DELETE", f"/v1/models/{_part(model)}")
+            self._transport.ask("DELETE", f"/v1/models/{part(model)}")
         except RefusedError as error:
             if not (error.repeated and error.status == _NOT_FOUND):  # the try without an answer deleted it
                 raise
@@ -131,7 +134,7 @@ class FarmClient:
         body: dict[str, Any] = {
             "name": name,
             "models": [{"id": model.id, "name": model.name[:_NAME_CHARACTERS]} for model in models],
-            "spec": spec.model_dump(mode="json"),
+            "spec": _asked(spec),
             "mapping": mapping,
             "priority": priority,
             "paused": paused,
@@ -151,14 +154,14 @@ class FarmClient:
         body = {
             "model": model,
             "samples": samples,
-            "spec": (spec or RenderSpec()).model_dump(mode="json"),
+            "spec": _asked(spec or RenderSpec()),
             "mapping": mapping,
         }
         return self._view(BatchView, self._json("POST", "/v1/previews", again=False, json=body))
 
     def batch(self, batch: str) -> BatchView:
         """A batch and how far it is."""
-        return self._view(BatchView, self._json("GET", f"/v1/batches/{_part(batch)}"))
+        return self._view(BatchView, self._json("GET", f"/v1/batches/{part(batch)}"))
 
     def batches(self, state: str = "", name: str = "") -> Iterator[BatchView]:
         """All batches, newest first: those in `state` ("active", "paused", "ended"), those with `name` in their name."""
@@ -180,21 +183,19 @@ class FarmClient:
 
     def retry(self, batch: str, states: Iterable[State] = WENT_WRONG) -> int:
         """Try the batch's jobs in `states` (of failed, quarantined, cancelled) again; how many there were."""
-        answer = self._json("POST", f"/v1/batches/{_part(batch)}/retry", json={"states": list(states)})
+        answer = self._json("POST", f"/v1/batches/{part(batch)}/retry", json={"states": list(states)})
         return int(answer["retried"])
 
     def set_priority(self, batch: str, priority: int) -> BatchView:
         """Let the batch go before those of lower priority (-10 to 10)."""
-        answer = self._json("PUT", f"/v1/batches/{_part(batch)}/priority", json={"priority": priority})
+        answer = self._json("PUT", f"/v1/batches/{part(batch)}/priority", json={"priority": priority})
         return self._view(BatchView, answer)
 
     def events(self, batch: str | None = None, after: str | None = None) -> EventStream:
         """The changes of a batch until it ends, or of all for ever: from now on, or behind the event `after`."""
         if batch is None:
             return EventStream(self._transport, "/v1/events", after, None)
-        return EventStream(
-            self._transport, f"/v1/batches/{_part(batch)}/events", after, lambda: self.batch(batch).ended
-        )
+        return EventStream(self._transport, f"/v1/batches/{part(batch)}/events", after, lambda: self.batch(batch).ended)
 
     def watch(self, batch: str, jobs: bool = False) -> Iterator[Update]:
         """How far the batch is, several times a second until it has ended; with `jobs`, also which jobs ended."""
@@ -210,17 +211,17 @@ class FarmClient:
 
     def jobs(self, batch: str, states: Iterable[State] = ()) -> Iterator[JobView]:
         """The batch's jobs in order of submission: those in one of `states`, or all."""
-        for page in self._pages(f"/v1/batches/{_part(batch)}/jobs", "cursor", {"limit": _PAGE, "state": list(states)}):
+        for page in self._pages(f"/v1/batches/{part(batch)}/jobs", "cursor", {"limit": _PAGE, "state": list(states)}):
             yield from (self._view(JobView, job) for job in page["jobs"])
 
     def job(self, job: str) -> JobView:
         """One job."""
-        return self._view(JobView, self._json("GET", f"/v1/jobs/{_part(job)}"))
+        return self._view(JobView, self._json("GET", f"/v1/jobs/{part(job)}"))
 
     def retry_job(self, job: str) -> JobView:
         """Try a job again that failed, was quarantined or cancelled."""
         try:
-            return self._view(JobView, self._json("POST", f"/v1/jobs/{_part(job)}/retry"))
+            return self._view(JobView, self._json("POST", f"/v1/jobs/{part(job)}/retry"))
         except RefusedError as error:
             if error.repeated and error.status == _CONFLICT:  # the try without an answer did it
                 return self.job(job)
@@ -228,7 +229,7 @@ class FarmClient:
 
     def log(self, job: str) -> str:
         """The end of Blender's log of the job's last attempt that ended badly; empty when none did."""
-        return self._transport.ask("GET", f"/v1/jobs/{_part(job)}/log").text
+        return self._transport.ask("GET", f"/v1/jobs/{part(job)}/log").text
 
     def manifest(self, job: str) -> Manifest:
         """The manifest of a finished job."""
@@ -244,11 +245,11 @@ class FarmClient:
 
     def contact_sheet(self, job: str) -> bytes:
         """The contact sheet of a finished job, PNG."""
-        return self._transport.ask("GET", f"/v1/jobs/{_part(job)}/{CONTACT_SHEET.removesuffix('.png')}").content
+        return self._transport.ask("GET", f"/v1/jobs/{part(job)}/{CONTACT_SHEET.removesuffix('.png')}").content
 
     def image(self, job: str, image: ImageRecord) -> bytes:
         """One picture of a finished job, PNG, as its manifest lists it. Raises StorageError when it comes damaged."""
-        path = f"/v1/jobs/{_part(job)}/images/{image.style}/{image.partition}/{_part(image.file)}"
+        path = f"/v1/jobs/{part(job)}/images/{image.style}/{image.partition}/{part(image.file)}"
         data = self._transport.ask("GET", path).content
         if hashlib.sha256(data).hexdigest() != image.sha256:
             raise StorageError(f"{path} came damaged: its SHA-256 is not that of the manifest. Fetch it again.")
@@ -262,25 +263,20 @@ class FarmClient:
 
     def drain_worker(self, name: str, reason: str) -> WorkerView:
         """Give the worker no more jobs; it finishes what it has."""
-        return self._view(WorkerView, self._json("POST", f"/v1/workers/{_part(name)}/drain", json={"reason": reason}))
+        return self._view(WorkerView, self._json("POST", f"/v1/workers/{part(name)}/drain", json={"reason": reason}))
 
     def resume_worker(self, name: str) -> WorkerView:
         """Give the worker jobs again."""
-        return self._view(WorkerView, self._json("POST", f"/v1/workers/{_part(name)}/resume"))
+        return self._view(WorkerView, self._json("POST", f"/v1/workers/{part(name)}/resume"))
 
     def _steer(self, batch: str, what: str) -> BatchView:
-        return self._view(BatchView, self._json("POST", f"/v1/batches/{_part(batch)}/{what}"))
+        return self._view(BatchView, self._json("POST", f"/v1/batches/{part(batch)}/{what}"))
 
     def _json(self, method: str, path: str, again: bool = True, **arguments: Any) -> Any:
         return self._decoded(self._transport.ask(method, path, again, **arguments))
 
     def _decoded(self, response: httpx.Response) -> Any:
-        try:
-            return response.json()
-        except ValueError as error:
-            raise ServiceError(
-                f"What answers at {self.url} is no farm's API: it sends no JSON. Set FARM_API_URL."
-            ) from error
+        return decoded(response, self.url)
 
     def _pages(self, path: str, cursor: str, query: dict[str, Any]) -> Iterator[Any]:
         while True:
@@ -291,13 +287,7 @@ class FarmClient:
             query = {**query, cursor: page["next"]}
 
     def _view[V: BaseModel](self, kind: type[V], answer: Any) -> V:
-        try:
-            return kind.model_validate(answer)
-        except ValidationError as error:
-            raise ServiceError(
-                f"What the API at {self.url} answers is not understood; is it of another version than this program? "
-                f"({error.errors()[0]['loc']}: {error.errors()[0]['msg']})"
-            ) from error
+        return view_of(kind, answer, self.url)
 
 
 def _sendable(name: str) -> str:
@@ -305,13 +295,13 @@ def _sendable(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def _part(text: str) -> str:
-    """A name as one part of a path, whatever it holds."""
-    return quote(text, safe="@")
+def _asked(spec: RenderSpec) -> dict[str, Any]:
+    """A specification as JSON. Which annotations count is left to the farm where the caller did not say it."""
+    return spec.model_dump(mode="json", exclude={"annotation"} - spec.model_fields_set)
 
 
 def _file(job: str, file: str) -> str:
-    return f"/v1/jobs/{_part(job)}/files/{_part(file)}"
+    return f"/v1/jobs/{part(job)}/files/{part(file)}"
 
 
 def _uploaded(answer: Any) -> UploadedModel:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from farm.jobs.states import State
 from farm.models.inventory import Inventory
+from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef
 from farm.spec import RenderSpec
 
@@ -101,6 +102,8 @@ class JobView(_View):
     images_done: int
     annotation: dict[str, MorphRef]
     """Target name to the morph that plays it."""
+    provenance: Provenance = NOBODYS
+    """Whose word the annotation is, and which version of it."""
     render_key: str
     error_code: str
     error: str

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from farm.backgrounds import BackgroundRecord
 from farm.errors import StorageError
+from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef
 from farm.pipe import Survey, View
 from farm.poses import Partition
@@ -96,6 +97,8 @@ class Manifest(_Record):
     model: ModelRecord
     annotation: dict[str, MorphRef]
     """Target name to source morph, by index and name: the mapping that was used."""
+    provenance: Provenance = NOBODYS
+    """Whose word the mapping is, and which version of it; `spec.annotation` says which annotations counted."""
     unseen: dict[str, MorphRef] = {}
     """What was to be mapped besides, and changes nothing in this model's pictures, so that no sample plays it."""
     target_morphs: int

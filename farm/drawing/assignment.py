@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import Annotation
 from farm.spec import RenderSpec
 
@@ -18,6 +19,7 @@ class Assignment:
     render_key: str
     """The name of the result in the store."""
     spec: RenderSpec
+    provenance: Provenance = NOBODYS
 
     @property
     def images_total(self) -> int:

@@ -206,6 +206,7 @@ class Packer:
                 licence=inventory.licence,
             ),
             annotation=self.todo.annotation,
+            provenance=assignment.provenance,
             unseen=self.todo.unseen,
             target_morphs=len(sampled_targets(self.todo.annotation)),
             spec=assignment.spec,

@@ -29,7 +29,7 @@ from farm.errors import BlenderDiedError, FarmError, UnusableModelError
 from farm.models.package import unfold
 from farm.morphs.annotation import resolve
 from farm.poses import NEUTRAL, Partition
-from farm.spec import StyleName
+from farm.spec import AnnotationRule, StyleName
 from farm.storage import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,11 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         room, spec = Path(folder), assignment.spec
         catalog = Catalog(store)
         inventory = catalog.inventory(assignment.model)
+        if spec.annotation is AnnotationRule.CONFIRMED and not assignment.annotation and not spec.keep_unusable:
+            raise UnusableModelError(
+                "Nobody has confirmed which morph of the model plays which target, and only confirmed ones count here. "
+                "Inspect it (/v1/annotations), then submit it again; or ask for `annotation: proposals`."
+            )
         assignment = replace(assignment, annotation=resolve(assignment.annotation, inventory.source_morphs()))
 
         def planned(message: pipe.Loaded) -> Plan:

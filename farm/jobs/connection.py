@@ -1,6 +1,7 @@
 """The connection to Redis that the modules of `farm.jobs` share: scripts, clock, and one error for a server that is away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,6 +18,7 @@ CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 10.0
 _ANSWER_SHARE = 1 / 4
 """Of a lease, if that is less: a worker must hear in time that Redis is silent (`farm.worker.heart`)."""
+_HELD_SECONDS = 20.0
 _NO_WRITES = ("MISCONF", "NOREPLICAS", "BUSY ")
 """What Redis says when its disk is full, its replicas are gone, or a script does not end."""
 
@@ -84,6 +86,22 @@ class Connection:
                 f"Redis at {self._url.rsplit('@')[-1]} does not answer or takes no writes ({error}). Check FARM_REDIS_URL, "
                 "that the server is up and that it has memory and disk; `farm doctor` tries it."
             ) from error
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the lock `name`, which one process of the farm holds at a time; for no longer than `_HELD_SECONDS`.
+
+        Whoever stops for longer loses it, so what it guards must not depend on it alone. Raises ServiceError also when
+        others hold it for too long.
+        """
+        held = self.redis.lock(f"farm:lock:{name}", timeout=_HELD_SECONDS, sleep=0.02)
+        if not self.safely(lambda: held.acquire(blocking_timeout=_HELD_SECONDS)):
+            raise ServiceError(f"Others have been changing '{name}' for {_HELD_SECONDS:.0f} s. Try again in a moment.")
+        try:
+            yield
+        finally:
+            with suppress(redis.exceptions.LockNotOwnedError):
+                self.safely(held.release)
 
     def now(self) -> float:
         """Seconds since the epoch by Redis' clock, the one that all processes of a farm share."""

@@ -15,6 +15,7 @@ from farm.errors import NotFoundError
 from farm.jobs.batches import BatchRecord, Webhook
 from farm.jobs.states import Job, job_id
 from farm.morphs.annotation import sampled_targets
+from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef, packed
 from farm.poses import sample_count
 from farm.spec import RenderSpec, render_key
@@ -33,6 +34,7 @@ class OrderedModel(_Record):
     model: str
     name: str
     annotation: Annotated[dict[str, MorphRef], PlainSerializer(packed)]
+    provenance: Provenance = NOBODYS
     render_key: str = ""
     """The name of its result. Said here, since a later renderer would name it otherwise and look for it in vain."""
 
@@ -92,7 +94,8 @@ def new_job(batch: str, index: int, ordered: OrderedModel, spec: RenderSpec) -> 
         annotation=ordered.annotation,
         samples=samples,
         images_total=spec.images_of(samples),
-        render_key=ordered.render_key or render_key(ordered.model, ordered.annotation, spec),
+        render_key=ordered.render_key or render_key(ordered.model, ordered.annotation, spec, ordered.provenance),
+        provenance=ordered.provenance,
     )
 
 
@@ -112,7 +115,9 @@ def order_of(
         spec=record.spec,
         webhook=webhook,
         models=tuple(
-            model.model_copy(update={"render_key": render_key(model.model, model.annotation, record.spec)})
+            model.model_copy(
+                update={"render_key": render_key(model.model, model.annotation, record.spec, model.provenance)}
+            )
             for model in models
         ),
         standing=standing,

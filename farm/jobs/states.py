@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any, Literal, get_args
 
 from farm.errors import ConflictError
+from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import Annotation, packed, unpacked
 
 MAX_ATTEMPTS = 3
@@ -108,6 +109,7 @@ class Job:
     images_total: int
     """Pictures of so many samples."""
     render_key: str
+    provenance: Provenance = NOBODYS
     state: State = State.QUEUED
     attempt: int = 0
     """How many attempts have begun; the present one's number while a worker has the job."""
@@ -141,6 +143,8 @@ class Job:
         """As plain JSON values; fields that have their default are left out, since farms hold a million of these."""
         values = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
         values["annotation"] = packed(self.annotation)
+        if self.provenance != NOBODYS:
+            values["provenance"] = self.provenance.model_dump()
         if self.attempts:
             values["attempts"] = [asdict(attempt) for attempt in self.attempts]
         return values
@@ -152,6 +156,7 @@ class Job:
             **{
                 **values,
                 "annotation": unpacked(values["annotation"]),
+                "provenance": Provenance.model_validate(values.get("provenance", {})),
                 "state": State(values.get("state", State.QUEUED)),
                 "warnings": tuple(values.get("warnings", ())),
                 "attempts": tuple(Attempt(**attempt) for attempt in values.get("attempts", ())),

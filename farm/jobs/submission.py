@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog, unknown_background
 from farm.errors import ConflictError, ServiceError, SpecError
 from farm.jobs import states
@@ -17,7 +18,7 @@ from farm.jobs.orders import OrderBook, OrderedModel, Standing, order_of
 from farm.jobs.queue import Queue
 from farm.jobs.states import WENT_WRONG, State
 from farm.jobs.store import JobStore, new_id, utc_now
-from farm.morphs.annotation import MappingTable, annotate
+from farm.morphs.annotation import MappingTable
 from farm.spec import RenderSpec
 
 log = logging.getLogger(__name__)
@@ -70,9 +71,16 @@ class BatchControl:
     """
 
     def __init__(
-        self, catalog: Catalog, book: OrderBook, jobs: JobStore, queue: Queue, wake: Callable[[int], None]
+        self,
+        catalog: Catalog,
+        annotations: Annotations,
+        book: OrderBook,
+        jobs: JobStore,
+        queue: Queue,
+        wake: Callable[[int], None],
     ) -> None:
-        self._catalog, self._book, self._jobs, self._queue, self._wake = catalog, book, jobs, queue, wake
+        self._catalog, self._annotations, self._book = catalog, annotations, book
+        self._jobs, self._queue, self._wake = jobs, queue, wake
 
     def submit(self, request: Request) -> tuple[Batch, bool]:
         """Make a batch: annotate every model, keep the order, store the jobs, wake workers.
@@ -86,7 +94,7 @@ class BatchControl:
             return self._known(batch_id, request), False
         _check(request)
         _check_backgrounds(request.spec, self._catalog)
-        models = self._annotated(request.entries, request.table)
+        models = self._annotated(request)
         record = BatchRecord(request.name, request.spec, utc_now(), request.fingerprint, request.webhook)
         standing = Standing(priority=request.priority, paused=request.paused)
         # Under an idempotency key there may be an order already: of the same request at the same time, or before a crash.
@@ -110,16 +118,17 @@ class BatchControl:
         except ServiceError as error:  # what was asked for is done; the keeper wakes them a moment later
             log.warning("no worker is woken: %s", error)
 
-    def _annotated(self, entries: Sequence[Entry], table: MappingTable | None) -> list[OrderedModel]:
+    def _annotated(self, request: Request) -> list[OrderedModel]:
+        known = self._annotations.known([entry.model for entry in request.entries])
+
         def one(entry: Entry) -> OrderedModel:
-            if table is None:
-                annotation = self._catalog.annotation(entry.model)
-            else:
-                annotation = annotate(self._catalog.inventory(entry.model).source_morphs(), table)
-            return OrderedModel(model=entry.model, name=entry.name, annotation=annotation)
+            annotation, provenance = self._annotations.ordered(
+                entry.model, request.spec, request.table, entry.model in known
+            )
+            return OrderedModel(model=entry.model, name=entry.name, annotation=annotation, provenance=provenance)
 
         with ThreadPoolExecutor(_READING) as pool:  # each is a question to the store
-            return list(pool.map(one, entries))
+            return list(pool.map(one, request.entries))
 
     def cancel(self, batch: str) -> Batch:
         """Cancel every job of the batch that has not ended. Workers notice within a second. Raises NotFoundError."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from farm.errors import MappingError
+from farm.morphs.cells import as_written, defused
 from farm.morphs.names import normalise
 from farm.morphs.naming import semantic_of
 from farm.morphs.panels import Panel
@@ -228,7 +229,7 @@ def table_csv(models: Sequence[Sequence[SourceMorph]]) -> str:
         place = order[target] if target is not None else len(order)
         kinds = "+".join(sorted({morph.kind for morph in found}))
         exceptions = sum(target is not None and let_pass(target, morph.judgement)[0] != target for morph in found)
-        row = [found[0].name, identity[1], kinds, len(found), target or "", exceptions]
+        row = [defused(found[0].name), identity[1], kinds, len(found), target or "", exceptions]
         rows.append(((place, rank, -len(found), *identity), row))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -267,14 +268,24 @@ def read_table(text: str) -> MappingTable:
     Needed columns: source_morph and target; panel is optional ("*" or empty means any). An empty target rejects the
     name: no proposal is made for it.
     """
-    # Spreadsheets save CSV with a byte-order mark, in half of Europe with semicolons, and old ones with lone returns.
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    header = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=";" if header.count(";") > header.count(",") else ",")
+    reader = table_reader(text)
     try:
         return MappingTable(_read_rows(reader))
     except csv.Error as error:
         raise MappingError(f"Line {reader.line_num + 1}: this is no CSV ({error}). Save it as CSV again.") from error
+
+
+def table_reader(text: str) -> csv.DictReader[str]:
+    """The rows of a table, however a spreadsheet has saved it."""
+    # Some save CSV with a byte-order mark, in half of Europe with semicolons, and old ones with lone returns.
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    header = text.split("\n", 1)[0]
+    return csv.DictReader(io.StringIO(text), delimiter=";" if header.count(";") > header.count(",") else ",")
+
+
+def key_of(row: Mapping[str, str | None]) -> tuple[str, str]:
+    """The normalised name and the panel of a row; the name is empty where the row has none."""
+    return normalise(as_written(row["source_morph"] or "")), (row.get("panel") or "").strip().lower() or _ANY_PANEL
 
 
 def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, str | None]]:
@@ -291,8 +302,7 @@ def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, 
         number = reader.line_num  # not a count of rows: blank lines and line breaks in quotes count as well
         if number > MAX_ROWS:
             raise MappingError(f"The mapping has over {MAX_ROWS} lines; split the collection.")
-        name, target = normalise(row["source_morph"] or ""), (row["target"] or "").strip()
-        panel = (row.get("panel") or "").strip().lower() or _ANY_PANEL
+        (name, panel), target = key_of(row), (row["target"] or "").strip()
         if not name:
             continue
         if panel not in panels:

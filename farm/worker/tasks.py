@@ -77,7 +77,7 @@ class BlenderRenderer:
         def stage(name: str, seconds: float) -> None:
             metrics.STAGES.labels(name).observe(seconds)
 
-        assignment = Assignment(job.model, job.annotation, job.samples, job.render_key, spec)
+        assignment = Assignment(job.model, job.annotation, job.samples, job.render_key, spec, job.provenance)
         reporter = Reporter(lambda count: images(count, samples), stage, drawn, planned)
         manifest = render(assignment, self._store, self._blender, reporter)
         if self._blender.renderer:

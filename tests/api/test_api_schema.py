@@ -57,6 +57,8 @@ def known(
             body = {"models": [{"id": model} for model in models], "spec": spec.model_dump(mode="json")}
             batches = [api.post("/v1/batches", json=body).json()["id"] for _ in range(3)]
             done = finished.take(connection)
+            collection = api.post("/v1/annotations/collections", json={"name": "all", "models": models}).json()["name"]
+            rows = api.get(f"/v1/annotations/collections/{collection}/table").json()["rows"]
             manifest = finished.finish(connection, LocalStore(folder / "store"), done, spec, folder)
             failed = finished.fail(connection, finished.take(connection))
             lost = finished.lose(connection, finished.take(connection), log="Segmentation fault")
@@ -69,14 +71,21 @@ def known(
                     "job_id": [done.id, done.id, failed.id, lost.id, taken.id, f"{batches[2]}-0"],
                     "name": ["manifest.json", "contact-sheet.png", manifest.shards[0].file, manifest.images[0].file],
                     "style": ["flat"],
+                    "collection": [collection],
+                    "row_id": [row["id"] for row in rows[:5]],
                 },
             )
 
 
 _EXCEPTIONS = """
 [[operations]]
-# Their bodies have a content that no JSON schema describes: models, pictures, tables of morphs.
-include-path = ["/v1/models", "/v1/backgrounds", "/v1/batches", "/v1/previews", "/v1/annotations/check"]
+# Their bodies have a content that no JSON schema describes: models, pictures, tables of morphs; versions.
+include-path = [
+    "/v1/models", "/v1/backgrounds", "/v1/batches", "/v1/previews", "/v1/annotations/check",
+    "/v1/annotations/models/{model_id}", "/v1/annotations/collections", "/v1/annotations/collections/{collection}/table.csv",
+    "/v1/annotations/collections/{collection}/verdicts", "/v1/annotations/collections/{collection}/rows/{row_id}",
+    "/v1/annotations/models/{model_id}/undo", "/v1/annotations/collections/{collection}/rows/{row_id}/undo",
+]
 checks.positive_data_acceptance.enabled = false
 
 [[operations]]

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from farm import spec as spec_module
+from farm.morphs.provenance import Provenance
 from farm.morphs.refs import MorphRef
 from farm.poses import Partition
 from farm.spec import MAX_SAMPLES, RenderSpec, render_key
@@ -113,6 +114,10 @@ def test_everything_that_changes_pictures_changes_the_key(monkeypatch: pytest.Mo
         render_key(MODEL, ANNOTATION | {"mouth/a": MorphRef(index=5, name="ア")}, spec),
         render_key(MODEL, ANNOTATION | {"mouth/a": MorphRef(index=6, name="あ")}, spec),
         render_key(MODEL, {}, spec),
+        render_key(MODEL, ANNOTATION, spec, Provenance(record=1)),
+        render_key(MODEL, ANNOTATION, spec, Provenance(record=2)),
+        render_key(MODEL, ANNOTATION, spec, Provenance(groups={"spring": 1})),
+        render_key(MODEL, ANNOTATION, spec, Provenance(table=True)),
         *(
             render_key(MODEL, ANNOTATION, RenderSpec.model_validate(changed))
             for changed in (
@@ -128,6 +133,8 @@ def test_everything_that_changes_pictures_changes_the_key(monkeypatch: pytest.Mo
                 {"backgrounds": ["2" * 64, "1" * 64]},
                 {"camera": {"views": 2, "yaw": [0, 1]}},
                 {"camera": {"framing": "bust"}},
+                {"annotation": "confirmed"},
+                {"least_confidence": 0.5},
             )
         ),
     ]

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from farm.cli.options import SpecOptions, spec_from, spec_options
 from farm.errors import SpecError
 from farm.labels import LabelName
-from farm.spec import CameraSpec, CanvasName, Framing, RenderSpec
+from farm.spec import AnnotationRule, CameraSpec, CanvasName, Framing, RenderSpec
 
 
 def asked(*arguments: str) -> RenderSpec:
@@ -50,6 +50,10 @@ def asked(*arguments: str) -> RenderSpec:
             RenderSpec(labels=(LabelName.PARTS, LabelName.DEPTH)),
         ),
         (["--labels", "all"], RenderSpec(labels=tuple(LabelName))),
+        (
+            ["--annotation", "confirmed", "--least-confidence", "0.5"],
+            RenderSpec(annotation=AnnotationRule.CONFIRMED, least_confidence=0.5),
+        ),
         (["--canvas", "eevee"], RenderSpec(canvas=CanvasName.EEVEE)),
     ],
 )
@@ -60,6 +64,7 @@ def test_options_ask_for_a_specification(arguments: Sequence[str], expected: Ren
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--least-confidence", "1.5"], ["--least-confidence", "less than or equal to 1"]),
         (["--samples", "many"], ["--samples takes 'auto' or a number"]),
         (["--views", "2"], ["several views need a range of yaw or elevation"]),
         (["--views", "0"], ["--views", "greater than or equal to 1"]),

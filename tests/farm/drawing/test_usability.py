@@ -16,7 +16,7 @@ from farm.errors import UnusableModelError
 from farm.models.description import Character, VertexMorph
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
-from farm.spec import RenderSpec
+from farm.spec import AnnotationRule, RenderSpec
 from farm.storage import LocalStore
 from tests.support.fixtures import GOOD_SURVEY, assignment_for
 
@@ -50,6 +50,20 @@ def test_each_rule_gives_its_sentence(change: dict[str, float], word: str) -> No
     (reason,) = reasons_against(GOOD_SURVEY.model_copy(update=change))
 
     assert re.search(word, reason)
+
+
+def test_a_model_of_which_nothing_is_confirmed_is_not_drawn_where_only_that_counts(
+    mascots: dict[str, Path], tmp_path: Path, fresh_blender: Blender
+) -> None:
+    store, package = LocalStore(tmp_path), read_model(mascots["momo"])
+    Catalog(store).add(package)
+    spec = SPEC.model_copy(update={"annotation": AnnotationRule.CONFIRMED})
+    assignment = replace(assignment_for(package, spec), annotation={})
+
+    with pytest.raises(UnusableModelError, match="Nobody has confirmed"):
+        render(assignment, store, fresh_blender, QUIET)
+
+    assert fresh_blender.renderer == "", "it need not be loaded to know that"
 
 
 def masked(character: Character) -> Character:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, result_object
 from farm.jobs import states
@@ -38,7 +39,9 @@ def store(tmp_path: Path) -> LocalStore:
 
 @pytest.fixture
 def control(core: Core, store: LocalStore) -> BatchControl:
-    return BatchControl(Catalog(store), core.book, core.jobs, core.queue, lambda count: None)
+    catalog = Catalog(store)
+    annotations = Annotations(catalog, store, core.connection.lock)
+    return BatchControl(catalog, annotations, core.book, core.jobs, core.queue, lambda count: None)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
 from farm.errors import ConflictError, NotFoundError, ServiceError, SpecError
 from farm.jobs import states
@@ -52,7 +53,10 @@ def woken() -> Woken:
 
 @pytest.fixture
 def control(core: Core, woken: Woken, tmp_path: Path) -> BatchControl:
-    return BatchControl(Catalog(LocalStore(tmp_path)), core.book, core.jobs, core.queue, woken)
+    store = LocalStore(tmp_path)
+    catalog = Catalog(store)
+    annotations = Annotations(catalog, store, core.connection.lock)
+    return BatchControl(catalog, annotations, core.book, core.jobs, core.queue, woken)
 
 
 @pytest.fixture

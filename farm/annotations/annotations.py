@@ -1,0 +1,103 @@
+"""What the farm takes for a model's annotation: proposals of the catalog and the word of people, together."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock as ThreadLock
+
+from farm.annotations.collections import Collections, applied
+from farm.annotations.effect import Effect, effect
+from farm.annotations.groups import GroupState
+from farm.annotations.journal import Lock
+from farm.annotations.records import AnnotationRecords
+from farm.annotations.tables import Rows
+from farm.annotations.verdicts import NOTHING_SAID, AnnotationRecord
+from farm.catalog import Catalog
+from farm.errors import NotFoundError, OutdatedModelError
+from farm.models.inventory import MorphEntry
+from farm.morphs.annotation import MappingTable, annotate
+from farm.morphs.provenance import NOBODYS, Provenance
+from farm.morphs.refs import Annotation
+from farm.morphs.vocabulary import all_targets
+from farm.spec import AnnotationRule, RenderSpec
+from farm.storage import ObjectStore
+
+_READING = 8
+"""Inventories read at a time."""
+_KEPT_ROWS = 32
+_ROWS_SECONDS = 600.0
+"""How long the rows of a collection are remembered: its models never change, but what is proposed for them may."""
+
+
+class Annotations:
+    """Every method raises ServiceError when the store or Redis does not answer, NotFoundError for an unknown model or
+    collection, and OutdatedModelError for a model of an earlier version."""
+
+    def __init__(self, catalog: Catalog, store: ObjectStore, lock: Lock) -> None:
+        self._catalog = catalog
+        self.records = AnnotationRecords(store, lock)
+        self.collections = Collections(store, lock)
+        self._rows: OrderedDict[str, tuple[float, Rows]] = OrderedDict()
+        self._guard = ThreadLock()
+
+    def effect(self, model: str, record: AnnotationRecord | None = None) -> Effect:
+        """How the targets of a model stand; with `record` in place of its own, how they would."""
+        inventory, proposals = self._catalog.inventory(model), self._catalog.annotation(model)
+        groups, own = self._said(model)
+        return effect(model, inventory.morphs, proposals, groups, own if record is None else record)
+
+    def known(self, models: Sequence[str]) -> set[str]:
+        """Those of `models` that a person may have said anything of."""
+        return self.records.inspected(models) | self.collections.members(models)
+
+    def ordered(
+        self, model: str, spec: RenderSpec, table: MappingTable | None, known: bool
+    ) -> tuple[Annotation, Provenance]:
+        """The annotation that counts for a specification, and whose word it is. `known`: whether the model is among `known`.
+
+        A row of `table`, which came with the batch, decides for its name; what it leaves open is as `effect` says.
+        """
+        if table is None and not known and spec.annotation is AnnotationRule.PROPOSALS and not spec.least_confidence:
+            return self._catalog.annotation(model), NOBODYS
+        inventory = self._catalog.inventory(model)
+        source = inventory.source_morphs()
+        proposals = self._catalog.annotation(model) if table is None else annotate(source, table)
+        groups, record = self._said(model) if known else ({}, NOTHING_SAID)
+        stands = effect(model, inventory.morphs, proposals, groups, record)
+        annotation = stands.annotation(spec.annotation, spec.least_confidence)
+        provenance = stands.provenance
+        if spec.annotation is AnnotationRule.CONFIRMED:
+            provenance = provenance.model_copy(update={"groups": {}})  # they are proposals, and none counts
+        if table is None:
+            return annotation, provenance
+        named = {index for index, morph in enumerate(source) if table.find(morph) is not None}
+        found = {target: ref for target, ref in annotation.items() if ref.index not in named}
+        found |= {target: ref for target, ref in proposals.items() if ref.index in named}
+        in_order = {target: found[target] for target in all_targets() if target in found}
+        return in_order, provenance.model_copy(update={"table": True})
+
+    def _said(self, model: str) -> tuple[Mapping[str, GroupState], AnnotationRecord]:
+        return applied(self.collections, model), self.records.read(model)
+
+    def rows(self, collection: str) -> Rows:
+        """The rows of a collection's table. Models that are gone are left out."""
+        with self._guard:
+            if (known := self._rows.get(collection)) and time.monotonic() < known[0]:
+                self._rows.move_to_end(collection)
+                return known[1]
+        models = sorted(self.collections.read(collection).models)
+        with ThreadPoolExecutor(_READING) as pool:
+            morphs = list(pool.map(self._morphs, models))
+        rows = Rows([(model, found) for model, found in zip(models, morphs, strict=True) if found])
+        with self._guard:
+            self._rows[collection] = time.monotonic() + _ROWS_SECONDS, rows
+            if len(self._rows) > _KEPT_ROWS:
+                self._rows.popitem(last=False)
+        return rows
+
+    def _morphs(self, model: str) -> list[MorphEntry]:
+        try:
+            return self._catalog.inventory(model).morphs
+        except (NotFoundError, OutdatedModelError):
+            return []
