@@ -13,13 +13,12 @@ from enum import StrEnum
 from farm.annotations.groups import GroupState, GroupVerdict, RowKey
 from farm.annotations.verdicts import AnnotationRecord, Saying, VerdictStatus
 from farm.models.inventory import MorphEntry
+from farm.morphs.annotation import Judgement, let_pass
 from farm.morphs.names import normalise
 from farm.morphs.provenance import Provenance
 from farm.morphs.refs import Annotation, MorphRef
-from farm.morphs.vocabulary import Side, all_targets
+from farm.morphs.vocabulary import all_targets
 from farm.spec import AnnotationRule
-
-_SIDES = frozenset(Side)
 
 
 class Origin(StrEnum):
@@ -70,26 +69,14 @@ class Effect:
         }
 
 
-def confidence_of(entry: MorphEntry) -> float:
-    """How sure the farm is of what it proposes for a morph, in [0, 1]; 1 where it does not say."""
-    confidence = getattr(entry, "confidence", None)
-    return 1.0 if confidence is None else float(confidence)
+def _confidence(entry: MorphEntry) -> float:
+    """How sure the farm is of what it proposes for a morph; 1 where it does not say."""
+    return 1.0 if entry.confidence is None else entry.confidence
 
 
-def lets_pass(moved: int, proposal: str | None, target: str) -> bool:
-    """Whether what is known of a morph, how much it moves and what it is proposed for, allows it to play `target` because
-    its name says so."""
-    if not moved:
-        return False
-    if proposal is None or proposal == target:
-        return True
-    (proposed, side), (meant, other) = _semantic(proposal), _semantic(target)
-    return proposed != meant or side == other
-
-
-def _semantic(target: str) -> tuple[str, str]:
-    head, _, last = target.rpartition("/")
-    return (head, last) if last in _SIDES else (target, "")
+def lets_pass(judgement: Judgement, target: str) -> bool:
+    """Whether the evidence allows a morph to play `target` because its name says so."""
+    return let_pass(target, judgement)[0] == target
 
 
 def row_of(entry: MorphEntry) -> RowKey:
@@ -109,7 +96,7 @@ def effect(
     Where collections say different things of a name, the youngest verdict holds.
     """
     targets = {
-        target: Playing(ref, VerdictStatus.PROPOSED, Origin.PROPOSAL, confidence_of(morphs[ref.index]))
+        target: Playing(ref, VerdictStatus.PROPOSED, Origin.PROPOSAL, _confidence(morphs[ref.index]))
         for target, ref in proposals.items()
     }
     versions = _play_groups(model, morphs, groups, targets)
@@ -132,7 +119,7 @@ def _play_groups(
             continue
         collection, verdict = said
         versions[collection] = max(versions.get(collection, 0), verdict.version)
-        passes = verdict.target is None or lets_pass(entry.moved, entry.proposal, verdict.target)
+        passes = verdict.target is None or lets_pass(entry.judgement(), verdict.target)
         if model in verdict.exceptions or not passes:
             continue
         ref = MorphRef(index=entry.index, name=entry.name)

@@ -13,16 +13,12 @@ from farm.annotations.effect import lets_pass, row_of
 from farm.annotations.groups import GroupState, GroupVerdict, RowKey
 from farm.errors import MappingError
 from farm.models.inventory import MorphEntry
-from farm.morphs.annotation import COLUMNS, key_of, read_table, table_reader
+from farm.morphs.annotation import COLUMNS, Judgement, key_of, read_table, table_reader
 from farm.morphs.cells import defused
 
 CSV_COLUMNS = (*COLUMNS, "state", "version", "exceptions", "who", "when", "why")
 _OPEN, _DECIDED = "open", "decided"
 _VERSION_DIGITS = 8
-
-
-type Known = tuple[int, str | None]
-"""How much a morph moves and what it is proposed for. A collection has a hundred thousand of these, most of them equal."""
 
 
 @dataclass(slots=True)
@@ -35,8 +31,8 @@ class Row:
     name: str
     """As the first model that has it writes it."""
     kinds: set[str] = field(default_factory=set)
-    morphs: dict[str, list[Known]] = field(default_factory=dict)
-    """By model: what is known of its morphs of this row, in the file's order."""
+    morphs: dict[str, list[Judgement]] = field(default_factory=dict)
+    """By model: what its morphs of this row may play, in the file's order."""
     proposals: Counter[str] = field(default_factory=Counter)
     """Target to the models in which a morph of this row is proposed for it."""
 
@@ -57,7 +53,7 @@ class Row:
 
     def passes(self, model: str, target: str | None) -> bool:
         """Whether the evidence lets any of the model's morphs of this row play `target` (None: nothing)."""
-        return target is None or any(lets_pass(*known, target) for known in self.morphs[model])
+        return target is None or any(lets_pass(one, target) for one in self.morphs[model])
 
 
 def row_id(key: RowKey) -> str:
@@ -71,17 +67,15 @@ class Rows:
     def __init__(self, models: Iterable[tuple[str, Sequence[MorphEntry]]]) -> None:
         """`models`: ids and morphs, sorted by id."""
         rows: dict[RowKey, Row] = {}
-        same: dict[Known, Known] = {}
         for model, morphs in models:
             for entry in morphs:
                 key = row_of(entry)
                 row = rows.setdefault(key, Row(row_id(key), key, entry.name))
                 row.kinds.add(entry.kind)
-                known = (entry.moved, entry.proposal)
-                row.morphs.setdefault(model, []).append(same.setdefault(known, known))
+                row.morphs.setdefault(model, []).append(entry.judgement())
         for row in rows.values():
             for morphs_of_row in row.morphs.values():
-                row.proposals.update({proposal for _, proposal in morphs_of_row if proposal is not None})
+                row.proposals.update({one.target for one in morphs_of_row if one.target is not None})
         self.sorted = sorted(rows.values(), key=lambda row: (-len(row.morphs), row.key))
         self.places = {row.id: place for place, row in enumerate(self.sorted)}
         self.by_key = {row.key: row for row in self.sorted}

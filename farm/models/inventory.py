@@ -61,6 +61,12 @@ class MorphEntry(BaseModel):
     rule: Rule | None = None
     """VRM: how the expression limits others and itself; None for those without such a wish."""
 
+    def judgement(self) -> Judgement:
+        """What the evidence lets it play."""
+        measured = self.evidence
+        shows = bool(self.moved) and (measured is None or measured.side is not None)
+        return Judgement(shows, measured.side if measured else None, self.proposal, self.denied)
+
 
 class MaterialEntry(BaseModel):
     """One material; `texture` is the path in the file, or None."""
@@ -106,13 +112,7 @@ class Inventory(BaseModel):
     def source_morphs(self) -> list[SourceMorph]:
         """The morphs in the form that annotation works on."""
         panels = {panel.name.lower(): panel for panel in Panel}
-        return [SourceMorph(m.name, m.kind, panels.get(m.panel), m.moved, _judgement(m)) for m in self.morphs]
-
-
-def _judgement(morph: MorphEntry) -> Judgement:
-    measured = morph.evidence
-    shows = measured is None or measured.side is not None
-    return Judgement(shows, measured.side if measured else None, morph.proposal, morph.denied)
+        return [SourceMorph(m.name, m.kind, panels.get(m.panel), m.moved, m.judgement()) for m in self.morphs]
 
 
 def _named(character: Character, bone: int) -> str:
