@@ -115,7 +115,7 @@ class BatchControl:
             if table is None:
                 annotation = self._catalog.annotation(entry.model)
             else:
-                annotation = annotate(self._catalog.inventory(entry.model).source_morphs(), table)
+                annotation = annotate(self._catalog.inventory(entry.model).source_morphs(), table.of(entry.model))
             return OrderedModel(model=entry.model, name=entry.name, annotation=annotation)
 
         with ThreadPoolExecutor(_READING) as pool:  # each is a question to the store
