@@ -22,7 +22,7 @@ from farm.morphs.names import normalise
 from farm.morphs.vocabulary import all_targets
 from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
 
-ASSETS = ("inspection.css", "model.js", "store.js", "export.js", "list.js", "pictures.js", "inspection.js")
+ASSETS = ("inspection.css", "model.js", "store.js", "export.js", "list.js", "pictures.js", "picker.js", "inspection.js")
 """What index.html loads, beside the data; scripts in the order in which they stand on each other."""
 _DATA, _PICTURES = "data", "pictures"
 
