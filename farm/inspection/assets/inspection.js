@@ -300,6 +300,7 @@ inspection.Page = class {
       "?": () => by("keys").showModal(),
     };
     addEventListener("keydown", (event) => {
+      if (event.defaultPrevented) return; // a dialog's, which may have been closed by it
       if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
       if (event.key === "Enter" && event.target.closest("button")) return; // the button's own
       const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
