@@ -11,7 +11,7 @@ from farm.cli.options import models_at
 from farm.drawing.blender import Blender
 from farm.errors import BlenderDiedError, FarmError, ModelError, RenderError
 from farm.inspection.drawing import draw_pictures
-from farm.inspection.page import Inspected, Page
+from farm.inspection.page import Inspected, InspectionPage
 from farm.models.package import read_model
 
 
@@ -28,7 +28,7 @@ def write_page(paths: tuple[Path, ...], out: Path) -> None:
 
     Raises FarmError when no model can be used or Blender does not start.
     """
-    page = Page(out)
+    page = InspectionPage(out)
     left_out: list[Path] = []
     found = list(_inspected(paths, page, left_out))
     if not found:
@@ -40,7 +40,7 @@ def write_page(paths: tuple[Path, ...], out: Path) -> None:
         raise SystemExit(1)
 
 
-def _inspected(paths: tuple[Path, ...], page: Page, left_out: list[Path]) -> Iterator[Inspected]:
+def _inspected(paths: tuple[Path, ...], page: InspectionPage, left_out: list[Path]) -> Iterator[Inspected]:
     """The models, each content once, in the order of their names; those that cannot be used are named."""
     models = models_at(paths)
     seen: set[str] = set()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from farm import pipe
 from farm.colour import laid_over
 from farm.drawing.blender import Blender, Drawn
-from farm.inspection.effects import NOTHING, View, effect
+from farm.inspection.effects import NOTHING, PartsSeen, effect
 from farm.inspection.record import INSPECTION_VERSION, Inspection, MorphPicture, Rectangle
 from farm.inspection.sprite import pack, reduced
 from farm.labels import LabelName
@@ -30,7 +30,7 @@ _GROUND = np.array((128, 134, 144), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class DrawnInspection:
     """What was drawn of one model."""
 
     inspection: Inspection
@@ -43,7 +43,7 @@ def picture_version() -> str:
     return f"{INSPECTION_VERSION}.{RENDERER_VERSION}"
 
 
-def draw_pictures(blender: Blender, package: Package) -> Pictures:
+def draw_pictures(blender: Blender, package: Package) -> DrawnInspection:
     """Draw the morphs of `package` that move something, each alone at weight 1; the same package gives the same bytes.
 
     Raises what `Blender.draw` raises.
@@ -67,7 +67,7 @@ def draw_pictures(blender: Blender, package: Package) -> Pictures:
         morphs=[morph.model_copy(update={"place": sprite.places.get(morph.index)}) for morph, _ in compared],
         left_out=len(moving) - len(drawn),
     )
-    return Pictures(inspection, sprite.webp())
+    return DrawnInspection(inspection, sprite.webp())
 
 
 def _request(package: Package, room: Path, morphs: list[int]) -> pipe.Render:
@@ -99,7 +99,7 @@ class _Neutral:
         self._picture = drawn.pictures[0]
         self.pixels = _grounded(self._picture)
         self._small = _halved(self.pixels)
-        self._view = View.of(drawn.labels[LabelName.PARTS])
+        self._view = PartsSeen.of(drawn.labels[LabelName.PARTS])
 
     def compared(self, index: int, applied: Drawn) -> tuple[MorphPicture, NDArray[np.uint8] | None]:
         """What the morph changes, and the crop of its pixels; None where not one differs."""
@@ -114,7 +114,7 @@ class _Neutral:
         small = self._small.copy()
         small[top // 2 : bottom // 2, left // 2 : right // 2] = _halved(crop)
         change = picture_change(self._small, small)
-        words = effect(self._view, View.of(applied.labels[LabelName.PARTS]), differs, change)
+        words = effect(self._view, PartsSeen.of(applied.labels[LabelName.PARTS]), differs, change)
         kept, scale = reduced(crop)
         return MorphPicture(index=index, change=change, effect=words, box=box, scale=scale), kept
 

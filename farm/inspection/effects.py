@@ -39,7 +39,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class PartsSeen:
     """One picture's parts, measured once."""
 
     parts: NDArray[np.uint8]
@@ -48,7 +48,7 @@ class View:
     """(256,) pixels of each part."""
 
     @classmethod
-    def of(cls, parts: NDArray[np.uint8]) -> "View":
+    def of(cls, parts: NDArray[np.uint8]) -> "PartsSeen":
         """Measure (size, size) parts."""
         return cls(parts, np.bincount(parts.ravel(), minlength=256))
 
@@ -70,7 +70,7 @@ def side_of(change: PictureChange) -> str:
     return "right" if left <= 1 - _ONE_SIDED else "both"
 
 
-def effect(neutral: View, applied: View, changed: NDArray[np.bool_], change: PictureChange) -> str:
+def effect(neutral: PartsSeen, applied: PartsSeen, changed: NDArray[np.bool_], change: PictureChange) -> str:
     """In words what differs; `changed` is (size, size), the pixels that do."""
     if change.count < _FEWEST:
         return NOTHING
@@ -79,7 +79,7 @@ def effect(neutral: View, applied: View, changed: NDArray[np.bool_], change: Pic
     return words or _places(neutral, applied, changed)
 
 
-def _eyes(neutral: View, applied: View) -> dict[str, str]:
+def _eyes(neutral: PartsSeen, applied: PartsSeen) -> dict[str, str]:
     found = {}
     for side, part in _SIDED["eye"].items():
         before = int(neutral.areas[part])
@@ -95,7 +95,7 @@ def _eyes(neutral: View, applied: View) -> dict[str, str]:
     return found
 
 
-def _brows(neutral: View, applied: View) -> dict[str, str]:
+def _brows(neutral: PartsSeen, applied: PartsSeen) -> dict[str, str]:
     found = {}
     for side, part in _SIDED["brow"].items():
         before, after = neutral.height(part), applied.height(part)
@@ -111,14 +111,14 @@ def _both(found: Mapping[str, str], what: str) -> str:
     return ", ".join(f"{verb} the {side} {what}" for side, verb in found.items())
 
 
-def _mouth(neutral: View, applied: View) -> str:
+def _mouth(neutral: PartsSeen, applied: PartsSeen) -> str:
     growth = int(applied.areas[Part.MOUTH_INSIDE] - neutral.areas[Part.MOUTH_INSIDE]) / applied.parts.size
     if abs(growth) < _OPENED:
         return ""
     return "opens the mouth" if growth > 0 else "closes the mouth"
 
 
-def _places(neutral: View, applied: View, changed: NDArray[np.bool_]) -> str:
+def _places(neutral: PartsSeen, applied: PartsSeen, changed: NDArray[np.bool_]) -> str:
     """The parts in which most of the change is, before or after."""
     counts = np.bincount(neutral.parts[changed], minlength=256) + np.bincount(applied.parts[changed], minlength=256)
     least = _MENTIONED * counts.sum()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import FarmError
-from farm.inspection.drawing import Pictures, picture_version
+from farm.inspection.drawing import DrawnInspection, picture_version
 from farm.inspection.effects import side_of
 from farm.inspection.readings import reading
 from farm.inspection.record import Inspection
@@ -36,7 +36,7 @@ class Inspected:
     inspection: Inspection
 
 
-class Page:
+class InspectionPage:
     """The folder of a page. Pictures that are there are kept, so that what was interrupted goes on."""
 
     def __init__(self, out: Path) -> None:
@@ -56,7 +56,7 @@ class Page:
         whole = inspection.version == picture_version() and self._file(model, ".webp").exists()
         return inspection if whole else None
 
-    def keep(self, pictures: Pictures) -> None:
+    def keep(self, pictures: DrawnInspection) -> None:
         """Keep the pictures of a model: the sprite, then the record, which says that both are whole."""
         inspection = pictures.inspection
         _write(self._file(inspection.model, ".webp"), pictures.sprite)

@@ -232,7 +232,10 @@ def _read_rows(reader: csv.DictReader[str]) -> MappingTable:
             index = (row.get("morph") or "").strip()
             if not (index.isascii() and index.isdigit()):
                 raise MappingError(f"Line {number}: a row for one model needs the morph's index in 'morph', from 0.")
-            exceptions.setdefault(model, {})[int(index), name] = number, target or None
+            own = exceptions.setdefault(model, {})
+            if (int(index), name) in own:
+                raise MappingError(f"Line {number}: morph {index} of the model stands twice; delete one of the rows.")
+            own[int(index), name] = number, target or None
             continue
         if (name, panel) in rows:
             raise MappingError(

@@ -246,7 +246,7 @@ inspection.Page = class {
       if (!current()) return;
       const found = shown.morphs.get(morph.index);
       this.pictures.show(this.canvases, shown, found);
-      const side = /left|right|both/.test(found.effect) ? "" : SIDES[morph.side];
+      const side = (morph.side === "both" ? /both|mouth/ : /left|right/).test(found.effect) ? "" : SIDES[morph.side];
       by("effect").textContent = `At weight 1 it ${found.effect}${side}.`;
       const left = shown.record.left_out ? `; ${shown.record.left_out} further morphs of the model were not drawn` : "";
       by("morph-facts").textContent = `${found.kind} morph ${morph.index}, ${found.pixels} pixels change${left}`;

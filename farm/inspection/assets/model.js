@@ -59,12 +59,13 @@ inspection.Collection = class {
   /** What the picture says against a morph's playing this target; "" when nothing. */
   objection(use, target) {
     if (target < 0) return "";
-    const { side } = this.morph(use);
+    const own = this.morph(use), { side } = own;
     const wanted = this.targets[target].side;
     if (!side) return "changes nothing that is seen";
     if (wanted && side !== wanted) return side === "both" ? "changes both sides" : `changes the ${side} side alone`;
-    const other = this.models[use.model].morphs.findIndex((morph) => morph.decided === target);
-    return other >= 0 && other !== use.place ? "is not the morph of its model that was given this target" : "";
+    const better = this.models[use.model].morphs.some((morph) => morph !== own && (morph.decided === target
+      || (morph.decided === undefined && morph.proposal === target && own.proposal !== target)));
+    return better ? "is not the one of its model that plays this target" : "";
   }
 
   /** The changes that give a morph a target: whoever was given it before has it no longer. */

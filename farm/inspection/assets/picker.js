@@ -24,7 +24,9 @@ inspection.Picker = class {
 
   #filter() {
     const words = by("picker-text").value.toLowerCase().split(/[\s/]+/).filter(Boolean);
-    this.found = this.targets.flatMap(({ name }, number) => (words.every((word) => name.includes(word)) ? [number] : []));
+    // Beginnings of words, so that "mouth u" is not mouth/a as well.
+    const fits = (parts) => words.every((word) => parts.some((part) => part.startsWith(word)));
+    this.found = this.targets.flatMap(({ name }, number) => (fits([...name.split(/[/_]/), ...name.split("/")]) ? [number] : []));
     this.selected = 0;
     this.#show();
   }

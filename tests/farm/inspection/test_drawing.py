@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from farm.drawing.blender import Blender
-from farm.inspection.drawing import Pictures, draw_pictures
+from farm.inspection.drawing import DrawnInspection, draw_pictures
 from farm.inspection.effects import side_of
 from tests.support.fixtures import read_mascot
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.blender
 
 
 @pytest.fixture(scope="module")
-def nagi(blender: Blender, mascots: dict[str, Path]) -> Pictures:
+def nagi(blender: Blender, mascots: dict[str, Path]) -> DrawnInspection:
     return draw_pictures(blender, read_mascot(mascots, "nagi"))
 
 
@@ -33,14 +33,16 @@ def nagi(blender: Blender, mascots: dict[str, Path]) -> Pictures:
         ("あ", "opens the mouth", "both"),
     ],
 )
-def test_side_and_effect_are_said(nagi: Pictures, mascots: dict[str, Path], name: str, effect: str, side: str) -> None:
+def test_side_and_effect_are_said(
+    nagi: DrawnInspection, mascots: dict[str, Path], name: str, effect: str, side: str
+) -> None:
     index = next(m.index for m in read_mascot(mascots, "nagi").inventory.morphs if m.name == name)
     (morph,) = (m for m in nagi.inspection.morphs if m.index == index)
 
     assert (morph.effect, side_of(morph.change)) == (effect, side)
 
 
-def test_the_sprite_holds_each_box_of_new_pixels(nagi: Pictures) -> None:
+def test_the_sprite_holds_each_box_of_new_pixels(nagi: DrawnInspection) -> None:
     record = nagi.inspection
     with Image.open(io.BytesIO(nagi.sprite)) as file:
         assert file.size == record.sprite

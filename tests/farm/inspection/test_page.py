@@ -10,7 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from farm.dataset.output import read_output
+from farm.errors import FarmError
 from farm.inspection import page as pages
+from farm.inspection.drawing import DrawnInspection, picture_version
 from farm.inspection.record import Inspection, MorphPicture
 from farm.models.inventory import Inventory, MorphEntry
 from farm.morphs.annotation import annotate, read_table
@@ -39,7 +41,7 @@ class Collection:
     """A page over models that are made up; every morph is (name, panel, proposal, side)."""
 
     def __init__(self, out: Path, like: Inventory) -> None:
-        self._page, self._like, self._out = pages.Page(out), like, out
+        self._page, self._like, self._out = pages.InspectionPage(out), like, out
         self._models: list[pages.Inspected] = []
 
     def add(self, name: str, *morphs: tuple[str, str, str | None, str]) -> str:
@@ -79,6 +81,28 @@ DOT = bytes.fromhex("524946461a000000574542505650384c0e0000002f07c00100071011fd0
 @pytest.fixture
 def collection(tmp_path: Path, mascots: dict[str, Path]) -> Collection:
     return Collection(tmp_path / "page", read_mascot(mascots, "momo").inventory)
+
+
+def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("the only copy")
+
+    with pytest.raises(FarmError, match="name a new folder"):
+        pages.InspectionPage(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_pictures_of_another_version_or_by_half_are_drawn_again(tmp_path: Path) -> None:
+    page = pages.InspectionPage(tmp_path / "page")
+    record = Inspection(version=picture_version(), model="a", size=8, head=(0, 0, 8, 8), sprite=(8, 8), morphs=[])
+
+    assert page.kept("a") is None
+    page.keep(DrawnInspection(record, DOT))
+    assert page.kept("a") == record
+    (tmp_path / "page" / "pictures" / "a.webp").unlink()
+    assert page.kept("a") is None
+    page.keep(DrawnInspection(record.model_copy(update={"version": "0"}), DOT))
+    assert page.kept("a") is None
 
 
 def download(page: Page, to: Path) -> Path:
@@ -142,10 +166,11 @@ def test_two_characters_are_annotated_with_the_keyboard_alone_and_rendered(
         "render", folder, "--mapping", table, "--out", tmp_path / "out", "--samples", 1, "--style", "flat", "--size", 64
     )
     assert done.returncode == 0, done.stderr
-    annotations = {model.manifest.name: model.manifest.annotation for model in read_output(tmp_path / "out")}
-    momo = {target: ref.name for target, ref in annotations["momo"].items()}
+    annotations = {model.manifest.model.id: model.manifest.annotation for model in read_output(tmp_path / "out")}
+    momo = {target: ref.name for target, ref in annotations[read_mascot(mascots, "momo").id].items()}
     assert momo == {"eye/closed/both": "まばたき", "eye/happy": "笑い", "mouth/u": "あ", "mouth/o": "お"}
-    assert annotations["nagi"] == read_mascot(mascots, "nagi").inventory.annotation
+    nagi = read_mascot(mascots, "nagi")
+    assert annotations[nagi.id] == nagi.inventory.annotation
 
 
 def test_a_name_is_decided_for_all_models_that_the_picture_lets_pass(
