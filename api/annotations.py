@@ -25,5 +25,6 @@ def proposals(request: ProposalsRequest, services: ServicesOf) -> CsvResponse:
 @router.post("/check")
 def check(table: Annotated[bytes, Body(media_type=_CSV)]) -> CheckedTable:
     """Whether an edited table can be used as `mapping`; 422 names the line of what is wrong."""
-    rows = read_table(table_text(table)).rows
-    return CheckedTable(rows=len(rows), mapped=sum(target is not None for _, target in rows.values()))
+    read = read_table(table_text(table))
+    rows = [*read.rows.values(), *(row for own in read.exceptions.values() for row in own.values())]
+    return CheckedTable(rows=len(rows), mapped=sum(target is not None for _, target in rows))

@@ -62,7 +62,7 @@ class Annotations:
             return self._catalog.annotation(model), NOBODYS
         inventory = self._catalog.inventory(model)
         source = inventory.source_morphs()
-        proposals = self._catalog.annotation(model) if table is None else annotate(source, table)
+        proposals = self._catalog.annotation(model) if table is None else annotate(source, table.of(model))
         groups, record = self._said(model) if known else ({}, NOTHING_SAID)
         stands = effect(model, inventory.morphs, proposals, groups, record)
         annotation = stands.annotation(spec.annotation, spec.least_confidence)
@@ -71,7 +71,7 @@ class Annotations:
             provenance = provenance.model_copy(update={"groups": {}})  # they are proposals, and none counts
         if table is None:
             return annotation, provenance
-        named = {index for index, morph in enumerate(source) if table.find(morph) is not None}
+        named = {index for index, morph in enumerate(source) if table.of(model).find(index, morph) is not None}
         found = {target: ref for target, ref in annotation.items() if ref.index not in named}
         found |= {target: ref for target, ref in proposals.items() if ref.index in named}
         in_order = {target: found[target] for target in all_targets() if target in found}

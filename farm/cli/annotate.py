@@ -1,4 +1,4 @@
-"""The command for the annotator: the mapping table of a collection, out and back."""
+"""The command for the annotator: the mapping table of a collection, out and back, or a page to decide on."""
 
 import json
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from farm.cli.console import clean, note, stdout
+from farm.cli.inspection import write_page
 from farm.cli.options import PATHS, models_at
 from farm.errors import FarmError
 from farm.models.package import Package, read_model
@@ -21,7 +22,7 @@ from farm.poses import MANY_TARGETS, has_many, sample_count
 
 @click.command()
 @PATHS
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; needed but for --report.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
 @click.option(
     "--apply",
     "table",
@@ -33,18 +34,32 @@ from farm.poses import MANY_TARGETS, has_many, sample_count
     is_flag=True,
     help="Print which targets the models cover and where names and evidence differ; with --out, write it as JSON.",
 )
-def annotate(paths: tuple[Path, ...], out: Path | None, table: Path | None, report: bool) -> None:
-    """Write the proposals for a collection as a table to edit, or apply an edited table.
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write a page to, on which to decide by pictures of what each morph does.",
+)
+def annotate(paths: tuple[Path, ...], out: Path | None, table: Path | None, report: bool, page: Path | None) -> None:
+    """Write the proposals for a collection as a table to edit, or as a page to decide on, or apply an edited table.
 
     Without --apply, OUT becomes a CSV file with a row for each source-morph name of the models at PATHS: how many models
     have it, and the target morph proposed for it. Edit the column 'target' (empty: not mapped) and hand the file to
     `farm render --mapping`, or see with --apply what it gives for each model. A row holds for the morphs that the evidence
     lets pass: what moves the other side plays that side's target, and what does something else plays nothing.
+
+    With --html, every morph of the models is drawn, and the folder gets an index.html that any browser opens, without a farm.
+    What is decided there is downloaded as the same table. Interrupted, it goes on where it was.
     """
+    if page is not None:
+        if out is not None or table is not None or report:
+            raise click.UsageError("--html makes a page of its own; leave --out, --apply and --report out.")
+        write_page(paths, page)
+        return
     if report and table is not None:
         raise click.UsageError("--report is about proposals and takes no --apply.")
     if out is None and not report:
-        raise click.UsageError("Missing option '--out'.")
+        raise click.UsageError("Say where to: --out FILE for a table, or --html FOLDER for a page.")
     packages = _read(paths)
     if report:
         _report(packages, out)
@@ -59,7 +74,7 @@ def annotate(paths: tuple[Path, ...], out: Path | None, table: Path | None, repo
     mapping = read_table(table_text(table.read_bytes()))
     records = []
     for package in packages:
-        annotation, overruled = apply_table(package.inventory.source_morphs(), mapping)
+        annotation, overruled = apply_table(package.inventory.source_morphs(), mapping.of(package.id))
         targets = sampled_targets(annotation)
         samples = sample_count(targets)
         records.append(

@@ -10,7 +10,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from farm.errors import MappingError
 from farm.morphs.cells import as_written, defused
@@ -62,6 +62,10 @@ class SourceMorph:
         return self.panel.name.lower() if self.panel is not None else _ANY_PANEL
 
 
+type Row = tuple[int, str | None]
+"""Number of a row, and the target that it gives; None: none."""
+
+
 @dataclass(frozen=True, slots=True)
 class MappingTable:
     """An edited group annotation: (normalised name, panel) to (row number, target name or None for "not mapped").
@@ -69,12 +73,24 @@ class MappingTable:
     The number is that of the first row that gives this name this target.
     """
 
-    rows: Mapping[tuple[str, str], tuple[int, str | None]]
+    rows: Mapping[tuple[str, str], Row]
+    exceptions: Mapping[str, Mapping[tuple[int, str], Row]] = field(default_factory=dict)
+    """By content hash of a model: (index, normalised name) of one of its morphs, for which its own row counts alone."""
+    model: str = ""
+    """The model whose exceptions `find` knows."""
 
-    def find(self, morph: SourceMorph) -> tuple[int, str | None] | None:
-        """The row for this morph, if the table has one: its own panel first, then any panel."""
+    def of(self, model: str) -> "MappingTable":
+        """The table as it is for the model of this content hash."""
+        return replace(self, model=model)
+
+    def own(self, index: int, morph: SourceMorph) -> Row | None:
+        """The row for this morph of the model alone, if the table has one."""
+        return self.exceptions.get(self.model, {}).get((index, normalise(morph.name)))
+
+    def find(self, index: int, morph: SourceMorph) -> Row | None:
+        """The row for this morph, if the table has one: its own first, then its own panel's, then any panel's."""
         name = normalise(morph.name)
-        return self.rows.get((name, morph.panel_name)) or self.rows.get((name, _ANY_PANEL))
+        return self.own(index, morph) or self.rows.get((name, morph.panel_name)) or self.rows.get((name, _ANY_PANEL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +129,12 @@ def apply_table(
     for index, morph in enumerate(morphs):
         if not morph.moved:
             continue  # a heading in the morph list, or an expression without binds: it can play nothing
-        row = table.find(morph) if table else None
+        row = table.find(index, morph) if table else None
         if row is not None:
             number, said = row
-            strength = (0, number, index)
-            name, reason = let_pass(said, morph.judgement) if said is not None else (None, "")
+            own = table is not None and table.own(index, morph) is not None
+            strength = (-1 if own else 0, number, index)
+            name, reason = (said, "") if own or said is None else let_pass(said, morph.judgement)
             if reason and said is not None:
                 overruled.append(Disagreement(MorphRef(index=index, name=morph.name), said, name, reason))
         else:
@@ -266,11 +283,11 @@ def read_table(text: str) -> MappingTable:
     """Read an edited table. Raises MappingError with the line number of what is wrong.
 
     Needed columns: source_morph and target; panel is optional ("*" or empty means any). An empty target rejects the
-    name: no proposal is made for it.
+    name: no proposal is made for it. A row with `model` (content hash) and `morph` (index) decides for that morph alone.
     """
     reader = table_reader(text)
     try:
-        return MappingTable(_read_rows(reader))
+        return _read_rows(reader)
     except csv.Error as error:
         raise MappingError(f"Line {reader.line_num + 1}: this is no CSV ({error}). Save it as CSV again.") from error
 
@@ -288,7 +305,7 @@ def key_of(row: Mapping[str, str | None]) -> tuple[str, str]:
     return normalise(as_written(row["source_morph"] or "")), (row.get("panel") or "").strip().lower() or _ANY_PANEL
 
 
-def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, str | None]]:
+def _read_rows(reader: csv.DictReader[str]) -> MappingTable:
     if not reader.fieldnames or not {"source_morph", "target"} <= set(reader.fieldnames):
         raise MappingError(
             f"The mapping needs the columns source_morph and target, and has {', '.join(reader.fieldnames or ['none'])}. "
@@ -296,7 +313,8 @@ def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, 
         )
     known = all_targets()
     panels = {panel.name.lower() for panel in Panel} | {_ANY_PANEL}
-    rows: dict[tuple[str, str], tuple[int, str | None]] = {}
+    rows: dict[tuple[str, str], Row] = {}
+    exceptions: dict[str, dict[tuple[int, str], Row]] = {}
     first: dict[tuple[str, str], int] = {}
     for row in reader:
         number = reader.line_num  # not a count of rows: blank lines and line breaks in quotes count as well
@@ -309,10 +327,19 @@ def _read_rows(reader: csv.DictReader[str]) -> dict[tuple[str, str], tuple[int, 
             raise MappingError(f"Line {number}: '{panel}' is no panel; use one of {', '.join(sorted(panels))}.")
         if target and target not in known:
             raise MappingError(f"Line {number}: '{target}' is no target morph; the known ones are {', '.join(known)}.")
+        if model := (row.get("model") or "").strip().lower():
+            index = (row.get("morph") or "").strip()
+            if not (index.isascii() and index.isdigit()):
+                raise MappingError(f"Line {number}: a row for one model needs the morph's index in 'morph', from 0.")
+            own = exceptions.setdefault(model, {})
+            if (int(index), name) in own:
+                raise MappingError(f"Line {number}: morph {index} of the model stands twice; delete one of the rows.")
+            own[int(index), name] = number, target or None
+            continue
         if (name, panel) in rows:
             raise MappingError(
                 f"Line {number}: '{row['source_morph']}' ({panel}) stands twice; delete one of the rows."
             )
         # Of one name in two panels the file's order decides, as without a table, not the table's.
         rows[name, panel] = (first.setdefault((name, target), number), target or None)
-    return rows
+    return MappingTable(rows, exceptions)

@@ -183,6 +183,44 @@ def test_an_empty_panel_and_a_star_mean_any(panel: str) -> None:
     assert annotate(MODEL, table)["eye/happy"] == _ref(6, "照れ")
 
 
+def test_a_row_for_one_model_s_morph_decides_there_alone() -> None:
+    table = read_table(
+        "source_morph,panel,model,morph,target\n"
+        "ウィンク２,eye,,,eye/closed/left\n"
+        "ウィンク２,eye,AB,2,eye/closed/right\n"
+        "あ,mouth,ab,5,\n"
+        "まばたき,eye,ab,4,\n"  # morph 4 has another name: the row is of another file
+    )
+
+    assert annotate(MODEL, table) == PROPOSED
+    assert annotate(MODEL, table.of("cd")) == PROPOSED
+    swapped = PROPOSED | {"eye/closed/right": _ref(2, "ウィンク２")}
+    del swapped["eye/closed/left"], swapped["mouth/a"]
+    assert annotate(MODEL, table.of("ab")) == swapped | {"eye/closed/left": _ref(1, "ウィンク")}
+
+
+def test_a_mark_against_formulas_is_no_part_of_a_name() -> None:
+    table = read_table("source_morph,target\n'=_=,eye/closed/both\n'あ,mouth/a\n")
+
+    assert annotate([_morph("=_="), _morph("'あ")], table) == {
+        "eye/closed/both": _ref(0, "=_="),
+        "mouth/a": _ref(1, "'あ"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("あ,,ab,,mouth/a", "Line 2: a row for one model needs the morph's index"),
+        ("あ,,ab,x,mouth/a", "Line 2: a row for one model needs the morph's index"),
+        ("あ,,ab,1,mouth/a\nあ,,AB,1,", "Line 3: morph 1 of the model stands twice"),
+    ],
+)
+def test_a_row_for_one_model_needs_its_morph_once(row: str, message: str) -> None:
+    with pytest.raises(MappingError, match=message):
+        read_table(f"source_morph,panel,model,morph,target\n{row}\n")
+
+
 def test_rows_compare_names_as_the_vocabulary_does() -> None:
     table = read_table("source_morph,target\n ｳｨﾝｸ2 ,eye/wide/left\n")
 

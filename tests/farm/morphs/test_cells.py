@@ -31,8 +31,8 @@ def test_a_mapping_table_finds_the_morph_of_a_hostile_name(name: str) -> None:
     (line,) = text.splitlines()[1:]
 
     assert line.startswith("'")
-    assert read_table(text.replace(",1,", ",1,mouth/a")).find(morph) == (2, "mouth/a")
+    assert read_table(text.replace(",1,", ",1,mouth/a")).find(0, morph) == (2, "mouth/a")
 
 
 def test_a_table_that_nobody_defused_is_read_all_the_same() -> None:
-    assert read_table("source_morph,target\n=1+1,mouth/a\n").find(SourceMorph("=1+1", "vertex", None, 5)) is not None
+    assert read_table("source_morph,target\n=1+1,mouth/a\n").find(0, SourceMorph("=1+1", "vertex", None, 5)) is not None

@@ -1,0 +1,68 @@
+"""Draws a collection's morphs for the page on which a person decides about them: the work of `farm annotate --html`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from farm.cli.console import note, stderr, stdout
+from farm.cli.options import models_at
+from farm.drawing.blender import Blender
+from farm.errors import BlenderDiedError, FarmError, ModelError, RenderError
+from farm.inspection.drawing import draw_pictures
+from farm.inspection.page import Inspected, InspectionPage
+from farm.models.package import read_model
+
+
+class _Rate(ProgressColumn):
+    """Models a minute; nothing before the first."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed * 60:.1f} models/min" if speed else "", style="dim")
+
+
+def write_page(paths: tuple[Path, ...], out: Path) -> None:
+    """Draw what is not drawn yet and write the page; ends with exit code 1 when models are left out.
+
+    Raises FarmError when no model can be used or Blender does not start.
+    """
+    page = InspectionPage(out)
+    left_out: list[Path] = []
+    found = list(_inspected(paths, page, left_out))
+    if not found:
+        raise FarmError("None of the models can be read and drawn.")
+    index = page.write(found)
+    morphs = sum(len(model.inspection.morphs) for model in found)
+    stdout.print(f"{morphs} morphs of {len(found)} models are in {index}", markup=False, soft_wrap=True)
+    if left_out:
+        raise SystemExit(1)
+
+
+def _inspected(paths: tuple[Path, ...], page: InspectionPage, left_out: list[Path]) -> Iterator[Inspected]:
+    """The models, each content once, in the order of their names; those that cannot be used are named."""
+    models = models_at(paths)
+    seen: set[str] = set()
+    blender = Blender()
+    columns = (TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=stderr, transient=True) as progress:
+            for path, within in progress.track(models.items(), len(models)):
+                try:
+                    package = read_model(path, within)
+                    if package.id in seen:
+                        continue
+                    seen.add(package.id)
+                    inspection = page.kept(package.id)
+                    if inspection is None:
+                        pictures = draw_pictures(blender, package)
+                        page.keep(pictures)
+                        inspection = pictures.inspection
+                except (ModelError, RenderError, BlenderDiedError) as error:
+                    note("left out", "yellow", f"{path}: {error}")
+                    left_out.append(path)
+                    continue
+                yield Inspected(package.name, package.inventory, inspection)
+    finally:
+        blender.stop()

@@ -1,0 +1,145 @@
+"""Draws what each morph of a model does: the neutral face from the front, and every morph at weight 1 beside it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm import pipe
+from farm.colour import laid_over
+from farm.drawing.blender import Blender, Drawn
+from farm.inspection.effects import NOTHING, PartsSeen, effect
+from farm.inspection.record import INSPECTION_VERSION, Inspection, MorphPicture, Rectangle
+from farm.inspection.sprite import pack, reduced
+from farm.labels import LabelName
+from farm.models.package import Package, to_bytes, unfold
+from farm.morphs.comparison import PICTURE_SIZE, box_of, picture_change
+from farm.poses import BASIS_LIGHT, Partition
+from farm.spec import RENDERER_VERSION
+
+MAX_MORPHS = 400
+"""Drawn of one model, the first in the file: the most that a sprite surely holds."""
+SIZE = 2 * PICTURE_SIZE
+"""Pixels a side: a mouth of a 256-pixel picture is too small to be looked at closely."""
+_SUPERSAMPLE = 2
+_STYLE = "flat"
+_GROUND = np.array((128, 134, 144), np.uint8)
+"""sRGB behind the character: neither white nor black hair is lost on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnInspection:
+    """What was drawn of one model."""
+
+    inspection: Inspection
+    sprite: bytes
+    """A WebP file."""
+
+
+def picture_version() -> str:
+    """Changes whenever the same model may look otherwise."""
+    return f"{INSPECTION_VERSION}.{RENDERER_VERSION}"
+
+
+def draw_pictures(blender: Blender, package: Package) -> DrawnInspection:
+    """Draw the morphs of `package` that move something, each alone at weight 1; the same package gives the same bytes.
+
+    Raises what `Blender.draw` raises.
+    """
+    moving = [morph.index for morph in package.inventory.morphs if morph.moved]
+    drawn = moving[:MAX_MORPHS]
+    with TemporaryDirectory(prefix="farm-inspection-") as room:
+        request = _request(package, Path(room), drawn)
+        loaded: list[pipe.Loaded] = []
+        shots = blender.draw(request, loaded.append)
+        neutral = _Neutral(next(shots))
+        compared = [neutral.compared(index, shot) for index, shot in zip(drawn, shots, strict=True)]
+    crops = {morph.index: crop for morph, crop in compared if crop is not None}
+    sprite = pack(neutral.pixels, crops)
+    inspection = Inspection(
+        version=picture_version(),
+        model=package.id,
+        size=SIZE,
+        head=_square(loaded[0].survey.head_box),
+        sprite=(sprite.pixels.shape[1], sprite.pixels.shape[0]),
+        morphs=[morph.model_copy(update={"place": sprite.places.get(morph.index)}) for morph, _ in compared],
+        left_out=len(moving) - len(drawn),
+    )
+    return DrawnInspection(inspection, sprite.webp())
+
+
+def _request(package: Package, room: Path, morphs: list[int]) -> pipe.Render:
+    character, textures = unfold(to_bytes(package), room)
+    annotation = package.inventory.annotation
+    return pipe.Render(
+        character=str(character),
+        textures={index: str(texture) for index, texture in textures.items()},
+        morphs=morphs,
+        annotation={target: morph.index for target, morph in annotation.items() if morph.index in morphs},
+        styles=[_STYLE],
+        labels=[LabelName.PARTS],
+        size=SIZE,
+        supersample=_SUPERSAMPLE,
+        shots=[_shot(number, weights) for number, weights in enumerate([{}, *({index: 1.0} for index in morphs)])],
+    )
+
+
+def _shot(number: int, weights: dict[int, float]) -> pipe.Shot:
+    return pipe.Shot(
+        sample=number - 1, partition=Partition.FRONTAL, weights=weights, rotation=(0, 0, 0), light=BASIS_LIGHT
+    )
+
+
+class _Neutral:
+    """The neutral face, and what differs from it. All but the pixels that differ is worked out once."""
+
+    def __init__(self, drawn: Drawn) -> None:
+        self._picture = drawn.pictures[0]
+        self.pixels = _grounded(self._picture)
+        self._small = _halved(self.pixels)
+        self._view = PartsSeen.of(drawn.labels[LabelName.PARTS])
+
+    def compared(self, index: int, applied: Drawn) -> tuple[MorphPicture, NDArray[np.uint8] | None]:
+        """What the morph changes, and the crop of its pixels; None where not one differs."""
+        picture = applied.pictures[0]
+        differs = (picture != self._picture).any(axis=-1)
+        found = box_of(differs)
+        if found is None:
+            change = picture_change(self._small, self._small)
+            return MorphPicture(index=index, change=change, effect=NOTHING), None
+        left, top, right, bottom = box = _even(found)
+        crop = _grounded(picture[top:bottom, left:right])
+        small = self._small.copy()
+        small[top // 2 : bottom // 2, left // 2 : right // 2] = _halved(crop)
+        change = picture_change(self._small, small)
+        words = effect(self._view, PartsSeen.of(applied.labels[LabelName.PARTS]), differs, change)
+        kept, scale = reduced(crop)
+        return MorphPicture(index=index, change=change, effect=words, box=box, scale=scale), kept
+
+
+def _grounded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(height, width, 4) on the ground."""
+    return laid_over(picture, np.broadcast_to(_GROUND, (*picture.shape[:2], 3)))
+
+
+def _square(box: tuple[float, float, float, float]) -> Rectangle:
+    """The square about a box that is given in shares of the picture, in pixels and inside it."""
+    left, top, right, bottom = (min(max(round(share * SIZE), 0), SIZE) for share in box)
+    side = max(right - left, bottom - top) or SIZE
+    left, top = (min(max((low + high - side) // 2, 0), SIZE - side) for low, high in ((left, right), (top, bottom)))
+    return left, top, left + side, top + side
+
+
+def _even(box: Rectangle) -> Rectangle:
+    """The box, grown to whole pixels of the halved picture."""
+    left, top, right, bottom = box
+    return left // 2 * 2, top // 2 * 2, (right + 1) // 2 * 2, (bottom + 1) // 2 * 2
+
+
+def _halved(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(2 n, 2 m, 3) as (n, m, 3), each the mean of four."""
+    height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
+    total = pixels.reshape(height, 2, width, 2, 3).astype(np.uint16).sum(axis=(1, 3))
+    return ((total + 2) // 4).astype(np.uint8)

@@ -1,0 +1,131 @@
+"""What a morph does, in words, from the parts that the two pictures show. Left and right are the character's own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.labels import Part
+from farm.morphs.evidence import PictureChange
+
+NOTHING = "changes nothing that is seen"
+_FEWEST = 4
+"""Pixels of the 256-pixel picture that must change; rounding changes fewer."""
+_ONE_SIDED = 0.9
+"""Share of the changed pixels in one half of the picture that makes a change one-sided."""
+_CLOSED, _NARROWER, _WIDER = 0.15, 0.85, 1.08
+"""Of an eye's area in the neutral picture."""
+_RAISED = 0.004
+"""Share of the picture's height by which a brow's middle must move."""
+_OPENED = 0.0004
+"""Share of the picture by which the inside of the mouth must grow or shrink."""
+_MENTIONED = 0.15
+"""Share of the changed pixels from which a part is named."""
+_SIDED = {
+    "eye": {"left": Part.EYE_LEFT, "right": Part.EYE_RIGHT},
+    "brow": {"left": Part.EYEBROW_LEFT, "right": Part.EYEBROW_RIGHT},
+}
+_NAMES = {
+    Part.HAIR: "the hair",
+    Part.FACE: "the face",
+    Part.LIPS: "the mouth",
+    Part.MOUTH_INSIDE: "the mouth",
+    Part.NECK: "the neck",
+    Part.BODY: "body or clothes",
+    Part.ACCESSORIES: "accessories",
+    Part.BACKGROUND: "what is beside the head",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PartsSeen:
+    """One picture's parts, measured once."""
+
+    parts: NDArray[np.uint8]
+    """(size, size) of `Part`."""
+    areas: NDArray[np.int64]
+    """(256,) pixels of each part."""
+
+    @classmethod
+    def of(cls, parts: NDArray[np.uint8]) -> "PartsSeen":
+        """Measure (size, size) parts."""
+        return cls(parts, np.bincount(parts.ravel(), minlength=256))
+
+    def height(self, part: Part) -> float | None:
+        """Share of the picture, from its top down, at which the part's middle is; None where it is not seen."""
+        if not self.areas[part]:
+            return None
+        rows = (self.parts == part).sum(axis=1)
+        return float(rows @ np.arange(len(rows)) / self.areas[part] / len(rows))
+
+
+def side_of(change: PictureChange) -> str:
+    """Whose half changes: "left", "right", "both", or "" when nothing is seen. The picture's left is the right side."""
+    if change.count < _FEWEST:
+        return ""
+    left = change.picture_right / change.count
+    if left >= _ONE_SIDED:
+        return "left"
+    return "right" if left <= 1 - _ONE_SIDED else "both"
+
+
+def effect(neutral: PartsSeen, applied: PartsSeen, changed: NDArray[np.bool_], change: PictureChange) -> str:
+    """In words what differs; `changed` is (size, size), the pixels that do."""
+    if change.count < _FEWEST:
+        return NOTHING
+    said = [_both(_eyes(neutral, applied), "eye"), _both(_brows(neutral, applied), "brow"), _mouth(neutral, applied)]
+    words = ", ".join(part for part in said if part)
+    return words or _places(neutral, applied, changed)
+
+
+def _eyes(neutral: PartsSeen, applied: PartsSeen) -> dict[str, str]:
+    found = {}
+    for side, part in _SIDED["eye"].items():
+        before = int(neutral.areas[part])
+        if not before:
+            continue
+        share = applied.areas[part] / before
+        if share < _CLOSED:
+            found[side] = "closes"
+        elif share < _NARROWER:
+            found[side] = "narrows"
+        elif share > _WIDER:
+            found[side] = "widens"
+    return found
+
+
+def _brows(neutral: PartsSeen, applied: PartsSeen) -> dict[str, str]:
+    found = {}
+    for side, part in _SIDED["brow"].items():
+        before, after = neutral.height(part), applied.height(part)
+        if before is not None and after is not None and abs(after - before) > _RAISED:
+            found[side] = "raises" if after < before else "lowers"
+    return found
+
+
+def _both(found: Mapping[str, str], what: str) -> str:
+    """The two sides in one clause, where the same becomes of them."""
+    if len(found) == 2 and len(set(found.values())) == 1:
+        return f"{found['left']} both {what}s"
+    return ", ".join(f"{verb} the {side} {what}" for side, verb in found.items())
+
+
+def _mouth(neutral: PartsSeen, applied: PartsSeen) -> str:
+    growth = int(applied.areas[Part.MOUTH_INSIDE] - neutral.areas[Part.MOUTH_INSIDE]) / applied.parts.size
+    if abs(growth) < _OPENED:
+        return ""
+    return "opens the mouth" if growth > 0 else "closes the mouth"
+
+
+def _places(neutral: PartsSeen, applied: PartsSeen, changed: NDArray[np.bool_]) -> str:
+    """The parts in which most of the change is, before or after."""
+    counts = np.bincount(neutral.parts[changed], minlength=256) + np.bincount(applied.parts[changed], minlength=256)
+    least = _MENTIONED * counts.sum()
+    names = []
+    for what, sides in _SIDED.items():
+        seen = [side for side, part in sides.items() if counts[part] >= least / 2]
+        if seen:
+            names.append(f"both {what}s" if len(seen) == 2 else f"the {seen[0]} {what}")
+    names += [name for part, name in _NAMES.items() if counts[part] >= least]
+    return "changes " + " and ".join(dict.fromkeys(names)) if names else "changes a little here and there"
