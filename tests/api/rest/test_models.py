@@ -139,7 +139,7 @@ def test_proposals_come_as_a_table_that_can_be_checked_and_submitted(api: httpx.
 
     assert proposals.headers["content-type"] == "text/csv; charset=utf-8"
     rows = proposals.text.splitlines()
-    assert rows[0] == "source_morph,panel,types,models,target"
+    assert rows[0] == "source_morph,panel,types,models,target,exceptions"
     checked = api.post("/v1/annotations/check", content=proposals.content, headers={"content-type": "text/csv"})
     assert checked.json()["rows"] == len(rows) - 1
     assert 23 <= checked.json()["mapped"] <= len(rows) - 1
