@@ -1,13 +1,13 @@
 """The target morphs as objects; the facts themselves stand in ``vocabulary.toml``."""
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
 from farm import __version__
+from farm.morphs.entries import read_entries
 from farm.morphs.names import normalise
 from farm.morphs.panels import Panel
 
@@ -59,29 +59,26 @@ def vocabulary_version() -> str:
 
 @cache
 def _tables() -> tuple[dict[str, Target], dict[str, list[_Rule]]]:
-    data = tomllib.loads(_file().decode())
+    entries_read, side_marks = read_entries(_file().decode())
     targets: dict[str, Target] = {}
     rules: dict[str, list[_Rule]] = {}
-    for entry in data["semantic"] + data["extended"]:
-        entries = tuple(entry.get("entries", ()))
-        panel_only = entry.get("panel_only", {})
-        two_sided = len(entries) == 2 or Side.LEFT in entry or Side.LEFT in panel_only
+    for entry in entries_read:
+        entries = entry.entries
+        two_sided = len(entries) == 2 or bool(entry.left or entry.panel_only.left)
         for place, side in enumerate(Side):
-            names, restricted = list(entry.get(side, [])), list(panel_only.get(side, []))
+            names, restricted = list(entry.of(side)), list(entry.panel_only.of(side))
             if two_sided and side is not Side.BOTH:
-                marks = data["side_marks"][side]
-                names += [mark.format(name) for name in entry.get(Side.BOTH, []) for mark in marks]
-                restricted += [mark.format(name) for name in panel_only.get(Side.BOTH, []) for mark in marks]
+                marks = side_marks[side]
+                names += [mark.format(name) for name in entry.both for mark in marks]
+                restricted += [mark.format(name) for name in entry.panel_only.both for mark in marks]
             if not names and not restricted:
                 continue
-            name = f"{entry['part']}/{entry['name']}" + (f"/{side}" if two_sided else "")
-            if len(entries) == 2:
-                set_by_side = entries if side is Side.BOTH else (entries[place - 1],)
-            else:
-                set_by_side = entries
-            target = targets[name] = Target(name, entry["part"], set_by_side)
+            name = entry.semantic + (f"/{side}" if two_sided else "")
+            one_side = len(entries) == 2 and side is not Side.BOTH
+            set_by_side = (entries[place - 1],) if one_side else entries
+            target = targets[name] = Target(name, entry.part, set_by_side)
             for rank, source in enumerate(restricted + names):
-                panel = _PART_PANELS[entry["part"]] if source in restricted else None
+                panel = _PART_PANELS[entry.part] if source in restricted else None
                 rules.setdefault(normalise(source), []).append(_Rule(target, rank, panel))
     return targets, rules
 
@@ -115,9 +112,9 @@ def target_morphs() -> tuple[Target, ...]:
 def akin_names() -> dict[str, tuple[str, ...]]:
     """Normalised names, without sides and numbers, to the semantics that they sometimes mean, such as "eyebrow/angry"."""
     found: dict[str, tuple[str, ...]] = {}
-    for entry in tomllib.loads(_file().decode())["semantic"]:
-        for name in entry.get("akin", ()):
-            found[normalise(name)] = (*found.get(normalise(name), ()), f"{entry['part']}/{entry['name']}")
+    for entry in read_entries(_file().decode())[0]:
+        for name in entry.akin:
+            found[normalise(name)] = (*found.get(normalise(name), ()), entry.semantic)
     return found
 
 
