@@ -25,7 +25,7 @@ class _Names(BaseModel):
         return names
 
 
-class Entry(_Names):
+class VocabularyEntry(_Names):
     """One semantic."""
 
     part: Literal["eye", "eyebrow", "mouth", "face"]
@@ -43,14 +43,14 @@ class Entry(_Names):
         return f"{self.part}/{self.name}"
 
 
-def read_entries(text: str) -> tuple[list[Entry], dict[str, list[str]]]:
+def read_entries(text: str) -> tuple[list[VocabularyEntry], dict[str, list[str]]]:
     """The semantics of a vocabulary, the sampled ones first, and its side marks. Raises MappingError with the line."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise MappingError(f"vocabulary.toml is no TOML: {error}. Correct that line.") from error
     lines = text.splitlines()
-    found: list[tuple[int, Entry]] = []
+    found: list[tuple[int, VocabularyEntry]] = []
     for kind in ("semantic", "extended"):
         heads = [number for number, line in enumerate(lines, 1) if line.strip() == f"[[{kind}]]"]
         for line, given in zip(heads, data.get(kind, []), strict=True):
@@ -62,15 +62,15 @@ def read_entries(text: str) -> tuple[list[Entry], dict[str, list[str]]]:
     return [entry for _, entry in found], data["side_marks"]
 
 
-def _entry(line: int, given: object) -> Entry:
+def _entry(line: int, given: object) -> VocabularyEntry:
     try:
-        return Entry.model_validate(given)
+        return VocabularyEntry.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         raise _mistake(line, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def _check(found: list[tuple[int, Entry]], lines: list[str]) -> None:
+def _check(found: list[tuple[int, VocabularyEntry]], lines: list[str]) -> None:
     semantics: set[str] = set()
     places: set[int] = set()
     claimed: dict[str, str] = {}
@@ -92,7 +92,7 @@ def _check(found: list[tuple[int, Entry]], lines: list[str]) -> None:
         raise _mistake(1, f"the `entries` leave gaps: they are {sorted(places)}")
 
 
-def _listed(entry: Entry) -> Iterator[tuple[str, str]]:
+def _listed(entry: VocabularyEntry) -> Iterator[tuple[str, str]]:
     for side in SIDES:
         for name in entry.of(side):
             yield side, name
