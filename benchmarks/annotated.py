@@ -33,6 +33,11 @@ class Character:
     evidence: Mapping[int, Evidence]
     truth: Mapping[str, Verdict]
     """By target."""
+    name: str = ""
+    """Of its file, where that may be told."""
+
+    def __str__(self) -> str:
+        return self.name or str(self.number)
 
 
 def characters(path: Path) -> list[Character]:

@@ -4,7 +4,8 @@ usage: python -m benchmarks.annotation [CHARACTERS.json] [--write]
 
 For each character the weights are fitted on all others. Prints every target with what was right, wrong and missed, every
 miss, and the totals, beside those of names alone; then the same with the names hidden, and with the names shuffled within
-their panels. --write fits on all characters and writes farm/morphs/weights.toml.
+their panels; then what the farm's own weights decide for the characters whose morphs were looked at (`benchmarks.seen`).
+--write fits on all characters and writes farm/morphs/weights.toml.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from rich.console import Console
@@ -20,6 +22,8 @@ from rich.table import Table
 import farm.morphs
 from benchmarks.annotated import FOLDER, Character, characters
 from benchmarks.annotation_fit import Sheet, fit, written
+from benchmarks.seen import MODELS, Seen, seen
+from farm.mascots import write_mascots
 from farm.morphs.annotation import annotate
 from farm.morphs.decision import decide
 from farm.morphs.naming import semantic_of, side_of
@@ -49,11 +53,11 @@ class Tally:
             if played is not None and played.index not in verdict.uncounted:
                 count["wrong"] += 1
                 self.swapped += _is_swapped(character, target, played.index)
-                self.misses.append(f"{character.number}: {target} is no {got}")
+                self.misses.append(f"{character}: {target} is no {got}")
             if verdict.best:
                 count["missed"] += 1
                 names = ", ".join(f"'{character.morphs[index].name}'" for index in verdict.best)
-                self.misses.append(f"{character.number}: {target} is {names}; plays {got}")
+                self.misses.append(f"{character}: {target} is {names}; plays {got}")
 
     @property
     def total(self) -> Counter[str]:
@@ -87,6 +91,14 @@ def tally(cast: Sequence[Character], by: Callable[[Character], Annotation]) -> T
     found = Tally()
     for character in cast:
         found.add(character, by(character))
+    return found
+
+
+def tally_seen(cast: Sequence[Seen]) -> Tally:
+    """Compare what the farm decides for characters of the table."""
+    found = Tally()
+    for each in cast:
+        found.add(each.character, each.annotation)
     return found
 
 
@@ -142,15 +154,19 @@ def main() -> None:
         ("names hidden", tally([hidden(character) for character in cast], decided)),
         ("names shuffled", tally([shuffled(character) for character in cast], decided)),
     ):
-        total = each.total
-        totals.add_row(
-            name,
-            *(str(total[kind]) for kind in ("right", "wrong", "missed")),
-            f"{each.precision:.3f}",
-            f"{each.recall:.3f}",
-            str(each.swapped),
-        )
+        _add(totals, name, each)
+    with TemporaryDirectory(prefix="farm-mascots-") as room:
+        looked_at = seen(MODELS, {path.stem: path for path in write_mascots(Path(room))})
+    drawn = tally_seen(looked_at)
+    _add(totals, f"{len(looked_at)} characters that were looked at", drawn)
+    for line in drawn.misses:
+        console.print(line, highlight=False, markup=False)
     console.print(totals)
+
+
+def _add(totals: Table, name: str, each: Tally) -> None:
+    counts = (str(each.total[kind]) for kind in ("right", "wrong", "missed"))
+    totals.add_row(name, *counts, f"{each.precision:.3f}", f"{each.recall:.3f}", str(each.swapped))
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_extended_targets_are_known_and_never_sampled() -> None:
         ("eye/wide/both", "びっくり"),
         ("eye/wide/left", "びっくり左 左びっくり びっくりL"),
         ("eye/wide/right", "びっくり右 右びっくり"),
-        ("eye/half_closed/both", "じと目 ジト目 なごみ"),
+        ("eye/half_closed/both", "じと目 ジト目 じと目元 なごみ"),
         ("eye/half_closed/left", "じと目左 なごみ左"),
         ("eye/half_closed/right", "じと目右 なごみ右"),
         ("eyebrow/raised/both", "上 眉上 まゆ上 眉上げ"),
