@@ -55,10 +55,11 @@ class Marker:
         local = (points - camera.position()) @ to_camera.T * self._actor.metres_per_unit
         behind = _BEHIND * self._actor.head_height * self._actor.metres_per_unit
         marks = {}
-        for name, (x, y), point in zip(names, pixels.tolist(), local.tolist(), strict=True):
+        # Rounded first: a point may be rounded into the next pixel, and what is said of it has to hold there.
+        for name, (x, y), point in zip(names, np.round(pixels, _PIXEL_DIGITS).tolist(), local.tolist(), strict=True):
             marks[name] = LandmarkLabel(
-                x=round(x, _PIXEL_DIGITS),
-                y=round(y, _PIXEL_DIGITS),
+                x=x,
+                y=y,
                 point=tuple(round(value, _METRE_DIGITS) for value in point),
                 visible=self._is_visible(LANDMARKS[name], x, y, point[2] - behind, labels),
             )

@@ -16,7 +16,8 @@ from farm.models.inventory import MorphEntry
 from farm.morphs.annotation import COLUMNS, Judgement, key_of, read_table, table_reader
 from farm.morphs.cells import defused
 
-CSV_COLUMNS = (*COLUMNS, "state", "version", "exceptions", "who", "when", "why")
+CSV_COLUMNS = (*COLUMNS[: COLUMNS.index("exceptions")], "state", "version", "exceptions", "who", "when", "why")
+"""`exceptions` are ids of models here: people name them."""
 _OPEN, _DECIDED = "open", "decided"
 _VERSION_DIGITS = 8
 

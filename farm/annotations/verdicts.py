@@ -23,7 +23,7 @@ class VerdictStatus(StrEnum):
     PROPOSED = "proposed"
     """A proposal, of the farm or of a person, that nobody has looked at."""
     CONFIRMED = "confirmed"
-    """A person has looked: the proposed morph plays the target, or nothing does."""
+    """A person has looked: the proposed morph plays the target."""
     CHANGED = "changed"
     """A person has looked: another morph plays it."""
     REJECTED = "rejected"
@@ -103,9 +103,9 @@ def checked(
     playing: dict[int, str] = {}
     for target, (status, _) in said.items():
         morph = found.get(target)
-        if status is VerdictStatus.CHANGED and morph is None:
+        if status in (VerdictStatus.CONFIRMED, VerdictStatus.CHANGED) and morph is None:
             raise MappingError(
-                f"'{target}' is changed, and no morph is named to play it. Name one, or reject the target."
+                f"'{target}' is {status}, and no morph is named to play it. Name one, or reject the target."
             )
         if morph is None or status is VerdictStatus.REJECTED:
             continue

@@ -15,7 +15,7 @@ from farm.spec import MAX_BACKGROUNDS, RenderSpec
 MAPPING = click.option(
     "--mapping",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An edited mapping table from `farm annotate`; without it, morphs are mapped by their names alone.",
+    help="An edited mapping table from `farm annotate`; without it, what the farm has decided by evidence and names counts.",
 )
 
 

@@ -13,10 +13,11 @@ from farm.annotations.verdicts import (
     with_verdicts,
 )
 from farm.errors import MappingError
-from farm.models.inventory import MorphEntry
+from farm.models.inventory import MorphEntry, MorphEvidence
 from farm.morphs.annotation import SourceMorph
 from farm.morphs.panels import Panel
 from farm.morphs.refs import Annotation, MorphRef
+from farm.morphs.vocabulary import Side
 from farm.spec import AnnotationRule
 
 PROPOSALS, CONFIRMED = AnnotationRule.PROPOSALS, AnnotationRule.CONFIRMED
@@ -27,17 +28,14 @@ PROPOSED = {0: "eye/closed/both", 1: "eye/closed/right", 3: "mouth/a"}
 """The second is named as the left eye's and was seen to close the right one."""
 
 
-class Measured(MorphEntry):
-    """An inventory's morph with a confidence."""
-
-    confidence: float = 1.0
+RIGHT = MorphEvidence(side=Side.RIGHT, vertices=9, left_share=0.0)
 
 
 def morphs(sure: float = 1.0) -> list[MorphEntry]:
     return [
-        Measured(
+        MorphEntry(
             index=index, name=name, kind="vertex", panel="eye" if index < 3 else "mouth", moved=0 if name == "見出し" else 9,
-            proposal=PROPOSED.get(index), confidence=sure,
+            proposal=PROPOSED.get(index), confidence=sure, evidence=RIGHT if index == 1 else None,
         )
         for index, name in enumerate(NAMES)
     ]  # fmt: skip
