@@ -16,7 +16,7 @@ DOUBTED = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judged:
     """What one morph plays, and why."""
 
     target: str | None = None
@@ -28,7 +28,7 @@ class Verdict:
     """Semantics that it is named for and does not do, with the reason."""
 
 
-def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> list[Verdict]:
+def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> list[Judged]:
     """A verdict for each of one model's `morphs`, in the file's order; no two have one target.
 
     `evidence` is by index; a morph without is judged by its name.
@@ -49,11 +49,11 @@ def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> li
         denied = {} if not why else dict.fromkeys(sorted(_promised(morphs[index]) - able[index]), "; ".join(why))
         if index in chosen:
             best = chosen[index]
-            verdicts.append(Verdict(best.target, best.confidence, best.reasons, denied))
+            verdicts.append(Judged(best.target, best.confidence, best.reasons, denied))
         elif index in beyond:
-            verdicts.append(Verdict(beyond[index], None, (*why, "by its name"), denied))
+            verdicts.append(Judged(beyond[index], None, (*why, "by its name"), denied))
         else:
-            verdicts.append(Verdict(None, None, why, denied))
+            verdicts.append(Judged(None, None, why, denied))
     return verdicts
 
 

@@ -22,7 +22,7 @@ from farm.models.materials import MaterialFlag
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
 from farm.models.vrm.writer import vrm_bytes
-from farm.morphs.annotation import sampled_targets
+from farm.morphs.annotation import annotate, sampled_targets
 from farm.morphs.panels import Panel
 from farm.morphs.vocabulary import all_targets
 from farm.poses import SAMPLES_FEW, SAMPLES_MANY, Partition, draw, pose_vector
@@ -43,6 +43,13 @@ def package_of(mascots: dict[str, Path], folder: Path, change: Callable[[Charact
     path = folder / mascots["nagi"].name
     path.write_bytes(pmx_bytes(change(read_character(".pmx", path.read_bytes()))))
     return read_model(path)
+
+
+def as_named(package: Package, spec: RenderSpec) -> Assignment:
+    """All of the package, with what the names of its morphs alone say, as a person may who has not looked."""
+    annotation = annotate([replace(morph, judgement=None) for morph in package.inventory.source_morphs()])
+    plain = assignment_for(package, spec)
+    return replace(plain, annotation=annotation, render_key=render_key(package.id, annotation, spec))
 
 
 def with_morph(character: Character, offsets: Callable[[VertexMorph], VertexMorph]) -> Character:
@@ -68,7 +75,7 @@ def test_a_morph_that_changes_no_pixel_is_neither_sampled_nor_labelled(
 ) -> None:
     # GIVEN a model one of whose annotated morphs shows nothing
     package = package_of(mascots, tmp_path / "model", change)
-    store, assignment = LocalStore(tmp_path / "store"), assignment_for(package, SPEC)
+    store, assignment = LocalStore(tmp_path / "store"), as_named(package, SPEC)
     Catalog(store).add(package)
     (target,) = [target for target, morph in assignment.annotation.items() if morph.name == NAME]
 
@@ -95,7 +102,7 @@ def test_a_resumed_attempt_plans_as_the_first_one_did(
     blender: Blender, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
     package = package_of(mascots, tmp_path / "model", tiny)
-    assignment = assignment_for(package, SPEC)
+    assignment = as_named(package, SPEC)
     files = []
     for stops in (False, True):
         store = LocalStore(tmp_path / f"store-{stops}")
@@ -120,7 +127,7 @@ def test_the_count_of_samples_follows_the_targets_that_show(
 ) -> None:
     # GIVEN a model of six or seven target morphs of which one shows nothing
     package = package_of(mascots, tmp_path / "model", tiny)
-    whole = package.inventory.annotation
+    whole = as_named(package, SPEC).annotation
     chosen = [target.name for target in sampled_targets(whole)]
     chosen.sort(key=lambda target: whole[target].name != NAME)
     annotation = {target: morph for target, morph in whole.items() if target in chosen[:ordered]}
@@ -200,7 +207,7 @@ def test_a_face_is_there_when_its_morphs_change_the_picture(
     blender: Blender, mascots: dict[str, Path], tmp_path: Path, change: Callable[[Character], Character]
 ) -> None:
     package = package_of(mascots, tmp_path / "model", change)
-    store, assignment = LocalStore(tmp_path / "store"), assignment_for(package, SPEC)
+    store, assignment = LocalStore(tmp_path / "store"), as_named(package, SPEC)
     Catalog(store).add(package)
 
     render(assignment, store, blender, QUIET)

@@ -1,5 +1,7 @@
 """What a VRM becomes when it is read, and the JSON of a draft of one; for the tests of this folder."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,6 +13,8 @@ from farm.models.gltf.values import Json
 from farm.models.inventory import Inventory
 from farm.models.materials import GltfMaterial
 from farm.models.vrm.reader import read_vrm
+from farm.morphs.annotation import annotate
+from farm.morphs.refs import Annotation
 from tests.farm.models import made_files as made
 
 VERSIONS = pytest.mark.parametrize("version", ["0.x", "1.0"])
@@ -25,6 +29,11 @@ def character(draft: GlbWriter) -> Character:
 
 def inventory_of(character: Character) -> Inventory:
     return inventory.of_character(character, {}, [])
+
+
+def annotation_of(character: Character) -> Annotation:
+    """What the names of its morphs that show anything say: what the drafts have is no face to be measured."""
+    return annotate([replace(morph, judgement=None) for morph in inventory_of(character).source_morphs()])
 
 
 def extension(draft: GlbWriter) -> Json:

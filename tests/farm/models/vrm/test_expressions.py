@@ -91,12 +91,12 @@ def test_a_bind_to_what_nobody_sees_is_not_annotated(hide: Callable[[GlbWriter, 
     second = draft.add("nodes", {"mesh": 0, "translation": [1, 0, 0]})
     draft.content["scenes"][0]["nodes"].append(second)
     as_read.expression_of(draft)["morphTargetBinds"][0]["node"] = second
-    assert as_read.inventory_of(as_read.character(draft)).annotation != {}
+    assert as_read.annotation_of(as_read.character(draft)) != {}
 
     hide(draft, second)
     held = as_read.inventory_of(as_read.character(draft))
 
-    assert held.annotation == {}
+    assert held.annotation == as_read.annotation_of(as_read.character(draft)) == {}
     assert "Expression 'blink' changes nothing that a picture can show." in held.warnings
 
 
@@ -107,9 +107,9 @@ def test_of_two_groups_of_ones_own_name_the_one_with_binds_plays(name: str) -> N
     groups[0] |= {"name": name, "presetName": "unknown"}
     groups.insert(0, {"name": name, "presetName": "Unknown", "binds": []})
 
-    held = as_read.inventory_of(as_read.character(draft))
+    held = as_read.annotation_of(as_read.character(draft))
 
-    assert held.annotation == {"eye/closed/both": MorphRef(index=1, name=name)}
+    assert held == {"eye/closed/both": MorphRef(index=1, name=name)}
 
 
 @pytest.mark.parametrize("spelling", ["blink", "Blink", "BLINK"])
@@ -122,7 +122,7 @@ def test_of_two_groups_of_one_preset_the_one_with_binds_plays(spelling: str) -> 
     held = as_read.inventory_of(as_read.character(draft))
 
     assert [(m.name, m.moved) for m in held.morphs[:2]] == [("blink", 0), ("blink", 1)]
-    assert held.annotation == {"eye/closed/both": MorphRef(index=1, name="blink")}
+    assert as_read.annotation_of(as_read.character(draft)) == {"eye/closed/both": MorphRef(index=1, name="blink")}
 
 
 def test_a_mesh_on_two_nodes_moves_where_the_bind_says() -> None:
