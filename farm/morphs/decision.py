@@ -24,6 +24,9 @@ LEAST = 0.3
 this and 0.5 none was wrong on characters left out, also with weights fitted on half of them."""
 STRICT = 0.9
 """The least confidence of a morph that is found by its evidence alone."""
+AHEAD = 0.05
+"""By so much a morph whose name stands for the target goes before one that is found by its evidence alone: a whole face's
+expression may close the eyes as well as a blink does."""
 SHOWN = 0.05
 """The least confidence of a runner-up that is told of."""
 FARTHEST = 0.35
@@ -73,8 +76,9 @@ class _Candidate:
     """Whether it is the half of the morph that plays both sides."""
 
     @property
-    def order(self) -> tuple[bool, bool, float, int]:
-        return (not self.preferred, self.promise not in PROMISED, -self.score.confidence, self.index)
+    def order(self) -> tuple[bool, float, int]:
+        ahead = AHEAD if self.promise in PROMISED else 0.0
+        return (not self.preferred, -self.score.confidence - ahead, self.index)
 
 
 def decide(

@@ -1,6 +1,6 @@
 """Draws the labels of models in poses, as a worker does, for tests of what is seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from farm import pipe
 from farm.drawing.blender import Blender
 from farm.labels import LabelName
 from farm.models.package import Package, read_model, to_bytes, unfold
+from farm.morphs.annotation import annotate
+from farm.morphs.refs import Annotation
 from farm.poses import Partition
 
 SIZE = 256
@@ -27,9 +29,18 @@ class Seen:
         return int(np.isin(self.parts, parts).sum())
 
 
+def annotation_of(package: Package) -> Annotation:
+    """What the farm decides; and the blink that the names say, where it is not sure of any."""
+    decided = package.inventory.annotation
+    if any(target.startswith("eye/closed") for target in decided):
+        return decided
+    named = annotate([replace(morph, judgement=None) for morph in package.inventory.source_morphs()])
+    return {**decided, **{target: morph for target, morph in named.items() if target.startswith("eye/closed")}}
+
+
 def sources(package: Package, target: str) -> list[int]:
     """The source morphs that together show `target` on both sides; none when the model does not have it."""
-    found = {name.removeprefix(target): ref.index for name, ref in package.inventory.annotation.items()}
+    found = {name.removeprefix(target): ref.index for name, ref in annotation_of(package).items()}
     for whole in ("", "/both"):
         if whole in found:
             return [found[whole]]
@@ -44,8 +55,8 @@ def seen(blender: Blender, model: Path, folder: Path, targets: list[str]) -> dic
     request = pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
-        morphs=sorted({ref.index for ref in package.inventory.annotation.values()}),
-        annotation={name: ref.index for name, ref in package.inventory.annotation.items()},
+        morphs=sorted({ref.index for ref in annotation_of(package).values()}),
+        annotation={name: ref.index for name, ref in annotation_of(package).items()},
         styles=["flat"],
         labels=[LabelName.PARTS, LabelName.LANDMARKS],
         size=SIZE,
