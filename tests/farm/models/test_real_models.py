@@ -124,7 +124,7 @@ def _shared_vertex_morphs(new: Character, old: Character) -> list[str]:
         ("gene/Gene.pmx", 28646, 184, 19, 0),
         ("gene/Gene.pmd", 28646, 177, 19, 0),
         ("uka/MS_Uka.pmx", 49955, 213, 19, 7),
-        ("uka/MS_Uka.pmd", 49955, 120, 16, 7),
+        ("uka/MS_Uka.pmd", 49955, 120, 19, 7),
         ("yw_test_model/yw_test_model.pmx", 2141, 0, 0, 0),
     ],
 )
