@@ -102,7 +102,7 @@ def surface_info(
     info.push_constant("VEC4", "sphere_tint")
     info.push_constant("VEC4", "ramp_tint")
     info.push_constant("VEC4", "ramp_floor")
-    info.push_constant("VEC4", "options")  # cut-off or -1, sphere blend, outline width, part
+    info.push_constant("VEC4", "options")  # cut-off or -1, nothing, outline width, part
     info.sampler(0, "FLOAT_2D", "image")
     info.sampler(1, "FLOAT_2D", "ramp_image")
     info.sampler(2, "FLOAT_2D", "sphere_image")

@@ -13,7 +13,7 @@ from enum import StrEnum
 from farm.annotations.groups import GroupState, GroupVerdict, RowKey
 from farm.annotations.verdicts import AnnotationRecord, Saying, VerdictStatus
 from farm.models.inventory import MorphEntry
-from farm.morphs.annotation import Judgement, let_pass
+from farm.morphs.annotation import may_play
 from farm.morphs.names import normalise
 from farm.morphs.provenance import Provenance
 from farm.morphs.refs import Annotation, MorphRef
@@ -74,11 +74,6 @@ def _confidence(entry: MorphEntry) -> float:
     return 1.0 if entry.confidence is None else entry.confidence
 
 
-def lets_pass(judgement: Judgement, target: str) -> bool:
-    """Whether the evidence allows a morph to play `target` because its name says so."""
-    return let_pass(target, judgement)[0] == target
-
-
 def row_of(entry: MorphEntry) -> RowKey:
     """The row of a group's table that a morph belongs to."""
     return normalise(entry.name), entry.panel
@@ -119,7 +114,7 @@ def _play_groups(
             continue
         collection, verdict = said
         versions[collection] = max(versions.get(collection, 0), verdict.version)
-        passes = verdict.target is None or lets_pass(entry.judgement(), verdict.target)
+        passes = verdict.target is None or may_play(verdict.target, entry.judgement())
         if model in verdict.exceptions or not passes:
             continue
         ref = MorphRef(index=entry.index, name=entry.name)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from farm.annotations.collections import Change
-from farm.annotations.effect import lets_pass, row_of
+from farm.annotations.effect import row_of
 from farm.annotations.groups import GroupState, GroupVerdict, RowKey
 from farm.errors import MappingError
 from farm.models.inventory import MorphEntry
-from farm.morphs.annotation import COLUMNS, Judgement, key_of, read_table, table_reader
+from farm.morphs.annotation import COLUMNS, Judgement, key_of, may_play, read_table, table_reader
 from farm.morphs.cells import defused
 
 CSV_COLUMNS = (*COLUMNS[: COLUMNS.index("exceptions")], "state", "version", "exceptions", "who", "when", "why")
@@ -54,7 +54,7 @@ class Row:
 
     def passes(self, model: str, target: str | None) -> bool:
         """Whether the evidence lets any of the model's morphs of this row play `target` (None: nothing)."""
-        return target is None or any(lets_pass(one, target) for one in self.morphs[model])
+        return target is None or any(may_play(target, one) for one in self.morphs[model])
 
 
 def row_id(key: RowKey) -> str:

@@ -166,6 +166,11 @@ def let_pass(said: str, judgement: Judgement | None) -> tuple[str | None, str]:
     return plays, "" if plays == said else f"it moves {_SIDES[judgement.side or Side.BOTH]}"
 
 
+def may_play(target: str, judgement: Judgement | None) -> bool:
+    """Whether the evidence lets a morph play `target` because somebody says that its name stands for it."""
+    return let_pass(target, judgement)[0] == target
+
+
 def disagreements(morphs: Iterable[SourceMorph]) -> tuple[Disagreement, ...]:
     """Where the vocabulary has a morph's name for one of the 23 and the evidence has it for another target or for none."""
     found = []
@@ -245,7 +250,7 @@ def table_csv(models: Sequence[Sequence[SourceMorph]]) -> str:
         target, rank = _collective(found)
         place = order[target] if target is not None else len(order)
         kinds = "+".join(sorted({morph.kind for morph in found}))
-        exceptions = sum(target is not None and let_pass(target, morph.judgement)[0] != target for morph in found)
+        exceptions = sum(target is not None and not may_play(target, morph.judgement) for morph in found)
         row = [defused(found[0].name), identity[1], kinds, len(found), target or "", exceptions]
         rows.append(((place, rank, -len(found), *identity), row))
     out = io.StringIO()

@@ -16,7 +16,7 @@ DOUBTED = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class MorphDecision:
     """What one morph plays, and why."""
 
     target: str | None = None
@@ -28,8 +28,8 @@ class Judged:
     """Semantics that it is named for and does not do, with the reason."""
 
 
-def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> list[Judged]:
-    """A verdict for each of one model's `morphs`, in the file's order; no two have one target.
+def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> list[MorphDecision]:
+    """What was decided of each of one model's `morphs`, in the file's order; no two have one target.
 
     `evidence` is by index; a morph without is judged by its name.
     """
@@ -43,18 +43,18 @@ def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> li
     for proposal in decision.proposals:
         if proposal.confidence >= DOUBTED and not proposal.opposed:
             able[proposal.morph].add(semantic_of(proposal.target))
-    verdicts = []
+    decided = []
     for index in range(len(morphs)):
         why = decision.rejected.get(index, ())
         denied = {} if not why else dict.fromkeys(sorted(_promised(morphs[index]) - able[index]), "; ".join(why))
         if index in chosen:
             best = chosen[index]
-            verdicts.append(Judged(best.target, best.confidence, best.reasons, denied))
+            decided.append(MorphDecision(best.target, best.confidence, best.reasons, denied))
         elif index in beyond:
-            verdicts.append(Judged(beyond[index], None, (*why, "by its name"), denied))
+            decided.append(MorphDecision(beyond[index], None, (*why, "by its name"), denied))
         else:
-            verdicts.append(Judged(None, None, why, denied))
-    return verdicts
+            decided.append(MorphDecision(None, None, why, denied))
+    return decided
 
 
 def _promised(morph: SourceMorph) -> set[str]:

@@ -1,6 +1,6 @@
 """Draws the labels of models in poses, as a worker does, for tests of what is seen."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ from farm import pipe
 from farm.drawing.blender import Blender
 from farm.labels import LabelName
 from farm.models.package import Package, read_model, to_bytes, unfold
-from farm.morphs.annotation import annotate
 from farm.morphs.refs import Annotation
 from farm.poses import Partition
+from tests.support.by_names import by_names
 
 SIZE = 256
 
@@ -34,7 +34,7 @@ def annotation_of(package: Package) -> Annotation:
     decided = package.inventory.annotation
     if any(target.startswith("eye/closed") for target in decided):
         return decided
-    named = annotate([replace(morph, judgement=None) for morph in package.inventory.source_morphs()])
+    named = by_names(package.inventory)
     return {**decided, **{target: morph for target, morph in named.items() if target.startswith("eye/closed")}}
 
 

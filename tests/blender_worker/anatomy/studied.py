@@ -14,6 +14,7 @@ from blender_worker.importers.build import build
 from farm.labels import Part
 from farm.models.description import Character
 from farm.models.package import read_character, read_model
+from tests.support.by_names import by_names
 
 
 def no_triangles(made: Character) -> Character:
@@ -88,9 +89,11 @@ def built(model: Path, mangled: str) -> tuple[Actor, dict[str, int]]:
     character = read_character(package.suffix, package.data)
     if mangled:
         character = MANGLES[mangled](character)
+    # With what only names say, too: what moves as it is called is to be studied, not what is decided.
+    said = {**by_names(package.inventory), **package.inventory.annotation}
     annotation = {
         target: ref.index
-        for target, ref in package.inventory.annotation.items()
+        for target, ref in said.items()
         if ref.index < len(character.morphs) and character.morphs[ref.index].name == ref.name
     }
     return build(character, {}, sorted(set(annotation.values()))), annotation

@@ -22,12 +22,13 @@ from farm.models.materials import MaterialFlag
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
 from farm.models.vrm.writer import vrm_bytes
-from farm.morphs.annotation import annotate, sampled_targets
+from farm.morphs.annotation import sampled_targets
 from farm.morphs.panels import Panel
 from farm.morphs.vocabulary import all_targets
 from farm.poses import SAMPLES_FEW, SAMPLES_MANY, Partition, draw, pose_vector
 from farm.spec import RenderSpec, render_key
 from farm.storage import LocalStore
+from tests.support.by_names import by_names
 from tests.support.fixtures import assignment_for
 
 pytestmark = pytest.mark.blender
@@ -47,7 +48,7 @@ def package_of(mascots: dict[str, Path], folder: Path, change: Callable[[Charact
 
 def as_named(package: Package, spec: RenderSpec) -> Assignment:
     """All of the package, with what the names of its morphs alone say, as a person may who has not looked."""
-    annotation = annotate([replace(morph, judgement=None) for morph in package.inventory.source_morphs()])
+    annotation = by_names(package.inventory)
     plain = assignment_for(package, spec)
     return replace(plain, annotation=annotation, render_key=render_key(package.id, annotation, spec))
 

@@ -1,7 +1,5 @@
 """What a VRM becomes when it is read, and the JSON of a draft of one; for the tests of this folder."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -13,9 +11,9 @@ from farm.models.gltf.values import Json
 from farm.models.inventory import Inventory
 from farm.models.materials import GltfMaterial
 from farm.models.vrm.reader import read_vrm
-from farm.morphs.annotation import annotate
 from farm.morphs.refs import Annotation
 from tests.farm.models import made_files as made
+from tests.support.by_names import by_names
 
 VERSIONS = pytest.mark.parametrize("version", ["0.x", "1.0"])
 
@@ -33,7 +31,7 @@ def inventory_of(character: Character) -> Inventory:
 
 def annotation_of(character: Character) -> Annotation:
     """What the names of its morphs that show anything say: what the drafts have is no face to be measured."""
-    return annotate([replace(morph, judgement=None) for morph in inventory_of(character).source_morphs()])
+    return by_names(inventory_of(character))
 
 
 def extension(draft: GlbWriter) -> Json:
