@@ -50,7 +50,7 @@ def test_writing_twice_gives_the_same_bytes_in_little_time(tmp_path: Path) -> No
     second = {path.relative_to(tmp_path / "two"): path.read_bytes() for path in (tmp_path / "two").rglob("*.*")}
     assert first == second
     assert len(first) == 2 * 5
-    assert took < 30.0  # seconds of CPU: five times what it takes on a busy machine
+    assert took < 15  # seconds of CPU, three times what it took on the slowest machine
 
 
 def test_nagi_has_all_target_morphs_and_momo_exactly_four() -> None:

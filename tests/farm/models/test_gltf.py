@@ -458,7 +458,7 @@ def test_a_hostile_file_costs_no_more_than_its_size(spoil: Any) -> None:
     finally:
         tracemalloc.stop()
 
-    assert took < 12  # seconds of CPU, six times what the slowest takes; by squares it would take minutes
+    assert took < 6  # seconds of CPU, three times what the slowest takes; by squares it would take minutes
     assert peak < 64 * 2**20 + 8 * len(data)
 
 
@@ -478,5 +478,5 @@ def test_many_binds_over_many_meshes_cost_what_they_say() -> None:
     started = time.process_time()
     character = read_vrm(data)
 
-    assert time.process_time() - started < 8  # of CPU, six times what it takes
+    assert time.process_time() - started < 3  # of CPU, more than twice what it takes
     assert sum(len(m.targets) for m in character.morphs if isinstance(m, Expression)) >= 40_000
