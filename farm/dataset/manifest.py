@@ -3,9 +3,9 @@
 It holds no clock, host, path or device: equal inputs give equal bytes.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from farm.backgrounds import BackgroundRecord
 from farm.errors import StorageError
@@ -19,6 +19,11 @@ FORMAT: Literal[3] = 3
 MANIFEST = "manifest.json"
 CONTACT_SHEET = "contact-sheet.png"
 
+type FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")]
+"""A name that leads nowhere but to a file beside the manifest: manifests come from elsewhere, too."""
+type ContentHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""A SHA-256 in hexadecimal digits."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,7 +32,7 @@ class _Record(BaseModel):
 class ModelRecord(_Record):
     """The model, as its file describes it."""
 
-    id: str
+    id: ContentHash
     format: str
     title: str
     comment: str
@@ -37,18 +42,18 @@ class ModelRecord(_Record):
 class ShardRecord(_Record):
     """One tar file of pictures."""
 
-    file: str
+    file: FileName
     style: StyleName
     partition: Partition
     images: int
     bytes: int
-    sha256: str
+    sha256: ContentHash
 
 
 class ImageRecord(_Record):
     """One picture and everything that was varied for it."""
 
-    file: str
+    file: FileName
     """Name inside the shard."""
     offset: int
     """Where the PNG file begins in the shard, and how long it is: a range read gives one picture."""
@@ -66,25 +71,25 @@ class ImageRecord(_Record):
     background: BackgroundRecord | None = None
     """None: transparent."""
     seed: int
-    sha256: str
+    sha256: ContentHash
 
 
 class LabelShardRecord(_Record):
     """One tar file of labels; its files are named as the pictures are, with suffixes of their own."""
 
-    file: str
+    file: FileName
     partition: Partition
     files: int
     bytes: int
-    sha256: str
+    sha256: ContentHash
 
 
 class BasisRecord(_Record):
     """The neutral, frontal picture in one style."""
 
-    file: str
+    file: FileName
     style: StyleName
-    sha256: str
+    sha256: ContentHash
 
 
 class Manifest(_Record):

@@ -40,3 +40,18 @@ def test_an_earlier_format_is_refused_with_a_sentence(earlier: int) -> None:
 
     with pytest.raises(StorageError, match=r"out/manifest\.json is no manifest of format 3: an earlier or a later"):
         read_manifest(json.dumps(old).encode(), "out/manifest.json")
+
+
+@pytest.mark.parametrize("name", ["/../../x", "../x.tar", "a/b.tar", "a\\b.tar", "", ".", "..", ".hidden", "x\n", "a\0b"])
+def test_no_name_of_a_manifest_leads_out_of_its_folder(name: str) -> None:
+    shard = {"file": name, "style": "flat", "partition": "frontal", "images": 1, "bytes": 1, "sha256": "0" * 64}
+    label_shard = {"file": name, "partition": "frontal", "files": 1, "bytes": 1, "sha256": "0" * 64}
+    basis = {"file": name, "style": "flat", "sha256": "0" * 64}
+    written = json.loads(MANIFEST.to_bytes())
+
+    for field, record in (("shards", shard), ("labels", label_shard), ("basis", basis)):
+        assert read_manifest(json.dumps(written | {field: [record | {"file": "x.tar"}]}).encode(), "one that is good")
+        with pytest.raises(StorageError):
+            read_manifest(json.dumps(written | {field: [record]}).encode(), "one that is not")
+    with pytest.raises(StorageError):  # the folder of a model ends with its hash
+        read_manifest(json.dumps(written | {"model": written["model"] | {"id": name}}).encode(), "one that is not")
