@@ -8,23 +8,25 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from farm.errors import ArchiveError, FarmError, ModelFormatError
+from farm.errors import ArchiveError, FarmError, ModelFormatError, NoModelError
 from farm.models import inventory
 from farm.models.archive import Read, unpack
 from farm.models.description import Character
 from farm.models.inventory import Inventory
 from farm.models.mmd.pmd import read_pmd
 from farm.models.mmd.pmx import read_pmx
+from farm.models.notices import find_notices, read_notices
 from farm.models.textures import TextureFolder, tree_of
 from farm.models.vrm.reader import read_vrm
 
 _READERS = {".pmx": read_pmx, ".pmd": read_pmd, ".vrm": read_vrm}
 SUFFIXES = tuple(_READERS)
+ZIP = ".zip"
 MAX_MODEL_BYTES = 512 * 2**20
 MAX_TEXTURES = 1024
 """Entries of a model's texture list; fewer than an archive's members, so that every package can be unpacked again."""
@@ -81,15 +83,16 @@ def read_model(path: Path, within: Path | None = None) -> Package:
         raise ModelFormatError(f"'{path.name}' is larger than the limit of {MAX_MODEL_BYTES // 2**20} MiB.")
     data = path.read_bytes()
     character = read_character(suffix, data)
+    folder = path.resolve().parent  # a link to a model finds the textures beside the model
+    place = TextureFolder(folder, within.resolve() if within is not None else None)
+    notices = list(read_notices(find_notices(folder, place.root)))
     if suffix == ".vrm":  # all that it shows is inside
-        return Package(path.stem, suffix, data, {}, inventory.of_character(character, {}, []))
+        return Package(path.stem, suffix, data, {}, inventory.of_character(character, {}, [], notices=notices))
     if len(character.textures) > MAX_TEXTURES:
         raise ModelFormatError(
             f"'{path.name}' lists {len(character.textures)} textures, over the limit of {MAX_TEXTURES}. Remove the "
             "unused ones in an editor such as PMX Editor."
         )
-    folder = path.resolve().parent  # a link to a model finds the textures beside the model
-    place = TextureFolder(folder, within.resolve() if within is not None else None)
     textures: dict[int, bytes] = {}
     found: dict[int, str] = {}
     absent: list[str] = []
@@ -109,7 +112,7 @@ def read_model(path: Path, within: Path | None = None) -> Package:
         found[index] = file.relative_to(folder, walk_up=True).as_posix()
         if stray:
             strays.append(f"Texture '{reference}' is not where the model says; '{found[index]}' is drawn.")
-    return Package(path.stem, suffix, data, textures, inventory.of_character(character, found, absent, strays))
+    return Package(path.stem, suffix, data, textures, inventory.of_character(character, found, absent, strays, notices))
 
 
 def decided_again(held: Inventory, package: bytes) -> Inventory:
@@ -119,7 +122,7 @@ def decided_again(held: Inventory, package: bytes) -> Inventory:
         return inventory.decided_again(held, read_character(path.suffix, path.read_bytes()))
 
 
-def find_models(path: Path) -> Iterator[Path]:
+def find_models(path: Path, suffixes: Container[str] = SUFFIXES) -> Iterator[Path]:
     """The model files at `path`: the file itself, or every one below the folder, in the order of their names."""
     if path.is_file():
         yield path
@@ -127,18 +130,31 @@ def find_models(path: Path) -> Iterator[Path]:
     for file in sorted(path.rglob("*")):
         # A Mac's zip holds a shadow "__MACOSX/._x.pmx" of every file.
         hidden = file.name.startswith(".") or "__MACOSX" in file.relative_to(path).parts
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not hidden:
+        if file.suffix.lower() in suffixes and file.is_file() and not hidden:
             yield file
+
+
+def read_models(path: Path, within: Path | None = None) -> tuple[list[Package], list[Refusal]]:
+    """Read the file `path`, a model or a zip with some, as `read_model` and `receive` do.
+
+    Raises ModelError when a model, ArchiveError when a zip cannot be used as a whole.
+    """
+    if path.suffix.lower() != ZIP:
+        return [read_model(path, within)], []
+    if path.stat().st_size > MAX_PACKAGE_BYTES:
+        raise ArchiveError(f"'{path.name}' is larger than the limit of {MAX_PACKAGE_BYTES // 2**20} MiB.")
+    return receive(path.name, path.read_bytes())
 
 
 def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
     """Read an uploaded file: a model by itself, or a zip with one or more models and their textures.
 
-    Raises ArchiveError when the upload as a whole is refused; single bad models come back as refusals.
+    Raises ArchiveError when the upload as a whole is refused, NoModelError when there is no model in it; single bad
+    models come back as refusals.
     """
     with TemporaryDirectory(prefix="farm-receive-") as folder:
         root = Path(folder)
-        if Path(file_name).suffix.lower() == ".zip":
+        if Path(file_name).suffix.lower() == ZIP:
             unpack(data, root, _Fit())
         else:
             (root / _safe_name(file_name)).write_bytes(data)
@@ -146,7 +162,7 @@ def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
         refusals: list[Refusal] = []
         paths = list(find_models(root))
         if not paths:
-            raise ArchiveError(
+            raise NoModelError(
                 f"'{file_name}' holds no model: upload a .vrm, .pmx or .pmd file, or a .zip of a folder with one."
             )
         for path in paths:
@@ -199,7 +215,7 @@ def _safe_name(file_name: str) -> str:
 
 
 def upload_form(path: Path, within: Path | None = None) -> tuple[str, bytes]:
-    """The model at `path` as a file to upload: (file name, bytes), a zip when textures go with it.
+    """The model at `path` as a file to upload: (file name, bytes), a zip when textures or notices go with it.
 
     Textures are looked for as `read_model` does.
     A file that cannot be read is sent as it is: the farm says what is wrong with it.
@@ -208,16 +224,20 @@ def upload_form(path: Path, within: Path | None = None) -> tuple[str, bytes]:
         package = read_model(path, within)
     except FarmError:
         return path.name, path.read_bytes()
-    if not package.textures:
+    if not package.textures and not package.inventory.notices:
         return path.name, package.data
     folder = path.resolve().parent
-    files = list(dict.fromkeys(package.inventory.textures_found))  # two entries may name one file
+    given = TextureFolder(folder, within.resolve() if within is not None else None).root
+    notices = [file.relative_to(folder, walk_up=True).as_posix() for file in find_notices(folder, given)]
+    textures = package.inventory.textures_found if package.textures else []  # a VRM's are inside it
+    files = list(dict.fromkeys([*textures, *notices]))  # two entries may name one file
     beside = not any(name.startswith("../") for name in files)
-    root = folder if beside or within is None else within.resolve()
+    root = folder if beside else given
     place = folder.relative_to(root)
     with io.BytesIO() as out:
         with zipfile.ZipFile(out, "w") as archive:
-            archive.writestr((place / path.name).as_posix(), package.data)
+            name = path.name.encode("utf-8", "replace").decode()  # old archives leave bytes that no zip can name
+            archive.writestr((place / name).as_posix(), package.data)
             for name in files:
                 file = Path(os.path.normpath(folder / name))
                 archive.writestr(file.relative_to(root).as_posix(), file.read_bytes())

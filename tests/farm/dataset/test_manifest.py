@@ -42,7 +42,9 @@ def test_an_earlier_format_is_refused_with_a_sentence(earlier: int) -> None:
         read_manifest(json.dumps(old).encode(), "out/manifest.json")
 
 
-@pytest.mark.parametrize("name", ["/../../x", "../x.tar", "a/b.tar", "a\\b.tar", "", ".", "..", ".hidden", "x\n", "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["/../../x", "../x.tar", "a/b.tar", "a\\b.tar", "", ".", "..", ".hidden", "x\n", "a\0b"]
+)
 def test_no_name_of_a_manifest_leads_out_of_its_folder(name: str) -> None:
     shard = {"file": name, "style": "flat", "partition": "frontal", "images": 1, "bytes": 1, "sha256": "0" * 64}
     label_shard = {"file": name, "partition": "frontal", "files": 1, "bytes": 1, "sha256": "0" * 64}
