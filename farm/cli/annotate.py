@@ -9,10 +9,10 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from farm.cli.collection import Collection, Unreadable
 from farm.cli.console import clean, note, stdout
 from farm.cli.inspection import write_page
 from farm.cli.options import PATHS, models_at
+from farm.cli.sources import Sources, Unreadable
 from farm.errors import FarmError
 from farm.models.package import Package
 from farm.morphs.annotation import apply_table, read_table, sampled_targets, table_csv, table_text
@@ -122,7 +122,7 @@ def _report(packages: Sequence[Package], out: Path | None) -> None:
 def _read(paths: tuple[Path, ...]) -> list[Package]:
     """The models at `paths`, each content once; unusable ones are named and left out."""
     packages: dict[str, Package] = {}
-    for model in Collection(models_at(paths), paths):
+    for model in Sources(models_at(paths), paths):
         if isinstance(model, Unreadable):
             note("left out", "yellow", f"{model.where}: {model.error}")
             continue

@@ -16,9 +16,9 @@ from rich.progress import TaskID
 from farm import free_space
 from farm.annotations.counting import counting
 from farm.backgrounds import normalise
-from farm.cli.collection import Candidate, Unreadable
 from farm.cli.console import note, stderr, tracked
 from farm.cli.reporting import progress_bar, say_results
+from farm.cli.sources import Candidate, Unreadable
 from farm.cli.wishes import Wish
 from farm.dataset.failures import Failure, Failures
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, Manifest

@@ -8,9 +8,9 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from farm.cli.collection import Collection, Unreadable
 from farm.cli.console import clean, note, stdout
 from farm.cli.options import PATHS, models_at
+from farm.cli.sources import Sources, Unreadable
 from farm.models.inventory import Inventory
 from farm.models.overview import overview_page
 from farm.morphs.annotation import disagreements
@@ -27,7 +27,7 @@ def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None) -> None:
     """Show morphs, bones, materials, textures and proposals of models; a folder gives a table of all in it."""
     found: list[tuple[str, Inventory]] = []
     refused: list[tuple[str, str]] = []
-    for model in Collection(models_at(paths), paths):
+    for model in Sources(models_at(paths), paths):
         if isinstance(model, Unreadable):
             refused.append((model.where, str(model.error)))
             note(model.code, "red", f"{model.where}: {model.error}")

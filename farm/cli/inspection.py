@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from farm.cli.collection import Collection, Unreadable
 from farm.cli.console import note, stderr, stdout
 from farm.cli.options import models_at
+from farm.cli.sources import Sources, Unreadable
 from farm.drawing.blender import Blender
 from farm.errors import BlenderDiedError, FarmError, RenderError
 from farm.inspection.drawing import draw_pictures
@@ -42,7 +42,7 @@ def write_page(paths: tuple[Path, ...], out: Path) -> None:
 
 def _inspected(paths: tuple[Path, ...], page: InspectionPage, left_out: list[str]) -> Iterator[Inspected]:
     """The models, each content once, in the order of their names; those that cannot be used are named."""
-    models = Collection(models_at(paths), paths)
+    models = Sources(models_at(paths), paths)
     seen: set[str] = set()
     blender = Blender()
     columns = (TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())

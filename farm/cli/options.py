@@ -19,7 +19,7 @@ from farm.spec import MAX_SAMPLES, AnnotationRule, CanvasName, Framing, RenderSp
 from farm.styles import STYLES
 
 PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-SOURCES = (*SUFFIXES, ZIP)
+MODEL_FILES = (*SUFFIXES, ZIP)
 """Of files that hold models."""
 _ALL = "all"
 _SENSOR = 36.0
@@ -215,9 +215,9 @@ def models_at(paths: tuple[Path, ...]) -> dict[Path, Path]:
     """
     found: dict[Path, Path] = {}
     for path in paths:
-        for model in find_models(path, SOURCES):
+        for model in find_models(path, MODEL_FILES):
             found.setdefault(model, path if path.is_dir() else path.parent)
     if not found:
         where = ", ".join(str(path) for path in paths)
-        raise FarmError(f"There is no model in {where}: files ending in {', '.join(SOURCES)} are looked for.")
+        raise FarmError(f"There is no model in {where}: files ending in {', '.join(MODEL_FILES)} are looked for.")
     return found

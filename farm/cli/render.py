@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farm.cli.collection import Collection, Watched
 from farm.cli.console import note, stdout
 from farm.cli.ending import stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, default_workers, models_at, spec_options
 from farm.cli.reporting import report_all
+from farm.cli.sources import Sources, Watched
 from farm.cli.wishes import MAPPING, Wish, wish
 from farm.dataset.output import locked
 from farm.spec import RenderSpec
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from farm.cli.growing import Growth
 
 _WATCH_SECONDS = 0.5
+_REBUILD_SECONDS = 900.0
+"""Where models never stop coming, the tables are made anew after so long."""
 
 _WORKERS = click.option(
     "--workers", type=click.IntRange(1, 64), default=default_workers, show_default="CPU cores, at most 4",
@@ -57,7 +59,7 @@ def render(
         if watch:
             _watch(growth, paths, out)
         else:
-            _grow(growth, Collection(models, paths))
+            _grow(growth, Sources(models, paths))
         report_all(growth.bad)
 
 
@@ -70,7 +72,7 @@ def demo(out: Path, workers: int) -> None:
 
     models = {path: path.parent for path in write_mascots(out / "models")}
     with _growth(out / "images", Wish(RenderSpec()), min(workers, len(models)), False) as growth:
-        _grow(growth, Collection(models))
+        _grow(growth, Sources(models))
         report_all(growth.bad)
 
 
@@ -86,35 +88,36 @@ def _growth(out: Path, wanted: Wish, workers: int, retry_failed: bool) -> Iterat
             raise
 
 
-def _grow(growth: "Growth", collection: Collection) -> None:
-    growth.files_left = len(collection)
-    for path in collection.sources:
+def _grow(growth: "Growth", sources: Sources) -> None:
+    growth.files_left = len(sources)
+    for path in sources.files:
         growth.files_left -= 1
-        for found in collection.read(path):
+        for found in sources.read(path):
             growth.take(found)
     growth.finish()
 
 
 def _watch(growth: "Growth", paths: tuple[Path, ...], out: Path) -> None:
-    """Until Ctrl-C. What spans all models is made anew whenever everything that has come is drawn."""
-    collection, watched = Collection({}), Watched(paths)
-    drawn = -1
+    """Until Ctrl-C. What spans all models is made anew when everything that came is drawn, or after a while."""
+    sources, watched = Sources({}), Watched(paths)
+    built, drawn = time.monotonic(), -1
     while True:
         for path, within in watched.look():
-            collection.add(path, within)
-            for found in collection.read(path):
+            sources.add(path, within)
+            for found in sources.read(path):
                 growth.take(found)
         growth.wait()
         for word, sentence in growth.bad:
             note(word, "red", sentence)
         growth.bad.clear()
-        if growth.busy:
-            continue
-        if watched.settled and drawn != growth.drawn:
+        still = watched.settled and not growth.busy
+        if growth.drawn != drawn and (still or time.monotonic() - built > _REBUILD_SECONDS):
             drawn = growth.drawn
             held = growth.rebuild()
+            built = time.monotonic()
             note("watching", "green", f"{held.models if held else 0} models are in {out}; Ctrl-C ends this.")
-        time.sleep(_WATCH_SECONDS)
+        if not growth.busy:
+            time.sleep(_WATCH_SECONDS)
 
 
 @click.command()

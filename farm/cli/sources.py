@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.cli.console import note
-from farm.cli.options import SOURCES
+from farm.cli.options import MODEL_FILES
 from farm.errors import FarmError, NoModelError
 from farm.models.package import Package, find_models, read_models
 
@@ -43,27 +43,27 @@ class Unreadable:
         return self.error.code if isinstance(self.error, FarmError) else "unreadable"
 
 
-class Collection:
+class Sources:
     """Reads models; what they are called depends on which files stand beside each other."""
 
     def __init__(self, sources: Mapping[Path, Path], named: Iterable[Path] = ()) -> None:
         """`sources` are those of `options.models_at`; `named` are the paths that a person typed."""
-        self.sources = dict(sources)
+        self.files = dict(sources)
         self._named = frozenset(named)
         self._stems = Counter(path.stem for path in sources)
 
     def __len__(self) -> int:
-        return len(self.sources)
+        return len(self.files)
 
     def add(self, path: Path, within: Path) -> None:
         """A file came."""
-        if path not in self.sources:
-            self.sources[path] = within
+        if path not in self.files:
+            self.files[path] = within
             self._stems[path.stem] += 1
 
     def read(self, path: Path) -> Iterator[Candidate | Unreadable]:
         """The models of one of its files, the reading done when each is asked for."""
-        within = self.sources[path]
+        within = self.files[path]
         try:
             packages, refusals = read_models(path, within)
         except NoModelError as error:
@@ -83,7 +83,7 @@ class Collection:
             yield Candidate(where, self._label(path, package, alone), package)
 
     def __iter__(self) -> Iterator[Candidate | Unreadable]:
-        for path in self.sources:
+        for path in self.files:
             yield from self.read(path)
 
     def _label(self, path: Path, package: Package, alone: bool) -> str:
@@ -132,8 +132,8 @@ class Watched:
 
 def _sources(unit: Path) -> Iterator[Path]:
     if unit.is_dir():
-        yield from find_models(unit, SOURCES)
-    elif unit.suffix.lower() in SOURCES and not unit.name.startswith("."):
+        yield from find_models(unit, MODEL_FILES)
+    elif unit.suffix.lower() in MODEL_FILES and not unit.name.startswith("."):
         yield unit
 
 
