@@ -24,7 +24,7 @@ from farm.dataset.failures import Failure, Failures
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, Manifest
 from farm.dataset.output import RenderedModel, Shelf, rendered_models
 from farm.dataset.summary import Summary, summarise
-from farm.errors import DiskFullError
+from farm.errors import DiskFullError, ServiceError
 from farm.jobs.states import State
 from farm.morphs.annotation import read_table
 from farm.spec import RenderSpec, render_key
@@ -44,6 +44,9 @@ _FIRST_GUESS = 1.0
 """Bytes that a pixel takes in a result, before the first result says it; a third is usual without labels."""
 _COPIES = 2
 """Of a result on the farm's disk: the worker's own and the store's."""
+_DISK_CODES = ("worker-disk", ServiceError.code)
+"""What a worker says whose own disk, or whose store's, is full."""
+_DISK_TRIES = 3
 _GO_ON = "The same command goes on where it stopped."
 
 
@@ -142,6 +145,8 @@ class Growth:
             if hand.job.state.ended:
                 self._end(farm, hand)
                 ended = True
+            else:
+                _check_disk(hand.job)
         for folder, remedy in self._places(farm):
             free_space.require(folder, _LEAST_BYTES, remedy)
         self._show()
@@ -233,6 +238,13 @@ def _spec_of(wanted: Wish) -> RenderSpec:
     # The same picture twice in the folder is one background.
     values = {**wanted.spec.model_dump(), "backgrounds": tuple(dict.fromkeys(ids))}
     return RenderSpec.model_validate(values)
+
+
+def _check_disk(job: "JobView") -> None:
+    """Raise DiskFullError when attempt after attempt finds no room: the farm would try for ever."""
+    tries = [attempt for attempt in job.attempts if attempt.code in _DISK_CODES]
+    if len(tries) >= _DISK_TRIES:
+        raise DiskFullError(f"{job.name} cannot be drawn: {tries[-1].error} {_GO_ON}")
 
 
 def _bytes_of(manifest: Manifest) -> int:

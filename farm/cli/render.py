@@ -84,7 +84,7 @@ def _growth(out: Path, wanted: Wish, workers: int, retry_failed: bool) -> Iterat
         try:
             yield growth
         except KeyboardInterrupt:
-            note("stopped", "yellow", f"{growth.drawn} models came; the same command goes on where it stopped.")
+            note("stopped", "yellow", f"{growth.drawn} models were drawn; the same command goes on where it stopped.")
             raise
 
 

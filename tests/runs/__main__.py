@@ -21,4 +21,4 @@ chosen = parser.parse_args()
 with TemporaryDirectory(prefix="farm-killed-run-") as room:
     found = course(Path(room), chosen.models, chosen.kills, chosen.seed)
 print(found)
-sys.exit(1 if found.differing or found.drawn_again or found.third_drew else 0)
+sys.exit(1 if found.differing or found.drawn_again or found.third_drew or found.left else 0)

@@ -6,8 +6,10 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +27,10 @@ _SECONDS = 20 * servers.PATIENCE_SECONDS
 class Course:
     """What became of the run that was killed."""
 
-    kills: int
+    most_in_store: int
+    """Results and models that the farm of the undisturbed run had at a time."""
+    left: tuple[str, ...]
+    """What is left in the place for temporary files after all runs."""
     whole_at_kills: tuple[int, ...]
     """Models that stood whole in the folder after each kill."""
     drawn_again: tuple[str, ...]
@@ -57,9 +62,31 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def render(models: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """One run to its end."""
-    return subprocess.run(command(models, out, *more), capture_output=True, text=True, check=False, timeout=_SECONDS)
+def render(models: Path, out: Path, temporary: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """One run to its end, its temporary files in a place of their own."""
+    environment = {**os.environ, **({"TMPDIR": str(temporary)} if temporary else {})}
+    return subprocess.run(
+        command(models, out), capture_output=True, text=True, check=False, timeout=_SECONDS, env=environment
+    )
+
+
+@contextmanager
+def _most_in_store(temporary: Path) -> Iterator[list[int]]:
+    """One number: the most results or models that stood in the store of a farm at a time, meanwhile."""
+    most, over = [0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.02):
+            for kind in ("renders", "models"):
+                most[0] = max(most[0], len(list(temporary.glob(f"farm-scratch-*/farm/store/{kind}/*"))))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        thread.join()
 
 
 def command(models: Path, out: Path, *more: str) -> list[str]:
@@ -74,9 +101,9 @@ def _identities(out: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-def kill_once(models: Path, out: Path, log: Path, after: Callable[[], bool], delay: float) -> None:
+def kill_once(models: Path, out: Path, room: Path, after: Callable[[], bool], delay: float) -> None:
     """Begin a run and kill all of it with SIGKILL, `delay` seconds after `after` became true; it may have ended by then."""
-    process = spawn(command(models, out), log)
+    process = spawn(command(models, out), room / "log", {"TMPDIR": str(room / "tmp")})
     try:
         servers.wait_until(lambda: after() or process.poll() is not None, "the moment of the kill", _SECONDS)
         time.sleep(delay)
@@ -88,7 +115,9 @@ def kill_once(models: Path, out: Path, log: Path, after: Callable[[], bool], del
 def course(room: Path, models: int, kills: int, seed: int) -> Course:
     """Render `models` models undisturbed, and again with `kills` kills at random moments; then once more."""
     source = write_models(room / "models", models)
-    once = render(source, room / "once")
+    (room / "tmp").mkdir()
+    with _most_in_store(room / "tmp") as most:
+        once = render(source, room / "once", temporary=room / "tmp")
     assert once.returncode == 0, once.stderr
     chance, out = random.Random(seed), room / "killed"
     stood: dict[str, tuple[int, int]] = {}
@@ -100,24 +129,25 @@ def course(room: Path, models: int, kills: int, seed: int) -> Course:
         def enough(wanted: int = wanted) -> bool:
             return len(_identities(out)) >= wanted
 
-        kill_once(source, out, room / "log", enough, chance.uniform(0.0, 1.0))
+        kill_once(source, out, room, enough, chance.uniform(0.0, 1.0))
         now = _identities(out)
         again |= {name for name, identity in stood.items() if now.get(name) != identity}
         stood = now
         counts.append(len(now))
-    last = render(source, out)
+    last = render(source, out, room / "tmp")
     assert last.returncode == 0, last.stderr
     now = _identities(out)
     again |= {name for name, identity in stood.items() if now.get(name) != identity}
     assert f"; {models - len(stood)} models came now" in last.stdout, last.stdout
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    third = render(source, out)
+    third = render(source, out, room / "tmp")
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert third.returncode == 0, third.stderr
     one, two = files_of(room / "once"), files_of(out)
     return Course(
-        kills=kills,
+        most_in_store=most[0],
+        left=tuple(path.name for path in (room / "tmp").iterdir()),
         whole_at_kills=tuple(counts),
         drawn_again=tuple(sorted(again)),
         differing=tuple(sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))),
@@ -126,9 +156,3 @@ def course(room: Path, models: int, kills: int, seed: int) -> Course:
         third_cpu_seconds=spent.ru_utime + spent.ru_stime - before.ru_utime - before.ru_stime,
         third_started=_identities(out) != now or "images/s" in third.stderr,
     )
-
-
-def leftovers() -> list[Path]:
-    """Temporary folders of farms whose process is gone."""
-    place = Path(os.environ.get("TMPDIR", "/tmp"))
-    return list(place.glob("farm-scratch-*"))

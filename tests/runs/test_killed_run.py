@@ -31,6 +31,9 @@ def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(tmp_path: Path) ->
     assert found.files > 6 * (1 + 1 + 1 + 4)
     assert found.differing == ()
     assert found.drawn_again == ()
+    # AND the farm never had more than a few models, and nothing of it is left
+    assert 0 < found.most_in_store <= 2 * 2 + 1 < 6
+    assert found.left == ()
     # AND where nothing is missing, nothing is drawn and no farm is started
     assert found.third_drew == 0
     assert not found.third_started
