@@ -85,7 +85,8 @@ class Downloads:
 
     def take_if_missing(self, job: JobView) -> bool:
         """The same, unless the job's result is in the folder already: whether it was brought."""
-        there = whole_result(self.out / folder_name(job.name, job.model), job.render_key)
+        folder = self.out / folder_name(job.name, job.model)
+        there = whole_result(folder, lambda manifest: manifest.render_key == job.render_key)
         if there is not None:
             self._keep(job, there)
             return False

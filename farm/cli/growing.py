@@ -26,6 +26,7 @@ from farm.dataset.output import RenderedModel, Shelf, rendered_models
 from farm.dataset.summary import Summary, summarise
 from farm.errors import DiskFullError, ServiceError
 from farm.jobs.states import State
+from farm.models.package import Package
 from farm.morphs.annotation import read_table
 from farm.spec import RenderSpec, render_key
 
@@ -103,11 +104,18 @@ class Growth:
         if isinstance(found, Unreadable):
             self.bad.append(("refused", f"{found.where}: {found.error}"))
             return
-        model = found.package.id
+        model = found.files.id
         if (where := self._seen.setdefault(model, found.where)) != found.where:
             note("twice", "yellow", f"{found.where} is the same model as {where}; it is rendered once.")
             return
-        annotation, provenance = counting(model, found.package.inventory, self._spec, self._table)
+        if self._table is None and self._shelf.find_as(model, self._spec) is not None:
+            return
+        checked = found.checked()
+        if isinstance(checked, Unreadable):
+            self.take(checked)
+            return
+        package = checked.package
+        annotation, provenance = counting(model, package.inventory, self._spec, self._table)
         key = render_key(model, annotation, self._spec, provenance)
         if any(hand.job.render_key == key for hand in self._hands.values()) or self._shelf.find(model, key) is not None:
             return
@@ -115,22 +123,21 @@ class Growth:
         if failed is not None and not self._retry_failed:
             self.bad.append((State.FAILED, f"{found.label}: {failed.error} (So it ended before; see --retry-failed.)"))
             return
-        for warning in found.package.inventory.warnings:
+        for warning in package.inventory.warnings:
             note("warning", "yellow", f"{found.where}: {warning}")
-        images = self._spec.images_of(self._spec.samples_of(found.package.inventory.samples))
+        images = self._spec.images_of(self._spec.samples_of(package.inventory.samples))
         self._make_room(images)
-        self._submit(found)
+        self._submit(package, found.label)
         while len(self._hands) > self._workers * (1 + _WAITING):
             self.wait()
 
-    def _submit(self, found: Candidate) -> None:
-        package = found.package
+    def _submit(self, package: Package, label: str) -> None:
         if self._farm is None:
             from farm.cli.own_farm import OwnFarm  # what it needs takes as long to import as all else here
 
             self._farm = self._open.enter_context(OwnFarm(self._workers, self._wanted.backgrounds))
         with free_space.noticed(self._farm.home, _GO_ON):
-            job = self._farm.submit(package, found.label, self._spec, self._wanted.mapping, self._out.name[:200])
+            job = self._farm.submit(package, label, self._spec, self._wanted.mapping, self._out.name[:200])
         self._hands[job.id] = _InHand(job, package.inventory.warnings)
         self._show()
 

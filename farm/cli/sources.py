@@ -11,23 +11,12 @@ from pathlib import Path
 from farm.cli.console import note
 from farm.cli.options import MODEL_FILES
 from farm.errors import FarmError, NoModelError
-from farm.models.package import Package, find_models, read_models
+from farm.models.package import ModelFiles, Opened, Package, find_models, open_models
 
 _LOOK_SECONDS = 2.0
 """Between two looks at a watched folder; what is the same in both is taken as whole."""
 _LOOK_SHARE = 0.05
 """Of the time may go into looking: a large collection is looked at less often."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A model that was read."""
-
-    where: str
-    """For people: its file, and its name in there if that is a zip of several."""
-    label: str
-    """What its results carry for people."""
-    package: Package
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +32,32 @@ class Unreadable:
         return self.error.code if isinstance(self.error, FarmError) else "unreadable"
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A model that can be used."""
+
+    where: str
+    package: Package
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that was read and not yet checked."""
+
+    where: str
+    """For people: its file, and its name in there if that is a zip of several."""
+    label: str
+    """What its results carry for people."""
+    files: ModelFiles
+
+    def checked(self) -> Checked | Unreadable:
+        """The model, with all that it holds worked out."""
+        try:
+            return Checked(self.where, self.files.package())
+        except FarmError as error:
+            return Unreadable(self.where, error)
+
+
 class Sources:
     """Reads models; what they are called depends on which files stand beside each other."""
 
@@ -55,6 +70,12 @@ class Sources:
     def __len__(self) -> int:
         return len(self.files)
 
+    def __iter__(self) -> Iterator[Checked | Unreadable]:
+        """All models, each read when it is asked for."""
+        for path in self.files:
+            for found in self.read(path):
+                yield found if isinstance(found, Unreadable) else found.checked()
+
     def add(self, path: Path, within: Path) -> None:
         """A file came."""
         if path not in self.files:
@@ -62,33 +83,26 @@ class Sources:
             self._stems[path.stem] += 1
 
     def read(self, path: Path) -> Iterator[Candidate | Unreadable]:
-        """The models of one of its files, the reading done when each is asked for."""
-        within = self.files[path]
+        """The models of one of its files, each read when it is asked for."""
         try:
-            packages, refusals = read_models(path, within)
+            for opened in open_models(path, self.files[path]):
+                where = str(path) if opened.models == 1 else f"{path}/{opened.name}"
+                match opened.files:
+                    case ModelFiles() as files:
+                        yield Candidate(where, self._label(path, opened), files)
+                    case error:
+                        yield Unreadable(f"{path}/{opened.name}", error)
         except NoModelError as error:
             if path in self._named:
                 yield Unreadable(str(path), error)
             else:  # a collection has zips of motions and stages, too
                 note("skipped", "yellow", f"{path} holds no model.")
-            return
         except (FarmError, OSError) as error:
             yield Unreadable(str(path), error)
-            return
-        for refusal in refusals:
-            yield Unreadable(f"{path}/{refusal.name}", refusal.error)
-        alone = len(packages) + len(refusals) == 1
-        for package in packages:
-            where = str(path) if alone else f"{path}/{package.name}{package.suffix}"
-            yield Candidate(where, self._label(path, package, alone), package)
 
-    def __iter__(self) -> Iterator[Candidate | Unreadable]:
-        for path in self.files:
-            yield from self.read(path)
-
-    def _label(self, path: Path, package: Package, alone: bool) -> str:
-        if not alone:
-            return package.name
+    def _label(self, path: Path, opened: Opened) -> str:
+        if opened.models > 1:
+            return Path(opened.name).stem
         # Gene.pmx beside Gene.pmd: the name has to say which.
         name = path.name if self._stems[path.stem] > 1 else path.stem
         return name.encode("utf-8", "replace").decode()

@@ -30,7 +30,10 @@ from farm.dataset.manifest import (
 )
 from farm.dataset.shards import read_shard
 from farm.errors import ConflictError, StorageError
+from farm.morphs.decision import DECISION_VERSION
+from farm.morphs.provenance import NOBODYS
 from farm.morphs.vocabulary import POSE_NAMES
+from farm.spec import RENDERER_VERSION, RenderSpec
 from farm.styles import STYLES
 
 POSES = "poses.csv"
@@ -180,14 +183,14 @@ def read_output(directory: Path) -> list[RenderedModel]:
     return list(rendered_models(directory))
 
 
-def whole_result(folder: Path, render_key: str) -> RenderedModel | None:
-    """The result of this key if it stands in `folder`, every file in its size; None when any of it is missing."""
+def whole_result(folder: Path, wanted: Callable[[Manifest], bool]) -> RenderedModel | None:
+    """The result in `folder` if it is `wanted` and every file stands there in its size; None otherwise."""
     try:
         model = RenderedModel(folder, read_manifest((folder / MANIFEST).read_bytes(), str(folder)))
     except (FileNotFoundError, NotADirectoryError, StorageError):
         return None
     manifest = model.manifest
-    if manifest.render_key != render_key or not (folder / CONTACT_SHEET).is_file():
+    if not wanted(manifest) or not (folder / CONTACT_SHEET).is_file():
         return None
     whole = (
         all((folder / "basis" / f"{basis.style}.png").is_file() for basis in manifest.basis)
@@ -222,5 +225,21 @@ class Shelf:
 
     def find(self, model_id: str, render_key: str) -> RenderedModel | None:
         """The whole result of this key; None where it is missing or any of it is."""
-        found = (whole_result(folder, render_key) for folder in self._folders.get(model_id[:8], ()))
+        return self._first(model_id, lambda manifest: manifest.render_key == render_key)
+
+    def find_as(self, model_id: str, spec: RenderSpec) -> RenderedModel | None:
+        """The same for what this version makes of a model of which nobody has said anything. The key needs not be known:
+        what it hashes is compared, the decision on the model's morphs by its version.
+        """
+
+        def wanted(manifest: Manifest) -> bool:
+            return (
+                (manifest.model.id, manifest.spec, manifest.provenance) == (model_id, spec, NOBODYS)
+                and (manifest.renderer, manifest.decided_by) == (RENDERER_VERSION, DECISION_VERSION)
+            )  # fmt: skip
+
+        return self._first(model_id, wanted)
+
+    def _first(self, model_id: str, wanted: Callable[[Manifest], bool]) -> RenderedModel | None:
+        found = (whole_result(folder, wanted) for folder in self._folders.get(model_id[:8], ()))
         return next((model for model in found if model is not None), None)

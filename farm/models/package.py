@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from farm.models.description import Character
 from farm.models.inventory import Inventory
 from farm.models.mmd.pmd import read_pmd
 from farm.models.mmd.pmx import read_pmx
-from farm.models.notices import find_notices, read_notices
+from farm.models.notices import Notice, find_notices, read_notices
 from farm.models.textures import TextureFolder, tree_of
 from farm.models.vrm.reader import read_vrm
 
@@ -52,10 +52,40 @@ class Package:
     @property
     def id(self) -> str:
         """The content hash (64 hex digits): the same character with the same textures, whatever the names."""
-        total = hashlib.sha256(self.suffix.encode() + b"\0" + hashlib.sha256(self.data).digest())
-        for index, texture in sorted(self.textures.items()):
-            total.update(index.to_bytes(4, "big") + hashlib.sha256(texture).digest())
-        return total.hexdigest()
+        return _content_hash(self.suffix, self.data, self.textures)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model's file and what stands beside it, read; what its morphs play, the slow part, is not worked out yet."""
+
+    name: str
+    suffix: str
+    data: bytes
+    textures: dict[int, bytes]
+    character: Character
+    found: dict[int, str]
+    """Texture index to the path where it stands."""
+    absent: list[str]
+    remarks: list[str]
+    notices: list[Notice]
+
+    @property
+    def id(self) -> str:
+        """The content hash that the package has."""
+        return _content_hash(self.suffix, self.data, self.textures)
+
+    def package(self) -> Package:
+        """The model, checked. Raises ModelError."""
+        held = inventory.of_character(self.character, self.found, self.absent, self.remarks, self.notices)
+        return Package(self.name, self.suffix, self.data, self.textures, held)
+
+
+def _content_hash(suffix: str, data: bytes, textures: Mapping[int, bytes]) -> str:
+    total = hashlib.sha256(suffix.encode() + b"\0" + hashlib.sha256(data).digest())
+    for index, texture in sorted(textures.items()):
+        total.update(index.to_bytes(4, "big") + hashlib.sha256(texture).digest())
+    return total.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +102,11 @@ def read_character(suffix: str, data: bytes) -> Character:
 
 
 def read_model(path: Path, within: Path | None = None) -> Package:
+    """Read the model file `path` with its textures, as `open_model` does, and check it. Raises ModelError."""
+    return open_model(path, within).package()
+
+
+def open_model(path: Path, within: Path | None = None) -> ModelFiles:
     """Read the model file `path` with its textures. Raises ModelError.
 
     Textures are looked for in `within`, the folder that the user gave; None: in the model's own.
@@ -87,7 +122,7 @@ def read_model(path: Path, within: Path | None = None) -> Package:
     place = TextureFolder(folder, within.resolve() if within is not None else None)
     notices = list(read_notices(find_notices(folder, place.root)))
     if suffix == ".vrm":  # all that it shows is inside
-        return Package(path.stem, suffix, data, {}, inventory.of_character(character, {}, [], notices=notices))
+        return ModelFiles(path.stem, suffix, data, {}, character, {}, [], [], notices)
     if len(character.textures) > MAX_TEXTURES:
         raise ModelFormatError(
             f"'{path.name}' lists {len(character.textures)} textures, over the limit of {MAX_TEXTURES}. Remove the "
@@ -112,7 +147,7 @@ def read_model(path: Path, within: Path | None = None) -> Package:
         found[index] = file.relative_to(folder, walk_up=True).as_posix()
         if stray:
             strays.append(f"Texture '{reference}' is not where the model says; '{found[index]}' is drawn.")
-    return Package(path.stem, suffix, data, textures, inventory.of_character(character, found, absent, strays, notices))
+    return ModelFiles(path.stem, suffix, data, textures, character, found, absent, strays, notices)
 
 
 def decided_again(held: Inventory, package: bytes) -> Inventory:
@@ -134,16 +169,49 @@ def find_models(path: Path, suffixes: Container[str] = SUFFIXES) -> Iterator[Pat
             yield file
 
 
-def read_models(path: Path, within: Path | None = None) -> tuple[list[Package], list[Refusal]]:
-    """Read the file `path`, a model or a zip with some, as `read_model` and `receive` do.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One of the models of a file that somebody sent or named."""
 
-    Raises ModelError when a model, ArchiveError when a zip cannot be used as a whole.
+    name: str
+    """Its path in a zip; otherwise the file's name."""
+    models: int
+    """How many there are in the file."""
+    files: ModelFiles | FarmError
+    """The model, or why it cannot be used."""
+
+
+def open_models(path: Path, within: Path | None = None) -> Iterator[Opened]:
+    """Read the file `path`, a model or a zip with some, each when it is asked for.
+
+    Raises ModelError when a model, ArchiveError when a zip cannot be used as a whole, NoModelError when there is none in it.
     """
     if path.suffix.lower() != ZIP:
-        return [read_model(path, within)], []
+        yield Opened(path.name, 1, open_model(path, within))
+        return
     if path.stat().st_size > MAX_PACKAGE_BYTES:
         raise ArchiveError(f"'{path.name}' is larger than the limit of {MAX_PACKAGE_BYTES // 2**20} MiB.")
-    return receive(path.name, path.read_bytes())
+    yield from _opened(path.name, path.read_bytes())
+
+
+def _opened(file_name: str, data: bytes) -> Iterator[Opened]:
+    with TemporaryDirectory(prefix="farm-receive-") as folder:
+        root = Path(folder)
+        if Path(file_name).suffix.lower() == ZIP:
+            unpack(data, root, _Fit())
+        else:
+            (root / _safe_name(file_name)).write_bytes(data)
+        paths = list(find_models(root))
+        if not paths:
+            raise NoModelError(
+                f"'{file_name}' holds no model: upload a .vrm, .pmx or .pmd file, or a .zip of a folder with one."
+            )
+        for path in paths:
+            name = path.relative_to(root).as_posix()
+            try:
+                yield Opened(name, len(paths), open_model(path, root))
+            except FarmError as error:
+                yield Opened(name, len(paths), error)
 
 
 def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
@@ -152,24 +220,15 @@ def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
     Raises ArchiveError when the upload as a whole is refused, NoModelError when there is no model in it; single bad
     models come back as refusals.
     """
-    with TemporaryDirectory(prefix="farm-receive-") as folder:
-        root = Path(folder)
-        if Path(file_name).suffix.lower() == ZIP:
-            unpack(data, root, _Fit())
-        else:
-            (root / _safe_name(file_name)).write_bytes(data)
-        packages: list[Package] = []
-        refusals: list[Refusal] = []
-        paths = list(find_models(root))
-        if not paths:
-            raise NoModelError(
-                f"'{file_name}' holds no model: upload a .vrm, .pmx or .pmd file, or a .zip of a folder with one."
-            )
-        for path in paths:
-            try:
-                packages.append(read_model(path, root))
-            except FarmError as error:
-                refusals.append(Refusal(path.relative_to(root).as_posix(), error))
+    packages: list[Package] = []
+    refusals: list[Refusal] = []
+    for opened in _opened(file_name, data):
+        try:
+            if isinstance(opened.files, FarmError):
+                raise opened.files
+            packages.append(opened.files.package())
+        except FarmError as error:
+            refusals.append(Refusal(opened.name, error))
     return packages, refusals
 
 

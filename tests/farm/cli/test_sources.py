@@ -9,7 +9,7 @@ import pytest
 
 from farm.cli import sources as module
 from farm.cli.options import models_at
-from farm.cli.sources import Candidate, Sources, Unreadable, Watched
+from farm.cli.sources import Candidate, Checked, Sources, Unreadable, Watched
 from farm.models.mmd.pmx_writer import pmx_bytes
 from tests.farm.models import made_files as made
 
@@ -28,13 +28,16 @@ def zipped(path: Path, **members: bytes) -> Path:
 def read(*paths: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Label by where each model was found, relative to the first path, and the sentences on what cannot be used."""
     taken, refused = dict[str, str](), dict[str, str]()
-    for found in Sources(models_at(paths), paths):
-        where = os.path.relpath(found.where, paths[0])
-        match found:
-            case Candidate():
-                taken[where] = found.label
-            case Unreadable():
-                refused[where] = str(found.error)
+    sources = Sources(models_at(paths), paths)
+    for path in sources.files:
+        for found in sources.read(path):
+            where = os.path.relpath(found.where, paths[0])
+            match found:
+                case Candidate():
+                    taken[where] = found.label
+                case Unreadable():
+                    refused[where] = str(found.error)
+    assert sum(isinstance(found, Checked) for found in sources) == len(taken)
     return taken, refused
 
 
