@@ -32,7 +32,7 @@ from farm.errors import FarmError, NotFoundError, UnauthorizedError
 from farm.jobs import overview
 from farm.jobs.batches import PRIORITIES
 from farm.jobs.listing import BatchState, jobs_by_worker, page_of_batches, page_of_jobs, state_of
-from farm.jobs.states import WENT_WRONG, State
+from farm.jobs.states import WENT_WRONG, State, Work
 from farm.keys import Role
 from farm.wording import duration, moment, number
 
@@ -215,13 +215,14 @@ def job(request: Request, job_id: JobPath, services: ServicesOf) -> Response:
     """A job: its attempts, what Blender said, its pictures."""
     found = services.jobs.job(job_id)
     its_batch = services.jobs.batch(found.batch)
+    shows = found.state is State.DONE and found.work is Work.RESULT
     return _page(
         request,
         "job.html",
         job=found,
         batch=its_batch,
         log=services.jobs.log(job_id),
-        pictures=overview.some_pictures(found, its_batch.record.spec) if found.state is State.DONE else [],
+        pictures=overview.some_pictures(found, its_batch.record.spec) if shows else [],
     )
 
 
