@@ -54,6 +54,10 @@ fuzz: setup-test ## 200,000 mutated model files and archives through the readers
 fuzz-api: setup-test ## 300 examples of every REST route by schemathesis (minutes)
 	FARM_TEST_API_EXAMPLES=300 $(PY) -m pytest -q tests/api/test_api_schema.py
 
+.PHONY: annotators
+annotators: setup-test ## Ten simulated annotators on one collection for a minute; what was accepted is compared with the store
+	FARM_TEST_ANNOTATE_SECONDS=60 $(PY) -m pytest -q -rP tests/api/annotation/test_crowd.py
+
 SECONDS ?= 600
 .PHONY: chaos
 chaos: setup-test ## Disturb a whole farm at random for SECONDS (600) under SEED (0); ends with one line of counts
