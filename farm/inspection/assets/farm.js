@@ -1,7 +1,7 @@
 // The page of a running farm: reads a collection over REST, keeps decisions there, and has batches rendered.
 "use strict";
 
-const MODELS_AT_ONCE = 50, NAMES_AT_ONCE = 1000;
+const MODELS_AT_ONCE = 50, NAMES_AT_ONCE = 250;
 const LOOK_MS = 4000; // between two looks at what others have decided
 const ARRIVED_MS = 300; // a model that only passes by is not asked for
 const PICTURES_MS = 1500; // and at what is drawn, while something is missing
@@ -151,7 +151,7 @@ inspection.FarmBackend = class {
   watch(look) {
     this.look = look;
     const once = async () => {
-      const { rows, version } = await this.rest.get(`collections/${this.collection.id}/table?since=${this.version}&limit=${NAMES_AT_ONCE}`);
+      const { rows, version } = await this.#changed();
       if (version > this.version) {
         const byId = new Map(rows.map((row) => [row.id, row]));
         this.version = version;
@@ -168,6 +168,19 @@ inspection.FarmBackend = class {
       setTimeout(again, LOOK_MS);
     };
     setTimeout(again, LOOK_MS);
+  }
+
+  /** The names that somebody has decided since we asked last, and the version of then. */
+  async #changed() {
+    const rows = [];
+    let version;
+    for (let after = ""; after !== null;) {
+      const page = await this.rest.get(`collections/${this.collection.id}/table?since=${this.version}&limit=${NAMES_AT_ONCE}&after=${after}`);
+      version ??= page.version;
+      rows.push(...page.rows);
+      after = page.next;
+    }
+    return { rows, version };
   }
 
   /** A model is shown: others may have decided about it since the page was opened. */
@@ -226,7 +239,7 @@ inspection.Order = class {
 /** Shows how far the pictures are, and has those drawn that are missing. */
 inspection.Drawing = class {
   constructor(rest, collection, may, page) {
-    Object.assign(this, { rest, path: `collections/${collection.id}/pictures`, may, page, missing: 0 });
+    Object.assign(this, { rest, path: `collections/${collection.id}/pictures`, may, page, missing: 0, cost: 0 });
     by("draw-again").addEventListener("click", () => this.ask());
   }
 
@@ -250,7 +263,14 @@ inspection.Drawing = class {
       : `Pictures: ${done} of ${total} drawn${time}. Models without any: ${missing}.`;
     if (missing < this.missing) this.page.drawn();
     this.missing = missing;
-    if (missing && !(ended && this.may)) setTimeout(() => this.rest.get(this.path).then((next) => this.#see(next), () => this.#see(now)), PICTURES_MS);
+    if (missing && !(ended && this.may)) setTimeout(() => this.#again(now), Math.max(PICTURES_MS, 10 * this.cost));
+  }
+
+  async #again(now) {
+    const begun = performance.now();
+    const next = await this.rest.get(this.path).catch(() => now);
+    this.cost = performance.now() - begun; // what takes the farm long is asked for less often
+    return this.#see(next);
   }
 };
 
