@@ -64,3 +64,4 @@ def show(model_id: ModelPath, services: ServicesOf) -> ModelView:
 def delete(model_id: ModelPath, services: ServicesOf) -> None:
     """Forget a model that no job needs any more. Its results stay."""
     services.catalog.remove(model_id, lambda: services.jobs.uses_of(model_id) > 0)
+    services.annotations.forget(model_id)
