@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,20 @@ def test_a_submission_names_the_batch_and_what_to_type_next(farm: Farm, mascots:
     assert (found.name, found.priority, found.paused, found.spec.samples) == ("夏", 3, True, 1)
     assert batch in again.stdout
     assert "submitted under this key before" in again.stderr
+
+
+def test_of_the_zips_in_a_folder_those_with_models_are_submitted(
+    farm: Farm, mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    for name, member, data in (("momo", "momo.pmx", mascots["momo"].read_bytes()), ("dance", "dance.vmd", b"motion")):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr(member, data)
+
+    done = farm.run("submit", tmp_path, "--paused", "--keep-unusable", *SMALL)
+
+    assert done.returncode == 0, done.stderr
+    assert "1 models" in done.stdout
+    assert "dance.zip holds no model" in done.stderr
 
 
 def test_status_is_a_table_or_json_lines(farm: Farm) -> None:
