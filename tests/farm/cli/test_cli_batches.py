@@ -21,6 +21,7 @@ from farm.jobs.states import State, cancel, claim, fail, finish, job_id, lose
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Workers
 from farm.keys import Role, entry_for, new_key
+from farm.models.package import upload_form
 from farm.process import spawn
 from farm.spec import RenderSpec
 from tests.support import servers
@@ -112,11 +113,11 @@ def test_a_submission_names_the_batch_and_what_to_type_next(farm: Farm, mascots:
 def test_of_the_zips_in_a_folder_those_with_models_are_submitted(
     farm: Farm, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
-    for name, member, data in (("momo", "momo.pmx", mascots["momo"].read_bytes()), ("dance", "dance.vmd", b"motion")):
-        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
-            archive.writestr(member, data)
+    (tmp_path / "momo.zip").write_bytes(upload_form(mascots["momo"])[1])
+    with zipfile.ZipFile(tmp_path / "dance.zip", "w") as archive:
+        archive.writestr("dance.vmd", b"motion")
 
-    done = farm.run("submit", tmp_path, "--paused", "--keep-unusable", *SMALL)
+    done = farm.run("submit", tmp_path, "--paused", *SMALL)
 
     assert done.returncode == 0, done.stderr
     assert "1 models" in done.stdout
