@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from array import array
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from farm.dataset.manifest import Manifest
 from farm.dataset.output import RenderedModel
 from farm.errors import StorageError
 from farm.exports.source import Source
@@ -32,8 +34,8 @@ class Member:
     folder: str
     model: str
     """Its content hash."""
-    manifest: str
-    """The hash of its manifest."""
+    contents: str
+    """A hash of all that its rows hold."""
     renderer: int
     format: str
     title: str
@@ -88,7 +90,7 @@ def member_of(entry: str, model: RenderedModel, face: bytes | None) -> Member:
         entry=entry,
         folder=model.folder.name,
         model=manifest.model.id,
-        manifest=hashlib.sha256(manifest.to_bytes()).hexdigest(),
+        contents=_contents(manifest),
         renderer=manifest.renderer,
         format=manifest.model.format,
         title=manifest.model.title,
@@ -104,6 +106,16 @@ def member_of(entry: str, model: RenderedModel, face: bytes | None) -> Member:
         survey=manifest.survey,
         head=None if face is None else _head(face, manifest.survey, model.folder.name),
     )
+
+
+def _contents(manifest: Manifest) -> str:
+    found = hashlib.sha256(f"{manifest.render_key} {manifest.model!r}".encode())
+    for image in manifest.images:
+        found.update(image.sha256.encode())
+        found.update(array("d", (*image.pose, image.light)).tobytes())
+    for shard in manifest.labels:
+        found.update(shard.sha256.encode())
+    return found.hexdigest()
 
 
 def _head(face: bytes, survey: Survey, name: str) -> NDArray[np.float32] | None:

@@ -34,7 +34,7 @@ class Plan:
             "facefarm": __version__,
             "layout": self.layout,
             "shard_bytes": self.shard_bytes,
-            "members": [(m.folder, m.model, m.manifest, self.sides.of[m.model]) for m in self.members],
+            "members": [(m.folder, m.model, m.contents, self.sides.of[m.model]) for m in self.members],
             "pairs": [(pair.a, pair.b, pair.likeness, pair.geometry) for pair in self.sides.pairs],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

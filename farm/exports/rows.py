@@ -10,7 +10,6 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from farm.backgrounds import BackgroundRecord
@@ -129,21 +128,23 @@ def _take_labels(model: RenderedModel, rows: Mapping[tuple[int, Partition, int],
 
 def read(file: File) -> bytes:
     """The bytes of a picture or a label. Raises StorageError when they are not those that the manifest names."""
-    path = Path(file.path)
+    # What has no hash must at least be in the folder itself.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if file.sha256 else os.O_NOFOLLOW)
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(file.path, flags)
     except FileNotFoundError as error:
-        raise StorageError(f"{path} is missing; {_AGAIN}") from error
+        raise StorageError(f"{file.path} is missing; {_AGAIN}") from error
     except OSError as error:
-        raise StorageError(f"{path} cannot be read ({error.strerror}); {_AGAIN}") from error
-    with os.fdopen(descriptor, "rb") as source:
+        raise StorageError(f"{file.path} cannot be read ({error.strerror}); {_AGAIN}") from error
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
-            raise StorageError(f"{path} is no file of up to {MAX_FILE_BYTES} bytes; {_AGAIN}")
-        data = source.read(MAX_FILE_BYTES)
+            raise StorageError(f"{file.path} is no file of up to {MAX_FILE_BYTES} bytes; {_AGAIN}")
+        data = os.read(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
     if file.sha256 and hashlib.sha256(data).hexdigest() != file.sha256:
-        raise StorageError(f"{path} is not what its manifest says: it was cut, changed or exchanged; {_AGAIN}")
+        raise StorageError(f"{file.path} is not what its manifest says: it was cut, changed or exchanged; {_AGAIN}")
     return data
 
 

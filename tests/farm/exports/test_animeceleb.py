@@ -332,7 +332,7 @@ def test_a_loader_that_takes_column_two_for_the_folder_finds_every_picture(sourc
     export(source, tmp_path / "release")
 
     root = tmp_path / "release" / "combined_ink"
-    table = pd.read_csv(root / "combined_pose.csv")
+    table: Any = pd.read_csv(root / "combined_pose.csv")
     assert len(table) == 3 * SAMPLES
     read = 0
     for index in range(len(table)):
@@ -354,7 +354,7 @@ def test_a_loader_that_wants_all_pictures_in_one_folder_finds_them(source: Path,
     export(source, tmp_path / "release")
 
     root = tmp_path / "release" / "combined_default"
-    table = pd.read_csv(root / "combined_pose.csv")
+    table: Any = pd.read_csv(root / "combined_pose.csv")
     for folder, partition in (("rotation", "rotated"), ("expression", "frontal")):
         pictures = list((root / "together" / folder).iterdir())
         assert len(pictures) == len(table)

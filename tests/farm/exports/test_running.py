@@ -16,6 +16,7 @@ from farm.exports.animeceleb import AnimeCelebLayout
 from farm.exports.folder import FolderLayout
 from farm.exports.huggingface import HuggingFaceLayout
 from farm.exports.layout import Layout
+from farm.exports.plan import Unit
 from farm.exports.source import FolderSource
 from farm.exports.target import MARKER
 from farm.exports.webdataset import WebDatasetLayout
@@ -111,7 +112,7 @@ def test_an_export_goes_on_where_it_was(
     before = type(layout).write
     written: list[str] = []
 
-    def once(self: Layout, unit: running.Unit, *rest: object) -> object:
+    def once(self: Layout, unit: Unit, *rest: object) -> object:
         if written:
             raise _Killed
         written.append(unit.name)
@@ -123,7 +124,7 @@ def test_an_export_goes_on_where_it_was(
     assert not (tmp_path / "out" / "README.md").exists()
 
     # THEN the next try writes the others, and all is as if nothing had been
-    def rest(self: Layout, unit: running.Unit, *more: object) -> object:
+    def rest(self: Layout, unit: Unit, *more: object) -> object:
         assert unit.name not in written, "it was there"
         return before(self, unit, *more)  # type: ignore[arg-type]
 
