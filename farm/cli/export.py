@@ -62,9 +62,9 @@ class BatchSource:
             return model, path.read_bytes()
 
     @contextmanager
-    def at_hand(self, entries: Sequence[str]) -> Iterator[list[RenderedModel]]:
+    def at_hand(self, entries: Sequence[str]) -> Iterator[Iterator[RenderedModel]]:
         with TemporaryDirectory(prefix="facefarm-export-") as room:
-            yield [lay_out(self._client, self._jobs[entry], Path(room)) for entry in entries]
+            yield (lay_out(self._client, self._jobs[entry], Path(room)) for entry in entries)
 
 
 @click.command()

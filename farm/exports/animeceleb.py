@@ -64,7 +64,7 @@ class AnimeCelebLayout:
     def units(self, plan: Plan) -> Iterable[Unit]:
         return model_units(plan)
 
-    def write(self, unit: Unit, plan: Plan, models: Sequence[RenderedModel], target: Target, tell: Tell) -> Receipt:
+    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
         ((member, model),) = zip(unit.members, models, strict=True)
         pairs = _pairs(model)
         copied = images = 0

@@ -85,6 +85,8 @@ def _making(members: Sequence[Member]) -> str:
         return ", ".join(str(value) for value, _ in Counter(values).most_common())
 
     rows = [
+        ("Facefarm that drew", said(member.made_with.facefarm or "not said" for member in members)),
+        ("Blender", said(member.made_with.blender or "not said" for member in members)),
         ("renderer version", said(member.renderer for member in members)),
         ("canvas", said(spec.canvas.value for spec in specs)),
         (

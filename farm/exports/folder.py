@@ -35,7 +35,7 @@ class FolderLayout:
     def units(self, plan: Plan) -> Iterable[Unit]:
         return model_units(plan)
 
-    def write(self, unit: Unit, plan: Plan, models: Sequence[RenderedModel], target: Target, tell: Tell) -> Receipt:
+    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
         copied = images = keys = 0
         lines: list[str] = []
 
@@ -49,7 +49,7 @@ class FolderLayout:
                 name = f"basis/{basis.style}.png"
                 add(f"{model.folder.name}/{name}", File(str(model.folder / name), basis.sha256))
             for row in rows_of(model):
-                record = record_of(row, model, unit.split)
+                record = record_of(row, unit.split)
                 for style, picture in row.pictures.items():
                     name = f"{model.folder.name}/{style}/{row.partition}/{Path(picture.path).name}"
                     add(name, picture)
@@ -63,7 +63,7 @@ class FolderLayout:
                 keys += 1
                 tell(len(row.pictures))
         return Receipt(
-            unit=unit.name, split=unit.split, models=len(models), keys=keys, images=images, copied=copied,
+            unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, copied=copied,
             notes={ROWS: "".join(lines)},
         )  # fmt: skip
 

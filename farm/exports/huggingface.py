@@ -48,7 +48,7 @@ class HuggingFaceLayout:
     def units(self, plan: Plan) -> Iterable[Unit]:
         return shard_units(plan)
 
-    def write(self, unit: Unit, plan: Plan, models: Sequence[RenderedModel], target: Target, tell: Tell) -> Receipt:
+    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
         files: dict[str, FileRecord] = {}
         images = keys = 0
         for number, rows in sharding.cut(unit, models):
@@ -58,7 +58,9 @@ class HuggingFaceLayout:
             files[name] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path), keys=len(rows))
             keys += len(rows)
             target.place(name, path)
-        return Receipt(unit=unit.name, split=unit.split, models=len(models), keys=keys, images=images, files=files)
+        return Receipt(
+            unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, files=files
+        )
 
     def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:
         index = sharding.index(plan, receipts())
@@ -123,9 +125,9 @@ def _schema(styles: Sequence[str], suffixes: Sequence[str]) -> pa.Schema:
     return pa.schema(fields, metadata)
 
 
-def _write(path: Path, rows: Sequence[tuple[RenderedModel, Row]], tell: Tell) -> int:
+def _write(path: Path, rows: Sequence[Row], tell: Tell) -> int:
     """Write one file; its number of pictures."""
-    first = rows[0][1]
+    first = rows[0]
     schema = _schema(list(first.pictures), list(first.labels))
     heavy = [field.name for field in schema if field.type == _PICTURE or field.name == "arrays"]
     packed = {
@@ -149,14 +151,14 @@ def _leaves(field: pa.Field) -> list[str]:
     return [field.name]
 
 
-def _groups(rows: Sequence[tuple[RenderedModel, Row]], tell: Tell) -> Iterator[list[dict[str, Any]]]:
+def _groups(rows: Sequence[Row], tell: Tell) -> Iterator[list[dict[str, Any]]]:
     group: list[dict[str, Any]] = []
     size = 0
-    for model, row in rows:
+    for row in rows:
         record: dict[str, Any] = {
             "key": row.key,
-            "model": model.manifest.model.id,
-            "folder": model.folder.name,
+            "model": row.model,
+            "folder": row.folder,
             "sample": row.sample,
             "partition": row.partition.value,
             "view": row.view,

@@ -41,7 +41,7 @@ class Layout(Protocol):
     def units(self, plan: Plan) -> Iterable[Unit]:
         """What is written at a time."""
 
-    def write(self, unit: Unit, plan: Plan, models: Sequence[RenderedModel], target: Target, tell: Tell) -> Receipt:
+    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
         """Write a unit; `models` are its members, in their order. Raises StorageError for what is damaged."""
 
     def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from farm.dataset.manifest import Manifest
+from farm.dataset.manifest import MadeWith, Manifest
 from farm.dataset.output import RenderedModel
+from farm.dataset.tables import org_id
 from farm.errors import StorageError
 from farm.exports.source import Source
 from farm.pipe import Survey
@@ -21,8 +22,6 @@ from farm.spec import RenderSpec
 _THUMBNAIL = 24
 """Pixels a side of the head that near-duplicates are told by."""
 _GREY = (128, 128, 128)
-_ID_DIGITS = 13
-"""Hexadecimal digits of the hash in an org_id: 52 bits, which a float holds exactly, should a reader make it one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,9 @@ class Member:
     format: str
     title: str
     creator: str
+    made_with: MadeWith
+    notices: tuple[dict[str, str], ...]
+    """Name and hash of each readme and licence file beside the model; the manifest has their text."""
     licence: dict[str, str]
     spec: RenderSpec
     targets: tuple[str, ...]
@@ -59,7 +61,7 @@ class Member:
     @property
     def org_id(self) -> str:
         """What the AnimeCeleb release calls a model: a decimal number, which readers in the wild put into queries."""
-        return str(int(self.model[:_ID_DIGITS], 16))
+        return org_id(self.model)
 
 
 def survey(source: Source, threads: int, progress: Callable[[int, int], None]) -> list[Member]:
@@ -75,7 +77,7 @@ def survey(source: Source, threads: int, progress: Callable[[int, int], None]) -
             progress(len(members), len(entries))
     seen: dict[str, Member] = {}
     for member in members:
-        if (other := seen.setdefault(member.model[:_ID_DIGITS], member)) is not member:
+        if (other := seen.setdefault(member.org_id, member)) is not member:
             raise StorageError(
                 f"{other.folder} and {member.folder} are the same model, which would stand in the data twice; delete "
                 "one of the two folders."
@@ -94,7 +96,9 @@ def member_of(entry: str, model: RenderedModel, face: bytes | None) -> Member:
         renderer=manifest.renderer,
         format=manifest.model.format,
         title=manifest.model.title,
-        creator=getattr(manifest.model, "creator", ""),
+        creator=manifest.model.creator,
+        made_with=manifest.made_with,
+        notices=tuple({"name": notice.name, "sha256": notice.sha256} for notice in manifest.model.notices),
         licence=manifest.model.licence,
         spec=manifest.spec,
         targets=tuple(sorted(manifest.annotation)),

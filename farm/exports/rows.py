@@ -40,6 +40,9 @@ class Row:
 
     key: str
     """Its name in shards: unique over models, and without a dot, where WebDataset would cut it."""
+    model: str
+    """The model's hash."""
+    folder: str
     sample: int
     partition: Partition
     view: int
@@ -72,6 +75,8 @@ def rows_of(model: RenderedModel) -> list[Row]:
         if row is None:
             row = found[place] = Row(
                 key_of(manifest, *place),
+                manifest.model.id,
+                model.folder.name,
                 *place,
                 image.view.yaw,
                 image.view.elevation,
@@ -110,7 +115,7 @@ def _take_labels(model: RenderedModel, rows: Mapping[tuple[int, Partition, int],
     }
     hashes = {
         (record.partition, record.file.partition("_")[2]): record.sha256
-        for record in getattr(model.manifest, "label_files", ())  # manifests of earlier versions do not list them
+        for record in model.manifest.label_files  # of earlier versions there are none
     }
     for partition in model.manifest.spec.partitions:
         folder = model.folder / LABELS / partition
@@ -148,12 +153,12 @@ def read(file: File) -> bytes:
     return data
 
 
-def record_of(row: Row, model: RenderedModel, split: Split) -> dict[str, Any]:
+def record_of(row: Row, split: Split) -> dict[str, Any]:
     """What is told of a row beside its pictures, as JSON has it."""
     return {
         "key": row.key,
-        "model": model.manifest.model.id,
-        "folder": model.folder.name,
+        "model": row.model,
+        "folder": row.folder,
         "split": split,
         "sample": row.sample,
         "partition": row.partition.value,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from farm.dataset.output import RenderedModel
 from farm.dataset.splits import Split
 from farm.errors import StorageError
 from farm.exports.card import card
@@ -97,10 +98,7 @@ def _run(source: Source, layout: Layout, plan: Plan, target: Target, threads: in
 
     def write(unit: Unit) -> None:
         with source.at_hand([member.entry for member in unit.members]) as models:
-            for member, model in zip(unit.members, models, strict=True):
-                if (model.manifest.model.id, model.manifest.spec) != (member.model, member.spec):
-                    raise StorageError(f"{member.folder} was changed while it was exported; export again.")
-            target.add_receipt(layout.write(unit, plan, models, target, tell))
+            target.add_receipt(layout.write(unit, plan, _unchanged(unit, models), target, tell))
 
     progress("images", done.value, plan.images)
     with ThreadPoolExecutor(threads) as pool:
@@ -134,6 +132,13 @@ def _run(source: Source, layout: Layout, plan: Plan, target: Target, threads: in
     return copied
 
 
+def _unchanged(unit: Unit, models: Iterable[RenderedModel]) -> Iterable[RenderedModel]:
+    for member, model in zip(unit.members, models, strict=True):
+        if (model.manifest.model.id, model.manifest.spec) != (member.model, member.spec):
+            raise StorageError(f"{member.folder} was changed while it was exported; export again.")
+        yield model
+
+
 def _record(data: bytes) -> FileRecord:
     return FileRecord(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
@@ -165,6 +170,7 @@ def _models(plan: Plan) -> bytes:
                 "creator": member.creator,
                 "format": member.format,
                 "licence": member.licence,
+                "notices": member.notices,
                 "samples": member.samples,
                 "images": member.images,
                 "target_morphs": list(member.targets),

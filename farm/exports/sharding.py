@@ -30,10 +30,10 @@ def check(members: Sequence[Member]) -> None:
                 )
 
 
-def cut(unit: Unit, models: Sequence[RenderedModel]) -> Iterator[tuple[int, list[tuple[RenderedModel, Row]]]]:
+def cut(unit: Unit, models: Iterable[RenderedModel]) -> Iterator[tuple[int, list[Row]]]:
     """The number of each shard of a unit, and its rows: those of all models, shuffled, in equal parts."""
-    rows = [(model, row) for model in models for row in rows_of(model)]
-    order = shuffled([row.key for _, row in rows])
+    rows = [row for model in models for row in rows_of(model)]
+    order = shuffled([row.key for row in rows])
     for shard in range(unit.shards):
         part = order[shard * len(order) // unit.shards : (shard + 1) * len(order) // unit.shards]
         yield unit.first + shard, [rows[place] for place in part]

@@ -20,8 +20,8 @@ class Source(Protocol):
     def surveyed(self, entry: str) -> tuple[RenderedModel, bytes | None]:
         """A model, without its pictures if those cost something, and its neutral face (PNG) in the plainest style."""
 
-    def at_hand(self, entries: Sequence[str]) -> AbstractContextManager[list[RenderedModel]]:
-        """The models as folders on this machine, for as long as the context lasts."""
+    def at_hand(self, entries: Sequence[str]) -> AbstractContextManager[Iterator[RenderedModel]]:
+        """The models as folders on this machine for as long as the context lasts, each read when it is asked for."""
 
 
 def plainest(styles: Sequence[str]) -> str:
@@ -48,8 +48,8 @@ class FolderSource:
         return model, neutral(model, plainest(model.manifest.spec.styles))
 
     @contextmanager
-    def at_hand(self, entries: Sequence[str]) -> Iterator[list[RenderedModel]]:
-        yield [self._model(entry) for entry in entries]
+    def at_hand(self, entries: Sequence[str]) -> Iterator[Iterator[RenderedModel]]:
+        yield map(self._model, entries)
 
     def _model(self, entry: str) -> RenderedModel:
         path = self._folder / entry / MANIFEST

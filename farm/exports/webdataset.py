@@ -36,25 +36,27 @@ class WebDatasetLayout:
     def units(self, plan: Plan) -> Iterable[Unit]:
         return shard_units(plan)
 
-    def write(self, unit: Unit, plan: Plan, models: Sequence[RenderedModel], target: Target, tell: Tell) -> Receipt:
+    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
         files: dict[str, FileRecord] = {}
         images = keys = 0
         for number, rows in sharding.cut(unit, models):
             path = target.scratch / f"{unit.split}-{number:06d}.tar"
             with ShardWriter(path) as shard:
-                for model, row in rows:
+                for row in rows:
                     for style, picture in row.pictures.items():
                         shard.add(f"{row.key}.{style}.png", read(picture))
                     for suffix, label in row.labels.items():
                         shard.add(f"{row.key}{suffix}", read(label))
-                    shard.add(f"{row.key}.json", json.dumps(record_of(row, model, unit.split)).encode())
+                    shard.add(f"{row.key}.json", json.dumps(record_of(row, unit.split)).encode())
                     tell(len(row.pictures))
                     images += len(row.pictures)
             name = f"{unit.split}/shard-{number:06d}.tar"
             files[name] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path), keys=len(rows))
             keys += len(rows)
             target.place(name, path)
-        return Receipt(unit=unit.name, split=unit.split, models=len(models), keys=keys, images=images, files=files)
+        return Receipt(
+            unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, files=files
+        )
 
     def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:
         index = sharding.index(plan, receipts())

@@ -13,6 +13,7 @@ from farm.dataset.manifest import (
     MANIFEST,
     BasisRecord,
     ImageRecord,
+    LabelRecord,
     LabelShardRecord,
     Manifest,
     ModelRecord,
@@ -65,7 +66,7 @@ def render(
     """Leave one model in the folder `source`; `face` is the label whose neutral pictures it has."""
     model_id, targets = hash_of(label), {name: t for name, t in all_targets().items() if t.sampled}
     folder = source / folder_name(label, model_id)
-    images, basis, files = [], [], 0
+    images, basis, listed = [], [], []
     several = spec.camera.views > 1
     for style in spec.styles:
         data = png(pixels(face or label, style, "basis", NEUTRAL, spec.size))
@@ -98,9 +99,19 @@ def render(
                 if spec.labels:
                     for ending, data in label_files(label, partition, index, spec.size).items():
                         _write(folder / LABELS / partition / f"{folder.name}_{index:05d}{suffix}{ending}", data)
-                        files += 1
+                        listed.append(
+                            LabelRecord(
+                                file=image_file(model_id, index, suffix).removesuffix(".png") + ending,
+                                offset=512,
+                                bytes=len(data),
+                                sample=index,
+                                partition=partition,
+                                view=view,
+                                sha256=hashlib.sha256(data).hexdigest(),
+                            )
+                        )
     labels = [
-        LabelShardRecord(file=f"labels-{p}.tar", partition=p, files=files // 2, bytes=1000 * files, sha256="0" * 64)
+        LabelShardRecord(file=f"labels-{p}.tar", partition=p, files=len(listed) // 2, bytes=9999, sha256="0" * 64)
         for p in (spec.partitions if spec.labels else ())
     ]
     manifest = Manifest(
@@ -117,6 +128,7 @@ def render(
         labels=tuple(labels),
         basis=tuple(basis),
         images=tuple(images),
+        label_files=tuple(listed),
     )
     (folder / MANIFEST).write_bytes(manifest.to_bytes())
     return RenderedModel(folder, manifest)
