@@ -312,6 +312,13 @@ def test_results_come_the_same_while_waiting_later_and_piece_by_piece(
         assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
         assert "contact sheet" in one.stdout
 
+        # AND a data set made of the batch is the one that is made of the folder
+        for what, out in ((batch, "of the batch"), (str(tmp_path / "one"), "of the folder")):
+            made = farm.run("export", what, "--format", "webdataset", "--out", tmp_path / out)
+            assert made.returncode == 0, made.stderr
+        assert files_of(tmp_path / "of the batch") == files_of(tmp_path / "of the folder")
+        assert farm.run("export", "0" * 16, "--out", tmp_path / "nothing").returncode == 1
+
         # AND a preview has the first pictures of a full run, and waiting without a folder says what was done
         preview = farm.run("preview", mascots["momo"], "--out", tmp_path / "three", *SMALL)
         assert preview.returncode == 0, preview.stderr
