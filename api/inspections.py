@@ -33,18 +33,19 @@ def digest(
     begin = rows.model_places.get(after, -1) + 1
     page = rows.digest.models[begin : begin + limit]
     records = services.annotations.records.read_all([model.id for model in page])
-    used = {judgement for model in page for _, _, judgement, _ in model.morphs}
+    morphs = [model.morphs for model in page]
+    used = {judgement for of_model in morphs for _, _, judgement, _ in of_model}
     judgements = {number: rows.digest.judgements[number] for number in sorted(used)}
     return DigestPage(
         models=[
             DigestedModelView(
                 id=model.id,
                 name=model.name,
-                morphs=list(model.morphs),
+                morphs=of_model,
                 names={int(index): name for index, name in model.names.items()},
                 record=record_view(records[model.id]) if model.id in records else None,
             )
-            for model in page
+            for model, of_model in zip(page, morphs, strict=True)
         ],
         judgements={number: (one.shows, one.side, one.target, dict(one.denied)) for number, one in judgements.items()},
         next=page[-1].id if begin + limit < len(rows.digest.models) else None,
