@@ -33,6 +33,7 @@ def _take(page: Page, address: str, font: str, file: Path, keys: list[str]) -> N
     page.goto(address)
     page.add_style_tag(content=_STYLE.format(font))
     expect(page.locator("#effect")).to_contain_text("At weight 1", timeout=_DRAWN_MS)
+    expect(page.locator("#drawing")).to_be_hidden(timeout=_DRAWN_MS)
     for key in keys:
         page.keyboard.press(key)
     page.wait_for_timeout(2000)  # thumbnails come when a row has been in sight for a moment
