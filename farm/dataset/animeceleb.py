@@ -21,7 +21,7 @@ from pathlib import Path
 from farm.dataset.manifest import ImageRecord
 from farm.dataset.output import POSE_COLUMNS, RenderedModel, read_output
 from farm.errors import SpecError, StorageError
-from farm.poses import Partition, uniform
+from farm.poses import POSE_SIZE, Partition, uniform
 from farm.spec import StyleName
 from farm.styles import STYLES
 
@@ -250,7 +250,9 @@ def _write_poses(identities: Sequence[_Identity], style: StyleName, root: Path) 
         writer.writerow(COLUMNS)
         for identity in identities:
             head = (identity.org_id, identity.folder_name)
-            writer.writerows((*head, identity.png_name(row), *row.rotated.pose) for row in identity.rows[style])
+            writer.writerows(
+                (*head, identity.png_name(row), *row.rotated.pose[:POSE_SIZE]) for row in identity.rows[style]
+            )
 
 
 def _write_cache(identities: Sequence[_Identity], style: StyleName, root: Path) -> None:
@@ -260,7 +262,7 @@ def _write_cache(identities: Sequence[_Identity], style: StyleName, root: Path) 
             "num_cluster": identity.num_cluster,
             "folder_name": identity.folder_name,
             "img_names": [identity.png_name(row) for row in identity.rows[style]],
-            "pose_information": [row.rotated.pose for row in identity.rows[style]],
+            "pose_information": [row.rotated.pose[:POSE_SIZE] for row in identity.rows[style]],
         }
         for identity in identities
     }

@@ -28,6 +28,7 @@ from farm.drawing.plan import Plan, plan
 from farm.errors import BlenderDiedError, FarmError, UnusableModelError
 from farm.models.package import unfold
 from farm.morphs.annotation import resolve
+from farm.morphs.combinations import halves
 from farm.poses import NEUTRAL, Partition
 from farm.spec import AnnotationRule, StyleName
 from farm.storage import ObjectStore
@@ -153,6 +154,7 @@ def _request(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
         morphs=todo.morphs,
+        halves=halves(todo.combinations),
         names={morph.index: morph.name for morph in assignment.annotation.values() if morph.index in todo.morphs},
         annotation={target: morph.index for target, morph in assignment.annotation.items()},
         canvas=spec.canvas,

@@ -9,7 +9,7 @@ evidence lets pass.
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from farm.errors import MappingError
@@ -183,7 +183,7 @@ def disagreements(morphs: Iterable[SourceMorph]) -> tuple[Disagreement, ...]:
     return tuple(found)
 
 
-def sampled_targets(annotation: Annotation) -> tuple[Target, ...]:
+def sampled_targets(annotation: Collection[str]) -> tuple[Target, ...]:
     """The annotated targets that are among the 23, in the vocabulary's order."""
     return tuple(target for name, target in all_targets().items() if name in annotation and target.sampled)
 
