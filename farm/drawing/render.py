@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from farm import pipe
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, Manifest, result_object
-from farm.dataset.usability import reasons_against
+from farm.dataset.usability import KEEP_IT, reasons_against
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.checkpoints import Checkpoints
@@ -98,7 +98,7 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
             report.stage("load", message.seconds)
             reasons = reasons_against(message.survey)
             if reasons and not spec.keep_unusable:
-                raise UnusableModelError(" ".join(reasons) + " To render it all the same, ask for keep_unusable.")
+                raise UnusableModelError(f"{' '.join(reasons)} {KEEP_IT}")
             if not answers:
                 packer.follow(planned(message))
                 report.planned(len(packer.todo.samples))

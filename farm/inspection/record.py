@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from farm.morphs.evidence import PictureChange
 
-INSPECTION_VERSION = 1
+INSPECTION_VERSION = 2
 """Changes whenever the same model may give another record or sprite."""
 
 type Rectangle = tuple[int, int, int, int]
@@ -48,3 +48,5 @@ class Inspection(_Record):
     """Those that were drawn, in the file's order."""
     left_out: int = 0
     """Morphs that move something and were not drawn, because the model has too many."""
+    unusable: tuple[str, ...] = ()
+    """Why the model would not be rendered, a sentence each; empty when its neutral picture shows a face."""
