@@ -48,6 +48,12 @@ def _extended_target(name: str) -> str:
     return name
 
 
+type ExtendedTarget = Annotated[
+    str, AfterValidator(_extended_target), Field(json_schema_extra={"enum": list(extended_targets())})
+]
+"""The name of a target of `farm/morphs/vocabulary.toml` beyond the 23."""
+
+
 def _is_default(value: object) -> bool:
     """Of what is off by default: then it is no part of what a specification writes, nor of the names of results."""
     return not value
@@ -153,12 +159,10 @@ class RenderSpec(BaseModel):
         description="Also play both sides by the morphs of the two, and one side by half of the morph of both, where the "
         "model has no morph of its own for it",
     )
-    extended: Annotated[tuple[Annotated[str, AfterValidator(_extended_target)], ...], AfterValidator(_each_once)] = (
-        Field(
-            (),
-            exclude_if=_is_default,
-            description="Targets beyond the paper's 23 to sample as well; each has columns of its own behind the 20",
-        )
+    extended: Annotated[tuple[ExtendedTarget, ...], AfterValidator(_each_once)] = Field(
+        (),
+        exclude_if=_is_default,
+        description="Targets beyond the paper's 23 to sample as well; each has columns of its own behind the 20",
     )
     keep_unusable: bool = Field(False, description="Render models whose neutral picture shows no usable face, too")
 
