@@ -42,6 +42,10 @@ bench: setup-test ## Speed and likeness against today's practice (many minutes; 
 annotation-bench: setup-test ## Precision and recall of the annotation on annotated characters that it was not fitted on
 	$(PY) -m benchmarks.annotation $(CHARACTERS)
 
+.PHONY: ridge
+ridge: setup-test ## Whether poses mean the same over several characters: R2 of a ridge regression (minutes)
+	$(PY) -m benchmarks.ridge $(MODELS)
+
 .PHONY: sheet
 sheet: setup-test ## All characters at hand in all styles, with parts and landmarks: build/sheet/index.html, sheet.png
 	$(PY) -m benchmarks.sheet $(MODELS)

@@ -23,6 +23,7 @@ import farm.morphs
 from benchmarks.annotated import FOLDER, Character, characters
 from benchmarks.annotation_fit import Sheet, fit, written
 from benchmarks.seen import MODELS, Seen, seen
+from farm.drawing.blender import Blender
 from farm.mascots import write_mascots
 from farm.morphs.annotation import annotate
 from farm.morphs.decision import decide
@@ -94,11 +95,13 @@ def tally(cast: Sequence[Character], by: Callable[[Character], Annotation]) -> T
     return found
 
 
-def tally_seen(cast: Sequence[Seen]) -> Tally:
-    """Compare what the farm decides for characters of the table."""
+def tally_seen(cast: Sequence[Seen], by_pictures: bool = False) -> Tally:
+    """Compare what the farm decides for characters of the table; `by_pictures`: for those that were drawn."""
     found = Tally()
     for each in cast:
-        found.add(each.character, each.annotation)
+        annotation = each.by_pictures if by_pictures else each.annotation
+        if annotation is not None:
+            found.add(each.character, annotation)
     return found
 
 
@@ -156,9 +159,14 @@ def main() -> None:
     ):
         _add(totals, name, each)
     with TemporaryDirectory(prefix="farm-mascots-") as room:
-        looked_at = seen(MODELS, {path.stem: path for path in write_mascots(Path(room))})
+        blender = Blender()
+        try:
+            looked_at = seen(MODELS, {path.stem: path for path in write_mascots(Path(room))}, blender)
+        finally:
+            blender.stop()
     drawn = tally_seen(looked_at)
     _add(totals, f"{len(looked_at)} characters that were looked at", drawn)
+    _add(totals, "the same, their pictures seen as well", tally_seen(looked_at, by_pictures=True))
     for line in drawn.misses:
         console.print(line, highlight=False, markup=False)
     console.print(totals)

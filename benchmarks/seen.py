@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.annotated import Character, Verdict
-from farm.models.package import read_model
+from farm.drawing.blender import Blender
+from farm.inspection.drawing import draw_pictures
+from farm.inspection.pictured import decided_by_pictures
+from farm.models.package import read_model, to_bytes
 from farm.morphs.refs import Annotation
 from farm.morphs.vocabulary import target_morphs
 
@@ -28,28 +31,37 @@ class Seen:
 
     character: Character
     annotation: Annotation
+    by_pictures: Annotation | None
+    """What it decides when it also sees each morph drawn; None: none was drawn."""
 
 
-def seen(models: Path, own: Mapping[str, Path]) -> list[Seen]:
+def seen(models: Path, own: Mapping[str, Path], blender: Blender | None = None) -> list[Seen]:
     """Read the characters of the table: real ones from the folder `models` where it has them, `own` ones by name.
 
-    Raises what `read_model` raises.
+    With a `blender` their morphs are drawn as well. Raises what `read_model` raises.
     """
     table = json.loads(_TRUTH.read_text(encoding="utf-8"))
     found = []
     for number, (name, truth) in enumerate(table.items()):
         path = own[Path(name).stem] if name.startswith(f"{_OWN}/") else models / name
         if path.is_file():
-            found.append(_read(number, name, path, truth))
+            found.append(_read(number, name, path, truth, blender))
     return found
 
 
-def _read(number: int, name: str, path: Path, truth: Mapping[str, Mapping[str, list[int]]]) -> Seen:
-    inventory = read_model(path).inventory
+def _read(
+    number: int, name: str, path: Path, truth: Mapping[str, Mapping[str, list[int]]], blender: Blender | None
+) -> Seen:
+    package = read_model(path)
+    inventory = package.inventory
     # What the table leaves out is played by nothing.
     verdicts = {target.name: _verdict(truth.get(target.name, {})) for target in target_morphs()}
     character = Character(number, tuple(inventory.source_morphs()), {}, verdicts, name)
-    return Seen(character, inventory.annotation)
+    by_pictures = None
+    if blender is not None:
+        drawn = draw_pictures(blender, package.id, to_bytes(package), inventory)
+        by_pictures = decided_by_pictures(package, drawn.inspection).annotation
+    return Seen(character, inventory.annotation, by_pictures)
 
 
 def _verdict(given: Mapping[str, list[int]]) -> Verdict:

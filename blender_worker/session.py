@@ -41,7 +41,7 @@ def _load(command: pipe.Render) -> Actor:
                 f"Morph {index} of the model is not '{name}', as its annotation says: it was made for another file. Upload "
                 "the model again and annotate it anew."
             )
-    return build(character, textures, command.morphs)
+    return build(character, textures, command.morphs, command.halves)
 
 
 def _render(command: pipe.Render, commands: int, answers: int) -> None:

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from farm.labels import LabelName
+from farm.morphs.vocabulary import Side
 from farm.poses import Partition
 from farm.spec import CameraSpec, CanvasName, StyleName
 
@@ -66,6 +67,8 @@ class Render(_Message):
     textures: dict[int, str]
     morphs: list[int]
     """Indices of the source morphs that the shots use."""
+    halves: dict[int, tuple[int, Side]] = {}
+    """Numbers below 0 that the shots use, to the one of `morphs` that it is a half of, and the side that moves."""
     names: dict[int, str] = {}
     """What those morphs are called, where that is known: a file whose morphs are called otherwise is another file."""
     annotation: dict[str, int] = {}

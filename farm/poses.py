@@ -7,12 +7,14 @@ Source of the ranges and of the rule of 100 or 20: AnimeCeleb, arXiv 2111.07640,
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.morphs.columns import extra_values
 from farm.morphs.vocabulary import POSE_ENTRIES, Target
 
 POSE_SIZE = POSE_ENTRIES + 3
@@ -26,6 +28,10 @@ MANY_TARGETS = 5
 """A model with more annotated target morphs than this gets SAMPLES_MANY samples, any other SAMPLES_FEW."""
 SAMPLES_MANY = 100
 SAMPLES_FEW = 20
+WHOLE_FACE = "face"
+"""The part of targets that are an expression of the whole face: such a one plays alone."""
+WHOLE_FACE_SHARE = 0.25
+"""Of the samples of a model that has targets of the whole face switched on."""
 _DIGITS = 6
 """Decimals that every drawn number is rounded to, so that text and binary forms of a pose are the same number."""
 
@@ -93,6 +99,9 @@ def draw(seed: int, model: str, index: int, targets: tuple[Target, ...]) -> Samp
     by_part: dict[str, list[Target]] = {}
     for target in targets:
         by_part.setdefault(target.part, []).append(target)
+    whole = by_part.pop(WHOLE_FACE, [])
+    if whole and uniform(seed, model, index, f"{WHOLE_FACE}/alone") < WHOLE_FACE_SHARE:
+        by_part = {WHOLE_FACE: whole}
     weights: dict[str, float] = {}
     for part, candidates in by_part.items():
         choice = candidates[int(uniform(seed, model, index, f"{part}/target") * len(candidates))]
@@ -101,13 +110,18 @@ def draw(seed: int, model: str, index: int, targets: tuple[Target, ...]) -> Samp
     return Sample(index, weights, (x, y, z), drawn(*LIGHT_RANGE, "light"))
 
 
-def pose_vector(sample: Sample, targets: dict[str, Target], partition: Partition) -> tuple[float, ...]:
-    """The 20 floats of `sample` in `partition`; `targets` gives each target's entries by name."""
+def pose_vector(
+    sample: Sample, targets: dict[str, Target], partition: Partition, extended: Sequence[str] = ()
+) -> tuple[float, ...]:
+    """The 20 floats of `sample` in `partition`, and behind them those of `farm.morphs.columns` for `extended` targets.
+
+    `targets` gives each target's entries by name.
+    """
     pose = [0.0] * POSE_ENTRIES
     for name, weight in sample.weights.items():
         for entry in targets[name].entries:
             pose[entry] = weight
-    return (*pose, *sample.rotation_in(partition))
+    return (*pose, *sample.rotation_in(partition), *extra_values(sample.weights, extended))
 
 
 def rotation_matrix(degrees: tuple[float, float, float]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from farm.labels import LabelName
+from farm.morphs.columns import extended_targets
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef, packed
 from farm.poses import Partition
@@ -39,6 +40,23 @@ def _each_once[T](values: tuple[T, ...]) -> tuple[T, ...]:
     if len(set(values)) < len(values):
         raise ValueError("names something twice")
     return values
+
+
+def _extended_target(name: str) -> str:
+    if name not in extended_targets():
+        raise ValueError(f"'{name}' is no target of the extended vocabulary; there are {', '.join(extended_targets())}")
+    return name
+
+
+type ExtendedTarget = Annotated[
+    str, AfterValidator(_extended_target), Field(json_schema_extra={"enum": list(extended_targets())})
+]
+"""The name of a target of `farm/morphs/vocabulary.toml` beyond the 23."""
+
+
+def _is_default(value: object) -> bool:
+    """Of what is off by default: then it is no part of what a specification writes, nor of the names of results."""
+    return not value
 
 
 class CanvasName(StrEnum):
@@ -135,6 +153,17 @@ class RenderSpec(BaseModel):
         description="Which annotations count; in a request that does not say it, the farm's FARM_ANNOTATION does",
     )
     least_confidence: float = Field(0.0, ge=0, le=1, description="Proposals that the farm is less sure of do not count")
+    combinations: bool = Field(
+        False,
+        exclude_if=_is_default,
+        description="Also play both sides by the morphs of the two, and one side by half of the morph of both, where the "
+        "model has no morph of its own for it",
+    )
+    extended: Annotated[tuple[ExtendedTarget, ...], AfterValidator(_each_once)] = Field(
+        (),
+        exclude_if=_is_default,
+        description="Targets beyond the paper's 23 to sample as well; each has columns of its own behind the 20",
+    )
     keep_unusable: bool = Field(False, description="Render models whose neutral picture shows no usable face, too")
 
     @model_validator(mode="after")

@@ -18,16 +18,24 @@ from blender_worker.importers.outlines import add_outlines
 from farm.models.description import Character
 from farm.models.materials import GltfMaterial, Material
 from farm.models.posing.armature import Armature
+from farm.models.posing.halving import Halving
 from farm.models.posing.head import head_height
 from farm.models.posing.morphs import BoneEffect
 from farm.models.skeleton import turning_bones
+from farm.morphs.vocabulary import Side
 
 
-def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[int]) -> Actor:
+def build(
+    character: Character,
+    textures: Mapping[int, bytes],
+    wanted: Sequence[int],
+    halves: Mapping[int, tuple[int, Side]] | None = None,
+) -> Actor:
     """The actor of `character`.
 
     `textures` maps texture indices to the bytes of files beside the model; `wanted` are the indices of the source morphs
-    that will be used. Raises NoNeckBoneError. What could not be honoured is in the actor's warnings.
+    that will be used, `halves` the numbers of those that are a half of one of them. What could not be honoured is in the
+    actor's warnings. Raises NoNeckBoneError.
     """
     neck, head, _ = turning_bones(character)
     world = np.array(character.axes.to_world, np.float32)
@@ -36,8 +44,13 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
     armature = Armature(character, neck, world)
     uvs, second_uvs = _uvs(character), _second_uvs(character, warnings)
     morphs = take_apart(character, wanted, world, (uvs, second_uvs), warnings)
-    effects = (effect for morph in morphs.values() for effect in morph.every())
-    skeleton, skin = armature.bind({effect.bone for effect in effects if isinstance(effect, BoneEffect)}, positions)
+    height = head_height(character, armature, neck, head, positions)
+    moved = {effect.bone for morph in morphs.values() for effect in morph.every() if isinstance(effect, BoneEffect)}
+    skeleton, skin = armature.bind(moved, positions)
+    if halves:
+        places = {bone: armature.place_of(bone) for bone in moved}
+        halving = Halving(positions, armature.place_of(neck)[0], height, places)
+        morphs |= {number: halving.half(morphs[index], side) for number, (index, side) in halves.items()}
     pictures = TextureDecoder(character, textures, warnings)
     bones = [
         BoneInfo(bone.name, -1 if bone.parent is None else bone.parent, armature.place_of(index), role)
@@ -48,7 +61,6 @@ def build(character: Character, textures: Mapping[int, bytes], wanted: Sequence[
         for index, material in enumerate(character.materials)
         if material.triangle_count
     ]
-    height = head_height(character, armature, neck, head, positions)
     surfaces = _surfaces(character, pictures)
     from_bottom = _from_the_bottom(uvs)
     add_outlines(surfaces, runs, positions, from_bottom, height)

@@ -13,11 +13,11 @@ from typing import Any
 from farm.annotations.effect import row_of
 from farm.annotations.groups import RowKey
 from farm.models.inventory import Inventory
-from farm.morphs.annotation import Judgement
+from farm.morphs.judgement import Judgement
 from farm.morphs.readings import reading
 from farm.morphs.vocabulary import Side
 
-_FORMAT = 1
+_FORMAT = 2
 
 type DigestedMorph = tuple[int, int, int, float | None]
 """Index in the file, number of its row, number of its judgement, confidence of its proposal."""
@@ -158,10 +158,14 @@ def digest_in(data: bytes, decided_by: str) -> Digest | None:
         return None
     return Digest(
         rows=[DigestedRow(**{**row, "key": tuple(row["key"]), "kinds": tuple(row["kinds"])}) for row in kept["rows"]],
-        judgements=[
-            Judgement(**{**one, "side": None if one["side"] is None else Side(one["side"])})
-            for one in kept["judgements"]
-        ],
+        judgements=[_judgement(one) for one in kept["judgements"]],
         models=[DigestedModel(**model) for model in kept["models"]],
         absent=kept["absent"],
+    )
+
+
+def _judgement(kept: Mapping[str, Any]) -> Judgement:
+    side, parts = kept["side"], kept["parts"]
+    return Judgement(
+        **{**kept, "side": None if side is None else Side(side), "parts": None if parts is None else tuple(parts)}
     )

@@ -13,7 +13,7 @@ from enum import StrEnum
 from farm.annotations.groups import GroupState, GroupVerdict, RowKey
 from farm.annotations.verdicts import AnnotationRecord, Saying, VerdictStatus
 from farm.models.inventory import MorphEntry
-from farm.morphs.annotation import may_play
+from farm.morphs.judgement import may_play
 from farm.morphs.names import normalise
 from farm.morphs.provenance import Provenance
 from farm.morphs.refs import Annotation, MorphRef

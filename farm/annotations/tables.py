@@ -11,8 +11,9 @@ from farm.annotations.collections import Change
 from farm.annotations.digest import Digest
 from farm.annotations.groups import GroupState, GroupVerdict, RowKey
 from farm.errors import MappingError
-from farm.morphs.annotation import COLUMNS, Judgement, key_of, may_play, read_table, table_reader
+from farm.morphs.annotation import COLUMNS, key_of, read_table, table_reader
 from farm.morphs.cells import defused
+from farm.morphs.judgement import Judgement, may_play
 
 CSV_COLUMNS = (*COLUMNS[: COLUMNS.index("exceptions")], "state", "version", "exceptions", "who", "when", "why")
 """`exceptions` are ids of models here: people name them."""

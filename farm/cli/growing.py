@@ -27,7 +27,7 @@ from farm.dataset.summary import Summary, summarise
 from farm.errors import DiskFullError, ServiceError
 from farm.jobs.states import State
 from farm.models.package import Package
-from farm.morphs.annotation import read_table
+from farm.morphs.annotation import apply_table, read_table
 from farm.spec import RenderSpec, render_key
 
 if TYPE_CHECKING:
@@ -125,6 +125,9 @@ class Growth:
             return
         for warning in package.inventory.warnings:
             note("warning", "yellow", f"{found.where}: {warning}")
+        if self._table is not None:
+            for one in apply_table(package.inventory.source_morphs(), self._table.of(model))[1]:
+                note("mapping", "yellow", f"{found.where}: {one}")
         images = self._spec.images_of(self._spec.samples_of(package.inventory.samples))
         self._make_room(images)
         self._submit(package, found.label)

@@ -16,6 +16,8 @@ from farm.models.overview import overview_page
 from farm.morphs.annotation import disagreements
 from farm.morphs.vocabulary import target_morphs
 
+_IF_TEXTURED = "; none where the absent textures are the face's: `farm annotate --html` draws it and says"
+
 
 @click.command()
 @PATHS
@@ -95,7 +97,8 @@ def _show(path: str, inventory: Inventory) -> None:
         ("textures", f"{len(inventory.textures_found)} found, {len(inventory.textures_absent)} absent"),
         (
             "samples",
-            f"{inventory.samples}, as {inventory.target_morphs} of the {len(target_morphs())} target morphs are annotated",
+            f"{inventory.samples}, as {inventory.target_morphs} of the {len(target_morphs())} target morphs are annotated"
+            f"{_IF_TEXTURED if inventory.textures_absent else ''}",
         ),
     ):
         facts.add_row(_plain(name), _plain(value))

@@ -13,6 +13,7 @@ from farm.drawing.blender import Blender
 from farm.errors import BlenderDiedError, FarmError, RenderError
 from farm.inspection.drawing import draw_pictures
 from farm.inspection.page import Inspected, InspectionPage
+from farm.inspection.pictured import decided_by_pictures
 from farm.models.package import to_bytes
 
 
@@ -68,6 +69,8 @@ def _inspected(paths: tuple[Path, ...], page: InspectionPage, left_out: list[str
                     note("left out", "yellow", f"{model.where}: {error}")
                     left_out.append(model.where)
                     continue
-                yield Inspected(package.name, package.inventory, inspection)
+                if inspection.unusable:
+                    note("unusable", "yellow", f"{model.where}: {' '.join(inspection.unusable)}")
+                yield Inspected(package.name, decided_by_pictures(package, inspection), inspection)
     finally:
         blender.stop()

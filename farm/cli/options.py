@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from farm.errors import FarmError, SpecError
 from farm.labels import LabelName
 from farm.models.package import SUFFIXES, ZIP, find_models
+from farm.morphs.columns import extended_targets
 from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
 from farm.spec import MAX_SAMPLES, AnnotationRule, CanvasName, Framing, RenderSpec
 from farm.styles import STYLES
@@ -39,6 +40,8 @@ class SpecOptions:
     samples: str
     size: int
     keep_unusable: bool
+    combinations: bool
+    extended: tuple[str, ...]
     annotation: str | None
     least_confidence: float | None
     styles: tuple[str, ...]
@@ -72,6 +75,18 @@ _SPEC_OPTIONS = (
     ),
     click.option("--size", type=click.IntRange(32, 1024), default=256, show_default=True, help="Pixels a side."),
     click.option("--keep-unusable", is_flag=True, help="Render models without a visible face, too."),
+    click.option(
+        "--combinations",
+        is_flag=True,
+        help="Where a model lacks a morph: play both sides by those of the two, and a side by half of that of both.",
+    ),
+    click.option(
+        "--extended",
+        multiple=True,
+        type=click.Choice([*extended_targets(), _ALL]),
+        metavar="TARGET",
+        help="Sample this target beyond the paper's 23, too; repeat for several, 'all' for all. Adds columns to the poses.",
+    ),
     click.option(
         "--annotation",
         type=click.Choice([rule.value for rule in AnnotationRule]),
@@ -154,6 +169,10 @@ def spec_from(options: SpecOptions) -> RenderSpec:
         if not (samples.isascii() and samples.isdigit()) or not 1 <= int(samples) <= MAX_SAMPLES:
             raise SpecError(f"--samples takes 'auto' or a number from 1 to {MAX_SAMPLES}, not '{samples}'.")
         values["samples"] = int(samples)
+    if options.combinations:
+        values["combinations"] = True
+    if options.extended:
+        values["extended"] = tuple(name for name in extended_targets() if {name, _ALL} & set(options.extended))
     if options.annotation is not None:
         values["annotation"] = options.annotation
     if options.least_confidence is not None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from farm.backgrounds import BackgroundRecord
 from farm.errors import StorageError
 from farm.models.notices import Notice
+from farm.morphs.combinations import Combination
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef
 from farm.pipe import Survey, View
@@ -73,7 +74,7 @@ class ImageRecord(_Record):
     style: StyleName
     partition: Partition
     pose: tuple[float, ...]
-    """The 20-d pose vector; entries 17 to 19 in degrees."""
+    """The 20-d pose vector, entries 17 to 19 in degrees; behind it `Manifest.extra_columns`."""
     rotation: tuple[tuple[float, float, float], ...]
     """(3, 3) matrix of the head's rotation about world axes, for column vectors."""
     light: float
@@ -142,6 +143,10 @@ class Manifest(_Record):
     """Whose word the mapping is, and which version of it; `spec.annotation` says which annotations counted."""
     unseen: dict[str, MorphRef] = {}
     """What was to be mapped besides, and changes nothing in this model's pictures, so that no sample plays it."""
+    combinations: dict[str, Combination] = Field({}, exclude_if=lambda found: not found)
+    """What the samples play besides, and which annotated morphs it is made of; only with `spec.combinations`."""
+    extra_columns: tuple[str, ...] = Field((), exclude_if=lambda found: not found)
+    """Names of the entries of a pose behind the 20; only with `spec.extended`."""
     target_morphs: int
     """How many of the 23 are annotated."""
     spec: RenderSpec

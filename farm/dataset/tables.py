@@ -4,7 +4,7 @@ Models are added one after the other, and nothing of them is kept.
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pyarrow.csv import ConvertOptions, ReadOptions, open_csv
 
 from farm.dataset.output import COLUMNS, POSES, POSES_PARQUET, RenderedModel, replacing
 from farm.dataset.splits import split_of
+from farm.poses import POSE_SIZE
 
 _BLOCK_BYTES = 8 * 2**20
 """Of the CSV file that make one row group of Parquet: some 20,000 rows, and all that is in memory at a time."""
@@ -25,7 +26,9 @@ _TEXTS = frozenset(
 )
 _WHOLE = {"sample": pa.int32(), "view": pa.int32(), "seed": pa.int64()}
 SCHEMA = pa.schema([(name, pa.string() if name in _TEXTS else _WHOLE.get(name, pa.float64())) for name in COLUMNS])
-"""Of the Parquet file: the columns of the CSV file under the same names. An empty `background` or `field_of_view` is null."""
+"""Of the Parquet file: the columns of the CSV file under the same names. An empty `background` or `field_of_view` is null.
+
+Columns of targets beyond the 23, where models have them, follow as numbers; null for the models that have none."""
 
 
 def org_id(model_id: str) -> str:
@@ -43,27 +46,51 @@ def pose_tables(out: Path) -> Iterator[Callable[[RenderedModel], None]]:
         with text.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
-            yield lambda model: writer.writerows(_rows(model, out))
-        _convert(text, columns)
+            extra: list[str] = []
+
+            def add(model: RenderedModel) -> None:
+                extra.extend(name for name in model.manifest.extra_columns if name not in extra)
+                writer.writerows(_rows(model, out, extra))
+
+            yield add
+        if extra:
+            _widen(text, (*COLUMNS, *extra))
+        _convert(text, columns, extra)
 
 
-def _convert(text: Path, columns: Path) -> None:
+def _widen(text: Path, header: Sequence[str]) -> None:
+    """Give the CSV file `text` this header, and as many cells in every row: which columns there are shows at its end."""
+    with (
+        replacing(text) as wide,
+        text.open(newline="", encoding="utf-8") as narrow,
+        wide.open("w", newline="", encoding="utf-8") as file,
+    ):
+        rows = csv.reader(narrow)
+        next(rows)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(row + [""] * (len(header) - len(row)) for row in rows)
+
+
+def _convert(text: Path, columns: Path, extra: Sequence[str]) -> None:
     """Write the CSV file `text` as Parquet, block by block."""
+    schema = pa.schema([*SCHEMA, *(pa.field(name, pa.float64()) for name in extra)])
     with (
         # Numbers are read as exactly as Python wrote them.
         open_csv(
             text,
             ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
-            convert_options=ConvertOptions(column_types=SCHEMA, null_values=[""], strings_can_be_null=True),
+            convert_options=ConvertOptions(column_types=schema, null_values=[""], strings_can_be_null=True),
         ) as blocks,
-        pq.ParquetWriter(columns, SCHEMA, compression="zstd") as groups,
+        pq.ParquetWriter(columns, schema, compression="zstd") as groups,
     ):
         for block in blocks:
             groups.write_batch(block)
 
 
-def _rows(model: RenderedModel, out: Path) -> Iterator[list[Any]]:
+def _rows(model: RenderedModel, out: Path, extra: Sequence[str]) -> Iterator[list[Any]]:
     manifest = model.manifest
+    places = [manifest.extra_columns.index(name) if name in manifest.extra_columns else None for name in extra]
     camera = manifest.spec.camera
     sides = split_of(manifest.model.id), org_id(manifest.model.id)
     field_of_view = camera.field_of_view if camera.projection == "perspective" else ""
@@ -77,7 +104,7 @@ def _rows(model: RenderedModel, out: Path) -> Iterator[list[Any]]:
             model.image_path(image).relative_to(out).as_posix(),
             image.seed,
             image.light,
-            *image.pose,
+            *image.pose[:POSE_SIZE],
             *(value for row in image.rotation for value in row),
             image.view.index,
             image.view.yaw,
@@ -87,4 +114,5 @@ def _rows(model: RenderedModel, out: Path) -> Iterator[list[Any]]:
             camera.framing,
             camera.projection,
             field_of_view,
+            *("" if place is None else image.pose[POSE_SIZE + place] for place in places),
         ]

@@ -6,6 +6,7 @@ are ours: the paper names no criterion.
 
 from farm.pipe import Survey
 
+KEEP_IT = "To render it all the same, ask for keep_unusable (on the command line: --keep-unusable)."
 MIN_COVERAGE = 0.005
 """Share of the picture that must show anything."""
 MIN_HEAD_INSIDE = 0.5
@@ -27,8 +28,8 @@ def reasons_against(survey: Survey) -> list[str]:
         reasons.append(f"The picture is empty: {survey.coverage:.2%} of it shows anything.")
     if survey.bare > MAX_BARE:
         reasons.append(
-            f"Its face texture is missing: {survey.bare:.0%} of the head should show '{survey.bare_texture}', which is "
-            "absent or cannot be read."
+            f"Textures of its head are missing: {survey.bare:.0%} of the head should show some that are absent or cannot be "
+            f"read, most of it '{survey.bare_texture}'."
         )
     if survey.face_changed is not None and survey.face_changed < MIN_FACE_CHANGED:
         shown = f"its morphs change {survey.face_changed:.2%} of the head's pixels"

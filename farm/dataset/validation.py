@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.errors import InvalidSampleError
+from farm.dataset.usability import KEEP_IT
+from farm.errors import InvalidSampleError, UnusableModelError
 from farm.labels import LANDMARKS, LabelName, Part
 from farm.pipe import Marks
 
@@ -43,6 +44,17 @@ def check_pictures(pictures: NDArray[np.uint8], styles: Sequence[str], shows_fac
             raise InvalidSampleError(f"The picture in style {style} is pink: a texture or a shader is missing.")
         if shows_face and _is_one_colour(pixels, alpha):
             raise InvalidSampleError(f"What the picture in style {style} shows is all one colour.")
+
+
+def check_neutral(pictures: NDArray[np.uint8], styles: Sequence[str]) -> None:
+    """Check the neutral face, (styles, size, size, 4). Raises UnusableModelError when it has no features to be seen."""
+    for style, picture in zip(styles, pictures, strict=True):
+        pixels = np.ascontiguousarray(picture).view("<u4")[..., 0]
+        if picture[..., 3].any() and _is_one_colour(pixels, picture[..., 3]):
+            raise UnusableModelError(
+                f"It has no face to be seen: its neutral picture in style {style} is all one colour. Leave out the style, or "
+                f"the model. {KEEP_IT}"
+            )
 
 
 def _is_one_colour(pixels: NDArray[np.uint32], alpha: NDArray[np.uint8]) -> bool:

@@ -15,7 +15,7 @@ from PIL import Image
 from farm import pipe
 from farm.backgrounds import BackgroundRecord
 from farm.colour import laid_over
-from farm.dataset.validation import check_labels, check_pictures
+from farm.dataset.validation import check_labels, check_neutral, check_pictures
 from farm.drawing.blender import Drawn
 from farm.drawing.grounds import Grounds
 from farm.drawing.label_files import ARRAYS_SUFFIX, MARKS_SUFFIX, PARTS_SUFFIX, label_files
@@ -73,6 +73,8 @@ def _shows_face(view: pipe.View) -> bool:
 def _encode(drawn: Drawn, shot: pipe.Shot, spec: RenderSpec, grounds: Grounds) -> tuple[Encoded, dict[str, float]]:
     started = time.perf_counter()
     try:
+        if not spec.keep_unusable and shot.sample == NEUTRAL.index:
+            check_neutral(drawn.pictures, spec.styles)
         if not spec.keep_unusable:  # who asks for models without a face wants their empty pictures too
             check_pictures(drawn.pictures, spec.styles, _shows_face(shot.view))
         check_labels(drawn.labels, drawn.marks, spec.size)

@@ -35,6 +35,7 @@ from farm.drawing.encoding import Encoded, decode, decode_labels
 from farm.drawing.plan import Plan
 from farm.models.inventory import Inventory
 from farm.morphs.annotation import sampled_targets
+from farm.morphs.columns import extra_columns
 from farm.morphs.vocabulary import all_targets
 from farm.poses import NEUTRAL, pose_vector, rotation_matrix
 from farm.spec import RENDERER_VERSION, StyleName
@@ -107,7 +108,7 @@ class Packer:
             self._taken.append(_Taken((), {}))
             return
         sample = self.todo.samples[shot.sample]
-        pose = pose_vector(sample, self._targets, shot.partition)
+        pose = pose_vector(sample, self._targets, shot.partition, self._spec.extended)
         matrix = np.round(rotation_matrix(shot.rotation), MATRIX_DIGITS).tolist()
         key = image_file(self._assignment.model, shot.sample, view_suffix(self._spec, shot.view)).removesuffix(".png")
         images = []
@@ -227,6 +228,8 @@ class Packer:
             decided_by=inventory.decided_by,
             provenance=assignment.provenance,
             unseen=self.todo.unseen,
+            combinations=self.todo.combinations,
+            extra_columns=extra_columns(assignment.spec.extended),
             target_morphs=len(sampled_targets(self.todo.annotation)),
             spec=assignment.spec,
             samples=len(self.todo.samples),

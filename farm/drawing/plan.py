@@ -7,9 +7,12 @@ from farm import pipe
 from farm.drawing.assignment import Assignment
 from farm.labels import LabelName
 from farm.morphs.annotation import sampled_targets
+from farm.morphs.combinations import Combination, combinations
 from farm.morphs.expressions import Rule, effective
 from farm.morphs.refs import Annotation
+from farm.morphs.vocabulary import all_targets
 from farm.poses import NEUTRAL, Partition, Sample, draw, sample_count
+from farm.spec import RenderSpec
 from farm.views import draw_views
 
 
@@ -25,6 +28,8 @@ class Plan:
     """What the samples' labels are said in."""
     unseen: Annotation
     """What was annotated besides, and changes nothing in this model's pictures: no sample plays it, no label tells it."""
+    combinations: dict[str, Combination]
+    """What the samples play besides what is annotated."""
 
 
 def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[int] = ()) -> Plan:
@@ -33,17 +38,22 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[i
     The partitions stand next to each other: what Blender works out for the morphs of a sample serves both.
     `rules` are those of the model's inventory, by the morphs' indices: a weight that they change is changed in the sample,
     so in its label too. `unseen` are the morphs that change nothing in the model's neutral picture: they count for nothing,
-    so that without them there may be fewer samples than were ordered, of the same heads, lights and views.
+    so that without them there may be fewer samples than were ordered, of the same heads, lights and views. So do halves of
+    morphs, by their numbers.
     """
     model, spec = assignment.model, assignment.spec
     annotation = {target: morph for target, morph in assignment.annotation.items() if morph.index not in unseen}
-    targets = sampled_targets(annotation)
-    count = spec.samples_of(sample_count(targets))
+    count = spec.samples_of(sample_count(sampled_targets(annotation)))
+    made = _combinations(annotation, spec, unseen)
+    cast = {target: Combination(of=(morph,)) for target, morph in annotation.items()} | made
+    targets = tuple(
+        target for name, target in all_targets().items() if name in cast and (target.sampled or name in spec.extended)
+    )
     drawn = [draw(spec.seed, model, index, targets) for index in range(count)]
-    samples = [_as_shown(sample, annotation, rules) for sample in drawn] if rules else drawn
-    shots = [_shot(NEUTRAL, Partition.FRONTAL, annotation)]
+    samples = [_as_shown(sample, cast, rules) for sample in drawn] if rules else drawn
+    shots = [_shot(NEUTRAL, Partition.FRONTAL, cast)]
     shots += [
-        _shot(sample, partition, annotation, view, LabelName.FLOW in spec.labels)
+        _shot(sample, partition, cast, view, LabelName.FLOW in spec.labels)
         for sample in samples
         for view in draw_views(spec.seed, model, sample.index, spec.camera)
         for partition in spec.partitions
@@ -51,29 +61,40 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[i
     return Plan(
         samples=samples,
         shots=shots,
-        morphs=sorted({annotation[target.name].index for target in targets}),
+        morphs=sorted({ref.index for target in targets for ref in cast[target.name].of}),
         annotation=annotation,
         unseen={target: morph for target, morph in assignment.annotation.items() if target not in annotation},
+        combinations=made,
     )
 
 
-def _as_shown(sample: Sample, annotation: Annotation, rules: Mapping[int, Rule]) -> Sample:
-    shown = effective({annotation[target]: weight for target, weight in sample.weights.items()}, rules)
-    return replace(sample, weights={target: round(shown[annotation[target]], 6) for target in sample.weights})
+def _combinations(annotation: Annotation, spec: RenderSpec, unseen: Collection[int]) -> dict[str, Combination]:
+    if not spec.combinations:
+        return {}
+    wanted = {name for name, target in all_targets().items() if target.sampled or name in spec.extended}
+    found = combinations(annotation, wanted)
+    return {target: each for target, each in found.items() if not set(each.numbers) & set(unseen)}
+
+
+def _as_shown(sample: Sample, cast: Mapping[str, Combination], rules: Mapping[int, Rule]) -> Sample:
+    shown = effective({ref: weight for target, weight in sample.weights.items() for ref in cast[target].of}, rules)
+    # Of two that play one target the weaker counts for both: a label has one weight for them.
+    least = {target: min(shown[ref] for ref in cast[target].of) for target in sample.weights}
+    return replace(sample, weights={target: round(weight, 6) for target, weight in least.items()})
 
 
 def _shot(
     sample: Sample,
     partition: Partition,
-    annotation: Annotation,
+    cast: Mapping[str, Combination],
     view: pipe.View | None = None,
     flows: bool = False,
 ) -> pipe.Shot:
     other = Partition.FRONTAL if partition is Partition.ROTATED else Partition.ROTATED
     weights: dict[int, float] = {}
     for target, weight in sample.weights.items():
-        index = annotation[target].index
-        weights[index] = weights.get(index, 0.0) + weight
+        for number in cast[target].numbers:
+            weights[number] = weights.get(number, 0.0) + weight
     return pipe.Shot(
         sample=sample.index,
         partition=partition,

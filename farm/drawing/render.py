@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from farm import pipe
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, Manifest, result_object
-from farm.dataset.usability import reasons_against
+from farm.dataset.usability import KEEP_IT, reasons_against
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.checkpoints import Checkpoints
@@ -28,6 +28,7 @@ from farm.drawing.plan import Plan, plan
 from farm.errors import BlenderDiedError, FarmError, UnusableModelError
 from farm.models.package import unfold
 from farm.morphs.annotation import resolve
+from farm.morphs.combinations import halves
 from farm.poses import NEUTRAL, Partition
 from farm.spec import AnnotationRule, StyleName
 from farm.storage import ObjectStore
@@ -97,7 +98,7 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
             report.stage("load", message.seconds)
             reasons = reasons_against(message.survey)
             if reasons and not spec.keep_unusable:
-                raise UnusableModelError(" ".join(reasons) + " To render it all the same, ask for keep_unusable.")
+                raise UnusableModelError(f"{' '.join(reasons)} {KEEP_IT}")
             if not answers:
                 packer.follow(planned(message))
                 report.planned(len(packer.todo.samples))
@@ -153,6 +154,7 @@ def _request(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
         morphs=todo.morphs,
+        halves=halves(todo.combinations),
         names={morph.index: morph.name for morph in assignment.annotation.values() if morph.index in todo.morphs},
         annotation={target: morph.index for target, morph in assignment.annotation.items()},
         canvas=spec.canvas,

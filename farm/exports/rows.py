@@ -50,6 +50,8 @@ class Row:
     elevation: float
     pose: tuple[float, ...]
     """20 numbers; entries 17 to 19 in degrees."""
+    extended: dict[str, float]
+    """What further targets play, by the names of their columns; empty without `spec.extended`."""
     rotation: tuple[tuple[float, float, float], ...]
     """(3, 3), for column vectors."""
     light: float
@@ -68,8 +70,9 @@ def rows_of(model: RenderedModel) -> list[Row]:
     manifest = model.manifest
     found: dict[tuple[int, Partition, int], Row] = {}
     for image in manifest.images:
-        if len(image.pose) != POSE_SIZE or not all(map(math.isfinite, (*image.pose, image.light))):
-            raise _damaged(model, f"The pose of {image.file} is not {POSE_SIZE} numbers")
+        size = POSE_SIZE + len(manifest.extra_columns)
+        if len(image.pose) != size or not all(map(math.isfinite, (*image.pose, image.light))):
+            raise _damaged(model, f"The pose of {image.file} is not {size} numbers")
         place = (image.sample, image.partition, image.view.index)
         row = found.get(place)
         if row is None:
@@ -80,7 +83,8 @@ def rows_of(model: RenderedModel) -> list[Row]:
                 *place,
                 image.view.yaw,
                 image.view.elevation,
-                image.pose,
+                image.pose[:POSE_SIZE],
+                dict(zip(manifest.extra_columns, image.pose[POSE_SIZE:], strict=True)),
                 image.rotation,
                 image.light,
                 image.background,
@@ -166,6 +170,7 @@ def record_of(row: Row, split: Split) -> dict[str, Any]:
         "yaw": row.yaw,
         "elevation": row.elevation,
         "pose": list(row.pose),
+        **({"extended": row.extended} if row.extended else {}),
         "rotation": [list(line) for line in row.rotation],
         "light": row.light,
         "background": row.background.model_dump() if row.background else None,

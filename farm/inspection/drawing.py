@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from farm import pipe
 from farm.colour import laid_over
+from farm.dataset.usability import reasons_against
 from farm.drawing.blender import Blender, Drawn
 from farm.inspection.effects import NOTHING, PartsSeen, effect
 from farm.inspection.record import (
@@ -67,6 +68,7 @@ def draw_pictures(
         sprite=(sprite.pixels.shape[1], sprite.pixels.shape[0]),
         morphs=[morph.model_copy(update={"place": sprite.places.get(morph.index)}) for morph, _ in compared],
         left_out=len(moving) - len(drawn),
+        unusable=tuple(reasons_against(loaded[0].survey)),
     )
     return DrawnInspection(inspection, sprite.webp())
 

@@ -9,7 +9,7 @@ from farm.morphs.comparison import PICTURE_SIZE
 from farm.morphs.evidence import PictureChange
 from farm.spec import RENDERER_VERSION
 
-INSPECTION_VERSION = 1
+INSPECTION_VERSION = 2
 """Changes whenever the same model may give another record or sprite."""
 
 MAX_MORPHS = 400
@@ -58,6 +58,8 @@ class Inspection(_Record):
     """Those that were drawn, in the file's order."""
     left_out: int = 0
     """Morphs that move something and were not drawn, because the model has too many."""
+    unusable: tuple[str, ...] = ()
+    """Why the model would not be rendered, a sentence each; empty when its neutral picture shows a face."""
 
 
 @dataclass(frozen=True, slots=True)

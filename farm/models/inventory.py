@@ -1,6 +1,6 @@
 """What a model file holds, as one JSON-friendly record: the answer of `farm inspect` and of the upload."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,11 @@ from farm.models.description import (
 from farm.models.movement import measure
 from farm.models.notices import Notice
 from farm.models.skeleton import turning_bones
-from farm.morphs.annotation import Judgement, SourceMorph, sampled_targets
+from farm.morphs.annotation import SourceMorph, sampled_targets
 from farm.morphs.decision import DECISION_VERSION
-from farm.morphs.evidence import Evidence
+from farm.morphs.evidence import Evidence, PictureChange
 from farm.morphs.expressions import Rule
+from farm.morphs.judgement import Judgement
 from farm.morphs.judging import judge
 from farm.morphs.panels import Panel
 from farm.morphs.refs import MorphRef
@@ -39,6 +40,8 @@ class MorphEvidence(BaseModel):
     vertices: int
     left_share: float
     """Of all movement, by its square, the share on the character's left; 0 where nothing moves."""
+    parts: tuple[str, ...] | None = None
+    """Of eyes, brows and mouth those near which it moves something; None where nothing moves."""
 
 
 class MorphEntry(BaseModel):
@@ -66,7 +69,8 @@ class MorphEntry(BaseModel):
         """What the evidence lets it play."""
         measured = self.evidence
         shows = bool(self.moved) and (measured is None or measured.side is not None)
-        return Judgement(shows, measured.side if measured else None, self.proposal, self.denied)
+        side, parts = (measured.side, measured.parts) if measured else (None, None)
+        return Judgement(shows, side, self.proposal, parts, self.denied)
 
 
 class MaterialEntry(BaseModel):
@@ -208,22 +212,29 @@ def of_character(
         textures_found=sorted(found.values()) + ([f"{inside} inside the file"] if inside else []),
         textures_absent=absent,
         warnings=warnings,
-        **_decided(character),
+        **_decided(character, {}),
     )
 
 
-def decided_again(held: Inventory, character: Character) -> Inventory:
-    """The inventory of the same character when it was decided by an earlier version. Raises NoNeckBoneError."""
-    return Inventory.model_validate(held.model_dump() | _decided(character))
+def decided_again(
+    held: Inventory, character: Character, pictures: Mapping[int, PictureChange] | None = None
+) -> Inventory:
+    """The inventory of the same character when it was decided by an earlier version, or now by pictures as well.
+
+    `pictures` are what morphs change in the neutral picture, by index: they count where no movement could be measured, as of
+    colours and textures. Raises NoNeckBoneError.
+    """
+    return Inventory.model_validate(held.model_dump() | _decided(character, pictures or {}))
 
 
-def _decided(character: Character) -> dict[str, Any]:
+def _decided(character: Character, pictures: Mapping[int, PictureChange]) -> dict[str, Any]:
     """The fields of an inventory that tell of morphs."""
     sources = [
         SourceMorph(morph.name, morph.kind, morph.panel, count)
         for morph, count in zip(character.morphs, _moved(character), strict=True)
     ]
-    evidence = measure(character)
+    seen = {index: Evidence(picture=change) for index, change in pictures.items()}
+    evidence = seen | measure(character)
     verdicts = judge(sources, evidence)
     playing = {v.target: MorphRef(index=i, name=sources[i].name) for i, v in enumerate(verdicts) if v.target}
     annotation = {target: playing[target] for target in all_targets() if target in playing}
@@ -241,7 +252,7 @@ def _decided(character: Character) -> dict[str, Any]:
                 confidence=verdict.confidence,
                 reasons=list(verdict.reasons),
                 denied=dict(verdict.denied),
-                evidence=_short(evidence[index]) if index in evidence else None,
+                evidence=_short(evidence[index], verdict.parts) if index in evidence else None,
                 rule=rules[index] if rules[index] != Rule() else None,
             )
             for index, (source, verdict) in enumerate(zip(sources, verdicts, strict=True))
@@ -253,10 +264,11 @@ def _decided(character: Character) -> dict[str, Any]:
     }
 
 
-def _short(evidence: Evidence) -> MorphEvidence:
+def _short(evidence: Evidence, parts: tuple[str, ...] | None) -> MorphEvidence:
     left, right = (side.energy if side else 0.0 for side in (evidence.left, evidence.right))
     return MorphEvidence(
         side=moved_side(evidence),
         vertices=sum(side.vertices for side in (evidence.left, evidence.right) if side),
         left_share=round(left / (left + right), 3) if left + right else 0.0,
+        parts=parts,
     )

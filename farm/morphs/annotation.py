@@ -9,37 +9,22 @@ evidence lets pass.
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from farm.errors import MappingError
 from farm.morphs.cells import as_written, defused
+from farm.morphs.judgement import Judgement, let_pass, may_play
 from farm.morphs.names import normalise
-from farm.morphs.naming import semantic_of
 from farm.morphs.panels import Panel
 from farm.morphs.refs import BARE, Annotation, MorphRef, packed
-from farm.morphs.vocabulary import Side, Target, all_targets, on_side, recognise
+from farm.morphs.vocabulary import Target, all_targets, recognise
 
 COLUMNS = ("source_morph", "panel", "types", "models", "target", "exceptions")
 MAX_ROWS = 100_000
 _ANY_PANEL = "*"
 _UNNAMED = 1000
 """Rank of a target that the vocabulary does not have the name for."""
-_SIDES = {Side.BOTH: "both sides", Side.LEFT: "the character's left", Side.RIGHT: "the character's right"}
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the evidence lets a morph play."""
-
-    shows: bool
-    """Whether it changes anything of the face; of what was not measured this is taken for granted."""
-    side: Side | None
-    """What it moves; None: not known."""
-    target: str | None
-    """What it was decided to play, if anything."""
-    denied: Mapping[str, str]
-    """Semantics, such as "eye/closed", that it is named for and does not do, with the reason in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,24 +138,6 @@ def proposal_of(morph: SourceMorph) -> tuple[str | None, int]:
     return morph.judgement.target, 0
 
 
-def let_pass(said: str, judgement: Judgement | None) -> tuple[str | None, str]:
-    """The target that a morph may play whose name is to play `said`; and, where that is another or none, why."""
-    if judgement is None:
-        return said, ""
-    if not judgement.shows:
-        return None, "it changes nothing that shows"
-    semantic = semantic_of(said)
-    if semantic in judgement.denied:
-        return None, judgement.denied[semantic]
-    plays = on_side(said, judgement.side) if judgement.side is not None else said
-    return plays, "" if plays == said else f"it moves {_SIDES[judgement.side or Side.BOTH]}"
-
-
-def may_play(target: str, judgement: Judgement | None) -> bool:
-    """Whether the evidence lets a morph play `target` because somebody says that its name stands for it."""
-    return let_pass(target, judgement)[0] == target
-
-
 def disagreements(morphs: Iterable[SourceMorph]) -> tuple[Disagreement, ...]:
     """Where the vocabulary has a morph's name for one of the 23 and the evidence has it for another target or for none."""
     found = []
@@ -183,7 +150,7 @@ def disagreements(morphs: Iterable[SourceMorph]) -> tuple[Disagreement, ...]:
     return tuple(found)
 
 
-def sampled_targets(annotation: Annotation) -> tuple[Target, ...]:
+def sampled_targets(annotation: Collection[str]) -> tuple[Target, ...]:
     """The annotated targets that are among the 23, in the vocabulary's order."""
     return tuple(target for name, target in all_targets().items() if name in annotation and target.sampled)
 

@@ -14,10 +14,10 @@ from farm.morphs.naming import Naming, Promise, naming, part_of, semantic_of
 from farm.morphs.reasons import TRAITS_IN_WORDS, effect, taken_as
 from farm.morphs.refs import Annotation, MorphRef
 from farm.morphs.scoring import PROMISED, Score, Weights, weights, weights_version
-from farm.morphs.traits import LEAST_PIXELS, PARTS, Face, face_of, moved_side, traits
+from farm.morphs.traits import LEAST_PIXELS, PARTS, Face, face_of, moved_side, sides, traits
 from farm.morphs.vocabulary import Side, all_targets, target_morphs, vocabulary_version
 
-DECISION_VERSION = f"1-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
+DECISION_VERSION = f"2-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
 """Changes whenever the same morphs and evidence may be decided otherwise."""
 LEAST = 0.3
 """The least confidence of a morph with a name for its target. Low, since a name and a fitting side are much: of those between
@@ -59,6 +59,8 @@ class Decision:
     """Those chosen and the runners-up, by target in the vocabulary's order, the best first."""
     rejected: dict[int, tuple[str, ...]]
     """By morph: why one that is named for a target plays none."""
+    parts: Mapping[int, tuple[str, ...]]
+    """By morph that moves something: of eyes, brows and mouth those near which it does."""
 
 
 @dataclass(slots=True)
@@ -98,9 +100,13 @@ def decide(
     face = face_of(names, evidence)
     rejected: dict[int, tuple[str, ...]] = {}
     candidates: list[_Candidate] = []
+    parts: dict[int, tuple[str, ...]] = {}
     for index, (morph, name) in enumerate(zip(morphs, names, strict=True)):
         found, why = _candidates(index, morph, name, evidence.get(index), face, fitted)
         candidates += found
+        if index in evidence and sides(evidence[index]):
+            near = {part_of(candidate.target) for candidate in found if candidate.measured}
+            parts[index] = tuple(part for part in PARTS if part in near)
         if why and name.promises:
             rejected[index] = (why,)
     chosen = _choose(candidates, least, fitted)
@@ -116,6 +122,7 @@ def decide(
         },
         proposals=tuple(_proposals(candidates, chosen)),
         rejected=dict(sorted(rejected.items())),
+        parts=parts,
     )
 
 

@@ -11,6 +11,8 @@ from farm.morphs.naming import naming, semantic_of
 from farm.morphs.traits import moved_side
 from farm.morphs.vocabulary import Side, on_side, recognise
 
+BY_NAME = 0.93
+"""The confidence of a name that nothing was compared with: of what names alone say of 37 characters so much is right."""
 DOUBTED = 0.2
 """The least confidence at which a morph plays a target because a person says that its name stands for it."""
 
@@ -21,11 +23,13 @@ class MorphDecision:
 
     target: str | None = None
     confidence: float | None = None
-    """In [0, 1]; None without a target, and for one of the extended vocabulary."""
+    """In [0, 1]; None without a target."""
     reasons: tuple[str, ...] = ()
     """In words: for the target, or, without one, against what the name stands for."""
     denied: Mapping[str, str] = field(default_factory=dict)
     """Semantics that it is named for and does not do, with the reason."""
+    parts: tuple[str, ...] | None = None
+    """Of eyes, brows and mouth those near which it moves something; None where no movement was measured."""
 
 
 def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> list[MorphDecision]:
@@ -46,14 +50,15 @@ def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> li
     decided = []
     for index in range(len(morphs)):
         why = decision.rejected.get(index, ())
+        parts = decision.parts.get(index)
         denied = {} if not why else dict.fromkeys(sorted(_promised(morphs[index]) - able[index]), "; ".join(why))
         if index in chosen:
             best = chosen[index]
-            decided.append(MorphDecision(best.target, best.confidence, best.reasons, denied))
+            decided.append(MorphDecision(best.target, best.confidence, best.reasons, denied, parts))
         elif index in beyond:
-            decided.append(MorphDecision(beyond[index], None, (*why, "by its name"), denied))
+            decided.append(MorphDecision(beyond[index], BY_NAME, (*why, "by its name"), denied, parts))
         else:
-            decided.append(MorphDecision(None, None, why, denied))
+            decided.append(MorphDecision(None, None, why, denied, parts))
     return decided
 
 

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from farm import spec as spec_module
+from farm.morphs.columns import extended_targets
 from farm.morphs.provenance import Provenance
 from farm.morphs.refs import MorphRef
 from farm.poses import Partition
@@ -44,6 +45,8 @@ def test_a_number_of_samples_overrides_the_rule() -> None:
         {"styles": ["ink"]},
         {"partitions": ["rotated"]},
         {"backgrounds": ["0" * 64]},
+        {"combinations": True},
+        {"extended": list(extended_targets())},
         {"labels": ["parts", "depth", "normals", "uv", "flow", "landmarks"]},
     ],
 )
@@ -78,6 +81,8 @@ def test_what_stands_at_the_edge_of_a_limit_is_allowed(values: dict[str, Any]) -
         {"partitions": ["rotated", "frontal", "rotated"]},
         {"canvas": "cycles"},
         {"colour": "red"},
+        {"extended": ["eye/closed/left"]},
+        {"extended": ["nose/long"]},
         {"labels": ["depth", "depth"]},
         {"labels": ["flow"], "partitions": ["rotated"]},
         {"backgrounds": ["0" * 63]},
@@ -135,6 +140,8 @@ def test_everything_that_changes_pictures_changes_the_key(monkeypatch: pytest.Mo
                 {"camera": {"framing": "bust"}},
                 {"annotation": "confirmed"},
                 {"least_confidence": 0.5},
+                {"combinations": True},
+                {"extended": ["face/joy"]},
             )
         ),
     ]

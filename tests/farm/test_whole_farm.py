@@ -116,7 +116,7 @@ def test_a_model_that_fails_in_blender_does_not_stop_the_others(
 
     assert [job.state for job in jobs] == ["failed", "done"]
     assert jobs[0].error_code == UnusableModelError.code
-    assert "face texture is missing" in jobs[0].error
+    assert "of its head are missing" in jobs[0].error
 
 
 def test_a_cancelled_batch_ends_within_seconds(farm: Farm, mascots: dict[str, Path]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from farm.dataset.manifest import MANIFEST, ImageRecord, Manifest, ModelRecord, image_file
 from farm.dataset.output import folder_name
+from farm.morphs.columns import extra_columns
 from farm.morphs.vocabulary import all_targets
 from farm.poses import draw, pose_vector, rotation_matrix
 from farm.spec import RenderSpec
@@ -24,7 +25,7 @@ def synthetic_manifest(label: str, samples: int, spec: RenderSpec | None = None)
             sample=sample.index,
             style=style,
             partition=partition,
-            pose=pose_vector(sample, targets, partition),
+            pose=pose_vector(sample, targets, partition, spec.extended),
             rotation=tuple(map(tuple, rotation_matrix(sample.rotation_in(partition)).tolist())),
             light=sample.light,
             seed=spec.seed,
@@ -39,6 +40,7 @@ def synthetic_manifest(label: str, samples: int, spec: RenderSpec | None = None)
         render_key=hashlib.sha256(f"key of {label}".encode()).hexdigest(),
         model=ModelRecord(id=model, format="PMX 2.0", title=label, comment="", licence={}),
         annotation={},
+        extra_columns=extra_columns(spec.extended),
         target_morphs=len(targets),
         spec=spec,
         samples=samples,

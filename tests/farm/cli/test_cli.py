@@ -228,6 +228,8 @@ def test_an_edited_mapping_is_taken_back(mascots: dict[str, Path], tmp_path: Pat
             row["target"] = ""
         if row["source_morph"] == "にやり":
             row["target"] = "mouth/a"
+        if row["source_morph"] == "笑い":
+            row["target"] = "mouth/o"
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -242,6 +244,7 @@ def test_an_edited_mapping_is_taken_back(mascots: dict[str, Path], tmp_path: Pat
 
     done = farm("render", mascots["nagi"], "--out", tmp_path / "out", "--mapping", table, *SMALL)
     assert done.returncode == 0, done.stderr
+    assert "'笑い' is no mouth/o: it plays nothing, as what it moves is not the mouth." in done.stderr
     (model,) = read_output(tmp_path / "out")
     assert model.manifest.annotation == unpacked(record["annotation"])
     assert all(sum(image.pose[6:12]) == 0 for image in model.manifest.images)

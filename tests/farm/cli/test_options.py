@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from farm.cli.options import SpecOptions, spec_from, spec_options
 from farm.errors import SpecError
 from farm.labels import LabelName
+from farm.morphs.columns import extended_targets
 from farm.spec import AnnotationRule, CameraSpec, CanvasName, Framing, RenderSpec
 
 
@@ -54,6 +55,9 @@ def asked(*arguments: str) -> RenderSpec:
             ["--annotation", "confirmed", "--least-confidence", "0.5"],
             RenderSpec(annotation=AnnotationRule.CONFIRMED, least_confidence=0.5),
         ),
+        (["--combinations"], RenderSpec(combinations=True)),
+        (["--extended", "face/joy", "--extended", "eye/happy"], RenderSpec(extended=("eye/happy", "face/joy"))),
+        (["--extended", "all"], RenderSpec(extended=extended_targets())),
         (["--canvas", "eevee"], RenderSpec(canvas=CanvasName.EEVEE)),
     ],
 )

@@ -15,7 +15,8 @@ from farm.dataset.splits import split_of
 from farm.dataset.summary import summarise
 from farm.dataset.tables import SCHEMA, org_id
 from farm.errors import StorageError
-from tests.support.synthetic import write_synthetic
+from farm.spec import RenderSpec
+from tests.support.synthetic import synthetic_manifest, write_synthetic
 
 _MEASURED = """
 import resource, sys
@@ -49,6 +50,28 @@ def test_both_tables_have_the_same_rows_and_every_row_its_split(tmp_path: Path) 
         ("head", "perspective", "20.0")
     }
     assert {row["background"] for row in table.to_pylist()} == {None}
+
+
+def test_columns_of_further_targets_stand_behind_and_are_empty_for_models_without(tmp_path: Path) -> None:
+    # GIVEN models with no, one and another target beyond the 23
+    for label, extended in (("a", ()), ("b", ("face/joy",)), ("c", ("mouth/smile/both", "face/joy"))):
+        manifest = synthetic_manifest(label, 2, RenderSpec(extended=extended))
+        home = tmp_path / label
+        home.mkdir()
+        (home / MANIFEST).write_bytes(manifest.to_bytes())
+
+    # WHEN their tables are written
+    summarise(rendered_models(tmp_path), tmp_path)
+
+    # THEN both tables have the columns of all, and no value where a model has none
+    extra = ("face_joy", "mouth_smile_left", "mouth_smile_right")
+    with (tmp_path / POSES).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    table = pq.read_table(tmp_path / POSES_PARQUET)
+    assert tuple(rows[0]) == (*COLUMNS, *extra) == tuple(table.column_names)
+    filled = {row["folder"]: [row[name] for name in extra] for row in rows}
+    assert filled == {"a": ["", "", ""], "b": ["0.0", "", ""], "c": ["0.0", "0.0", "0.0"]}
+    assert table.column("face_joy").null_count == len(rows) // 3
 
 
 def test_the_gallery_has_pages_that_lead_to_each_other(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from farm.dataset.validation import check_labels, check_pictures
-from farm.errors import InvalidSampleError
+from farm.dataset.validation import check_labels, check_neutral, check_pictures
+from farm.errors import InvalidSampleError, UnusableModelError
 from farm.labels import LabelName, Part
 from farm.pipe import LandmarkLabel, Marks
 from tests.farm.drawing.test_label_files import CAMERA
@@ -73,6 +73,16 @@ def pink(picture: np.ndarray) -> None:
 
 def barely_pink(picture: np.ndarray) -> None:
     picture[picture[..., 3] > 0] = (251, 4, 251, 255)
+
+
+@pytest.mark.parametrize("damage", [one_colour, silhouette])
+def test_a_neutral_face_of_one_colour_makes_the_model_unusable(damage: Callable[[np.ndarray], None]) -> None:
+    picture = good_picture()
+    check_neutral(picture, ["flat"])
+    damage(picture)
+
+    with pytest.raises(UnusableModelError, match=r"style flat is all one colour.*--keep-unusable"):
+        check_neutral(picture, ["flat"])
 
 
 @pytest.mark.parametrize(

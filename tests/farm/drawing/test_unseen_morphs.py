@@ -252,9 +252,9 @@ def test_a_model_whose_textures_are_lost_is_unusable_and_says_which(
     store = LocalStore(tmp_path / "store")
     Catalog(store).add(package)
 
-    with pytest.raises(UnusableModelError, match=r"face texture is missing.*\.png'"):
+    with pytest.raises(UnusableModelError, match=r"of its head are missing.*\.png'"):
         render(assignment_for(package, SPEC), store, blender, QUIET)
 
     kept = SPEC.model_copy(update={"keep_unusable": True})
     manifest = render(assignment_for(package, kept), store, blender, QUIET)
-    assert any("face texture is missing" in warning for warning in manifest.warnings)
+    assert any("of its head are missing" in warning for warning in manifest.warnings)

@@ -43,7 +43,7 @@ def test_a_model_without_annotated_morphs_is_not_judged_by_its_face() -> None:
         ({"face_changed": 0.0}, "covered"),
         ({"face_changed": 0.0, "face_ahead": None}, "covered"),
         ({"face_changed": 0.0, "face_ahead": -0.2}, "from the front"),
-        ({"bare": 0.4, "bare_texture": "face.png"}, "texture is missing.*'face.png'"),
+        ({"bare": 0.4, "bare_texture": "face.png"}, "Textures of its head are missing: 40%.*'face.png'"),
     ],
 )
 def test_each_rule_gives_its_sentence(change: dict[str, float], word: str) -> None:

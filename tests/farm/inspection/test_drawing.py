@@ -11,7 +11,7 @@ from farm.drawing.blender import Blender
 from farm.inspection.drawing import draw_pictures
 from farm.inspection.effects import side_of
 from farm.inspection.record import DrawnInspection
-from farm.models.package import Package, to_bytes
+from farm.models.package import Package, read_model, to_bytes
 from tests.support.fixtures import read_mascot
 
 pytestmark = pytest.mark.blender
@@ -50,6 +50,7 @@ def test_side_and_effect_are_said(
 
 def test_the_sprite_holds_each_box_of_new_pixels(nagi: DrawnInspection) -> None:
     record = nagi.inspection
+    assert record.unusable == ()
     with Image.open(io.BytesIO(nagi.sprite)) as file:
         assert file.size == record.sprite
         pixels = np.asarray(file.convert("RGB"))
@@ -62,6 +63,19 @@ def test_the_sprite_holds_each_box_of_new_pixels(nagi: DrawnInspection) -> None:
         changed = int((np.abs(before.astype(int) - after).sum(axis=-1) > 24).sum())
         # Counted in the picture of half the size.
         assert morph.change.count * 4 == pytest.approx(changed, rel=0.25, abs=40)
+
+
+def test_a_model_that_would_not_be_rendered_says_why(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    bare = tmp_path / "nagi.pmx"
+    bare.write_bytes(mascots["nagi"].read_bytes())  # without its textures
+    package = read_model(bare)
+    few = package.inventory.model_copy(update={"morphs": []})
+
+    (reason,) = draw_pictures(blender, package.id, to_bytes(package), few).inspection.unusable
+
+    assert reason.startswith("Textures of its head are missing")
 
 
 def test_the_same_package_gives_the_same_bytes(blender: Blender, mascots: dict[str, Path]) -> None:

@@ -259,6 +259,6 @@ def test_one_morph_plays_one_target_and_the_best_proposal_is_the_chosen_one() ->
 
 
 def test_headings_and_characters_without_morphs_are_decided_too() -> None:
-    assert decide([], {}) == Decision({}, (), {})
+    assert decide([], {}) == Decision({}, (), {}, {})
     heading = SourceMorph("まばたき", "group", EYE, moved=0)
     assert decide([heading], {}).rejected == {0: ("it moves nothing",)}
