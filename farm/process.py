@@ -41,10 +41,14 @@ def spawn(
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     binds_itself: bool = False,
+    inherit: bool = True,
+    folder: Path | None = None,
+    umask: int = -1,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a group of its own, its output at the end of the file, or in the descriptor, `output`.
 
-    `environment` goes on top of ours. `binds_itself`: the program calls `die_with_parent` first of all, so that nothing of
+    `environment` goes on top of ours, or, without `inherit`, is all that it gets; `folder` is where it starts, `umask` what
+    its files lack (-1: both as ours). `binds_itself`: the program calls `die_with_parent` first of all, so that nothing of
     ours has to run between fork and exec, which is no place for Python where other threads run.
     """
     sink = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666) if isinstance(output, Path) else output
@@ -54,7 +58,9 @@ def spawn(
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            env={**os.environ, **(environment or {})},
+            env={**(os.environ if inherit else {}), **(environment or {})},
+            cwd=folder,
+            umask=umask,
             pass_fds=pass_fds,
             start_new_session=True,
             preexec_fn=None if binds_itself else die_with_parent,
