@@ -55,6 +55,7 @@ def make() -> FastAPI:
         finally:
             services.messenger.stop()
             services.keeper.stop()
+            services.readers.close()
 
     app = FastAPI(
         title="Facefarm",

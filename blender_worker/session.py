@@ -34,7 +34,8 @@ def serve(commands: int, answers: int, lacking: dict[str, str]) -> None:
 
 def _load(command: pipe.Render) -> Actor:
     path = Path(command.character)
-    textures = {index: Path(texture).read_bytes() for index, texture in command.textures.items()}
+    files = {file: Path(file).read_bytes() for file in set(command.textures.values())}
+    textures = {index: files[file] for index, file in command.textures.items()}
     character = read_character(path.suffix, path.read_bytes())
     for index, name in command.names.items():
         if index >= len(character.morphs) or character.morphs[index].name != name:

@@ -61,11 +61,13 @@ class Room:
         """The request with its files where Blender can read them. Raises OSError for one that is not there."""
         self.clear()
         character = Path(request.character)
-        brought = {index: self._bring(Path(path), f"texture-{index}") for index, path in request.textures.items()}
+        # Equal textures have one path, here as there: Blender reads them once.
+        places = {path: index for index, path in sorted(request.textures.items(), reverse=True)}
+        brought = {path: self._bring(Path(path), f"texture-{index}") for path, index in places.items()}
         return request.model_copy(
             update={
                 "character": str(self._bring(character, f"character{character.suffix}")),
-                "textures": {index: str(path) for index, path in brought.items()},
+                "textures": {index: str(brought[path]) for index, path in request.textures.items()},
             }
         )
 

@@ -13,9 +13,10 @@ from farm import pipe
 from farm.drawing.blender import Blender
 from farm.errors import FarmError
 from farm.labels import ARRAYS
-from farm.models.package import Package, read_model, receive, to_bytes, unfold
+from farm.models.package import Package, read_model, to_bytes, unfold
 from farm.poses import Partition
 from tests.attack.crafted import CANARY, COLOUR, Crafted, Secrets, crafted, secrets
+from tests.support.received import receive
 
 _SEEN_AS = (
     CANARY,
