@@ -14,6 +14,7 @@ from farm.jobs.events import Events
 from farm.jobs.keeper import Keeper
 from farm.jobs.orders import OrderBook
 from farm.jobs.queue import Queue
+from farm.jobs.sessions import Sessions
 from farm.jobs.store import JobStore, new_id
 from farm.jobs.submission import BatchControl
 from farm.jobs.webhooks import Messenger
@@ -46,6 +47,7 @@ class Services:
     picture_orders: PictureOrders
     store: ObjectStore
     readers: Readers
+    sessions: Sessions
     keeper: Keeper
     messenger: Messenger
 
@@ -82,6 +84,7 @@ def make_services(settings: Settings) -> Services:
         picture_orders=PictureOrders(store, pictures, catalog, jobs, batches),
         store=store,
         readers=readers,
+        sessions=Sessions(connection),
         keeper=Keeper(connection, book, tickets, settings.history_days, f"api-{new_id()}"),
         messenger=Messenger(connection, jobs, settings.webhook_private),
     )

@@ -8,10 +8,10 @@ from farm.jobs.batches import Batch, Webhook
 from farm.jobs.states import Job
 from farm.jobs.workers import Worker
 from farm.models.package import Refusal
-from farm.uploads import Taken
+from farm.uploads import TakenModel
 
 
-def model_view(model: Taken) -> ModelView:
+def model_view(model: TakenModel) -> ModelView:
     """A model as HTTP shows it."""
     return ModelView(id=model.id, name=model.name, inventory=model.inventory)
 

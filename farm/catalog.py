@@ -15,7 +15,7 @@ from farm.models.inventory import Inventory
 from farm.models.package import Package, decided_again, to_bytes
 from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.refs import Annotation, packed, unpacked
-from farm.reading.readers import Model, Picture
+from farm.reading.readers import Model, ReadPicture
 from farm.storage import ObjectStore
 
 _ANNOTATION_FORMAT = 3
@@ -135,7 +135,7 @@ class Catalog:
         if not self.has_background(background.id):
             self._store.put(_background_key(background.id), background.png)
 
-    def add_picture(self, picture: Picture) -> None:
+    def add_picture(self, picture: ReadPicture) -> None:
         """The same for one that a reader read."""
         if not self.has_background(picture.about.id):
             self._store.put_file(_background_key(picture.about.id), picture.file)

@@ -222,6 +222,10 @@ class EmbeddedStack:
     def _wait(self, name: str, answers: Callable[[], bool]) -> None:
         wait_until_ready(self._children[name], answers, self.check)
 
+    def pid(self, name: str) -> int:
+        """The number of a process: "valkey", "worker", "api" or "flower"."""
+        return self._children[name].pid
+
     def mend(self) -> list[str]:
         """Start every process again that has ended by itself; their names. Raises ServiceError when that is too often."""
         now = time.monotonic()

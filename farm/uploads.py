@@ -46,7 +46,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenModel:
     """A model that the farm has now."""
 
     id: str
@@ -58,7 +58,7 @@ class Taken:
 class TakenIn:
     """What became of a file, or of a list of objects."""
 
-    models: tuple[Taken, ...]
+    models: tuple[TakenModel, ...]
     refusals: tuple[Refusal, ...]
     """By object; the name of a model inside a zip stands behind that of its object."""
 
@@ -97,7 +97,7 @@ class Intake:
 
         An object that cannot be used is among the refusals, and stays where it is.
         """
-        models: list[Taken] = []
+        models: list[TakenModel] = []
         refusals: list[Refusal] = []
         for name in objects:
             try:
@@ -117,7 +117,7 @@ class Intake:
             models = []
             for model in reading.each():
                 self._catalog.add_read(model)
-                models.append(Taken(model.id, model.name, model.inventory))
+                models.append(TakenModel(model.id, model.name, model.inventory))
         refusals = tuple(Refusal(refused, error) for refused, error in reading.refused)
         if not models:
             raise refusals[0].error

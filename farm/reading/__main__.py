@@ -14,14 +14,14 @@ from farm.confinement import places
 from farm.confinement.confine import Limits, confine
 from farm.confinement.landlock import Access
 from farm.process import die_with_parent
-from farm.reading.messages import Order
+from farm.reading.messages import ReadOrder
 from farm.reading.work import carry_out
 
 _FILE_BYTES = 4 * 2**30
 _OPEN_FILES = 64
 
 
-def _read(order: Order) -> None:
+def _read(order: ReadOrder) -> None:
     die_with_parent()
     folder = Path(order.folder)
     tempfile.tempdir = str(folder)
@@ -32,7 +32,7 @@ def _read(order: Order) -> None:
 
 def _serve() -> None:
     for line in sys.stdin:
-        order = Order.model_validate_json(line)
+        order = ReadOrder.model_validate_json(line)
         child = os.fork()
         if not child:
             try:

@@ -18,7 +18,7 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Order(_Message):
+class ReadOrder(_Message):
     """Farm to reader: read the file, and leave the answer and what it speaks of in the folder."""
 
     what: Literal["models", "background"]

@@ -31,8 +31,8 @@ from farm.reading.messages import (
     MAX_ANSWER,
     MAX_INVENTORY,
     Answer,
-    Order,
     ReadBackground,
+    ReadOrder,
     Refused,
     inventory_file,
     package_file,
@@ -81,7 +81,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ReadPicture:
     """A background that was read."""
 
     about: ReadBackground
@@ -108,12 +108,12 @@ class Readers:
             yield Reading(folder, len(answer.models), refused, answer)
 
     @contextmanager
-    def background(self, name: str, source: Iterable[bytes]) -> Iterator[Picture]:
+    def background(self, name: str, source: Iterable[bytes]) -> Iterator[ReadPicture]:
         """A file as a background, while the context lasts. Raises BackgroundError and BusyError."""
         with self._read("background", name, source) as (folder, answer):
             if answer.background is None:
                 raise BackgroundError(f"{name} cannot be read; save it anew.")
-            yield Picture(answer.background, folder / BACKGROUND)
+            yield ReadPicture(answer.background, folder / BACKGROUND)
 
     def close(self) -> None:
         """End the readers."""
@@ -129,7 +129,7 @@ class Readers:
             folder.mkdir()
             with file.open("wb") as sink:
                 sink.writelines(source)
-            order = Order(
+            order = ReadOrder(
                 what=what, file=str(file), name=name, folder=str(folder), memory=self._memory, seconds=_CPU_SECONDS
             )
             reader.carry_out(order, self._seconds)
@@ -166,7 +166,7 @@ class _Reader:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def carry_out(self, order: Order, seconds: float) -> None:
+    def carry_out(self, order: ReadOrder, seconds: float) -> None:
         """Have the order carried out. Raises ModelError or BackgroundError when that takes too much."""
         if self._process is None or exit_code(self._process) is not None:
             self.stop()
@@ -239,7 +239,7 @@ def _validated[M: (Answer, Inventory)](kind: type[M], file: Path, most: int) -> 
         raise ModelError("The file could not be read. Please report it, with the file.") from error
 
 
-def _kind(order: Order) -> type[FarmError]:
+def _kind(order: ReadOrder) -> type[FarmError]:
     return BackgroundError if order.what == "background" else ModelError
 
 

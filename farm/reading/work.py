@@ -10,9 +10,9 @@ from farm.reading.messages import (
     BACKGROUND,
     MAX_INVENTORY,
     Answer,
-    Order,
     ReadBackground,
     ReadModel,
+    ReadOrder,
     Refused,
     inventory_file,
     package_file,
@@ -26,7 +26,7 @@ _MAX_SENTENCE = 2000
 """Characters: what the file says of itself can be in it."""
 
 
-def carry_out(order: Order) -> None:
+def carry_out(order: ReadOrder) -> None:
     """Do what is ordered; nothing is raised for a file that cannot be used."""
     answer = Answer()
     try:
@@ -42,7 +42,7 @@ def carry_out(order: Order) -> None:
     Path(order.folder, ANSWER).write_text(answer.model_dump_json())
 
 
-def too_large(order: Order) -> str:
+def too_large(order: ReadOrder) -> str:
     """The sentence for a file that takes more memory than it may."""
     return (
         f"'{order.name}' takes more than {order.memory / 2**30:.1f} GiB of memory to read. Make it smaller, or upload its "
@@ -54,7 +54,7 @@ def _refused(name: str, error: FarmError) -> Refused:
     return Refused(name=name, code=error.code, message=str(error)[:_MAX_SENTENCE])
 
 
-def _read_models(order: Order, answer: Answer) -> None:
+def _read_models(order: ReadOrder, answer: Answer) -> None:
     left, left_for_inventories = MAX_PACKAGES_BYTES, _MAX_INVENTORIES_BYTES
     for found in received(order.name, Path(order.file)):
         if isinstance(found, Refusal):
@@ -78,14 +78,14 @@ def _read_models(order: Order, answer: Answer) -> None:
             answer.refused.append(refused)
 
 
-def _keep(order: Order, answer: Answer, package: Package, inventory: bytes) -> None:
+def _keep(order: ReadOrder, answer: Answer, package: Package, inventory: bytes) -> None:
     number, folder = len(answer.models), Path(order.folder)
     write_package(package, folder / package_file(number))
     (folder / inventory_file(number)).write_bytes(inventory)
     answer.models.append(ReadModel(id=package.id, name=package.name[:_MAX_SENTENCE]))
 
 
-def _read_background(order: Order, answer: Answer) -> None:
+def _read_background(order: ReadOrder, answer: Answer) -> None:
     background = normalise(Path(order.file).read_bytes(), order.name)
     Path(order.folder, BACKGROUND).write_bytes(background.png)
     answer.background = ReadBackground(id=background.id, width=background.width, height=background.height)

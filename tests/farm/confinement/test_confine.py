@@ -60,9 +60,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def run(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", _CONFINED + dedent(code), str(folder)],
+        [sys.executable, "-c", _CONFINED + dedent(code), str(folder), *arguments],
         capture_output=True,
         text=True,
         timeout=60,
@@ -99,7 +99,7 @@ def test_every_measure_is_told_and_what_needs_no_kernel_of_today_holds(lacking: 
         (FILES, "(room / 'others' / 'new').write_text('x')", "PermissionError"),
         (FILES, "(room / 'model' / 'file').write_text('x')", "PermissionError"),
         (FILES, "(room / 'own' / 'device').symlink_to('/etc/passwd')", "PermissionError"),
-        (CALLS, "socket.create_connection(('127.0.0.1', int(os.environ['PORT'])), 5)", "PermissionError"),
+        (CALLS, "socket.create_connection(('127.0.0.1', int(sys.argv[2])), 5)", "PermissionError"),
         (CALLS, "socket.socket(socket.AF_UNIX)", "PermissionError"),
         (CALLS, "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)", "PermissionError"),
         (CALLS, "os.execv('/bin/sh', ['sh', '-c', 'echo out'])", "PermissionError"),
@@ -118,8 +118,7 @@ def test_it_is_refused(folder: Path, lacking: dict[str, str], measure: str, code
     if lacking[measure]:
         pytest.skip(f"this kernel has no '{measure}': {lacking[measure]}")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        os.environ["PORT"] = str(listener.getsockname()[1])
-        ended = run(folder, code)
+        ended = run(folder, code, str(listener.getsockname()[1]))
 
     assert ended.returncode != 0
     assert refusal in ended.stderr.strip().rpartition("\n")[2]
