@@ -66,6 +66,10 @@ killed-run: setup-test ## A render of 30 models, killed five times at random: th
 annotators: setup-test ## Ten simulated annotators on one collection for a minute; what was accepted is compared with the store
 	FARM_TEST_ANNOTATE_SECONDS=60 $(PY) -m pytest -q -rP tests/api/annotation/test_crowd.py
 
+.PHONY: attack
+attack: setup-test ## 300 models that ask for a secret file, and bombs, against a farm; what others get meanwhile (minutes)
+	$(PY) -m tests.attack
+
 SECONDS ?= 600
 .PHONY: chaos
 chaos: setup-test ## Disturb a whole farm at random for SECONDS (600) under SEED (0); ends with one line of counts

@@ -15,6 +15,7 @@ from api import (
     backgrounds,
     batches,
     collections,
+    documentation,
     etags,
     events,
     inspections,
@@ -23,6 +24,7 @@ from api import (
     models,
     operations,
     pages,
+    policy,
     previews,
     problems,
     records,
@@ -55,6 +57,7 @@ def make() -> FastAPI:
         finally:
             services.messenger.stop()
             services.keeper.stop()
+            services.readers.close()
 
     app = FastAPI(
         title="Facefarm",
@@ -63,12 +66,15 @@ def make() -> FastAPI:
         license_info={"name": "GPL-3.0-or-later"},
         lifespan=lifespan,
         responses=problems.RESPONSES,
+        docs_url=None,  # the framework's page loads its script from another host
+        redoc_url=None,
     )
     app.state.services = services
     app.state.keys = keys
+    app.state.sessions = services.sessions
     for module in (
         models, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, records, collections,
-        inspections, operations, annotate, pages,
+        inspections, operations, annotate, documentation, pages,
     ):  # fmt: skip
         app.include_router(module.router)
     problems.install(app)
@@ -78,8 +84,9 @@ def make() -> FastAPI:
     app.add_middleware(etags.ETags)
     app.add_middleware(limits.BodyLimit)
     app.add_middleware(limits.RateLimit, rate=settings.rate_limit)
-    app.add_middleware(auth.Gate, keys=keys)
+    app.add_middleware(auth.Gate, keys=keys, sessions=services.sessions)
     app.add_middleware(problems.LastResort)
+    app.add_middleware(policy.Policy)
     # None of this is ever garbage, and looking through it took a quarter of a second, now and then, of somebody's answer.
     gc.collect()
     gc.freeze()

@@ -13,16 +13,18 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response, Security
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import problem
-from farm.errors import ForbiddenError, KeysError, UnauthorizedError
-from farm.keys import ANONYMOUS, Keys, Principal, Role, is_loopback
+from farm.errors import ForbiddenError, KeysError, ServiceError, UnauthorizedError
+from farm.jobs.sessions import Sessions
+from farm.keys import ANONYMOUS, Keys, Principal, Role, hash_of, is_loopback
 
-COOKIE = "farm_key"
-"""Shows the key of whoever signed in on the operators' page."""
+COOKIE = "farm_session"
+"""The session of whoever signed in on the operators' page: an id, not the key."""
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _LOG = logging.getLogger(__name__)
 
@@ -33,9 +35,10 @@ _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="The same
 class Gate:
     """ASGI middleware: notes the request's principal for `needs`, and refuses what came by a way that it must not."""
 
-    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, sessions: Sessions) -> None:
         self._app = app
         self._keys = keys
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,9 +46,12 @@ class Gate:
             return
         connection = HTTPConnection(scope)
         try:
-            principal = self._principal_by_key(connection) if self._keys.configured else _neighbour(connection)
+            principal = await self._principal_by_key(connection) if self._keys.configured else _neighbour(connection)
         except ForbiddenError as error:
             await problem(HTTPStatus.FORBIDDEN, error.code, str(error))(scope, receive, send)
+            return
+        except ServiceError as error:
+            await problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error))(scope, receive, send)
             return
         except KeysError as error:
             _LOG.error("%s", error)  # only here: what the configuration looks like is the operator's business
@@ -55,7 +61,7 @@ class Gate:
         scope.setdefault("state", {})["principal"] = principal
         await self._app(scope, receive, send)
 
-    def _principal_by_key(self, connection: HTTPConnection) -> Principal | None:
+    async def _principal_by_key(self, connection: HTTPConnection) -> Principal | None:
         scheme, _, credentials = connection.headers.get("authorization", "").partition(" ")
         bearer = credentials.strip() if scheme.lower() == "bearer" else ""
         key = bearer or connection.headers.get("x-api-key", "")
@@ -64,7 +70,8 @@ class Gate:
         if cookie := connection.cookies.get(COOKIE):
             # The browser sends the cookie by itself, whoever wrote the page that makes it ask.
             _check_own_page(connection, browser=True)
-            return self._keys.ring().find(cookie)
+            key_hash = await run_in_threadpool(self._sessions.key_hash, cookie)
+            return self._keys.ring().find_hashed(key_hash) if key_hash else None
         return None
 
 
@@ -156,8 +163,14 @@ def principal(request: Request) -> Principal:
 type PrincipalOf = Annotated[Principal, Depends(principal)]
 
 
+def _sessions(request: Request) -> Sessions:
+    sessions = request.app.state.sessions
+    assert isinstance(sessions, Sessions)
+    return sessions
+
+
 def sign_in(request: Request, response: Response, key: str) -> Principal:
-    """Make the browser show `key` with all that it asks from now on, until it is closed; whose key it is.
+    """Begin a session that the browser shows with all that it asks from now on, until it is closed; whose key it is.
 
     Raises UnauthorizedError when the farm does not know the key, ForbiddenError when another site's page asks.
     """
@@ -167,10 +180,12 @@ def sign_in(request: Request, response: Response, key: str) -> Principal:
     found = keys.ring().find(key)
     if found is None:
         raise UnauthorizedError("The farm does not know this key. An operator makes keys with `farm keys new`.")
-    response.set_cookie(COOKIE, key, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    session = _sessions(request).begin(hash_of(key))
+    response.set_cookie(COOKIE, session, httponly=True, samesite="strict", secure=request.url.scheme == "https")
     return found
 
 
-def sign_out(response: Response) -> None:
-    """Make the browser forget the key."""
+def sign_out(request: Request, response: Response) -> None:
+    """End the session, and make the browser forget it."""
+    _sessions(request).end(request.cookies.get(COOKIE, ""))
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")

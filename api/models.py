@@ -1,6 +1,5 @@
 """Routes for models."""
 
-from threading import BoundedSemaphore
 from typing import Annotated
 
 from fastapi import APIRouter, Query, UploadFile
@@ -8,14 +7,11 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.auth import needs
 from api.schemas import ModelEntry, ModelPath, ModelsPage, ModelView, UploadAnswer
-from api.services import ServicesOf
+from api.services import ServicesOf, pieces
 from api.views import model_view, refused_model
 from farm.keys import Role
-from farm.models.package import receive
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
-_READING = BoundedSemaphore(4)
-"""Uploads being read at a time: each may take a GiB for a moment."""
 
 
 @router.post("", status_code=201, dependencies=[needs(Role.SUBMIT)])
@@ -27,15 +23,10 @@ async def upload(file: UploadFile, services: ServicesOf) -> UploadAnswer:
     """
 
     def take_in() -> UploadAnswer:
-        with _READING:
-            packages, refusals = receive(file.filename or "unnamed", file.file.read())
-        if not packages:
-            raise refusals[0].error
-        for package in packages:
-            services.catalog.add(package)
+        taken = services.intake.take_file(file.filename or "unnamed", pieces(file))
         return UploadAnswer(
-            models=[model_view(package) for package in packages],
-            refused=[refused_model(refusal) for refusal in refusals],
+            models=[model_view(model) for model in taken.models],
+            refused=[refused_model(refusal) for refusal in taken.refusals],
         )
 
     return await run_in_threadpool(take_in)

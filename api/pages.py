@@ -205,7 +205,7 @@ def show_sign_in(request: Request) -> Response:
 def sign_in(
     request: Request, key: Annotated[str, Form(max_length=200)], leads_to: Annotated[str, Form(max_length=2000)] = "/"
 ) -> Response:
-    """Makes the browser show the key from now on."""
+    """Begins a session."""
     welcome = RedirectResponse(_own_path(leads_to, "/"), HTTPStatus.SEE_OTHER)
     try:
         auth.sign_in(request, welcome, key.strip())
@@ -215,10 +215,10 @@ def sign_in(
 
 
 @router.post("/sign-out", dependencies=[needs(Role.READ)])
-def sign_out() -> Response:
-    """Makes the browser forget the key. Only a browser that shows one is heard: no other site's page can ask for it."""
+def sign_out(request: Request) -> Response:
+    """Ends the session. Only a browser that shows one is heard: no other site's page can ask for it."""
     gone = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
-    auth.sign_out(gone)
+    auth.sign_out(request, gone)
     return gone
 
 

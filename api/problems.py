@@ -108,7 +108,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(errors.FarmError)
     async def _farm_error(_: Request, error: errors.FarmError) -> Response:
         status = next(status for kind, status in _STATUS if isinstance(error, kind))
-        return problem(status, error.code, str(error))
+        headers = {"Retry-After": "5"} if isinstance(error, errors.BusyError) else None
+        return problem(status, error.code, str(error), headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:

@@ -1,9 +1,10 @@
 """What the routes work with: made once for the application, given to each route by FastAPI."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, UploadFile
 
 from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
@@ -13,10 +14,12 @@ from farm.jobs.events import Events
 from farm.jobs.keeper import Keeper
 from farm.jobs.orders import OrderBook
 from farm.jobs.queue import Queue
+from farm.jobs.sessions import Sessions
 from farm.jobs.store import JobStore, new_id
 from farm.jobs.submission import BatchControl
 from farm.jobs.webhooks import Messenger
 from farm.jobs.workers import Workers
+from farm.reading.readers import Readers
 from farm.results import Results
 from farm.settings import Settings
 from farm.spec import AnnotationRule, RenderSpec
@@ -43,6 +46,8 @@ class Services:
     pictures: KeptPictures
     picture_orders: PictureOrders
     store: ObjectStore
+    readers: Readers
+    sessions: Sessions
     keeper: Keeper
     messenger: Messenger
 
@@ -59,6 +64,7 @@ def make_services(settings: Settings) -> Services:
     connection = Connection(settings.redis_url, settings.lease_seconds)
     tickets = CeleryTickets(make_app(settings), connection)
     catalog, book, jobs, queue = Catalog(store), OrderBook(store), JobStore(connection), Queue(connection)
+    readers = Readers()
     annotations = Annotations(catalog, store, connection.lock)
     batches = BatchControl(catalog, annotations, book, jobs, queue, tickets.issue)
     pictures = KeptPictures(store)
@@ -72,14 +78,21 @@ def make_services(settings: Settings) -> Services:
         workers=Workers(connection),
         events=Events(connection),
         batches=batches,
-        intake=Intake(settings, store, catalog, settings.import_buckets),
+        intake=Intake(settings, store, catalog, readers, settings.import_buckets),
         results=Results(store),
         pictures=pictures,
         picture_orders=PictureOrders(store, pictures, catalog, jobs, batches),
         store=store,
+        readers=readers,
+        sessions=Sessions(connection),
         keeper=Keeper(connection, book, tickets, settings.history_days, f"api-{new_id()}"),
         messenger=Messenger(connection, jobs, settings.webhook_private),
     )
+
+
+def pieces(file: UploadFile) -> Iterator[bytes]:
+    """The bytes of a form's file, a few at a time."""
+    return iter(lambda: file.file.read(2**20), b"")
 
 
 def _services(request: Request) -> Services:

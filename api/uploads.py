@@ -31,6 +31,6 @@ def register(request: RegisterRequest, services: ServicesOf) -> UploadAnswer:
     """
     taken = services.intake.take_in(request.objects)
     return UploadAnswer(
-        models=[model_view(package) for package in taken.packages],
+        models=[model_view(model) for model in taken.models],
         refused=[refused_model(refusal) for refusal in taken.refusals],
     )

@@ -7,12 +7,13 @@ from api.schemas import AttemptView, BatchView, JobView, ModelView, RefusedModel
 from farm.jobs.batches import Batch, Webhook
 from farm.jobs.states import Job
 from farm.jobs.workers import Worker
-from farm.models.package import Package, Refusal
+from farm.models.package import Refusal
+from farm.uploads import TakenModel
 
 
-def model_view(package: Package) -> ModelView:
+def model_view(model: TakenModel) -> ModelView:
     """A model as HTTP shows it."""
-    return ModelView(id=package.id, name=package.name, inventory=package.inventory)
+    return ModelView(id=model.id, name=model.name, inventory=model.inventory)
 
 
 def refused_model(refusal: Refusal) -> RefusedModel:

@@ -1,17 +1,23 @@
-"""The child process: ``python -m blender_worker IN OUT`` reads commands from descriptor IN and answers on OUT.
+"""The child process: ``python -m blender_worker IN OUT HOME MODEL SHADERS MEMORY``.
 
-Blender writes to descriptor 1 from C, so the pipe has descriptors of its own.
+It reads commands from descriptor IN and answers on OUT, and opens nothing outside those folders and its program's. Blender
+writes to descriptor 1 from C, so the pipe has descriptors of its own.
 """
 
 import signal
 import sys
+from pathlib import Path
 
+from blender_worker.confined import confine_blender
 from farm.process import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent()  # nobody would read the pictures
     # Ctrl-C in a terminal reaches the whole process group; the worker decides when Blender ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    home, model, shaders = map(Path, sys.argv[3:6])
+    lacking = confine_blender(home, model, shaders, int(sys.argv[6]))
+    die_with_parent()  # again: the kernel forgets it when a process changes what it may do
     from blender_worker.session import serve  # imports bpy, which takes a second and starts threads
 
-    serve(int(sys.argv[1]), int(sys.argv[2]))
+    serve(int(sys.argv[1]), int(sys.argv[2]), lacking)

@@ -17,11 +17,12 @@ from farm.errors import FarmError, RenderError
 from farm.models.package import read_character
 
 
-def serve(commands: int, answers: int) -> None:
-    """Answer commands until the worker closes the pipe."""
+def serve(commands: int, answers: int, lacking: dict[str, str]) -> None:
+    """Answer commands until the worker closes the pipe; `lacking` is what `confine` could not do."""
     gpu.init()
     scene.start()
-    pipe.send(answers, pipe.Ready(renderer=gpu.platform.renderer_get(), blender=bpy.app.version_string))
+    renderer, version = gpu.platform.renderer_get(), bpy.app.version_string
+    pipe.send(answers, pipe.Ready(renderer=renderer, blender=version, lacking=lacking))
     try:
         while True:
             command, _ = pipe.receive(commands)
@@ -33,7 +34,8 @@ def serve(commands: int, answers: int) -> None:
 
 def _load(command: pipe.Render) -> Actor:
     path = Path(command.character)
-    textures = {index: Path(texture).read_bytes() for index, texture in command.textures.items()}
+    files = {file: Path(file).read_bytes() for file in set(command.textures.values())}
+    textures = {index: files[file] for index, file in command.textures.items()}
     character = read_character(path.suffix, path.read_bytes())
     for index, name in command.names.items():
         if index >= len(character.morphs) or character.morphs[index].name != name:

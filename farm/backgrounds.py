@@ -109,9 +109,13 @@ def _decoded(data: bytes, name: str) -> Image.Image:
 
 def _eight_bit(picture: Image.Image) -> Image.Image:
     """16-bit grey as 8-bit grey; Pillow's own conversion would cut everything above 255 off."""
-    if picture.mode.startswith("I"):
-        return Image.fromarray((np.asarray(picture, np.int64) >> 8).clip(0, 255).astype(np.uint8))
-    return picture
+    if not picture.mode.startswith("I"):
+        return picture
+    deep = np.asarray(picture)
+    grey = np.empty(deep.shape, np.uint8)
+    for row, values in zip(grey, deep, strict=True):  # by rows: all at once takes gigabytes
+        row[:] = (values.astype(np.int64) >> 8).clip(0, 255)
+    return Image.fromarray(grey)
 
 
 def _reduced(picture: Image.Image) -> Image.Image:

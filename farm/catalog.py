@@ -15,6 +15,7 @@ from farm.models.inventory import Inventory
 from farm.models.package import Package, decided_again, to_bytes
 from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.refs import Annotation, packed, unpacked
+from farm.reading.readers import Model, ReadPicture
 from farm.storage import ObjectStore
 
 _ANNOTATION_FORMAT = 3
@@ -45,8 +46,21 @@ class Catalog:
         if held is None:
             self._store.put(f"models/{package.id}/package.zip", to_bytes(package))
             self._put_inventory(package.id, package.inventory)
-        elif package.inventory.notices and not held.notices:
-            self._put_inventory(package.id, held.model_copy(update={"notices": package.inventory.notices}))
+        else:
+            self._add_notices(package.id, package.inventory, held)
+
+    def add_read(self, model: Model) -> None:
+        """The same for a model that a reader read."""
+        held = self._usable(model.id)
+        if held is None:
+            self._store.put_file(f"models/{model.id}/package.zip", model.package)
+            self._put_inventory(model.id, model.inventory)
+        else:
+            self._add_notices(model.id, model.inventory, held)
+
+    def _add_notices(self, model_id: str, inventory: Inventory, held: Inventory) -> None:
+        if inventory.notices and not held.notices:
+            self._put_inventory(model_id, held.model_copy(update={"notices": inventory.notices}))
 
     def _usable(self, model_id: str) -> Inventory | None:
         try:
@@ -120,6 +134,11 @@ class Catalog:
         """Keep a background; one that is there already stays as it is."""
         if not self.has_background(background.id):
             self._store.put(_background_key(background.id), background.png)
+
+    def add_picture(self, picture: ReadPicture) -> None:
+        """The same for one that a reader read."""
+        if not self.has_background(picture.about.id):
+            self._store.put_file(_background_key(picture.about.id), picture.file)
 
     def has_background(self, background_id: str) -> bool:
         """Whether the background was taken in."""

@@ -164,3 +164,9 @@ class ServiceError(FarmError):
     """A server that the farm needs (Redis, the store, the API) does not answer."""
 
     code = "service-unavailable"
+
+
+class BusyError(ServiceError):
+    """The farm does as much as it can at once; the same again in a moment."""
+
+    code = "busy"

@@ -77,14 +77,15 @@ def entry_for(name: str, roles: Iterable[Role], key: str) -> str:
             f"'{name}' cannot name a key: take up to 64 ASCII letters, digits, dots, hyphens and underscores, "
             f"beginning with a letter or digit; '{ANONYMOUS.name}' is taken."
         )
-    return f"{name}:{'+'.join(role for role in Role if role in set(roles))}:{_digest(key).hex()}"
+    return f"{name}:{'+'.join(role for role in Role if role in set(roles))}:{hash_of(key).hex()}"
 
 
 def _usable(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and name != ANONYMOUS.name
 
 
-def _digest(key: str) -> bytes:
+def hash_of(key: str) -> bytes:
+    """The SHA-256 of a key, by which entries know it."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -104,7 +105,10 @@ class Keyring:
 
     def find(self, presented: str) -> Principal | None:
         """Whose key `presented` is; None if nobody's. The time it takes tells nothing: every entry is compared."""
-        digest = _digest(presented)
+        return self.find_hashed(hash_of(presented))
+
+    def find_hashed(self, digest: bytes) -> Principal | None:
+        """The same by the SHA-256 of the key."""
         found = None
         for known, principal in self._entries:
             if self._compare(known, digest):

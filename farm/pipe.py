@@ -98,6 +98,8 @@ class Ready(_Message):
     renderer: str
     """The name of the OpenGL renderer."""
     blender: str
+    lacking: dict[str, str] = {}
+    """Measures of `farm.confinement.confine`, and why each does not hold; empty: it does."""
 
 
 class Survey(_Message):

@@ -21,6 +21,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _LAST_LINES = 8
+_OWN = 0o077
 
 
 def die_with_parent() -> None:
@@ -41,20 +42,26 @@ def spawn(
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     binds_itself: bool = False,
+    inherit: bool = True,
+    folder: Path | None = None,
+    umask: int = -1,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a group of its own, its output at the end of the file, or in the descriptor, `output`.
 
-    `environment` goes on top of ours. `binds_itself`: the program calls `die_with_parent` first of all, so that nothing of
+    `environment` goes on top of ours, or, without `inherit`, is all that it gets; `folder` is where it starts, `umask` what
+    its files lack (-1: both as ours). `binds_itself`: the program calls `die_with_parent` first of all, so that nothing of
     ours has to run between fork and exec, which is no place for Python where other threads run.
     """
-    sink = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666) if isinstance(output, Path) else output
+    sink = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if isinstance(output, Path) else output
     try:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            env={**os.environ, **(environment or {})},
+            env={**(os.environ if inherit else {}), **(environment or {})},
+            cwd=folder,
+            umask=umask,
             pass_fds=pass_fds,
             start_new_session=True,
             preexec_fn=None if binds_itself else die_with_parent,
@@ -100,7 +107,10 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self._command, self._log, self._environment = command, log, environment
-        self._process = spawn(command, log, environment)
+        self._process = self._spawned()
+
+    def _spawned(self) -> subprocess.Popen[bytes]:
+        return spawn(self._command, self._log, self._environment, umask=_OWN)  # what it writes is nobody else's to read
 
     @property
     def pid(self) -> int:
@@ -124,7 +134,7 @@ class Child:
         """Start it again after it has ended."""
         self.signal(signal.SIGKILL)
         self.reap()
-        self._process = spawn(self._command, self._log, self._environment)
+        self._process = self._spawned()
 
     def ask_to_end(self, seconds: float) -> None:
         """Send it SIGTERM, not to what it started: that hears of it from it. Returns when it is gone, or after `seconds`."""

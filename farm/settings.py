@@ -12,7 +12,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FARM_", extra="ignore")
 
     redis_url: str = "redis://127.0.0.1:6379/0"
-    storage_url: str = "file:///tmp/facefarm-store"
+    storage_url: str = "file://~/.local/share/facefarm/store"
     s3_endpoint: str = ""
     s3_access_key: SecretStr = SecretStr("")
     s3_secret_key: SecretStr = SecretStr("")

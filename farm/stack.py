@@ -7,6 +7,7 @@ it: on `stop`, on Ctrl-C, and, by the kernel, when this process is killed.
 import contextlib
 import http.client
 import itertools
+import os
 import secrets
 import shutil
 import signal
@@ -21,6 +22,8 @@ from types import TracebackType
 
 from farm.dataset.output import locked
 from farm.errors import FarmError, ServiceError
+from farm.keys import Role, entry_for, new_key
+from farm.local_keys import forget, remember
 from farm.process import Child, wait_until_ready
 
 _HAND_BACK_SECONDS = 15.0
@@ -55,12 +58,16 @@ def _check_free(port: int) -> None:
 # Both are asked by hand: a client library takes longer to import, or to make, than its server to start.
 
 
-def redis_answers(port: int) -> bool:
-    """Whether a Redis server of this machine, without a password, is there and has read its file."""
+def redis_answers(port: int, password: str = "") -> bool:
+    """Whether a Redis server of this machine is there and has read its file; `password` is empty where it has none."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            answers = connection.makefile("rb")
+            if password:
+                connection.sendall(f"AUTH {password}\r\n".encode())
+                answers.readline(100)
             connection.sendall(b"PING\r\n")
-            return connection.recv(7) == b"+PONG\r\n"
+            return answers.readline(100) == b"+PONG\r\n"
     except OSError:
         return False
 
@@ -94,11 +101,18 @@ class EmbeddedStack:
         self._mended: list[float] = []
         """When processes were started again."""
         self._lock = ExitStack()
+        self._password, self._flower_password = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        self.api_key = new_key()
+        """Lets in whoever runs the farm. `farm.local_keys` has it for the command line while the farm is up."""
         self._port = port or free_port()
         self._redis_port, self._metrics_port, self._flower_port = free_port(), free_port(), free_port()
         self.api_url = f"http://127.0.0.1:{self._port}"
+        self.redis = f"127.0.0.1:{self._redis_port}"
         self.metrics_url = f"http://127.0.0.1:{self._metrics_port}/metrics"
         self.flower_url = f"http://127.0.0.1:{self._flower_port}" if flower else ""
+        self.page_url = f"{self.api_url}/sign-in#{self.api_key}"
+        """The operators' page, signed in: what stands behind the # stays in the browser."""
+        self.flower_login = f"farm:{self._flower_password}"
 
     @property
     def store(self) -> Path:
@@ -109,13 +123,14 @@ class EmbeddedStack:
     def environment(self) -> dict[str, str]:
         """The FARM_ variables of this stack."""
         return {
-            "FARM_REDIS_URL": f"redis://127.0.0.1:{self._redis_port}/0",
+            "FARM_REDIS_URL": f"redis://:{self._password}@127.0.0.1:{self._redis_port}/0",
             "FARM_STORAGE_URL": f"file://{self.store}",
             "FARM_API_URL": self.api_url,
             "FARM_FLOWER_URL": self.flower_url,
-            # It is for whoever sits at this machine, whatever the settings of a farm elsewhere say.
-            "FARM_API_KEYS": "",
+            # It is for whoever runs it, whatever the settings of a farm elsewhere say: others have accounts here, too.
+            "FARM_API_KEYS": entry_for("local", [Role.OPERATE], self.api_key),
             "FARM_API_KEYS_FILE": "",
+            "FARM_FLOWER_BASIC_AUTH": f"farm:{self._flower_password}",
             "FARM_RATE_LIMIT": "0",
             "FARM_WEBHOOK_PRIVATE": "1",
             "FARM_WORKER_NAME": "",
@@ -137,15 +152,19 @@ class EmbeddedStack:
 
     def _start(self) -> None:
         self._lock.enter_context(locked(self._home))  # two farms in one folder would ruin each other's data
-        (self._home / "valkey").mkdir(exist_ok=True)
         shutil.rmtree(self._home / "tmp", ignore_errors=True)
-        (self._home / "tmp").mkdir()
+        for name in ("valkey", "tmp", "store", "logs"):
+            (self._home / name).mkdir(exist_ok=True)
+            (self._home / name).chmod(0o700)
         _check_free(self._port)
-        self._spawn("valkey", [*valkey_command(), "--port", str(self._redis_port), *self._valkey_options()])
-        self._wait("valkey", lambda: redis_answers(self._redis_port))
+        if self._keep:
+            remember(self.api_url, self.api_key)
+            self._lock.callback(forget, self.api_url)
+        self._spawn("valkey", [*valkey_command(), self._valkey_file()])
+        self._wait("valkey", lambda: redis_answers(self._redis_port, self._password))
         if self._keep:
             self._take_up()
-        farm = [sys.executable, "-m", "farm"]
+        farm = [sys.executable, "-P", "-m", "farm"]
         # The worker first: Blender's start is the longest way to the first picture.
         self._spawn(
             "worker",
@@ -162,19 +181,28 @@ class EmbeddedStack:
         )
         self._spawn("api", [*farm, "api", "--host", "127.0.0.1", "--port", str(self._port)])
         if self._flower:
-            self._spawn("flower", [*farm, "flower", "--port", str(self._flower_port)])
+            self._spawn("flower", [*farm, "flower", "--host", "127.0.0.1", "--port", str(self._flower_port)])
         self._wait("api", lambda: api_answers(self._port))
 
-    def _valkey_options(self) -> list[str]:
-        append = "yes" if self._keep else "no"
-        return [
-            "--bind", "127.0.0.1", "--dir", str(self._home / "valkey"), "--save", "", "--appendonly", append,
-            "--maxmemory-policy", "noeviction",
-        ]  # fmt: skip
+    def _valkey_file(self) -> str:
+        """Valkey's configuration: everybody on the machine can read a command line, and so a password on it."""
+        file = self._home / "valkey" / "valkey.conf"
+        file.unlink(missing_ok=True)
+        lines = (
+            f"port {self._redis_port}",
+            "bind 127.0.0.1",
+            f'dir "{self._home / "valkey"}"',
+            'save ""',
+            f"appendonly {'yes' if self._keep else 'no'}",
+            "maxmemory-policy noeviction",
+            f"requirepass {self._password}",
+        )
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write("\n".join(lines) + "\n")
+        return str(file)
 
     def _spawn(self, name: str, command: list[str]) -> None:
         log = self._home / "logs" / f"{name}.log"
-        log.parent.mkdir(exist_ok=True)
         # Temporary files end with the stack's folder, however its processes end.
         environment = {**self.environment, "TMPDIR": str(self._home / "tmp")}
         self._children[name] = Child(f"embedded {name}", command, log, environment)
@@ -193,6 +221,10 @@ class EmbeddedStack:
 
     def _wait(self, name: str, answers: Callable[[], bool]) -> None:
         wait_until_ready(self._children[name], answers, self.check)
+
+    def pid(self, name: str) -> int:
+        """The number of a process: "valkey", "worker", "api" or "flower"."""
+        return self._children[name].pid
 
     def mend(self) -> list[str]:
         """Start every process again that has ended by itself; their names. Raises ServiceError when that is too often."""

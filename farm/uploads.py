@@ -1,4 +1,4 @@
-"""Models that come by way of an S3 server: offered places to upload to, and objects that stand there already.
+"""Models that come in: as files, by offered places of an S3 server, and as objects that stand there already.
 
 Bytes of thousands of models need not pass through the API one form at a time: a client asks for presigned addresses,
 puts the files there, and names the objects to be taken in. Buckets other than the farm's own are read only when
@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from farm.catalog import Catalog
 from farm.errors import ConflictError, FarmError, ModelFormatError, NotFoundError, ServiceError, SpecError
-from farm.models.package import MAX_MODEL_BYTES, SUFFIXES, Package, Refusal, receive
+from farm.models.inventory import Inventory
+from farm.models.package import MAX_MODEL_BYTES, SUFFIXES, Refusal
+from farm.reading.readers import Readers
 from farm.settings import Settings
 from farm.storage import ObjectStore
 
@@ -44,19 +46,30 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenIn:
-    """What became of a list of objects."""
+class TakenModel:
+    """A model that the farm has now."""
 
-    packages: tuple[Package, ...]
+    id: str
+    name: str
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What became of a file, or of a list of objects."""
+
+    models: tuple[TakenModel, ...]
     refusals: tuple[Refusal, ...]
     """By object; the name of a model inside a zip stands behind that of its object."""
 
 
 class Intake:
-    """Takes models in from S3. Every method raises ServiceError when the store does not answer."""
+    """Takes models in. Every method raises ServiceError when the store does not answer, and BusyError."""
 
-    def __init__(self, settings: Settings, store: ObjectStore, catalog: Catalog, import_buckets: str = "") -> None:
-        self._settings, self._store, self._catalog = settings, store, catalog
+    def __init__(
+        self, settings: Settings, store: ObjectStore, catalog: Catalog, readers: Readers, import_buckets: str = ""
+    ) -> None:
+        self._settings, self._store, self._catalog, self._readers = settings, store, catalog, readers
         address = urlsplit(settings.storage_url)
         self._bucket = address.netloc if address.scheme == "s3" else ""
         self._others = {name.strip() for name in import_buckets.split(",")} - {"", self._bucket}
@@ -84,37 +97,45 @@ class Intake:
 
         An object that cannot be used is among the refusals, and stays where it is.
         """
-        packages: list[Package] = []
+        models: list[TakenModel] = []
         refusals: list[Refusal] = []
         for name in objects:
             try:
-                found, refused = self._take_one(name)
+                taken = self._take_one(name)
             except ServiceError:
                 raise  # it says nothing about the object
             except FarmError as error:
                 refusals.append(Refusal(name, error))
                 continue
-            packages += found
-            refusals += [Refusal(f"{name}/{refusal.name}", refusal.error) for refusal in refused]
-        return TakenIn(tuple(packages), tuple(refusals))
+            models += taken.models
+            refusals += [Refusal(f"{name}/{refusal.name}", refusal.error) for refusal in taken.refusals]
+        return TakenIn(tuple(models), tuple(refusals))
 
-    def _take_one(self, name: str) -> tuple[list[Package], list[Refusal]]:
+    def take_file(self, name: str, source: Iterable[bytes]) -> TakenIn:
+        """Keep the models of a file. Raises the error of the first that is refused when none can be used."""
+        with self._readers.models(name, source) as reading:
+            models = []
+            for model in reading.each():
+                self._catalog.add_read(model)
+                models.append(TakenModel(model.id, model.name, model.inventory))
+        refusals = tuple(Refusal(refused, error) for refused, error in reading.refused)
+        if not models:
+            raise refusals[0].error
+        return TakenIn(tuple(models), refusals)
+
+    def _take_one(self, name: str) -> TakenIn:
         store, own, key = self._located(name)
         _check_suffix(key)
         if store.size(key) > MAX_MODEL_BYTES:
             raise ModelFormatError(f"The object is larger than the limit of {MAX_MODEL_BYTES // 2**20} MiB.")
         # It may grow between the question and the reading.
-        data = b"".join(store.stream(key, 0, MAX_MODEL_BYTES))
+        data = store.stream(key, 0, MAX_MODEL_BYTES)
         offered = own and key.startswith(FOLDER)
         file_name = PurePosixPath(key).name
-        packages, refusals = receive(_PLACE.sub("", file_name) if offered else file_name, data)
-        for package in packages:
-            self._catalog.add(package)
-        if offered and packages:
+        taken = self.take_file(_PLACE.sub("", file_name) if offered else file_name, data)
+        if offered:
             store.delete(key)
-        if not packages:
-            raise refusals[0].error
-        return packages, refusals
+        return taken
 
     def _located(self, name: str) -> tuple[ObjectStore, bool, str]:
         address = urlsplit(name)

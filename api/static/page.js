@@ -6,6 +6,14 @@ const CALM_MS = 1000; // between two questions, at least
 const PATIENCE_MS = 5000; // some changes are told by nobody: a worker that falls silent, a rate that sinks
 const BACK_MS = 3000; // until a lost stream is asked for again
 
+// `farm up` prints a link with the farm's key behind a #, which browsers send to nobody.
+const key = document.getElementById("key");
+if (key && location.hash.startsWith("#ff_")) {
+  key.value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  key.form.submit();
+}
+
 const main = document.querySelector("main");
 const stale = document.getElementById("stale");
 let stream = null;

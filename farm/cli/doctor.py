@@ -49,6 +49,13 @@ def _checks(settings: Settings) -> list[_Check]:
     return [
         _Check("Python", _python, True, "Install Python 3.13; `make setup` finds one."),
         _Check("Blender", _blender, True, f"Run `make setup`; if a library is missing: {libraries}"),
+        _Check(
+            "Blender's confinement",
+            _confinement,
+            False,
+            "Models of strangers are drawn with less between them and this machine. Linux 5.13 or later has Landlock; in a "
+            "container, its seccomp profile must allow user namespaces. docs/explanation/security.md says what each is for.",
+        ),
         _Check("embedded Valkey", _valkey, True, "Run `make setup`; `farm render` and `farm up` need it."),
         _Check(
             f"Redis at {settings.redis_url.rsplit('@')[-1]}",
@@ -80,6 +87,18 @@ def _blender() -> str:
     blender.stop()
     kind = "software: right pictures, slower than a GPU" if is_software(blender.renderer) else "hardware"
     return f"{blender.version} draws with '{blender.renderer}' ({kind})"
+
+
+def _confinement() -> str:
+    from farm.drawing.blender import Blender
+
+    blender = Blender()
+    blender.start()
+    blender.stop()
+    if missing := [f"{name} ({reason})" for name, reason in blender.lacking.items() if reason]:
+        holding = [name for name, reason in blender.lacking.items() if not reason]
+        raise FarmError(f"lacks {'; '.join(missing)}; has {', '.join(holding) or 'nothing'}")
+    return ", ".join(blender.lacking)
 
 
 def _valkey() -> str:

@@ -41,7 +41,8 @@ class OwnFarm:
             self._catalog = Catalog(self._store)
             for path in self._backgrounds:
                 self._catalog.add_background(normalise(path.read_bytes(), str(path)))
-            self._client = stack.enter_context(FarmClient(self._stack.api_url, patience=_PATIENCE_SECONDS))
+            client = FarmClient(self._stack.api_url, self._stack.api_key, patience=_PATIENCE_SECONDS)
+            self._client = stack.enter_context(client)
             self._open = stack.pop_all()
         return self
 

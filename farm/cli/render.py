@@ -143,10 +143,15 @@ def up(home: Path, port: int, workers: int) -> None:
     from farm.stack import EmbeddedStack
 
     with stopped_by_sigterm(), EmbeddedStack(home, workers, flower=True, keep=True, port=port) as stack:
-        stdout.print(f"API      {stack.api_url}  (documentation at /docs)")
-        stdout.print(f"Flower   {stack.flower_url}")
+        stdout.print(f"page     {stack.page_url}", markup=False, soft_wrap=True)
+        stdout.print(
+            f"API      {stack.api_url}  (documentation at /docs; commands of yours find the key by themselves)"
+        )
+        stdout.print(f"Flower   {stack.flower_url}  (sign in as {stack.flower_login})", markup=False, soft_wrap=True)
         stdout.print(f"metrics  {stack.api_url}/metrics and {stack.metrics_url}")
-        stdout.print(f"Redis    {stack.environment['FARM_REDIS_URL']}")
+        stdout.print(
+            f"Redis    {stack.redis}  (its password is in {home.absolute() / 'valkey' / 'valkey.conf'})", soft_wrap=True
+        )
         stdout.print(f"data     {home.absolute()}", markup=False, soft_wrap=True)
         stdout.print(f"submit   farm submit --api {stack.api_url} PATH... --out DIR     stop: Ctrl-C")
         while True:

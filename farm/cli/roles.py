@@ -90,15 +90,19 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=5555, show_default=True)
-def flower(port: int) -> None:
+@click.option(
+    "--host", show_default="0.0.0.0 with FARM_FLOWER_BASIC_AUTH, else 127.0.0.1", help="Address to listen on."
+)
+def flower(port: int, host: str | None) -> None:
     """Run Flower, the page that shows the queue and the workers."""
     settings = Settings()
-    command = [
-        sys.executable, "-m", "celery", "--broker", settings.redis_url, "flower", f"--port={port}",
-        "--address=0.0.0.0" if settings.flower_basic_auth.get_secret_value() else "--address=127.0.0.1",
-    ]  # fmt: skip
-    if auth := settings.flower_basic_auth.get_secret_value():
-        os.environ["FLOWER_BASIC_AUTH"] = auth  # in the environment, not on the command line for all to see
+    auth = settings.flower_basic_auth.get_secret_value()
+    host = host or ("0.0.0.0" if auth else "127.0.0.1")  # noqa: S104 - with a password
+    # Secrets go by the environment: a command line is for all on the machine to see.
+    os.environ["CELERY_BROKER_URL"] = settings.redis_url
+    if auth:
+        os.environ["FLOWER_BASIC_AUTH"] = auth
+    command = [sys.executable, "-P", "-m", "celery", "flower", f"--port={port}", f"--address={host}"]
     os.execv(command[0], command)
 
 

@@ -22,6 +22,7 @@ from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, ImageRecord, Manifest
 from farm.errors import StorageError
 from farm.jobs.batches import Webhook
 from farm.jobs.states import WENT_WRONG, State
+from farm.local_keys import known
 from farm.models.inventory import Inventory
 from farm.models.package import upload_form
 from farm.settings import Settings
@@ -54,7 +55,8 @@ class FarmClient:
         tell: Callable[[str], None] = _silent,
     ) -> None:
         self.url = url.rstrip("/")
-        key = Settings().api_key.get_secret_value() if key is None else key
+        if key is None:
+            key = Settings().api_key.get_secret_value() or known(self.url)
         self._transport = Transport(self.url, key, patience, tell)
         self.annotations = AnnotationsClient(self._transport)
         """Says which morph plays which target."""

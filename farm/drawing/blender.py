@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from farm import pipe
 from farm.drawing.log_tail import LAST_BREATH, LogTail
+from farm.drawing.room import Room
 from farm.errors import (
     BlenderDiedError,
     BlenderStartError,
@@ -32,7 +32,6 @@ from farm.errors import (
 )
 from farm.labels import ARRAYS, LabelName
 from farm.process import exit_code, group_memory, signal_group, spawn
-from farm.scratch import Scratch
 from farm.spec import CanvasName
 
 START_SECONDS = 120.0
@@ -44,6 +43,7 @@ _PATIENCE = {CanvasName.FORWARD: 0.0, CanvasName.EEVEE: 30.0, CanvasName.FINAL: 
 MODELS_PER_PROCESS = 50
 MEMORY_LIMIT = 6 * 2**30
 """Bytes of resident memory above which Blender is replaced after the present model."""
+_MOST_MEMORY = 12 * 2**30
 _SOFTWARE = re.compile("llvmpipe|softpipe|swrast|software", re.IGNORECASE)
 
 
@@ -78,8 +78,10 @@ class Blender:
     It belongs to one thread. `interrupt` and `resident` may be called from any other.
     """
 
-    def __init__(self, require_gpu: bool = False) -> None:
+    def __init__(self, require_gpu: bool = False, memory: int = _MOST_MEMORY) -> None:
+        """`memory`: bytes that whoever supervises lets it have; the kernel refuses it twice as much."""
         self._require_gpu = require_gpu
+        self._memory = memory
         self._guard = RLock()
         """Held to change the three below. A process is reaped only after it was taken out here, so that what another
         thread kills is never a stranger with its number."""
@@ -87,8 +89,8 @@ class Blender:
         self._working = False
         self._interruption: FarmError | None = None
         self._log: LogTail | None = None
-        self._scratch: Scratch | None = None
-        """Blender's temporary files: killed, it removes none itself."""
+        self._room: Room | None = None
+        """Blender's folders: killed, it removes none itself."""
         self._commands = self._answers = -1
         self._models = 0
         self._greeted = False
@@ -96,19 +98,23 @@ class Blender:
         """Name of the OpenGL renderer, once started."""
         self.version = ""
         """Blender's version, once started."""
+        self.lacking: dict[str, str] = {}
+        """For each of `farm.confinement.confine.MEASURES`, once started, why it does not hold; empty: it does."""
 
     def launch(self) -> None:
         """Start Blender if none runs, without waiting until it is ready: that takes it seconds."""
         if self._process is not None:
             return
-        self._scratch = self._scratch or Scratch()
+        self._room = self._room or Room()
         command_read, self._commands = pipe.create()
         self._answers, answer_write = pipe.create()
         self._log = LogTail()
         process = spawn(
-            [sys.executable, "-m", "blender_worker", str(command_read), str(answer_write)],
+            self._room.command(command_read, answer_write, 2 * self._memory),
             self._log.writing,
-            {"TMPDIR": str(self._scratch.path)},
+            self._room.environment(),
+            inherit=False,
+            folder=self._room.home,
             pass_fds=(command_read, answer_write),
             binds_itself=True,
         )
@@ -150,7 +156,8 @@ class Blender:
             self._greet()
             if self._log is not None:
                 self._log.clear()  # the models before this one
-            pipe.send(self._commands, request)
+            assert self._room is not None  # it is there as long as the process
+            pipe.send(self._commands, self._room.bring(request))
             while not ended:
                 self._check()
                 message, payload = pipe.receive(self._answers, limit)
@@ -215,9 +222,9 @@ class Blender:
         if self._log is not None:
             self._log.close()
             self._log = None
-        if self._scratch is not None:
-            self._scratch.close()
-            self._scratch = None
+        if self._room is not None:
+            self._room.close()
+            self._room = None
 
     def _begin(self) -> None:
         with self._guard:
@@ -259,6 +266,7 @@ class Blender:
                 "Blender answered out of turn at start; the worker and blender_worker do not match."
             )
         self.renderer, self.version, self._greeted = message.renderer, message.blender, True
+        self.lacking = message.lacking
         if self._require_gpu and is_software(self.renderer):
             self.stop()
             raise BlenderStartError(
@@ -285,7 +293,9 @@ class Blender:
         return exit_code(self._process)  # and only `stop` reaps it
 
     def _recycle(self) -> None:
-        """End a worn process: Blender's memory grows with every model."""
+        """Take the model away, and end a worn process: Blender's memory grows with every model."""
+        if self._room is not None:
+            self._room.clear()
         self._models += 1
         if self._models >= MODELS_PER_PROCESS or self.resident() > MEMORY_LIMIT:
             self.stop()

@@ -1,11 +1,11 @@
 """Unpacks uploaded zip files without trusting them."""
 
-import io
 import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from farm.errors import ArchiveError
 
@@ -14,8 +14,8 @@ MAX_UNPACKED_BYTES = 1 * 2**30
 """The stated limit against zip bombs: all members together, counted while unpacking, not as the archive claims."""
 _MAX_DEPTH = 32
 """Folders above a member: without a limit, 4,096 members could ask for millions of folders."""
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
-"""What zip tools write. LZMA is left out: its header decides how much memory its reader takes."""
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What zip tools write by themselves. Of the others a kilobyte can take gigabytes before the first byte comes."""
 _UTF8_NAME = 0x800
 _ENCODINGS = ("utf-8", "cp932", "gb18030", "cp950", "cp949", "cp437")
 """Of names without the UTF-8 mark, in the order in which they are tried: what zip tools in Japan, China, Taiwan, Korea and
@@ -33,8 +33,8 @@ type Fit = Callable[[Sequence[str], Read], tuple[int, ...]]
 """How well members fit together under these names (with forward slashes); the larger, the better."""
 
 
-def unpack(data: bytes, into: Path, fit: Fit | None = None) -> None:
-    """Unpack the zip `data` under the folder `into`.
+def unpack(source: BinaryIO, into: Path, fit: Fit | None = None) -> None:
+    """Unpack the zip in `source`, a file that can be sought in, under the folder `into`.
 
     Where names could be in several encodings, the one that `fit` likes best counts, and the first in which all can be read.
     Raises ArchiveError for anything but plain files and folders below `into`, and over the limits; `into` may then hold
@@ -42,26 +42,39 @@ def unpack(data: bytes, into: Path, fit: Fit | None = None) -> None:
     """
     try:
         # Python lists all members before anyone can count them; far too many would take gigabytes.
-        if data.count(_DIRECTORY_ENTRY) > 16 * MAX_MEMBERS:
+        if _count(source, _DIRECTORY_ENTRY) > 16 * MAX_MEMBERS:
             raise _too_many(f"more than {16 * MAX_MEMBERS}")
-        archive = zipfile.ZipFile(io.BytesIO(data))
+        archive = zipfile.ZipFile(source)
         members = archive.infolist()
     except _DAMAGE as error:
         raise ArchiveError(f"The file is no usable zip archive ({error}). Zip the model's folder again.") from error
     if len(members) > MAX_MEMBERS:
         raise _too_many(str(len(members)))
+    # Before anything is expanded, also to find out how names are encoded.
+    for member in members:
+        if not member.is_dir() and member.compress_type not in _METHODS:
+            raise ArchiveError(
+                f"The zip member '{member.filename}' is packed with method {member.compress_type}; zip the folder again "
+                "with the usual method, Deflate."
+            )
     left = MAX_UNPACKED_BYTES
     for member, name in zip(members, _names(archive, members, fit), strict=True):
         target = _safe_target(into, name)
         mode = member.external_attr >> 16
         if stat.S_ISLNK(mode) or (stat.S_IFMT(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))):
             raise ArchiveError(f"The zip member '{name}' is a link or a device. Zip plain files only.")
-        if not name.endswith("/") and member.compress_type not in _METHODS:
-            raise ArchiveError(
-                f"The zip member '{name}' is packed with method {member.compress_type}; zip the folder again with "
-                "the usual method, Deflate."
-            )
         left = _write(archive, member, name, target, left)
+
+
+def _count(source: BinaryIO, mark: bytes) -> int:
+    """How often `mark` stands in a file."""
+    source.seek(0)
+    count, rest = 0, b""
+    while piece := source.read(_CHUNK // 16):
+        piece = rest + piece
+        count += piece.count(mark)
+        rest = piece[len(piece) - len(mark) + 1 :]
+    return count
 
 
 def _too_many(members: str) -> ArchiveError:

@@ -6,22 +6,27 @@ Paths end here. Textures are looked up once, when the model comes in; from then 
 
 import hashlib
 import io
+import json
 import os
+import shutil
 import zipfile
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from farm.errors import ArchiveError, FarmError, ModelFormatError, NoModelError
 from farm.models import inventory
-from farm.models.archive import Read, unpack
+from farm.models.archive import unpack
 from farm.models.description import Character
+from farm.models.fit import Fit
 from farm.models.inventory import Inventory
+from farm.models.limits import check_listed
 from farm.models.mmd.pmd import read_pmd
 from farm.models.mmd.pmx import read_pmx
 from farm.models.notices import Notice, find_notices, read_notices
-from farm.models.textures import TextureFolder, tree_of
+from farm.models.textures import TextureFolder
 from farm.models.vrm.reader import read_vrm
 
 _READERS = {".pmx": read_pmx, ".pmd": read_pmd, ".vrm": read_vrm}
@@ -34,6 +39,8 @@ MAX_PACKAGE_BYTES = 1 * 2**30
 """The stated limit for one model with its textures."""
 _CHARACTER = "character"
 _TEXTURE = "texture-"
+_AGAIN = "again.json"
+"""Texture index to the index of the one that it equals; absent where all differ."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -48,6 +55,11 @@ class Package:
     textures: dict[int, bytes]
     """Texture index to the file's bytes; absent ones are left out."""
     inventory: Inventory
+
+    @property
+    def size(self) -> int:
+        """Bytes of the package: of the textures, those that are alike count once."""
+        return len(self.data) + sum(len(texture) for texture in set(self.textures.values()))
 
     @property
     def id(self) -> str:
@@ -83,8 +95,9 @@ class ModelFiles:
 
 def _content_hash(suffix: str, data: bytes, textures: Mapping[int, bytes]) -> str:
     total = hashlib.sha256(suffix.encode() + b"\0" + hashlib.sha256(data).digest())
+    digests = {texture: hashlib.sha256(texture).digest() for texture in set(textures.values())}
     for index, texture in sorted(textures.items()):
-        total.update(index.to_bytes(4, "big") + hashlib.sha256(texture).digest())
+        total.update(index.to_bytes(4, "big") + digests[texture])
     return total.hexdigest()
 
 
@@ -97,8 +110,10 @@ class Refusal:
 
 
 def read_character(suffix: str, data: bytes) -> Character:
-    """Read PMX, PMD or VRM bytes. Raises ModelError."""
-    return _READERS[suffix](data)
+    """Read PMX, PMD or VRM bytes. Raises ModelError, for one that lists more than anybody draws, too."""
+    character = _READERS[suffix](data)
+    check_listed(character)
+    return character
 
 
 def read_model(path: Path, within: Path | None = None) -> Package:
@@ -132,6 +147,7 @@ def open_model(path: Path, within: Path | None = None) -> ModelFiles:
     found: dict[int, str] = {}
     absent: list[str] = []
     strays: list[str] = []
+    read: dict[Path, bytes] = {}  # a thousand entries may name one file
     size = len(data)
     for index, reference in enumerate(character.textures):
         match = place.find(reference)
@@ -140,10 +156,14 @@ def open_model(path: Path, within: Path | None = None) -> ModelFiles:
                 absent.append(reference)
             continue
         file, stray = match
-        size += file.stat().st_size
-        if size > MAX_PACKAGE_BYTES:
-            raise ModelFormatError(f"'{path.name}' and its textures exceed {MAX_PACKAGE_BYTES // 2**20} MiB together.")
-        textures[index] = file.read_bytes()
+        if file not in read:
+            size += file.stat().st_size
+            if size > MAX_PACKAGE_BYTES:
+                raise ModelFormatError(
+                    f"'{path.name}' and its textures exceed {MAX_PACKAGE_BYTES // 2**20} MiB together."
+                )
+            read[file] = file.read_bytes()
+        textures[index] = read[file]
         found[index] = file.relative_to(folder, walk_up=True).as_posix()
         if stray:
             strays.append(f"Texture '{reference}' is not where the model says; '{found[index]}' is drawn.")
@@ -191,16 +211,17 @@ def open_models(path: Path, within: Path | None = None) -> Iterator[Opened]:
         return
     if path.stat().st_size > MAX_PACKAGE_BYTES:
         raise ArchiveError(f"'{path.name}' is larger than the limit of {MAX_PACKAGE_BYTES // 2**20} MiB.")
-    yield from _opened(path.name, path.read_bytes())
+    yield from _opened(path.name, path)
 
 
-def _opened(file_name: str, data: bytes) -> Iterator[Opened]:
+def _opened(file_name: str, file: Path) -> Iterator[Opened]:
     with TemporaryDirectory(prefix="farm-receive-") as folder:
         root = Path(folder)
         if Path(file_name).suffix.lower() == ZIP:
-            unpack(data, root, _Fit())
+            with file.open("rb") as source:
+                unpack(source, root, Fit(_references))
         else:
-            (root / _safe_name(file_name)).write_bytes(data)
+            shutil.copyfile(file, root / _safe_name(file_name))
         paths = list(find_models(root))
         if not paths:
             raise NoModelError(
@@ -214,46 +235,19 @@ def _opened(file_name: str, data: bytes) -> Iterator[Opened]:
                 yield Opened(name, len(paths), error)
 
 
-def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
-    """Read an uploaded file: a model by itself, or a zip with one or more models and their textures.
+def received(file_name: str, file: Path) -> Iterator[Package | Refusal]:
+    """Read an uploaded file: a model by itself, or a zip with one or more models and their textures; one after the other.
 
     Raises ArchiveError when the upload as a whole is refused, NoModelError when there is no model in it; single bad
-    models come back as refusals.
+    models come as refusals.
     """
-    packages: list[Package] = []
-    refusals: list[Refusal] = []
-    for opened in _opened(file_name, data):
+    for opened in _opened(file_name, file):
         try:
             if isinstance(opened.files, FarmError):
                 raise opened.files
-            packages.append(opened.files.package())
+            yield opened.files.package()
         except FarmError as error:
-            refusals.append(Refusal(opened.name, error))
-    return packages, refusals
-
-
-class _Fit:
-    """How well names of an archive's members agree with what the models in it name: an `archive.Fit`."""
-
-    def __init__(self) -> None:
-        self._references: dict[int, tuple[str, ...]] = {}
-
-    def __call__(self, names: Sequence[str], read: Read) -> tuple[int, int]:
-        """How many textures stand where a model says, and how many are found at all."""
-        paths = [tuple(part for part in name.split("/") if part not in ("", ".")) for name in names]
-        files = tree_of(path for path, name in zip(paths, names, strict=True) if path and not name.endswith("/"))
-        exact = anywhere = 0
-        for number, path in enumerate(paths):
-            suffix = Path(names[number]).suffix.lower()
-            if suffix not in (".pmx", ".pmd"):
-                continue
-            if number not in self._references:
-                self._references[number] = _references(suffix, read(number))
-            for reference in self._references[number]:
-                found = files.find(path[:-1], reference)
-                anywhere += found is not None
-                exact += found is not None and not found.stray
-        return exact, anywhere
+            yield Refusal(opened.name, error)
 
 
 def _references(suffix: str, data: bytes) -> tuple[str, ...]:
@@ -305,18 +299,41 @@ def upload_form(path: Path, within: Path | None = None) -> tuple[str, bytes]:
 
 def to_bytes(package: Package) -> bytes:
     """The package as a zip whose bytes depend on its content alone."""
-    members = {_CHARACTER + package.suffix: package.data}
-    members |= {f"{_TEXTURE}{index}": data for index, data in sorted(package.textures.items())}
     with io.BytesIO() as out:
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-            for name, data in members.items():
-                archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+        _write(package, out)
         return out.getvalue()
 
 
+def write_package(package: Package, path: Path) -> None:
+    """The same as a file."""
+    with path.open("wb") as out:
+        _write(package, out)
+
+
+def _write(package: Package, out: BinaryIO) -> None:
+    """A member for the character, one for each texture, and which textures equal others."""
+    first: dict[bytes, int] = {}
+    again = {}
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(_CHARACTER + package.suffix, _EPOCH), package.data)
+        for index, data in sorted(package.textures.items()):
+            if (equal := first.setdefault(data, index)) != index:
+                again[str(index)] = equal
+            else:
+                archive.writestr(zipfile.ZipInfo(f"{_TEXTURE}{index}", _EPOCH), data)
+        if again:
+            archive.writestr(zipfile.ZipInfo(_AGAIN, _EPOCH), json.dumps(again))
+
+
 def unfold(data: bytes, into: Path) -> tuple[Path, dict[int, Path]]:
-    """Lay the zip of `to_bytes` out in the folder `into`; the character's path and the textures' paths by index."""
-    unpack(data, into)
+    """Lay the zip of `to_bytes` out in the folder `into`; the character's path and the textures' paths by index.
+
+    Textures that are equal have one path.
+    """
+    unpack(io.BytesIO(data), into)
     character = next(path for path in into.iterdir() if path.stem == _CHARACTER)
     textures = {int(path.name.removeprefix(_TEXTURE)): path for path in into.glob(f"{_TEXTURE}*")}
+    if (into / _AGAIN).exists():
+        again = json.loads((into / _AGAIN).read_text())
+        textures |= {int(index): textures[equal] for index, equal in again.items()}
     return character, textures

@@ -22,6 +22,8 @@ def open_store(settings: Settings, patience: float = 5.0) -> ObjectStore:
     `patience`: how many seconds an S3 server that is away is waited for, each time.
     """
     address = urlsplit(settings.storage_url)
+    if address.scheme == "file" and address.netloc == "~":
+        return LocalStore(Path.home() / address.path.lstrip("/"))
     if address.scheme == "file" and address.path:
         return LocalStore(Path(address.path))
     if address.scheme == "s3" and address.netloc:

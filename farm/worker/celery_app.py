@@ -12,6 +12,7 @@ from celery import Celery
 
 from farm.jobs.connection import Connection
 from farm.settings import Settings
+from farm.worker import broker
 
 RENDER_TASK = "farm.render"
 QUEUE = "render"
@@ -21,6 +22,7 @@ VISIBILITY_SECONDS = 3600
 
 def make_app(settings: Settings) -> Celery:
     """A Celery application on the settings' Redis."""
+    broker.install()
     app = Celery("facefarm", broker=settings.redis_url)
     app.conf.update(
         task_default_queue=QUEUE,

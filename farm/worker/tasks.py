@@ -115,7 +115,8 @@ class BlenderRenderer:
 
 @cache
 def _blender() -> Blender:
-    return Blender(Settings().require_gpu)
+    settings = Settings()
+    return Blender(settings.require_gpu, int(settings.blender_memory_gib * 2**30))
 
 
 @cache

@@ -538,11 +538,10 @@ def test_a_post_without_the_role_or_from_another_site_is_refused(guarded: Farm) 
     batch = guarded.submit("miku")
 
     def post(path: str, role: Role, site: str) -> int:
-        return httpx.post(
-            f"{guarded.url}{path}",
-            headers={"Cookie": f"farm_key={KEYS[role]}", "Sec-Fetch-Site": site},
-            trust_env=False,
-        ).status_code
+        with httpx.Client(base_url=guarded.url, trust_env=False) as browser:
+            browser.post("/sign-in", data={"key": KEYS[role]}, headers={"Sec-Fetch-Site": "same-origin"})
+            assert browser.cookies
+            return browser.post(path, headers={"Sec-Fetch-Site": site}).status_code
 
     assert post(f"/batches/{batch}/pause", Role.READ, "same-origin") == 403
     assert post(f"/workers/{WORKER}/drain", Role.SUBMIT, "same-origin") == 403

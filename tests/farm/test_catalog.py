@@ -10,10 +10,11 @@ from farm.catalog import Catalog
 from farm.errors import ConflictError, NotFoundError, OutdatedModelError
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.notices import Notice
-from farm.models.package import Package, receive
+from farm.models.package import Package
 from farm.morphs.refs import MorphRef
 from farm.storage import LocalStore
 from tests.farm.models import made_files as made
+from tests.support.received import receive
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,10 +54,10 @@ def entries() -> str:
 
 
 @pytest.fixture(scope="module")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def farm(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]) -> Iterator[Farm]:
     file = tmp_path_factory.mktemp("keys") / "keys"
     file.write_text(entries())
-    with serving(small_api(Keys(file=file))) as port:
+    with serving(small_api(Keys(file=file), redis_url=new_database())) as port:
         yield Farm(f"http://127.0.0.1:{port}", file)
 
 
@@ -175,6 +175,7 @@ def test_each_route_lets_in_the_roles_that_may_and_no_others(farm: Farm, role: R
 
 @pytest.mark.parametrize(("method", "path"), list(ROUTES))
 def test_no_route_lets_in_whoever_shows_no_key_or_a_wrong_one(farm: Farm, method: str, path: str) -> None:
+    own = {"Sec-Fetch-Site": "same-origin"}
     wrong = [
         {},
         {"Authorization": f"Bearer {new_key()}"},
@@ -183,7 +184,10 @@ def test_no_route_lets_in_whoever_shows_no_key_or_a_wrong_one(farm: Farm, method
         {"Authorization": KEYS[Role.OPERATE]},
         {"X-API-Key": new_key()},
         {"X-API-Key": hashlib.sha256(KEYS[Role.OPERATE].encode()).hexdigest()},
-        {"Cookie": f"farm_key={new_key()}", "Sec-Fetch-Site": "same-origin"},
+        {"Cookie": f"farm_session={new_key()}", "Sec-Fetch-Site": "same-origin"},
+        {"Cookie": f"farm_session={KEYS[Role.OPERATE]}", "Sec-Fetch-Site": "same-origin"},
+        {"Cookie": f"farm_session={hashlib.sha256(KEYS[Role.OPERATE].encode()).hexdigest()}", **own},
+        {"Cookie": f"farm_session={'x' * 4000}", **own},
     ]
     for headers in wrong:
         response = farm.ask(method, path, **headers)
@@ -221,11 +225,36 @@ def test_health_needs_no_key(farm: Farm) -> None:
 def test_with_the_cookie_a_change_must_come_from_the_farms_own_page(
     farm: Farm, headers: dict[str, str], status: int
 ) -> None:
-    cookie = {"Cookie": f"farm_key={KEYS[Role.OPERATE]}"}
+    cookie = {"Cookie": signed_in(farm, Role.OPERATE)}
     sent = {name: value.format(own=farm.url) for name, value in headers.items()}
 
     assert farm.ask("POST", "/v1/batches/x/cancel", **cookie, **sent).status_code == status
     assert farm.ask("GET", "/v1/batches", **cookie, **sent).status_code == 200, "reading changes nothing"
+
+
+def signed_in(farm: Farm, role: Role) -> str:
+    """A Cookie header of whoever signs in."""
+    answer = httpx.post(
+        f"{farm.url}/sign-in", data={"key": KEYS[role]}, headers={"Sec-Fetch-Site": "same-origin"}, trust_env=False
+    )
+    return answer.headers["set-cookie"].partition(";")[0]
+
+
+def test_the_cookie_is_no_key_and_ends_with_its_key(farm: Farm) -> None:
+    first, second = signed_in(farm, Role.READ), signed_in(farm, Role.READ)
+    assert first != second
+    assert KEYS[Role.READ] not in first
+    assert hashlib.sha256(KEYS[Role.READ].encode()).hexdigest() not in first
+    session = first.partition("=")[2]
+    assert farm.ask("GET", "/v1/batches", Authorization=f"Bearer {session}").status_code == 401
+    assert farm.ask("GET", "/v1/batches", Cookie=first).status_code == 200
+
+    kept = farm.file.read_text()
+    farm.file.write_text("")
+    try:
+        assert farm.ask("GET", "/v1/batches", Cookie=first).status_code == 401
+    finally:
+        farm.file.write_text(kept)
 
 
 def test_signing_in_gives_a_cookie_that_scripts_and_other_sites_cannot_use(farm: Farm) -> None:

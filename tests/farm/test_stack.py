@@ -7,9 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
+from farm import local_keys
 from farm.catalog import Catalog
-from farm.client import FarmClient, ModelRef
+from farm.client import FarmClient, ModelRef, RefusedError
 from farm.errors import ConflictError, ServiceError
 from farm.spec import RenderSpec
 from farm.stack import EmbeddedStack
@@ -49,6 +51,45 @@ def kill_and_mend(stack: EmbeddedStack, times: int) -> None:
     for _ in range(times):
         os.kill(process_of(stack, "api"), signal.SIGKILL)
         wait_until(lambda: stack.mend() != [], "the API being missed")
+
+
+def test_nobody_else_on_this_machine_gets_at_the_farm(home: Path) -> None:
+    with kept(home) as stack, FarmClient(stack.api_url) as client:
+        # THEN its own user's programs find the key, and no command line, file or port gives others anything
+        assert next(client.models())
+        secrets = (stack.api_key, stack._password, stack._flower_password)
+        mine = [pid for pid in Path("/proc").glob("[0-9]*") if _is_in(pid, home)]
+        lines = b" ".join((pid / "cmdline").read_bytes() for pid in mine)
+        assert len(mine) >= 3
+        assert not [secret for secret in secrets if secret.encode() in lines]
+
+        private = [home / name for name in ("store", "logs", "valkey", "tmp")]
+        assert [oct(folder.stat().st_mode & 0o777) for folder in private] == ["0o700"] * 4
+        written = [
+            file for folder in private for file in folder.rglob("*") if file.is_file() and "momo" not in file.name
+        ]
+        new = [file for file in written if file.stat().st_mode & 0o077 and not file.is_relative_to(home / "store")]
+        assert written
+        assert new == []
+        key_file = local_keys._file(stack.api_url)
+        assert oct(key_file.stat().st_mode & 0o777) == "0o600"
+
+        with redis.Redis(port=int(stack.redis.partition(":")[2])) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        for path in ("/v1/models", "/v1/batches", "/v1/workers"):
+            assert httpx.get(stack.api_url + path, trust_env=False).status_code == 401
+        with FarmClient(stack.api_url, "") as stranger_client, pytest.raises(RefusedError):
+            next(stranger_client.models())
+
+    assert not key_file.exists()
+    assert local_keys.known(stack.api_url) == ""
+
+
+def _is_in(process: Path, home: Path) -> bool:
+    try:
+        return f"TMPDIR={home / 'tmp'}".encode() in (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def test_a_second_farm_in_the_same_folder_is_refused_and_the_first_goes_on(home: Path) -> None:

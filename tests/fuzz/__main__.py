@@ -25,9 +25,10 @@ from farm.errors import FarmError
 from farm.models.inventory import Inventory
 from farm.models.mmd.pmd_writer import pmd_bytes
 from farm.models.mmd.pmx_writer import Layout, pmx_bytes
-from farm.models.package import receive, to_bytes
+from farm.models.package import to_bytes
 from farm.models.vrm.writer import vrm_bytes
 from tests.farm.models import made_files as made
+from tests.support.received import receive
 
 SECONDS = 2.0
 MEMORY = 512 * 2**20

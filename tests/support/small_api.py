@@ -11,15 +11,18 @@ from fastapi import APIRouter, Body, FastAPI, Form, Request, Response, UploadFil
 from fastapi.responses import StreamingResponse
 
 from api import auth, etags, limits, problems
+from farm.jobs.connection import Connection
+from farm.jobs.sessions import Sessions
 from farm.keys import Keys, Role
 from tests.support.servers import PATIENCE_SECONDS
 
 
-def small_api(keys: Keys, rate: float = 0) -> FastAPI:
+def small_api(keys: Keys, rate: float = 0, redis_url: str = "redis://127.0.0.1:1/0") -> FastAPI:
     """The application, put together as `api.app` does it."""
     routes = APIRouter(prefix="/v1")
     app = FastAPI(responses=problems.RESPONSES)
     app.state.keys = keys
+    app.state.sessions = Sessions(Connection(redis_url))
     app.state.pieces_made = 0
 
     @app.get("/healthz")
@@ -84,7 +87,7 @@ def small_api(keys: Keys, rate: float = 0) -> FastAPI:
     app.add_middleware(etags.ETags)
     app.add_middleware(limits.BodyLimit)
     app.add_middleware(limits.RateLimit, rate=rate)
-    app.add_middleware(auth.Gate, keys=keys)
+    app.add_middleware(auth.Gate, keys=keys, sessions=app.state.sessions)
     app.add_middleware(problems.LastResort)
     return app
 

@@ -345,6 +345,7 @@ def test_doctor_tells_what_works() -> None:
 
     assert done.returncode == 0, done.stdout
     assert "Blender: 5.2" in done.stdout
+    assert "Blender's confinement: " in done.stdout
     assert "embedded Valkey: " in done.stdout
 
 

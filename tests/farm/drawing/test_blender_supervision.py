@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 from farm import pipe
 from farm.drawing import blender as supervisor
 from farm.drawing.blender import LOAD_SECONDS, Blender
+from farm.drawing.room import Room
 from farm.errors import (
     BlenderDiedError,
     BlenderMemoryError,
@@ -219,7 +221,7 @@ def test_what_blender_has_in_its_temporary_folder_goes_when_it_is_killed(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     fresh_blender.start()
-    assert [path.name[:8] for path in tmp_path.glob("*/*")] == ["blender_"]
+    assert list(tmp_path.glob("*/home/blender_*"))
 
     os.kill(pid_of(fresh_blender), signal.SIGKILL)
     fresh_blender.stop()
@@ -263,14 +265,17 @@ def test_a_blender_that_prints_for_ever_is_drawn_with_and_its_last_words_are_kep
     assert own_memory() - before < 50 * 2**20
 
 
-def test_the_log_of_an_error_is_that_of_its_model(fresh_blender: Blender, request_of_many: pipe.Render) -> None:
+def test_the_log_of_an_error_is_that_of_its_model(
+    fresh_blender: Blender, request_of_many: pipe.Render, tmp_path: Path
+) -> None:
     # GIVEN a Blender that printed something about an earlier model
     assert draws(fresh_blender, few(request_of_many)) == 2
     pid = pid_of(fresh_blender)
     Path(f"/proc/{pid}/fd/1").write_text("about the earlier model\n")
 
     # WHEN it fails at another one and goes on living
-    broken = request_of_many.model_copy(update={"character": "/nowhere/at-all.pmx"})
+    broken = request_of_many.model_copy(update={"character": str(tmp_path / "of-no-format.xyz")})
+    (tmp_path / "of-no-format.xyz").touch()
     with pytest.raises((RenderError, ModelError)) as caught:
         draws(fresh_blender, broken)
 
@@ -282,12 +287,12 @@ def test_the_log_of_an_error_is_that_of_its_model(fresh_blender: Blender, reques
 
 
 def test_a_blender_that_cannot_start_says_why(fresh_blender: Blender, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    monkeypatch.setattr(Room, "command", lambda *_: [sys.executable, "-S", "-m", "blender_worker.of_no_such_name"])
 
     with pytest.raises(BlenderStartError, match=r"does not start \(exit code 1\). `farm doctor` tells") as caught:
         fresh_blender.start()
 
-    assert "Fatal Python error" in caught.value.log
+    assert "No module named blender_worker.of_no_such_name" in caught.value.log
     monkeypatch.undo()
     fresh_blender.start()
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from farm.drawing.plan import plan
 from farm.models.mmd.pmx_writer import pmx_bytes
-from farm.models.package import receive
 from farm.morphs.expressions import Rule
 from farm.morphs.refs import MorphRef
 from farm.poses import NEUTRAL
 from farm.spec import RenderSpec
 from tests.farm.models import made_files as made
 from tests.support.fixtures import assignment_for
+from tests.support.received import receive
 
 SPEC = RenderSpec(samples=40, styles=("toon",))
 

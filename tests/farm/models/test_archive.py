@@ -13,11 +13,14 @@ import pytest
 
 from farm.errors import ArchiveError
 from farm.models import archive
-from farm.models.archive import unpack
 
 type Member = tuple[str | zipfile.ZipInfo, bytes]
 
 LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
+
+
+def unpack(data: bytes, into: Path, fit: archive.Fit | None = None) -> None:
+    archive.unpack(io.BytesIO(data), into, fit)
 
 
 def _zip(*members: Member, method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -64,7 +67,7 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_files_and_folders_arrive(inside: Path, method: int) -> None:
     content = {"m.pmx": b"model" * 1000, "tex/顔.png": b"face", "tex/deep/er/a.bmp": b""}
 

@@ -10,9 +10,10 @@ import pytest
 
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.notices import MAX_CHARACTERS, MAX_NOTICES, Notice
-from farm.models.package import read_model, receive, upload_form
+from farm.models.package import read_model, upload_form
 from farm.models.vrm.writer import vrm_bytes
 from tests.farm.models import made_files as made
+from tests.support.received import receive
 
 
 def model_in(folder: Path) -> Path:

@@ -12,8 +12,9 @@ from farm.errors import ArchiveError, ModelFormatError, NoNeckBoneError
 from farm.models import package
 from farm.models.description import VertexMorph
 from farm.models.mmd.pmx_writer import pmx_bytes
-from farm.models.package import Package, find_models, read_model, receive, to_bytes, unfold, upload_form
+from farm.models.package import Package, find_models, read_model, to_bytes, unfold, upload_form
 from tests.farm.models import made_files as made
+from tests.support.received import receive
 
 PMX = pmx_bytes(made.small_character(textures=("tex\\Face.png", "missing.bmp", "hair.png")))
 HEADLESS = pmx_bytes(made.small_character(bones=("センター",)))

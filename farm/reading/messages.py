@@ -1,0 +1,75 @@
+"""What the farm asks a reader, and what it answers.
+
+A reader is not trusted: its answers are validated, and its files are named here.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ANSWER = "answer.json"
+BACKGROUND = "background.png"
+MAX_ANSWER = 16 * 2**20
+MAX_INVENTORY = 8 * 2**20
+"""Bytes of one model's inventory as JSON: it is shown whole, whenever somebody asks what the model holds."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReadOrder(_Message):
+    """Farm to reader: read the file, and leave the answer and what it speaks of in the folder."""
+
+    what: Literal["models", "background"]
+    file: str
+    name: str
+    """What its owner calls it."""
+    folder: str
+    memory: int
+    """Bytes that reading may take."""
+    seconds: int
+    """Of the processor."""
+
+
+class Refused(_Message):
+    """A file, or a model in it, that cannot be used: code and sentence of the error."""
+
+    name: str
+    code: str
+    message: str
+
+
+class ReadModel(_Message):
+    """A model that can be used. Its package and inventory are files of the folder."""
+
+    id: str = Field(pattern="^[0-9a-f]{64}$")
+    name: str
+
+
+class ReadBackground(_Message):
+    """A background that can be used; it is BACKGROUND in the folder."""
+
+    id: str = Field(pattern="^[0-9a-f]{64}$")
+    width: int
+    height: int
+
+
+class Answer(_Message):
+    """Reader to farm: what the file holds, as ANSWER in the folder."""
+
+    models: list[ReadModel] = []
+    refused: list[Refused] = []
+    background: ReadBackground | None = None
+    error: Refused | None = None
+    """The file as a whole is refused."""
+
+
+def package_file(number: int) -> str:
+    """The name of the package of the model of this number in `Answer.models`."""
+    return f"{number}.zip"
+
+
+def inventory_file(number: int) -> str:
+    """The same of its inventory."""
+    return f"{number}.json"

@@ -1,0 +1,251 @@
+"""The readers of one process, and the queue before them.
+
+However many files come at once, by whatever way, a few are read at a time; the others wait, and those for whom the wait
+would be long are told to come again. A file that takes too long, or makes its reader die, is refused.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, LifoQueue
+from threading import Lock
+from typing import IO, Literal
+
+from pydantic import ValidationError
+
+import farm
+from farm.errors import ArchiveError, BackgroundError, BusyError, FarmError, ModelError, ServiceError
+from farm.models.inventory import Inventory
+from farm.process import exit_code, signal_group
+from farm.reading.messages import (
+    ANSWER,
+    BACKGROUND,
+    MAX_ANSWER,
+    MAX_INVENTORY,
+    Answer,
+    ReadBackground,
+    ReadOrder,
+    Refused,
+    inventory_file,
+    package_file,
+)
+from farm.reading.work import too_large
+
+MEMORY = 2 * 2**30
+"""Bytes that reading one file may take."""
+_CPU_SECONDS = 120
+_SECONDS = 240.0
+"""From the order to the answer: on a busy machine a second of the processor takes longer."""
+_READERS = 2
+_MOST_WAITING = 16
+_PATIENCE = 60.0
+_KINDS = (ModelError, ArchiveError, BackgroundError)
+"""What a reader may say of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that was read."""
+
+    id: str
+    name: str
+    inventory: Inventory
+    package: Path
+    """As `farm.models.package.unfold` takes it; gone when the reading is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file holds."""
+
+    folder: Path
+    models: int
+    refused: tuple[tuple[str, FarmError], ...]
+    """Names and errors of the models in it that cannot be used."""
+    _answer: Answer
+
+    def each(self) -> Iterator[Model]:
+        """The models, one at a time: together they can be large. Raises ModelError for what is no answer of a reader."""
+        for number, model in enumerate(self._answer.models):
+            file = self.folder / inventory_file(number)
+            inventory = _validated(Inventory, file, MAX_INVENTORY)
+            yield Model(model.id, model.name, inventory, self.folder / package_file(number))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPicture:
+    """A background that was read."""
+
+    about: ReadBackground
+    file: Path
+    """The PNG file; gone when the reading is."""
+
+
+class Readers:
+    """A queue with a few readers behind it. Any thread may ask."""
+
+    def __init__(self, readers: int = _READERS, memory: int = MEMORY, seconds: float = _SECONDS) -> None:
+        self._memory, self._seconds = memory, seconds
+        self._idle: LifoQueue[_Reader] = LifoQueue()  # the last that worked is warm
+        for _ in range(readers):
+            self._idle.put(_Reader())
+        self._all = list(self._idle.queue)
+        self._waiting, self._lock = 0, Lock()
+
+    @contextmanager
+    def models(self, name: str, source: Iterable[bytes]) -> Iterator[Reading]:
+        """The models of a file, while the context lasts. Raises ModelError, ArchiveError and BusyError."""
+        with self._read("models", name, source) as (folder, answer):
+            refused = tuple((refused.name, _error(refused)) for refused in answer.refused)
+            yield Reading(folder, len(answer.models), refused, answer)
+
+    @contextmanager
+    def background(self, name: str, source: Iterable[bytes]) -> Iterator[ReadPicture]:
+        """A file as a background, while the context lasts. Raises BackgroundError and BusyError."""
+        with self._read("background", name, source) as (folder, answer):
+            if answer.background is None:
+                raise BackgroundError(f"{name} cannot be read; save it anew.")
+            yield ReadPicture(answer.background, folder / BACKGROUND)
+
+    def close(self) -> None:
+        """End the readers."""
+        for reader in self._all:
+            reader.stop()
+
+    @contextmanager
+    def _read(
+        self, what: Literal["models", "background"], name: str, source: Iterable[bytes]
+    ) -> Iterator[tuple[Path, Answer]]:
+        with self._turn() as reader, tempfile.TemporaryDirectory(prefix="farm-reading-") as room:
+            file, folder = Path(room, "file"), Path(room, "folder")
+            folder.mkdir()
+            with file.open("wb") as sink:
+                sink.writelines(source)
+            order = ReadOrder(
+                what=what, file=str(file), name=name, folder=str(folder), memory=self._memory, seconds=_CPU_SECONDS
+            )
+            reader.carry_out(order, self._seconds)
+            answer = _validated(Answer, folder / ANSWER, MAX_ANSWER)
+            if answer.error is not None:
+                raise _error(answer.error)
+            yield folder, answer
+
+    @contextmanager
+    def _turn(self) -> Iterator["_Reader"]:
+        with self._lock:
+            if self._waiting >= _MOST_WAITING:
+                raise BusyError(_BUSY)
+            self._waiting += 1
+        try:
+            reader = self._idle.get(timeout=_PATIENCE)
+        except Empty:
+            raise BusyError(_BUSY) from None
+        finally:
+            with self._lock:
+                self._waiting -= 1
+        try:
+            yield reader
+        finally:
+            self._idle.put(reader)
+
+
+_BUSY = "The farm reads as many files as it can at a time, and others wait. Send the file again in a few seconds."
+
+
+class _Reader:
+    """One process that reads, started when first needed and after it was killed."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def carry_out(self, order: ReadOrder, seconds: float) -> None:
+        """Have the order carried out. Raises ModelError or BackgroundError when that takes too much."""
+        if self._process is None or exit_code(self._process) is not None:
+            self.stop()
+            self._process = _start()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(order.model_dump_json().encode() + b"\n")
+            self._process.stdin.flush()
+            ended = _line(self._process.stdout, seconds)
+        except (BrokenPipeError, EOFError) as error:
+            self.stop()
+            raise ServiceError("The process that reads files ended; send the file again.") from error
+        if ended is None:
+            self.stop()
+        if ended is None or ended == -signal.SIGXCPU or ended == -signal.SIGKILL:
+            raise _kind(order)(
+                f"'{order.name}' takes too long to read: over {_CPU_SECONDS} s. Make it smaller, or upload its models one "
+                "by one."
+            )
+        if ended:
+            raise _kind(order)(too_large(order))
+
+    def stop(self) -> None:
+        """End the process and what it started."""
+        process, self._process = self._process, None
+        if process is not None:
+            signal_group(process, signal.SIGKILL)
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    """A reader: with an environment that has nothing of ours, and no code from the current folder."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "farm.reading"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={
+            "PATH": os.defpath,
+            "LC_ALL": "C.UTF-8",
+            "PYTHONPATH": str(Path(farm.__file__).parent.parent),
+            "OPENBLAS_NUM_THREADS": "1",  # a fork takes no threads along
+        },
+        start_new_session=True,
+    )
+
+
+def _line(pipe: IO[bytes], seconds: float) -> int | None:
+    """The next line, a number; None when it does not come in time. Raises EOFError."""
+    deadline, text = time.monotonic() + seconds, b""
+    while not text.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([pipe], [], [], left)[0]:
+            return None
+        piece = os.read(pipe.fileno(), 64)
+        if not piece:
+            raise EOFError
+        text += piece
+    return int(text)
+
+
+def _validated[M: (Answer, Inventory)](kind: type[M], file: Path, most: int) -> M:
+    try:
+        with file.open("rb") as source:
+            return kind.model_validate_json(source.read(most))
+    except (OSError, ValidationError) as error:
+        raise ModelError("The file could not be read. Please report it, with the file.") from error
+
+
+def _kind(order: ReadOrder) -> type[FarmError]:
+    return BackgroundError if order.what == "background" else ModelError
+
+
+def _error(refused: Refused) -> FarmError:
+    """The error that a reader tells of."""
+    kinds: list[type[FarmError]] = [*_KINDS]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((kind for kind in kinds if kind.code == refused.code), ModelError)(refused.message)
