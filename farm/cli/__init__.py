@@ -16,6 +16,7 @@ _GROUPS = {
         "demo": "farm.cli.render",
         "inspect": "farm.cli.inspect",
         "export": "farm.cli.export",
+        "verify": "farm.cli.verify",
         "mascots": "farm.cli.mascots",
         "doctor": "farm.cli.doctor",
         "up": "farm.cli.render",

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from farm.backgrounds import BackgroundRecord
 from farm.errors import StorageError
+from farm.morphs.expressions import Rule
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef
 from farm.pipe import Survey, View
@@ -101,6 +102,9 @@ class Manifest(_Record):
     """Whose word the mapping is, and which version of it; `spec.annotation` says which annotations counted."""
     unseen: dict[str, MorphRef] = {}
     """What was to be mapped besides, and changes nothing in this model's pictures, so that no sample plays it."""
+    rules: dict[int, Rule] | None = None
+    """How the VRM expressions among them limit each other, by index: without them no pose can be derived again. None: an
+    earlier version, which did not say."""
     target_morphs: int
     """How many of the 23 are annotated."""
     spec: RenderSpec

@@ -208,6 +208,7 @@ class Packer:
             annotation=self.todo.annotation,
             provenance=assignment.provenance,
             unseen=self.todo.unseen,
+            rules={index: rule for index, rule in inventory.rules.items() if index in self.todo.morphs},
             target_morphs=len(sampled_targets(self.todo.annotation)),
             spec=assignment.spec,
             samples=len(self.todo.samples),
