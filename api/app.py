@@ -24,6 +24,7 @@ from api import (
     problems,
     records,
     uploads,
+    withdrawals,
     workers,
 )
 from api.services import make_services
@@ -64,8 +65,8 @@ def make() -> FastAPI:
     app.state.services = services
     app.state.keys = keys
     for module in (
-        models, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, records, collections,
-        operations, pages,
+        models, withdrawals, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, records,
+        collections, operations, pages,
     ):  # fmt: skip
         app.include_router(module.router)
     problems.install(app)

@@ -7,11 +7,18 @@ from fastapi import APIRouter, Query, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
 from api.auth import needs
-from api.schemas import ModelEntry, ModelPath, ModelsPage, ModelView, UploadAnswer
+from api.schemas import (
+    ModelEntry,
+    ModelPath,
+    ModelsPage,
+    ModelView,
+    UploadAnswer,
+)
 from api.services import ServicesOf
 from api.views import model_view, refused_model
+from farm.errors import WithdrawnModelError
 from farm.keys import Role
-from farm.models.package import receive
+from farm.models.package import Refusal, receive
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 _READING = BoundedSemaphore(4)
@@ -31,10 +38,17 @@ async def upload(file: UploadFile, services: ServicesOf) -> UploadAnswer:
             packages, refusals = receive(file.filename or "unnamed", file.file.read())
         if not packages:
             raise refusals[0].error
+        taken = []
         for package in packages:
-            services.catalog.add(package)
+            try:
+                services.catalog.add(package)
+                taken.append(package)
+            except WithdrawnModelError as error:
+                refusals.append(Refusal(package.name, error))
+        if not taken:
+            raise refusals[-1].error
         return UploadAnswer(
-            models=[model_view(package) for package in packages],
+            models=[model_view(package) for package in taken],
             refused=[refused_model(refusal) for refusal in refusals],
         )
 

@@ -36,6 +36,7 @@ class Services:
     queue: Queue
     workers: Workers
     events: Events
+    book: OrderBook
     batches: BatchControl
     intake: Intake
     results: Results
@@ -66,6 +67,7 @@ def make_services(settings: Settings) -> Services:
         queue=queue,
         workers=Workers(connection),
         events=Events(connection),
+        book=book,
         batches=BatchControl(catalog, annotations, book, jobs, queue, tickets.issue),
         intake=Intake(settings, store, catalog, settings.import_buckets),
         results=Results(store),

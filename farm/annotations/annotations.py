@@ -14,7 +14,7 @@ from farm.annotations.records import AnnotationRecords
 from farm.annotations.tables import Rows
 from farm.annotations.verdicts import NOTHING_SAID, AnnotationRecord
 from farm.catalog import Catalog
-from farm.errors import NotFoundError, OutdatedModelError
+from farm.errors import NotFoundError, OutdatedModelError, WithdrawnModelError
 from farm.models.inventory import MorphEntry
 from farm.morphs.annotation import MappingTable, annotate
 from farm.morphs.provenance import NOBODYS, Provenance
@@ -99,5 +99,5 @@ class Annotations:
     def _morphs(self, model: str) -> list[MorphEntry]:
         try:
             return self._catalog.inventory(model).morphs
-        except (NotFoundError, OutdatedModelError):
+        except (NotFoundError, OutdatedModelError, WithdrawnModelError):
             return []

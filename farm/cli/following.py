@@ -29,8 +29,9 @@ from farm.dataset.output import (
     write_gallery,
     write_poses,
 )
-from farm.errors import StorageError
+from farm.errors import StorageError, WithdrawnModelError
 from farm.jobs.states import RETRIABLE, State
+from farm.licences.tombstones import check_admitted
 
 _SHEETS = 20
 """Contact sheets that the summary names; the page shows all."""
@@ -122,7 +123,11 @@ class Downloads:
             self.bad[job.id] = job
             return
         self.bad.pop(job.id, None)  # it was retried meanwhile
-        self._keep(job, lay_out(self.client, job, self.out))
+        try:
+            self._keep(job, lay_out(self.client, job, self.out))
+        except WithdrawnModelError as error:
+            note("withdrawn", "yellow", f"{job.name}: {error}")
+            return
         for warning in job.warnings:
             if warning not in self.known.get(job.model, ()):
                 note("warning", "yellow", f"{job.name}: {warning}")
@@ -163,6 +168,7 @@ def _say(line: str) -> None:
 
 def lay_out(client: FarmClient, job: JobView, out: Path) -> RenderedModel:
     """Bring the result of a done job into the folder `out`, every file checked against the manifest."""
+    check_admitted(out, job.model)
     manifest = client.manifest(job.id)
     sizes = {shard.file: shard.bytes for shard in manifest.shards}
     sizes |= {shard.file: shard.bytes for shard in manifest.labels}
