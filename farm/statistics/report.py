@@ -112,10 +112,7 @@ def page(name: str, counts: Counts, looks: Looks) -> str:
         means={style: _uri(data, "png") for style, data in looks.means().items()},
         coverage={style: looks.coverage[style] / looks.counts[style] for style in looks.counts},
         looks=looks,
-        parts=[
-            (part.name.lower().replace("_", " "), "#%02x%02x%02x" % PART_COLOURS[part], area)
-            for part, area in areas.items()
-        ],
+        parts=[(part.name.lower().replace("_", " "), _colour(part), area) for part, area in areas.items()],
         tiles=[_uri(data, "jpeg") for data in looks.tiles],
         lines=counts.lines[:_TABLE],
         left_out=max(0, len(counts.lines) - _TABLE),
