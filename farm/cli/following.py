@@ -1,7 +1,7 @@
 """Follows a batch at the terminal, and lays the results of its jobs out as they come."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.progress import (
@@ -126,7 +126,7 @@ class Downloads:
         try:
             self._keep(job, lay_out(self.client, job, self.out))
         except WithdrawnModelError as error:
-            self.bad[job.id] = replace(job, state=State.FAILED, error=str(error))
+            self.bad[job.id] = job.model_copy(update={"state": State.FAILED, "error": str(error)})
             return
         for warning in job.warnings:
             if warning not in self.known.get(job.model, ()):

@@ -10,7 +10,7 @@ import click
 
 from farm.cli.console import clean, note, stdout
 from farm.licences.credits import credits_text
-from farm.licences.decisions import DECISIONS, Decision, Decisions
+from farm.licences.decisions import DECISIONS, Decisions, LicenceDecision
 from farm.licences.forgetting import Forgotten, find_model, forget_in_export, is_export
 from farm.licences.forgetting import forget as forget_in_folder
 from farm.licences.ledger import LedgerRow, ledger
@@ -153,7 +153,7 @@ def permit(
     now = datetime.now(UTC).replace(microsecond=0)
     for model in [find_model(directory, named) for named in models]:  # all are known before any is decided
         standing.add(
-            Decision(
+            LicenceDecision(
                 model=model,
                 allows=tuple(map(Permission, allow)),
                 denies=tuple(map(Permission, deny)),

@@ -16,7 +16,7 @@ DECISIONS = "licence-decisions.jsonl"
 MAX_BYTES = 256 * 2**20
 
 
-class Decision(BaseModel):
+class LicenceDecision(BaseModel):
     """What somebody decided about one model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,20 +38,20 @@ class Decisions:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._standing: dict[str, dict[Permission, tuple[bool, Decision]]] = {}
+        self._standing: dict[str, dict[Permission, tuple[bool, LicenceDecision]]] = {}
         for decision in _read(path):
             self._count(decision)
 
-    def _count(self, decision: Decision) -> None:
+    def _count(self, decision: LicenceDecision) -> None:
         standing = self._standing.setdefault(decision.model, {})
         standing |= dict.fromkeys(decision.allows, (True, decision))
         standing |= dict.fromkeys(decision.denies, (False, decision))
 
-    def of(self, model: str) -> Mapping[Permission, tuple[bool, Decision]]:
+    def of(self, model: str) -> Mapping[Permission, tuple[bool, LicenceDecision]]:
         """What stands about a model: whether it is allowed, and by whose decision."""
         return self._standing.get(model, {})
 
-    def add(self, decision: Decision) -> None:
+    def add(self, decision: LicenceDecision) -> None:
         """Write a decision; what stood before stays in the file. Raises StorageError when it cannot be written."""
         append_line(self.path, decision)
         self._count(decision)
@@ -86,5 +86,5 @@ def read_lines[R: BaseModel](path: Path, kind: type[R]) -> Iterator[R]:
                 ) from error
 
 
-def _read(path: Path) -> Iterator[Decision]:
-    return read_lines(path, Decision)
+def _read(path: Path) -> Iterator[LicenceDecision]:
+    return read_lines(path, LicenceDecision)

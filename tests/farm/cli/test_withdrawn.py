@@ -25,6 +25,7 @@ def test_render_leaves_a_withdrawn_model_out_and_says_so(mascots: dict[str, Path
     )  # fmt: skip
 
     assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
     assert f"Model {momo.id[:8]} was withdrawn on" in ended.stderr
     assert "by Rin (the creator asked), and is kept out" in ended.stderr
     assert list((tmp_path / "out").glob("*/manifest.json")) == []
