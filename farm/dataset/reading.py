@@ -35,7 +35,7 @@ def read_file(path: Path, most: int) -> bytes:
             raise StorageError(f"{path} is no plain file.")
         if found.st_size > most:
             raise StorageError(f"{path} has {found.st_size} bytes, over the limit of {most}.")
-        return file.read(most)
+        return file.read(found.st_size)  # as much as it takes is allocated at once, so not `most`
 
 
 def model_folders(directory: Path) -> list[Path]:

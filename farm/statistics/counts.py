@@ -107,7 +107,8 @@ class Counts:
         )
         self._add_samples(manifest)
         left, top, right, bottom = manifest.survey.head_box
-        self.head_boxes.append((left, top, right, bottom))
+        if np.isfinite(manifest.survey.head_box).all():
+            self.head_boxes.append((left, top, right, bottom))
         self.head_heights.add([bottom - top])
         terms = terms_in(manifest)
         for permission in Permission:

@@ -72,7 +72,7 @@ def as_json(counts: Counts, looks: Looks) -> dict[str, Any]:
         "elevation": _histogram(counts.elevation),
         "pictures_over_backgrounds": counts.backgrounds,
         "head_height": _histogram(counts.head_heights),
-        "head_box_mean": [round(float(value), 4) for value in np.mean(counts.head_boxes, axis=0)],
+        "head_box_mean": [round(sum(edges) / len(edges), 4) for edges in zip(*counts.head_boxes, strict=True)],
         "licences": _sorted(counts.licences),
         "permissions": {name: _sorted(answers) for name, answers in counts.permissions.items()},
         "looked_at": sum(looks.counts.values()),

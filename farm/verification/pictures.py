@@ -146,9 +146,8 @@ class PictureFiles:
     def _head(self, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which pixels in the box of the neutral picture's head are covered."""
         side = self._spec.size
-        left, top, right, bottom = (
-            round(min(max(share, 0.0), 1.0) * side) for share in self._model.manifest.survey.head_box
-        )
+        box = self._model.manifest.survey.head_box
+        left, top, right, bottom = (round(min(share, 1.0) * side) if share > 0 else 0 for share in box)
         return np.asarray(pixels[top:bottom, left:right, 3] >= _SHOWN)
 
     def _name_wrong(self, expected: Mapping[str, _Expected]) -> None:
