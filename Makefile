@@ -54,6 +54,10 @@ fuzz: setup-test ## 200,000 mutated model files and archives through the readers
 fuzz-api: setup-test ## 300 examples of every REST route by schemathesis (minutes)
 	FARM_TEST_API_EXAMPLES=300 $(PY) -m pytest -q tests/api/test_api_schema.py
 
+.PHONY: killed-run
+killed-run: setup-test ## A render of 30 models, killed five times at random: the bytes of an undisturbed one (minutes)
+	$(PY) -m tests.runs --models 30 --kills 5 --seed $(or $(SEED),1)
+
 SECONDS ?= 600
 .PHONY: chaos
 chaos: setup-test ## Disturb a whole farm at random for SECONDS (600) under SEED (0); ends with one line of counts

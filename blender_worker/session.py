@@ -73,6 +73,7 @@ def _draw(command: pipe.Render, commands: int, answers: int) -> None:
             survey=artist.survey,
             unseen=artist.unseen,
             part_rules=artist.part_rules,
+            blender=bpy.app.version_string,
             seconds=time.perf_counter() - started,
         ),
     )

@@ -40,20 +40,25 @@ class Catalog:
         self._store = store
 
     def add(self, package: Package) -> None:
-        """Keep a model; one that is there already stays as it is, unless it is outdated. The inventory goes last: it marks
-        a whole model. Raises WithdrawnModelError.
+        """Keep a model; one that is there already stays as it is, unless it is outdated, or came without its notices. The
+        inventory goes last: it marks a whole model. Raises WithdrawnModelError.
         """
         self.check_admitted(package.id)
-        if not self._is_usable(package.id):
+        held = self._usable(package.id)
+        if held is None:
             self._store.put(f"models/{package.id}/package.zip", to_bytes(package))
-            self._store.put(_inventory_key(package.id), package.inventory.model_dump_json().encode())
+            self._put_inventory(package.id, package.inventory)
+        elif package.inventory.notices and not held.notices:
+            self._put_inventory(package.id, held.model_copy(update={"notices": package.inventory.notices}))
 
-    def _is_usable(self, model_id: str) -> bool:
+    def _usable(self, model_id: str) -> Inventory | None:
         try:
-            self.inventory(model_id)
+            return self.inventory(model_id)
         except (NotFoundError, OutdatedModelError):
-            return False
-        return True
+            return None
+
+    def _put_inventory(self, model_id: str, inventory: Inventory) -> None:
+        self._store.put(_inventory_key(model_id), inventory.model_dump_json().encode())
 
     def inventory(self, model_id: str) -> Inventory:
         """What the model holds, decided by this version: where another did, it is measured again, once.
@@ -70,7 +75,7 @@ class Catalog:
             ) from error
         if held.decided_by != DECISION_VERSION:
             held = decided_again(held, self.package(model_id))
-            self._store.put(_inventory_key(model_id), held.model_dump_json().encode())
+            self._put_inventory(model_id, held)
         return held
 
     def _inventory_bytes(self, model_id: str) -> bytes:

@@ -48,6 +48,10 @@ class ArchiveError(FarmError):
     code = "archive-refused"
 
 
+class NoModelError(ArchiveError):
+    """An archive holds no model at all."""
+
+
 class MappingError(FarmError):
     """A mapping table (source morph to target morph) cannot be used."""
 
@@ -70,6 +74,12 @@ class StorageError(FarmError):
     """The object store refused or lost an operation."""
 
     code = "storage"
+
+
+class DiskFullError(StorageError):
+    """A disk has no room for what is to be written; nothing that stands there is lost."""
+
+    code = "disk-full"
 
 
 class NotFoundError(FarmError):

@@ -130,6 +130,8 @@ class Loaded(_Message):
     """Of `Render.morphs`, those that change nothing in the neutral picture at weight 1: their labels would be wrong."""
     part_rules: dict[str, str] = {}
     """How each material's part was decided, when labels are drawn."""
+    blender: str = ""
+    """Version of the Blender that draws."""
     seconds: float
 
 

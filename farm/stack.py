@@ -101,11 +101,16 @@ class EmbeddedStack:
         self.flower_url = f"http://127.0.0.1:{self._flower_port}" if flower else ""
 
     @property
+    def store(self) -> Path:
+        """The folder that is the object store."""
+        return self._home / "store"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The FARM_ variables of this stack."""
         return {
             "FARM_REDIS_URL": f"redis://127.0.0.1:{self._redis_port}/0",
-            "FARM_STORAGE_URL": f"file://{self._home / 'store'}",
+            "FARM_STORAGE_URL": f"file://{self.store}",
             "FARM_API_URL": self.api_url,
             "FARM_FLOWER_URL": self.flower_url,
             # It is for whoever sits at this machine, whatever the settings of a farm elsewhere say.
@@ -184,7 +189,7 @@ class EmbeddedStack:
 
         connection = Connection(self.environment["FARM_REDIS_URL"])
         hand_back_all(connection)
-        reconcile(LocalStore(self._home / "store"), JobStore(connection))  # its data may have been lost meanwhile
+        reconcile(LocalStore(self.store), JobStore(connection))  # its data may have been lost meanwhile
 
     def _wait(self, name: str, answers: Callable[[], bool]) -> None:
         wait_until_ready(self._children[name], answers, self.check)

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from blender_worker.camera import Camera
 from blender_worker.canvases import detail
 from blender_worker.canvases.filters import lookups
+from blender_worker.canvases.footprint import Footprint, squares
 from blender_worker.canvases.surface_shaders import SurfaceKind, outline_shader, surface_shader, uses_light, uses_ramp
 from blender_worker.character.actor import Actor, Pose
 from blender_worker.character.surface import Look
 from blender_worker.gpu.buffers import Geometry
-from blender_worker.gpu.frames import frame, whole_frame
+from blender_worker.gpu.frames import flat_batch, frame
 from blender_worker.gpu.shading import (
     create_shader,
     frame_values,
@@ -29,6 +30,8 @@ from farm.styles.expression import Node
 from farm.styles.style import Style
 from farm.styles.surface import SphereBlend
 
+_FILTER_REACH = 2.0
+"""Pixels by which the filter and the rounding of corners carry a surface beyond its triangles, at most."""
 _RESOLVE_VERTEX = "void main() { gl_Position = vec4(position, 0.0, 1.0); }"
 
 
@@ -44,6 +47,9 @@ class ForwardCanvas:
         # The compiler leaves out what no style looks up, and setting what is not there is an error.
         self._shaded, self._lit = uses_ramp(formulas), uses_light(formulas)
         self._drawn = frame("drawn", self._large, ("RGBA16F",) * len(formulas))
+        kept = [item.run.triangles[item.kept] for item in geometry.runs]
+        self._footprint = Footprint(np.concatenate(kept) if kept else np.zeros((0, 3), np.int32))
+        self._widest = float(actor.vertices.outlines.max(initial=0.0))
 
     def draw(self, pose: Pose, camera: Camera, light: float) -> list[NDArray[np.uint8]]:
         """A (size, size, 4) picture for each style, top row first."""
@@ -54,15 +60,16 @@ class ForwardCanvas:
             self._drawn.buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
             gpu.state.viewport_set(0, 0, self._large, self._large)
             self._draw_surfaces(batches, pose.looks, values)
+        touched = self._touched(pose, camera)
         plain = [number for number, style in enumerate(self._styles) if not style.outline]
-        pictures = dict(zip(plain, self._resolve(plain), strict=True))
+        pictures = dict(zip(plain, self._resolve(plain, touched), strict=True))
         for number, style in enumerate(self._styles):
             if style.outline:
                 self._begin()
                 with self._drawn.alone(self._layers[number]).bind():
                     gpu.state.viewport_set(0, 0, self._large, self._large)
                     self._draw_outlines(batches, pose.looks, values, style.outline)
-                (pictures[number],) = self._resolve([number])
+                (pictures[number],) = self._resolve([number], touched)
         return [pictures[number] for number in range(len(self._styles))]
 
     @staticmethod
@@ -126,7 +133,7 @@ class ForwardCanvas:
                 shader.bind()
                 shader.uniform_block("frame", values)
                 bound = shader
-            pixels = width * min(look.outline, 2.0) * self._size / 256
+            pixels = self._outline_pixels(look, width)
             if solid:  # it looks up no texture
                 gpu.state.depth_mask_set(item.surface.writes_depth)
             else:
@@ -137,8 +144,19 @@ class ForwardCanvas:
             shader.uniform_float("options", (item.cutoff, 0.0, 2 * pixels / self._size, 0.0))
             batch.draw(shader)
 
-    def _resolve(self, styles: Sequence[int]) -> list[NDArray[np.uint8]]:
-        """The pictures of these styles, from their layers as they are now."""
+    def _outline_pixels(self, look: Look, width: float) -> float:
+        return width * min(look.outline, 2.0) * self._size / 256
+
+    def _touched(self, pose: Pose, camera: Camera) -> gpu.types.GPUBatch:
+        """What draws on all of the pictures that is not empty, and on little else: most of a picture is."""
+        styles = max((style.outline for style in self._styles), default=0.0)
+        hull = self._widest * max((self._outline_pixels(look, styles) for look in pose.looks), default=0.0)
+        tiles = self._footprint.tiles(pose.positions, camera, self._size, _FILTER_REACH + hull)
+        tiles[0, 0] |= not tiles.any()  # a batch has corners
+        return flat_batch(squares(tiles, self._size))
+
+    def _resolve(self, styles: Sequence[int], touched: gpu.types.GPUBatch) -> list[NDArray[np.uint8]]:
+        """The pictures of these styles, from their layers as they are now: empty where `touched` does not draw."""
         if not styles:
             return []
         gpu.state.depth_test_set("NONE")
@@ -148,12 +166,13 @@ class ForwardCanvas:
         target = frame("pictures", self._size, ("RGBA8",) * len(styles), depth=False).buffer
         pictures = []
         with target.bind():
+            target.clear(color=(0.0, 0.0, 0.0, 0.0))
             gpu.state.viewport_set(0, 0, self._size, self._size)
             shader = _resolve_shader(len(styles), self._supersample)
             shader.bind()
             for place, number in enumerate(styles):
                 shader.uniform_sampler(f"layer{place}", self._drawn.layers[self._layers[number]])
-            whole_frame().draw(shader)
+            touched.draw(shader)
             for place in range(len(styles)):
                 data = target.read_color(0, 0, self._size, self._size, 4, place, "UBYTE")
                 pictures.append(np.frombuffer(data, np.uint8).reshape(self._size, self._size, 4))

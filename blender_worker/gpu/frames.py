@@ -1,9 +1,10 @@
 """Frame buffers and what they draw into: made once for a size and kept, as `shading` says why."""
 
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import gpu
 import numpy as np
+from numpy.typing import NDArray
 
 _KEPT = 12
 """Sizes and layer counts that are kept: a batch has one, and a process meets few. One that is let go of is not bound."""
@@ -37,11 +38,10 @@ def frame(role: str, size: int, formats: tuple[str, ...], depth: bool = True) ->
     return Frame(size, formats, depth)
 
 
-@cache
-def whole_frame() -> gpu.types.GPUBatch:
-    """A triangle that covers a whole frame, with the attribute position."""
+def flat_batch(corners: NDArray[np.float32]) -> gpu.types.GPUBatch:
+    """Triangles on a frame, with the attribute position: (3 n, 2) corners in [-1, 1]."""
     form = gpu.types.GPUVertFormat()
     form.attr_add(id="position", comp_type="F32", len=2, fetch_mode="FLOAT")
-    buffer = gpu.types.GPUVertBuf(form, 3)
-    buffer.attr_fill("position", np.array([[-1, -1], [3, -1], [-1, 3]], np.float32))
+    buffer = gpu.types.GPUVertBuf(form, len(corners))
+    buffer.attr_fill("position", corners)
     return gpu.types.GPUBatch(type="TRIS", buf=buffer)

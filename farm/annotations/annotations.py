@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock as ThreadLock
 
 from farm.annotations.collections import Collections, applied
+from farm.annotations.counting import counting, proposals_count
 from farm.annotations.effect import Effect, effect
 from farm.annotations.groups import GroupState
 from farm.annotations.journal import Lock
@@ -16,11 +17,10 @@ from farm.annotations.verdicts import NOTHING_SAID, AnnotationRecord
 from farm.catalog import Catalog
 from farm.errors import NotFoundError, OutdatedModelError, WithdrawnModelError
 from farm.models.inventory import MorphEntry
-from farm.morphs.annotation import MappingTable, annotate
+from farm.morphs.annotation import MappingTable
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import Annotation
-from farm.morphs.vocabulary import all_targets
-from farm.spec import AnnotationRule, RenderSpec
+from farm.spec import RenderSpec
 from farm.storage import ObjectStore
 
 _READING = 8
@@ -58,24 +58,10 @@ class Annotations:
 
         A row of `table`, which came with the batch, decides for its name; what it leaves open is as `effect` says.
         """
-        if table is None and not known and spec.annotation is AnnotationRule.PROPOSALS and not spec.least_confidence:
+        if not known and proposals_count(spec, table):
             return self._catalog.annotation(model), NOBODYS
-        inventory = self._catalog.inventory(model)
-        source = inventory.source_morphs()
-        proposals = self._catalog.annotation(model) if table is None else annotate(source, table.of(model))
         groups, record = self._said(model) if known else ({}, NOTHING_SAID)
-        stands = effect(model, inventory.morphs, proposals, groups, record)
-        annotation = stands.annotation(spec.annotation, spec.least_confidence)
-        provenance = stands.provenance
-        if spec.annotation is AnnotationRule.CONFIRMED:
-            provenance = provenance.model_copy(update={"groups": {}})  # they are proposals, and none counts
-        if table is None:
-            return annotation, provenance
-        named = {index for index, morph in enumerate(source) if table.of(model).find(index, morph) is not None}
-        found = {target: ref for target, ref in annotation.items() if ref.index not in named}
-        found |= {target: ref for target, ref in proposals.items() if ref.index in named}
-        in_order = {target: found[target] for target in all_targets() if target in found}
-        return in_order, provenance.model_copy(update={"table": True})
+        return counting(model, self._catalog.inventory(model), spec, table, groups, record)
 
     def _said(self, model: str) -> tuple[Mapping[str, GroupState], AnnotationRecord]:
         return applied(self.collections, model), self.records.read(model)

@@ -15,6 +15,7 @@ _GROUPS = {
         "render": "farm.cli.render",
         "demo": "farm.cli.render",
         "inspect": "farm.cli.inspect",
+        "schema": "farm.cli.schema",
         "export": "farm.cli.export",
         "verify": "farm.cli.verify",
         "stats": "farm.cli.stats",

@@ -12,8 +12,9 @@ from rich.table import Table
 from farm.cli.console import clean, note, stdout
 from farm.cli.inspection import write_page
 from farm.cli.options import PATHS, models_at
+from farm.cli.sources import Sources, Unreadable
 from farm.errors import FarmError
-from farm.models.package import Package, read_model
+from farm.models.package import Package
 from farm.morphs.annotation import apply_table, read_table, sampled_targets, table_csv, table_text
 from farm.morphs.coverage import coverage
 from farm.morphs.vocabulary import target_morphs
@@ -121,13 +122,11 @@ def _report(packages: Sequence[Package], out: Path | None) -> None:
 def _read(paths: tuple[Path, ...]) -> list[Package]:
     """The models at `paths`, each content once; unusable ones are named and left out."""
     packages: dict[str, Package] = {}
-    for path, within in models_at(paths).items():
-        try:
-            package = read_model(path, within)
-        except FarmError as error:
-            note("left out", "yellow", f"{path}: {error}")
+    for model in Sources(models_at(paths), paths):
+        if isinstance(model, Unreadable):
+            note("left out", "yellow", f"{model.where}: {model.error}")
             continue
-        packages.setdefault(package.id, package)
+        packages.setdefault(model.package.id, model.package)
     if not packages:
         raise FarmError("None of the models can be read.")
     return list(packages.values())

@@ -4,63 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
-from farm.cli.console import note, stderr, stdout
+from farm.cli.console import note
+from farm.cli.reporting import progress_bar, report_all, say_results
 from farm.client import BatchView, FarmClient, JobView
-from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, read_manifest
+from farm.dataset.manifest import CONTACT_SHEET
 from farm.dataset.output import (
-    LABELS,
-    POSES,
     RenderedModel,
     folder_name,
-    read_output,
+    rendered_models,
     unpack_result,
-    write_gallery,
-    write_poses,
+    whole_result,
 )
-from farm.errors import StorageError, WithdrawnModelError
+from farm.dataset.summary import summarise
+from farm.errors import WithdrawnModelError
 from farm.jobs.states import RETRIABLE, State
 from farm.licences.tombstones import check_admitted
-
-_SHEETS = 20
-"""Contact sheets that the summary names; the page shows all."""
-
-
-class _RateColumn(TextColumn):
-    """Images a second, of late."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.0f} images/s" if speed else "starting", style="cyan")
-
-
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _RateColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-        TextColumn("[red]{task.fields[trouble]}"),
-        console=stderr,
-    )
 
 
 def follow(
@@ -74,7 +32,7 @@ def follow(
     `on_end` gets every job as it ends, and again when it was retried and ended again; `check` is called several times a
     second and may raise.
     """
-    with _progress() as bar:
+    with progress_bar() as bar:
         task = None
         for update in client.watch(batch, jobs=on_end is not None):
             check()
@@ -110,7 +68,6 @@ class Downloads:
     bad: dict[str, JobView] = field(default_factory=dict)
     """The jobs that ended without pictures, by id."""
     _sheets: dict[str, Path] = field(default_factory=dict)
-    _images: dict[str, int] = field(default_factory=dict)
 
     @property
     def models(self) -> int:
@@ -134,7 +91,8 @@ class Downloads:
 
     def take_if_missing(self, job: JobView) -> bool:
         """The same, unless the job's result is in the folder already: whether it was brought."""
-        there = _there(job, self.out)
+        folder = self.out / folder_name(job.name, job.model)
+        there = whole_result(folder, lambda manifest: manifest.render_key == job.render_key)
         if there is not None:
             self._keep(job, there)
             return False
@@ -144,26 +102,13 @@ class Downloads:
     def _keep(self, job: JobView, model: RenderedModel) -> None:
         # Not the manifests themselves: those of thousands of models take gigabytes.
         self._sheets[job.id] = model.folder / CONTACT_SHEET
-        self._images[job.id] = len(model.manifest.images)
 
     def summarise(self) -> None:
         """Write what spans all models of the folder, and print where things are."""
         if not self._sheets:
             return
-        everything = read_output(self.out)  # with what earlier runs left in the folder
-        write_poses(everything, self.out)
-        gallery = write_gallery(everything, self.out)
-        _say(f"{sum(self._images.values())} images of {len(self._sheets)} models are in {self.out}")
-        _say(f"  poses:          {self.out / POSES}")
-        for sheet in sorted(self._sheets.values())[:_SHEETS]:
-            _say(f"  contact sheet:  {sheet}")
-        if len(self._sheets) > _SHEETS:
-            _say(f"  ... and {len(self._sheets) - _SHEETS} more")
-        _say(f"  all on a page:  {gallery}")
-
-
-def _say(line: str) -> None:
-    stdout.print(line, markup=False, soft_wrap=True)
+        found = summarise(rendered_models(self.out), self.out)  # with what earlier runs left in the folder
+        say_results(self.out, found, list(self._sheets.values()))
 
 
 def lay_out(client: FarmClient, job: JobView, out: Path) -> RenderedModel:
@@ -182,28 +127,11 @@ def lay_out(client: FarmClient, job: JobView, out: Path) -> RenderedModel:
     return unpack_result(manifest, job.name, fetch, out)
 
 
-def _there(job: JobView, out: Path) -> RenderedModel | None:
-    """The result of the job as an earlier run laid it out; None when any of it is missing."""
-    folder = out / folder_name(job.name, job.model)
-    try:
-        model = RenderedModel(folder, read_manifest((folder / MANIFEST).read_bytes(), str(folder)))
-    except (FileNotFoundError, StorageError):
-        return None
-    manifest = model.manifest
-    files = [folder / CONTACT_SHEET, *(folder / "basis" / f"{basis.style}.png" for basis in manifest.basis)]
-    whole = (
-        manifest.render_key == job.render_key
-        and all(path.is_file() for path in (*files, *map(model.image_path, manifest.images)))
-        and all(len(list((folder / LABELS / s.partition).glob("*"))) == s.files for s in manifest.labels)
-    )
-    return model if whole else None
-
-
 def report(refused: Sequence[str], bad: Sequence[JobView]) -> None:
     """Name what could not be rendered; ends the command with code 1 when there is anything."""
-    for line in refused:
-        note("refused", "red", line)
-    for job in bad:
-        note(job.state, "red", f"{job.name}: {job.error or 'taken back by a user'}")
-    if refused or bad:
-        raise SystemExit(1)
+    report_all([("refused", line) for line in refused] + [(job.state, bad_line(job)) for job in bad])
+
+
+def bad_line(job: JobView) -> str:
+    """A job that ended without pictures, in a sentence."""
+    return f"{job.name}: {job.error or 'taken back by a user'}"

@@ -10,10 +10,9 @@ from rich.table import Table
 
 from farm.cli.console import clean, note, stdout
 from farm.cli.options import PATHS, models_at
-from farm.errors import FarmError
+from farm.cli.sources import Sources, Unreadable
 from farm.models.inventory import Inventory
 from farm.models.overview import overview_page
-from farm.models.package import read_model
 from farm.morphs.annotation import disagreements
 from farm.morphs.vocabulary import target_morphs
 
@@ -26,18 +25,17 @@ from farm.morphs.vocabulary import target_morphs
 )
 def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None) -> None:
     """Show morphs, bones, materials, textures and proposals of models; a folder gives a table of all in it."""
-    found: list[tuple[Path, Inventory]] = []
+    found: list[tuple[str, Inventory]] = []
     refused: list[tuple[str, str]] = []
-    for path, within in models_at(paths).items():
-        try:
-            package = read_model(path, within)
-        except FarmError as error:
-            refused.append((str(path), str(error)))
-            note(error.code, "red", f"{path}: {error}")
+    for model in Sources(models_at(paths), paths):
+        if isinstance(model, Unreadable):
+            refused.append((model.where, str(model.error)))
+            note(model.code, "red", f"{model.where}: {model.error}")
             continue
-        found.append((path, package.inventory))
+        package = model.package
+        found.append((model.where, package.inventory))
         if as_json:
-            record = {"path": str(path), "id": package.id, **package.inventory.model_dump()}
+            record = {"path": model.where, "id": package.id, **package.inventory.model_dump()}
             click.echo(json.dumps(record, ensure_ascii=False))
     if not as_json:
         if len(found) == 1:
@@ -45,7 +43,7 @@ def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None) -> None:
         elif found:
             _overview(found)
     if page is not None:
-        page.write_text(overview_page([(str(path), inventory) for path, inventory in found], refused), "utf-8")
+        page.write_text(overview_page(found, refused), "utf-8")
         note("page", "green", str(page))
     if refused:
         raise SystemExit(1)
@@ -56,7 +54,7 @@ def _plain(text: str) -> str:
     return escape(clean(text))
 
 
-def _overview(found: list[tuple[Path, Inventory]]) -> None:
+def _overview(found: list[tuple[str, Inventory]]) -> None:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("model", no_wrap=True)
     for name in ("format", "title", "vertices", "morphs", "targets", "samples", "neck", "textures", "warnings"):
@@ -64,7 +62,7 @@ def _overview(found: list[tuple[Path, Inventory]]) -> None:
     for path, inventory in found:
         total = len(inventory.textures_found) + len(inventory.textures_absent)
         table.add_row(
-            _plain(path.name),
+            _plain(Path(path).name),
             inventory.format,
             _plain(inventory.title),
             str(inventory.vertices),
@@ -78,13 +76,15 @@ def _overview(found: list[tuple[Path, Inventory]]) -> None:
     stdout.print(table)
 
 
-def _show(path: Path, inventory: Inventory) -> None:
+def _show(path: str, inventory: Inventory) -> None:
     facts = Table.grid(padding=(0, 2))
     for name, value in (
-        ("file", str(path)),
+        ("file", path),
         ("format", inventory.format),
         ("title", inventory.title),
+        ("creator", inventory.creator),
         ("comment", inventory.comment.strip()),
+        ("notices", ", ".join(notice.name for notice in inventory.notices)),
         *((f"meta {key}", text) for key, text in inventory.licence.items()),
         (
             "size",

@@ -8,11 +8,11 @@ from rich.text import Text
 
 from farm.cli.console import note, stderr, stdout
 from farm.cli.options import models_at
+from farm.cli.sources import Sources, Unreadable
 from farm.drawing.blender import Blender
-from farm.errors import BlenderDiedError, FarmError, ModelError, RenderError
+from farm.errors import BlenderDiedError, FarmError, RenderError
 from farm.inspection.drawing import draw_pictures
 from farm.inspection.page import Inspected, InspectionPage
-from farm.models.package import read_model
 
 
 class _Rate(ProgressColumn):
@@ -29,7 +29,7 @@ def write_page(paths: tuple[Path, ...], out: Path) -> None:
     Raises FarmError when no model can be used or Blender does not start.
     """
     page = InspectionPage(out)
-    left_out: list[Path] = []
+    left_out: list[str] = []
     found = list(_inspected(paths, page, left_out))
     if not found:
         raise FarmError("None of the models can be read and drawn.")
@@ -40,17 +40,21 @@ def write_page(paths: tuple[Path, ...], out: Path) -> None:
         raise SystemExit(1)
 
 
-def _inspected(paths: tuple[Path, ...], page: InspectionPage, left_out: list[Path]) -> Iterator[Inspected]:
+def _inspected(paths: tuple[Path, ...], page: InspectionPage, left_out: list[str]) -> Iterator[Inspected]:
     """The models, each content once, in the order of their names; those that cannot be used are named."""
-    models = models_at(paths)
+    models = Sources(models_at(paths), paths)
     seen: set[str] = set()
     blender = Blender()
     columns = (TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=stderr, transient=True) as progress:
-            for path, within in progress.track(models.items(), len(models)):
+            for model in progress.track(models, len(models)):
+                if isinstance(model, Unreadable):
+                    note("left out", "yellow", f"{model.where}: {model.error}")
+                    left_out.append(model.where)
+                    continue
+                package = model.package
                 try:
-                    package = read_model(path, within)
                     if package.id in seen:
                         continue
                     seen.add(package.id)
@@ -59,9 +63,9 @@ def _inspected(paths: tuple[Path, ...], page: InspectionPage, left_out: list[Pat
                         pictures = draw_pictures(blender, package)
                         page.keep(pictures)
                         inspection = pictures.inspection
-                except (ModelError, RenderError, BlenderDiedError) as error:
-                    note("left out", "yellow", f"{path}: {error}")
-                    left_out.append(path)
+                except (RenderError, BlenderDiedError) as error:
+                    note("left out", "yellow", f"{model.where}: {error}")
+                    left_out.append(model.where)
                     continue
                 yield Inspected(package.name, package.inventory, inspection)
     finally:

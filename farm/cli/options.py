@@ -13,12 +13,14 @@ from pydantic import ValidationError
 
 from farm.errors import FarmError, SpecError
 from farm.labels import LabelName
-from farm.models.package import SUFFIXES, find_models
+from farm.models.package import SUFFIXES, ZIP, find_models
 from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
 from farm.spec import MAX_SAMPLES, AnnotationRule, CanvasName, Framing, RenderSpec
 from farm.styles import STYLES
 
 PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+MODEL_FILES = (*SUFFIXES, ZIP)
+"""Of files that hold models."""
 _ALL = "all"
 _SENSOR = 36.0
 """Millimetres: the width of the film that focal lengths are usually given for."""
@@ -206,15 +208,16 @@ def _sentence(error: ValidationError) -> str:
 
 
 def models_at(paths: tuple[Path, ...]) -> dict[Path, Path]:
-    """The model files at all `paths`, each once, with the folder in which its textures may stand: the one that was named.
+    """The model files and zips at all `paths`, each once, with the folder in which its textures may stand: the one that was
+    named.
 
     Raises FarmError when there is none.
     """
     found: dict[Path, Path] = {}
     for path in paths:
-        for model in find_models(path):
+        for model in find_models(path, MODEL_FILES):
             found.setdefault(model, path if path.is_dir() else path.parent)
     if not found:
         where = ", ".join(str(path) for path in paths)
-        raise FarmError(f"There is no model in {where}: files ending in {', '.join(SUFFIXES)} are looked for.")
+        raise FarmError(f"There is no model in {where}: files ending in {', '.join(MODEL_FILES)} are looked for.")
     return found

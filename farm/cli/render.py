@@ -1,23 +1,28 @@
 """Commands for the researcher with one machine: render folders of models on it, or keep a farm up on it."""
 
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from farm.cli.console import note, stdout
 from farm.cli.ending import stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, default_workers, models_at, spec_options
+from farm.cli.reporting import report_all
+from farm.cli.sources import Sources, Watched
 from farm.cli.wishes import MAPPING, Wish, wish
 from farm.dataset.output import locked
-from farm.errors import ServiceError
 from farm.spec import RenderSpec
-from farm.stack import EmbeddedStack
 
-_PATIENCE_SECONDS = 5.0
-"""With the API of our own: it does not come back when it is gone."""
+if TYPE_CHECKING:
+    from farm.cli.growing import Growth
+
+_WATCH_SECONDS = 0.5
+_REBUILD_SECONDS = 900.0
+"""Where models never stop coming, the tables are made anew after so long."""
 
 _WORKERS = click.option(
     "--workers", type=click.IntRange(1, 64), default=default_workers, show_default="CPU cores, at most 4",
@@ -28,23 +33,34 @@ _WORKERS = click.option(
 @click.command()
 @PATHS
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the results.")
+@click.option("--watch", is_flag=True, help="Stay, and render what comes into the folders later, until Ctrl-C.")
+@click.option("--retry-failed", is_flag=True, help="Try the models again that could not be drawn before.")
 @spec_options
 @MAPPING
 @_WORKERS
 def render(
     paths: tuple[Path, ...],
     out: Path,
+    watch: bool,
+    retry_failed: bool,
     options: SpecOptions,
     mapping: Path | None,
     workers: int,
 ) -> None:
-    """Render the models at PATHS (files or folders) on this machine.
+    """Render the models at PATHS (files, zips or folders with some) on this machine.
 
-    Starts a whole farm for the purpose, and stops it afterwards. Leaves in the folder OUT: index.html, poses.csv, and for
-    each model its images, its contact sheet and its manifest.
+    Starts a whole farm for the purpose, and stops it afterwards. Leaves in the folder OUT: index.html, poses.csv and
+    poses.parquet, and for each model its images, its contact sheet and its manifest, as soon as the model is done. Can be
+    stopped at any moment: the same command renders what is missing in OUT, and nothing twice.
     """
-    models = models_at(paths)
-    _render_here(models, out, wish(options, mapping), workers)
+    models = {} if watch else models_at(paths)
+    wanted = wish(options, mapping)
+    with _growth(out, wanted, workers, retry_failed) as growth:
+        if watch:
+            _watch(growth, paths, out)
+        else:
+            _grow(growth, Sources(models, paths))
+        report_all(growth.bad)
 
 
 @click.command()
@@ -54,44 +70,54 @@ def demo(out: Path, workers: int) -> None:
     """Render the two mascots by the paper's full rule: 960 images and two contact sheets."""
     from farm.mascots import write_mascots
 
-    _render_here(
-        {path: path.parent for path in write_mascots(out / "models")}, out / "images", Wish(RenderSpec()), workers
-    )
+    models = {path: path.parent for path in write_mascots(out / "models")}
+    with _growth(out / "images", Wish(RenderSpec()), min(workers, len(models)), False) as growth:
+        _grow(growth, Sources(models))
+        report_all(growth.bad)
 
 
-def _render_here(models: Mapping[Path, Path], out: Path, wanted: Wish, workers: int) -> None:
-    """Render on a farm for the purpose; ends the command with code 1 when a model could not be rendered."""
-    with (
-        locked(out),
-        stopped_by_sigterm(),
-        tempfile.TemporaryDirectory(prefix="facefarm-") as home,
-        EmbeddedStack(Path(home), min(workers, len(models))) as stack,
-    ):
+@contextmanager
+def _growth(out: Path, wanted: Wish, workers: int, retry_failed: bool) -> Iterator["Growth"]:
+    from farm.cli.growing import Growth
+
+    with locked(out), stopped_by_sigterm(), Growth(out, wanted, workers, retry_failed) as growth:
         try:
-            _run(stack, models, out, wanted)
-        except ServiceError:
-            stack.check()  # says which process ended, and its last words
+            yield growth
+        except KeyboardInterrupt:
+            note("stopped", "yellow", f"{growth.drawn} models were drawn; the same command goes on where it stopped.")
             raise
 
 
-def _run(stack: EmbeddedStack, models: Mapping[Path, Path], out: Path, wanted: Wish) -> None:
-    # Imported while Blender starts, not before.
-    from farm.cli.following import Downloads, follow, report
-    from farm.cli.uploading import upload, with_backgrounds
-    from farm.client import FarmClient
+def _grow(growth: "Growth", sources: Sources) -> None:
+    growth.files_left = len(sources)
+    for path in sources.files:
+        growth.files_left -= 1
+        for found in sources.read(path):
+            growth.take(found)
+    growth.finish()
 
-    with FarmClient(stack.api_url, patience=_PATIENCE_SECONDS) as client:
-        uploaded, refused = upload(client, models)
-        results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
-        if uploaded:
-            spec = with_backgrounds(client, wanted)
-            # On a farm for the purpose nobody has confirmed anything, whatever FARM_ANNOTATION says.
-            spec = spec.model_copy(update={"annotation": spec.annotation})
-            batch = client.submit(uploaded, spec, wanted.mapping, out.name[:200])
-            # Ctrl-C needs no cancelling: the farm ends, and the batch with it.
-            follow(client, batch.id, results.take, stack.check)
-            results.summarise()
-    report(refused, list(results.bad.values()))
+
+def _watch(growth: "Growth", paths: tuple[Path, ...], out: Path) -> None:
+    """Until Ctrl-C. What spans all models is made anew when everything that came is drawn, or after a while."""
+    sources, watched = Sources({}), Watched(paths)
+    built, drawn = time.monotonic(), -1
+    while True:
+        for path, within in watched.look():
+            sources.add(path, within)
+            for found in sources.read(path):
+                growth.take(found)
+        growth.wait()
+        for word, sentence in growth.bad:
+            note(word, "red", sentence)
+        growth.bad.clear()
+        still = watched.settled and not growth.busy
+        if growth.drawn != drawn and (still or time.monotonic() - built > _REBUILD_SECONDS):
+            drawn = growth.drawn
+            held = growth.rebuild()
+            built = time.monotonic()
+            note("watching", "green", f"{held.models if held else 0} models are in {out}; Ctrl-C ends this.")
+        if not growth.busy:
+            time.sleep(_WATCH_SECONDS)
 
 
 @click.command()
@@ -109,6 +135,8 @@ def up(home: Path, port: int, workers: int) -> None:
 
     API, workers, Valkey, a local object store, and Flower to look at the queue. `farm submit` talks to it.
     """
+    from farm.stack import EmbeddedStack
+
     with stopped_by_sigterm(), EmbeddedStack(home, workers, flower=True, keep=True, port=port) as stack:
         stdout.print(f"API      {stack.api_url}  (documentation at /docs)")
         stdout.print(f"Flower   {stack.flower_url}")

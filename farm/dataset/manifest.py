@@ -1,14 +1,17 @@
 """The manifest of one rendered model: written last, so that where it stands, everything it names stands too.
 
-It holds no clock, host, path or device: equal inputs give equal bytes.
+It holds no clock, host, path or device: equal inputs give equal bytes. Within a FORMAT fields are only added, each with a
+default, so that whatever reads a format reads all manifests of it; `schema` is its form for other programs.
 """
 
-from typing import Literal
+import json
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from farm.backgrounds import BackgroundRecord
 from farm.errors import StorageError
+from farm.models.notices import Notice
 from farm.morphs.expressions import Rule
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef
@@ -20,36 +23,49 @@ FORMAT: Literal[3] = 3
 MANIFEST = "manifest.json"
 CONTACT_SHEET = "contact-sheet.png"
 
+type FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")]
+"""A name that leads nowhere but to a file beside the manifest: manifests come from elsewhere, too."""
+type ContentHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""A SHA-256 in hexadecimal digits."""
+
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ModelRecord(_Record):
     """The model, as its file describes it."""
 
-    id: str
+    id: ContentHash
     format: str
     title: str
+    title_en: str = ""
+    """The second name of an MMD file, meant to be English."""
+    creator: str = ""
+    """As VRM's meta says it; an MMD file has no place for it but the comment."""
     comment: str
+    comment_en: str = ""
     licence: dict[str, str]
+    """What VRM's meta says, by its own names: licence, permissions, contact; empty for MMD files."""
+    notices: tuple[Notice, ...] = ()
+    """The readme and licence files beside the model."""
 
 
 class ShardRecord(_Record):
     """One tar file of pictures."""
 
-    file: str
+    file: FileName
     style: StyleName
     partition: Partition
     images: int
     bytes: int
-    sha256: str
+    sha256: ContentHash
 
 
 class ImageRecord(_Record):
     """One picture and everything that was varied for it."""
 
-    file: str
+    file: FileName
     """Name inside the shard."""
     offset: int
     """Where the PNG file begins in the shard, and how long it is: a range read gives one picture."""
@@ -67,25 +83,47 @@ class ImageRecord(_Record):
     background: BackgroundRecord | None = None
     """None: transparent."""
     seed: int
-    sha256: str
+    sha256: ContentHash
 
 
 class LabelShardRecord(_Record):
     """One tar file of labels; its files are named as the pictures are, with suffixes of their own."""
 
-    file: str
+    file: FileName
     partition: Partition
     files: int
     bytes: int
-    sha256: str
+    sha256: ContentHash
+
+
+class LabelRecord(_Record):
+    """One label file of a sample: what it tells of the pictures of all styles."""
+
+    file: FileName
+    """Name inside the shard of labels of its partition."""
+    offset: int
+    """Where the file begins in the shard, and how long it is."""
+    bytes: int
+    sample: int
+    partition: Partition
+    view: int
+    sha256: ContentHash
+
+
+class MadeWith(_Record):
+    """The programs that drew a result."""
+
+    facefarm: str = ""
+    """Version of this project; empty: one that did not say it yet."""
+    blender: str = ""
 
 
 class BasisRecord(_Record):
     """The neutral, frontal picture in one style."""
 
-    file: str
+    file: FileName
     style: StyleName
-    sha256: str
+    sha256: ContentHash
 
 
 class Manifest(_Record):
@@ -95,16 +133,19 @@ class Manifest(_Record):
     renderer: int
     """`farm.spec.RENDERER_VERSION` that drew it."""
     render_key: str
+    made_with: MadeWith = MadeWith()
     model: ModelRecord
     annotation: dict[str, MorphRef]
     """Target name to source morph, by index and name: the mapping that was used."""
+    decided_by: str = ""
+    """Which version of `farm.morphs.decision` made the proposals in it."""
     provenance: Provenance = NOBODYS
     """Whose word the mapping is, and which version of it; `spec.annotation` says which annotations counted."""
     unseen: dict[str, MorphRef] = {}
     """What was to be mapped besides, and changes nothing in this model's pictures, so that no sample plays it."""
     rules: dict[int, Rule] | None = None
-    """How the VRM expressions among them limit each other, by index: without them no pose can be derived again. None: an
-    earlier version, which did not say."""
+    """How the VRM expressions that samples play limit each other, by index: without them no pose can be derived again.
+    None: an earlier version, which did not say."""
     target_morphs: int
     """How many of the 23 are annotated."""
     spec: RenderSpec
@@ -118,6 +159,7 @@ class Manifest(_Record):
     labels: tuple[LabelShardRecord, ...] = ()
     basis: tuple[BasisRecord, ...]
     images: tuple[ImageRecord, ...]
+    label_files: tuple[LabelRecord, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The file's bytes; one line an image would be nicer to read, one line in all is smaller."""
@@ -127,12 +169,33 @@ class Manifest(_Record):
 def read_manifest(data: bytes, source: str) -> Manifest:
     """The manifest with these bytes; `source` stands in the error. Raises StorageError for another format, or none."""
     try:
-        return Manifest.model_validate_json(data)
+        # What a later Facefarm adds is passed over: a version of the format only ever grows.
+        return Manifest.model_validate_json(data, extra="ignore")
     except ValidationError as error:
         raise StorageError(
             f"{source} is no manifest of format {FORMAT}: an earlier or a later Facefarm wrote it, or it is damaged. "
             "Delete what it describes and render again."
         ) from error
+
+
+def schema() -> str:
+    """The JSON Schema (draft 2020-12) of a manifest, as text. Fields that it does not know are allowed: see above."""
+    form = Manifest.model_json_schema()
+    form["$defs"]["StyleName"].pop("enum")  # a farm may have styles of its own
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Manifest of a rendered model, format {FORMAT}",
+    }
+    return json.dumps(_open(form | head), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _open(form: Any) -> Any:
+    """A schema without its bans on further fields."""
+    if isinstance(form, list):
+        return [_open(item) for item in form]
+    if not isinstance(form, dict):
+        return form
+    return {name: _open(value) for name, value in form.items() if (name, value) != ("additionalProperties", False)}
 
 
 def result_object(render_key: str, file: str) -> str:

@@ -1,21 +1,20 @@
-"""The folder that a person gets: results laid out as plain files.
+"""The folder that a person gets: results laid out as plain files, one folder a model.
 
-DIR/poses.csv                                      a row for every image of every model
-DIR/index.html                                     the contact sheets on one page
+DIR/poses.csv, poses.parquet                       a row for every image of every model (`farm.dataset.tables`)
+DIR/index.html, index-2.html ...                   the contact sheets (`farm.dataset.gallery`)
+DIR/failed.jsonl                                   the models that cannot be drawn (`farm.dataset.failures`)
 DIR/<folder>/manifest.json, contact-sheet.png      one folder a model, named <label>-<8 digits of its hash>
 DIR/<folder>/basis/<style>.png                     the neutral face
 DIR/<folder>/<style>/<partition>/<folder>_<sample>.png    several views: <folder>_<sample>_v<view>.png
 DIR/<folder>/labels/<partition>/<folder>_<sample>.parts.png, .labels.npz, .marks.json      if asked for
 """
 
-import csv
 import fcntl
-import html
 import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,18 +30,23 @@ from farm.dataset.manifest import (
 )
 from farm.dataset.shards import read_shard
 from farm.errors import ConflictError, StorageError
+from farm.morphs.decision import DECISION_VERSION
+from farm.morphs.provenance import NOBODYS
 from farm.morphs.vocabulary import POSE_NAMES
+from farm.spec import RENDERER_VERSION, RenderSpec
 from farm.styles import STYLES
 
 POSES = "poses.csv"
+POSES_PARQUET = "poses.parquet"
 LABELS = "labels"
 POSE_COLUMNS = (*POSE_NAMES, *(f"rotation_{axis}" for axis in "xyz"))
 """Names of the 20 entries of the pose vector, in order."""
 COLUMNS = (
     "model", "folder", "style", "partition", "sample", "file", "seed", "light", *POSE_COLUMNS,
     *(f"r{row}{column}" for row in range(3) for column in range(3)),
-    "view", "yaw", "elevation", "background",
+    "view", "yaw", "elevation", "background", "split", "org_id", "framing", "projection", "field_of_view",
 )  # fmt: skip
+"""Of the tables of poses, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,8 @@ def unpack_result(manifest: Manifest, label: str, fetch: Callable[[str, Path], N
             raise StorageError(f"Shard {shard.file} of model {label} holds {written} of {shard.images} images; retry.")
     for labels in manifest.labels:
         _unpack_labels(model, labels, fetch)
-    (model.folder / MANIFEST).write_bytes(manifest.to_bytes())
+    with replacing(model.folder / MANIFEST) as path:
+        path.write_bytes(manifest.to_bytes())
     return model
 
 
@@ -145,72 +150,96 @@ def locked(out: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def read_output(directory: Path) -> list[RenderedModel]:
-    """The rendered models under `directory`, by folder name. Raises StorageError when there is none."""
-    models = []
-    for path in sorted(directory.glob(f"*/{MANIFEST}")):
-        models.append(RenderedModel(path.parent, read_manifest(path.read_bytes(), str(path))))
-    if not models:
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A place to write the file `path` anew: it is whole or as it was before, whenever the process is killed.
+
+    What a hard link shares with the old file keeps its bytes.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def rendered_models(directory: Path) -> Iterator[RenderedModel]:
+    """The rendered models under `directory`, by folder name, each read when it is asked for.
+
+    Raises StorageError when there is none, and for a manifest that is none.
+    """
+    paths = sorted(directory.glob(f"*/{MANIFEST}"))
+    if not paths:
         raise StorageError(
             f"{directory} holds no rendered models; make some with `farm render PATH --out {directory}`."
         )
-    return models
+    for path in paths:
+        yield RenderedModel(path.parent, read_manifest(path.read_bytes(), str(path)))
 
 
-def write_poses(models: Sequence[RenderedModel], out: Path) -> Path:
-    """Write ``poses.csv`` for all `models`, and return its path."""
-    path = out / POSES
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for model in sorted(models, key=lambda m: m.folder.name):
-            for image in model.manifest.images:
-                writer.writerow(
-                    [
-                        model.manifest.model.id,
-                        model.folder.name,
-                        image.style,
-                        image.partition,
-                        image.sample,
-                        model.image_path(image).relative_to(out).as_posix(),
-                        image.seed,
-                        image.light,
-                        *image.pose,
-                        *(value for row in image.rotation for value in row),
-                        image.view.index,
-                        image.view.yaw,
-                        image.view.elevation,
-                        image.background.id if image.background else "",
-                    ]
-                )
-    return path
+def read_output(directory: Path) -> list[RenderedModel]:
+    """The same as a list: for few models, as the manifests of thousands take gigabytes."""
+    return list(rendered_models(directory))
 
 
-def write_gallery(models: Sequence[RenderedModel], out: Path) -> Path:
-    """Write ``index.html``, a page with every model's contact sheet, and return its path."""
-    cards = []
-    for model in sorted(models, key=lambda m: m.folder.name):
-        manifest, name = model.manifest, html.escape(model.folder.name)
-        notes = "".join(f"<li>{html.escape(warning)}</li>" for warning in manifest.warnings)
-        cards.append(
-            f"<section><h2>{html.escape(manifest.model.title or model.folder.name)}</h2>"
-            f"<p>{name} &middot; {html.escape(manifest.model.format)} &middot; {manifest.target_morphs} target morphs "
-            f"&middot; {manifest.samples} samples &middot; {len(manifest.images)} images</p>"
-            + (f"<ul>{notes}</ul>" if notes else "")
-            + f'<a href="{name}/"><img src="{name}/{CONTACT_SHEET}" alt="Contact sheet of {name}"></a></section>'
-        )
-    path = out / "index.html"
-    path.write_text(_PAGE.replace("CARDS", "\n".join(cards)), encoding="utf-8")
-    return path
+def whole_result(folder: Path, wanted: Callable[[Manifest], bool]) -> RenderedModel | None:
+    """The result in `folder` if it is `wanted` and every file stands there in its size; None otherwise."""
+    try:
+        model = RenderedModel(folder, read_manifest((folder / MANIFEST).read_bytes(), str(folder)))
+    except (FileNotFoundError, NotADirectoryError, StorageError):
+        return None
+    manifest = model.manifest
+    if not wanted(manifest) or not (folder / CONTACT_SHEET).is_file():
+        return None
+    whole = (
+        all((folder / "basis" / f"{basis.style}.png").is_file() for basis in manifest.basis)
+        and all(_size(model.image_path(image)) == image.bytes for image in manifest.images)
+        and all(len(list((folder / LABELS / s.partition).glob("*"))) == s.files for s in manifest.labels)
+    )
+    return model if whole else None
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Facefarm: rendered models</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1600px; padding: 0 1rem; color: #282c34; }
-section { margin-bottom: 3rem; } h2 { margin-bottom: 0; } p { color: #667; margin-top: .2rem; }
-img { max-width: 100%; border: 1px solid #dde; } li { color: #a50; }
-</style></head><body><h1>Rendered models</h1>
-CARDS
-</body></html>
-"""
+def _size(path: Path) -> int:
+    """In bytes; -1 where there is no file."""
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
+
+
+class Shelf:
+    """Which results stand in a folder, whatever their labels: found by the digits at the end of their folders' names."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._folders: dict[str, list[Path]] = {}
+        for folder in sorted(out.iterdir()) if out.is_dir() else ():
+            self.add(folder)
+
+    def add(self, folder: Path) -> None:
+        """A model was laid out there."""
+        known = self._folders.setdefault(folder.name[-8:], [])
+        if folder not in known:
+            known.append(folder)
+
+    def find(self, model_id: str, render_key: str) -> RenderedModel | None:
+        """The whole result of this key; None where it is missing or any of it is."""
+        return self._first(model_id, lambda manifest: manifest.render_key == render_key)
+
+    def find_as(self, model_id: str, spec: RenderSpec) -> RenderedModel | None:
+        """The same for what this version makes of a model of which nobody has said anything. The key needs not be known:
+        what it hashes is compared, the decision on the model's morphs by its version.
+        """
+
+        def wanted(manifest: Manifest) -> bool:
+            return (
+                (manifest.model.id, manifest.spec, manifest.provenance) == (model_id, spec, NOBODYS)
+                and (manifest.renderer, manifest.decided_by) == (RENDERER_VERSION, DECISION_VERSION)
+            )  # fmt: skip
+
+        return self._first(model_id, wanted)
+
+    def _first(self, model_id: str, wanted: Callable[[Manifest], bool]) -> RenderedModel | None:
+        found = (whole_result(folder, wanted) for folder in self._folders.get(model_id[:8], ()))
+        return next((model for model in found if model is not None), None)

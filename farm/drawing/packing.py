@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from farm import pipe
+from farm import __version__, pipe
 from farm.dataset.contact_sheet import ContactSheet, chosen_samples
 from farm.dataset.label_pictures import label_pictures
 from farm.dataset.manifest import (
     CONTACT_SHEET,
     BasisRecord,
     ImageRecord,
+    LabelRecord,
     LabelShardRecord,
+    MadeWith,
     Manifest,
     ModelRecord,
     ShardRecord,
@@ -49,8 +51,8 @@ class _Taken:
 
     images: tuple[ImageRecord, ...]
     """One a style; none for the basis image."""
-    labels: dict[str, tuple[int, int]]
-    """Offset and length in the partition's shard of labels, by suffix."""
+    labels: dict[str, LabelRecord]
+    """By suffix."""
 
 
 class Packer:
@@ -129,7 +131,15 @@ class Packer:
             shard.add(f"{key}.json", _label(record, self._assignment.model))
             images.append(record)
         labels = {
-            suffix: (self._label_shards[shot.partition].add(key + suffix, data), len(data))
+            suffix: LabelRecord(
+                file=key + suffix,
+                offset=self._label_shards[shot.partition].add(key + suffix, data),
+                bytes=len(data),
+                sample=sample.index,
+                partition=shot.partition,
+                view=shot.view.index,
+                sha256=hashlib.sha256(data).hexdigest(),
+            )
             for suffix, data in encoded.labels.items()
         }
         if self._sheet.shows(shot.sample) and shot.view.index == 0:
@@ -148,7 +158,10 @@ class Packer:
         partition = self.todo.shots[number].partition
         return Encoded(
             files=tuple(self._shards[image.style, partition].read(image.offset, image.bytes) for image in taken.images),
-            labels={suffix: self._label_shards[partition].read(*span) for suffix, span in taken.labels.items()},
+            labels={
+                suffix: self._label_shards[partition].read(label.offset, label.bytes)
+                for suffix, label in taken.labels.items()
+            },
             background=taken.images[0].background,
         )
 
@@ -202,10 +215,16 @@ class Packer:
                 id=assignment.model,
                 format=inventory.format,
                 title=inventory.title,
+                title_en=inventory.title_en,
+                creator=inventory.creator,
                 comment=inventory.comment,
+                comment_en=inventory.comment_en,
                 licence=inventory.licence,
+                notices=tuple(inventory.notices),
             ),
+            made_with=MadeWith(facefarm=__version__, blender=loaded.blender),
             annotation=self.todo.annotation,
+            decided_by=inventory.decided_by,
             provenance=assignment.provenance,
             unseen=self.todo.unseen,
             rules={index: rule for index, rule in inventory.rules.items() if index in self.todo.morphs},
@@ -219,6 +238,7 @@ class Packer:
             labels=tuple(label_records),
             basis=tuple(basis),
             images=tuple(image for taken in self._taken for image in taken.images),
+            label_files=tuple(label for taken in self._taken for label in taken.labels.values()),
         )
 
 

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.dataset.animeceleb import MARKER, TEST_LIST, TRAIN_LIST
+from farm.dataset.failures import Failures
 from farm.dataset.manifest import MANIFEST
-from farm.dataset.output import POSES, write_gallery
+from farm.dataset.output import POSES, POSES_PARQUET
 from farm.dataset.reading import model_folders, models_in, read_model_folder
+from farm.dataset.summary import summarise
+from farm.dataset.tables import org_id as org_id_of
 from farm.errors import StorageError
 from farm.licences.tombstones import Tombstone, bury
 
-_ID_DIGITS = 13
-"""Of a model's hash in an org_id, as `farm.dataset.animeceleb` makes it."""
 _ROOT = "combined_"
 _CACHE, _TABLE = "cached.json", "combined_pose.csv"
 
@@ -69,6 +70,7 @@ def forget(directory: Path, stone: Tombstone) -> Forgotten:
             folders += 1
     rows = _without(directory / POSES, "model", lambda value: value == stone.model)
     _rebuild(directory)
+    Failures(directory).drop_model(stone.model)
     return Forgotten(folders, rows)
 
 
@@ -80,11 +82,12 @@ def _is_of(folder: Path, model: str) -> bool:
 
 
 def _rebuild(directory: Path) -> None:
-    """Make the page over all models anew."""
+    """Make anew what spans all models."""
     if any((folder / MANIFEST).is_file() for folder in model_folders(directory)):
-        write_gallery(list(models_in(directory)), directory)
-    else:
-        (directory / "index.html").unlink(missing_ok=True)
+        summarise(models_in(directory), directory)
+        return
+    for path in (directory / POSES, directory / POSES_PARQUET, *directory.glob("index*.html")):
+        path.unlink(missing_ok=True)
 
 
 def forget_in_export(directory: Path, model: str) -> Forgotten:
@@ -95,7 +98,7 @@ def forget_in_export(directory: Path, model: str) -> Forgotten:
             f"{directory} is an export in a layout whose files hold many models each; take the model out of the rendered "
             "folder, and export again."
         )
-    org_id = str(int(model[:_ID_DIGITS], 16))
+    org_id = org_id_of(model)
     for name in (TRAIN_LIST, TEST_LIST):
         if (directory / name).is_file():
             lines = (directory / name).read_text().splitlines(keepends=True)

@@ -59,12 +59,9 @@ def permitted(directory: Path, required: Sequence[Permission], decisions: Decisi
 def terms_in(manifest: Manifest) -> Terms:
     """What the model's file and the texts beside it say."""
     record = manifest.model
-    texts = [(_COMMENT, record.comment), *((name, text) for name, text in _notices(manifest))]
+    texts = [(_COMMENT, record.comment), (_COMMENT, record.comment_en)]
+    texts += [(notice.name, notice.text) for notice in record.notices]
     return terms_of(record.format.startswith("VRM 1"), record.licence, texts)
-
-
-def _notices(manifest: Manifest) -> list[tuple[str, str]]:
-    return [(notice.name, notice.text) for notice in getattr(manifest.model, "notices", ())]
 
 
 def _row(folder: str, manifest: Manifest, decisions: Decisions) -> LedgerRow:
@@ -77,10 +74,10 @@ def _row(folder: str, manifest: Manifest, decisions: Decisions) -> LedgerRow:
         folder=folder,
         format=record.format,
         title=record.title,
-        creator=record.licence.get("author") or record.licence.get("authors") or "",
+        creator=record.creator or record.licence.get("author") or record.licence.get("authors") or "",
         contact=next((record.licence[name] for name in _CONTACTS if record.licence.get(name)), ""),
         licence=terms.licence,
         credit=terms.credit,
         answers=answers,
-        texts=tuple(name for name, _ in _notices(manifest)),
+        texts=tuple(notice.name for notice in record.notices),
     )

@@ -1,6 +1,6 @@
 """What a model file holds, as one JSON-friendly record: the answer of `farm inspect` and of the upload."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from farm.models.description import (
     VertexMorph,
 )
 from farm.models.movement import measure
+from farm.models.notices import Notice
 from farm.models.skeleton import turning_bones
 from farm.morphs.annotation import Judgement, SourceMorph, sampled_targets
 from farm.morphs.decision import DECISION_VERSION
@@ -81,8 +82,15 @@ class Inventory(BaseModel):
 
     format: str
     title: str
+    title_en: str = ""
+    """The second name of an MMD file, meant to be English."""
+    creator: str = ""
+    """As VRM's meta says it; an MMD file has no place for it but the comment."""
     comment: str
+    comment_en: str = ""
     licence: dict[str, str]
+    notices: list[Notice] = []
+    """The readme and licence files beside the model."""
     vertices: int
     triangles: int
     meshes: int
@@ -155,12 +163,16 @@ def _moved(character: Character) -> list[int]:
 
 
 def of_character(
-    character: Character, found: dict[int, str], absent: list[str], remarks: Sequence[str] = ()
+    character: Character,
+    found: dict[int, str],
+    absent: list[str],
+    remarks: Sequence[str] = (),
+    notices: Iterable[Notice] = (),
 ) -> Inventory:
     """The inventory of a character. Raises NoNeckBoneError, or ModelFormatError when there is nothing to draw.
 
     `found` maps texture indices to the paths where they stand; `absent` lists the references without a file; `remarks` are
-    further warnings.
+    further warnings; `notices` stand beside the model.
     """
     if not len(character.positions) or not len(character.triangles):
         raise ModelFormatError("The model holds no triangles: there is nothing to draw. Is it the right file?")
@@ -172,8 +184,12 @@ def of_character(
     return Inventory(
         format=character.format,
         title=character.name or character.name_en,
+        title_en=character.name_en,
+        creator=character.licence.get("author") or character.licence.get("authors") or "",
         comment=character.comment or character.comment_en,
+        comment_en=character.comment_en,
         licence=dict(character.licence),
+        notices=list(notices),
         vertices=len(character.positions),
         triangles=len(character.triangles),
         meshes=character.meshes,

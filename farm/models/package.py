@@ -8,23 +8,25 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from farm.errors import ArchiveError, FarmError, ModelFormatError
+from farm.errors import ArchiveError, FarmError, ModelFormatError, NoModelError
 from farm.models import inventory
 from farm.models.archive import Read, unpack
 from farm.models.description import Character
 from farm.models.inventory import Inventory
 from farm.models.mmd.pmd import read_pmd
 from farm.models.mmd.pmx import read_pmx
+from farm.models.notices import Notice, find_notices, read_notices
 from farm.models.textures import TextureFolder, tree_of
 from farm.models.vrm.reader import read_vrm
 
 _READERS = {".pmx": read_pmx, ".pmd": read_pmd, ".vrm": read_vrm}
 SUFFIXES = tuple(_READERS)
+ZIP = ".zip"
 MAX_MODEL_BYTES = 512 * 2**20
 MAX_TEXTURES = 1024
 """Entries of a model's texture list; fewer than an archive's members, so that every package can be unpacked again."""
@@ -50,10 +52,40 @@ class Package:
     @property
     def id(self) -> str:
         """The content hash (64 hex digits): the same character with the same textures, whatever the names."""
-        total = hashlib.sha256(self.suffix.encode() + b"\0" + hashlib.sha256(self.data).digest())
-        for index, texture in sorted(self.textures.items()):
-            total.update(index.to_bytes(4, "big") + hashlib.sha256(texture).digest())
-        return total.hexdigest()
+        return _content_hash(self.suffix, self.data, self.textures)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model's file and what stands beside it, read; what its morphs play, the slow part, is not worked out yet."""
+
+    name: str
+    suffix: str
+    data: bytes
+    textures: dict[int, bytes]
+    character: Character
+    found: dict[int, str]
+    """Texture index to the path where it stands."""
+    absent: list[str]
+    remarks: list[str]
+    notices: list[Notice]
+
+    @property
+    def id(self) -> str:
+        """The content hash that the package has."""
+        return _content_hash(self.suffix, self.data, self.textures)
+
+    def package(self) -> Package:
+        """The model, checked. Raises ModelError."""
+        held = inventory.of_character(self.character, self.found, self.absent, self.remarks, self.notices)
+        return Package(self.name, self.suffix, self.data, self.textures, held)
+
+
+def _content_hash(suffix: str, data: bytes, textures: Mapping[int, bytes]) -> str:
+    total = hashlib.sha256(suffix.encode() + b"\0" + hashlib.sha256(data).digest())
+    for index, texture in sorted(textures.items()):
+        total.update(index.to_bytes(4, "big") + hashlib.sha256(texture).digest())
+    return total.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +102,11 @@ def read_character(suffix: str, data: bytes) -> Character:
 
 
 def read_model(path: Path, within: Path | None = None) -> Package:
+    """Read the model file `path` with its textures, as `open_model` does, and check it. Raises ModelError."""
+    return open_model(path, within).package()
+
+
+def open_model(path: Path, within: Path | None = None) -> ModelFiles:
     """Read the model file `path` with its textures. Raises ModelError.
 
     Textures are looked for in `within`, the folder that the user gave; None: in the model's own.
@@ -81,15 +118,16 @@ def read_model(path: Path, within: Path | None = None) -> Package:
         raise ModelFormatError(f"'{path.name}' is larger than the limit of {MAX_MODEL_BYTES // 2**20} MiB.")
     data = path.read_bytes()
     character = read_character(suffix, data)
+    folder = path.resolve().parent  # a link to a model finds the textures beside the model
+    place = TextureFolder(folder, within.resolve() if within is not None else None)
+    notices = list(read_notices(find_notices(folder, place.root)))
     if suffix == ".vrm":  # all that it shows is inside
-        return Package(path.stem, suffix, data, {}, inventory.of_character(character, {}, []))
+        return ModelFiles(path.stem, suffix, data, {}, character, {}, [], [], notices)
     if len(character.textures) > MAX_TEXTURES:
         raise ModelFormatError(
             f"'{path.name}' lists {len(character.textures)} textures, over the limit of {MAX_TEXTURES}. Remove the "
             "unused ones in an editor such as PMX Editor."
         )
-    folder = path.resolve().parent  # a link to a model finds the textures beside the model
-    place = TextureFolder(folder, within.resolve() if within is not None else None)
     textures: dict[int, bytes] = {}
     found: dict[int, str] = {}
     absent: list[str] = []
@@ -109,7 +147,7 @@ def read_model(path: Path, within: Path | None = None) -> Package:
         found[index] = file.relative_to(folder, walk_up=True).as_posix()
         if stray:
             strays.append(f"Texture '{reference}' is not where the model says; '{found[index]}' is drawn.")
-    return Package(path.stem, suffix, data, textures, inventory.of_character(character, found, absent, strays))
+    return ModelFiles(path.stem, suffix, data, textures, character, found, absent, strays, notices)
 
 
 def decided_again(held: Inventory, package: bytes) -> Inventory:
@@ -119,7 +157,7 @@ def decided_again(held: Inventory, package: bytes) -> Inventory:
         return inventory.decided_again(held, read_character(path.suffix, path.read_bytes()))
 
 
-def find_models(path: Path) -> Iterator[Path]:
+def find_models(path: Path, suffixes: Container[str] = SUFFIXES) -> Iterator[Path]:
     """The model files at `path`: the file itself, or every one below the folder, in the order of their names."""
     if path.is_file():
         yield path
@@ -127,33 +165,70 @@ def find_models(path: Path) -> Iterator[Path]:
     for file in sorted(path.rglob("*")):
         # A Mac's zip holds a shadow "__MACOSX/._x.pmx" of every file.
         hidden = file.name.startswith(".") or "__MACOSX" in file.relative_to(path).parts
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not hidden:
+        if file.suffix.lower() in suffixes and file.is_file() and not hidden:
             yield file
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One of the models of a file that somebody sent or named."""
+
+    name: str
+    """Its path in a zip; otherwise the file's name."""
+    models: int
+    """How many there are in the file."""
+    files: ModelFiles | FarmError
+    """The model, or why it cannot be used."""
+
+
+def open_models(path: Path, within: Path | None = None) -> Iterator[Opened]:
+    """Read the file `path`, a model or a zip with some, each when it is asked for.
+
+    Raises ModelError when a model, ArchiveError when a zip cannot be used as a whole, NoModelError when there is none in it.
+    """
+    if path.suffix.lower() != ZIP:
+        yield Opened(path.name, 1, open_model(path, within))
+        return
+    if path.stat().st_size > MAX_PACKAGE_BYTES:
+        raise ArchiveError(f"'{path.name}' is larger than the limit of {MAX_PACKAGE_BYTES // 2**20} MiB.")
+    yield from _opened(path.name, path.read_bytes())
+
+
+def _opened(file_name: str, data: bytes) -> Iterator[Opened]:
+    with TemporaryDirectory(prefix="farm-receive-") as folder:
+        root = Path(folder)
+        if Path(file_name).suffix.lower() == ZIP:
+            unpack(data, root, _Fit())
+        else:
+            (root / _safe_name(file_name)).write_bytes(data)
+        paths = list(find_models(root))
+        if not paths:
+            raise NoModelError(
+                f"'{file_name}' holds no model: upload a .vrm, .pmx or .pmd file, or a .zip of a folder with one."
+            )
+        for path in paths:
+            name = path.relative_to(root).as_posix()
+            try:
+                yield Opened(name, len(paths), open_model(path, root))
+            except FarmError as error:
+                yield Opened(name, len(paths), error)
 
 
 def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:
     """Read an uploaded file: a model by itself, or a zip with one or more models and their textures.
 
-    Raises ArchiveError when the upload as a whole is refused; single bad models come back as refusals.
+    Raises ArchiveError when the upload as a whole is refused, NoModelError when there is no model in it; single bad
+    models come back as refusals.
     """
-    with TemporaryDirectory(prefix="farm-receive-") as folder:
-        root = Path(folder)
-        if Path(file_name).suffix.lower() == ".zip":
-            unpack(data, root, _Fit())
-        else:
-            (root / _safe_name(file_name)).write_bytes(data)
-        packages: list[Package] = []
-        refusals: list[Refusal] = []
-        paths = list(find_models(root))
-        if not paths:
-            raise ArchiveError(
-                f"'{file_name}' holds no model: upload a .vrm, .pmx or .pmd file, or a .zip of a folder with one."
-            )
-        for path in paths:
-            try:
-                packages.append(read_model(path, root))
-            except FarmError as error:
-                refusals.append(Refusal(path.relative_to(root).as_posix(), error))
+    packages: list[Package] = []
+    refusals: list[Refusal] = []
+    for opened in _opened(file_name, data):
+        try:
+            if isinstance(opened.files, FarmError):
+                raise opened.files
+            packages.append(opened.files.package())
+        except FarmError as error:
+            refusals.append(Refusal(opened.name, error))
     return packages, refusals
 
 
@@ -199,7 +274,7 @@ def _safe_name(file_name: str) -> str:
 
 
 def upload_form(path: Path, within: Path | None = None) -> tuple[str, bytes]:
-    """The model at `path` as a file to upload: (file name, bytes), a zip when textures go with it.
+    """The model at `path` as a file to upload: (file name, bytes), a zip when textures or notices go with it.
 
     Textures are looked for as `read_model` does.
     A file that cannot be read is sent as it is: the farm says what is wrong with it.
@@ -208,16 +283,20 @@ def upload_form(path: Path, within: Path | None = None) -> tuple[str, bytes]:
         package = read_model(path, within)
     except FarmError:
         return path.name, path.read_bytes()
-    if not package.textures:
+    if not package.textures and not package.inventory.notices:
         return path.name, package.data
     folder = path.resolve().parent
-    files = list(dict.fromkeys(package.inventory.textures_found))  # two entries may name one file
+    given = TextureFolder(folder, within.resolve() if within is not None else None).root
+    notices = [file.relative_to(folder, walk_up=True).as_posix() for file in find_notices(folder, given)]
+    textures = package.inventory.textures_found if package.textures else []  # a VRM's are inside it
+    files = list(dict.fromkeys([*textures, *notices]))  # two entries may name one file
     beside = not any(name.startswith("../") for name in files)
-    root = folder if beside or within is None else within.resolve()
+    root = folder if beside else given
     place = folder.relative_to(root)
     with io.BytesIO() as out:
         with zipfile.ZipFile(out, "w") as archive:
-            archive.writestr((place / path.name).as_posix(), package.data)
+            name = path.name.encode("utf-8", "replace").decode()  # old archives leave bytes that no zip can name
+            archive.writestr((place / name).as_posix(), package.data)
             for name in files:
                 file = Path(os.path.normpath(folder / name))
                 archive.writestr(file.relative_to(root).as_posix(), file.read_bytes())

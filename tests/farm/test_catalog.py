@@ -1,6 +1,7 @@
 """The catalog: what it keeps beside a model, and what it does with what earlier versions kept there."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from farm.catalog import Catalog
 from farm.errors import ConflictError, NotFoundError, OutdatedModelError
 from farm.models.mmd.pmx_writer import pmx_bytes
+from farm.models.notices import Notice
 from farm.models.package import Package, receive
 from farm.morphs.refs import MorphRef
 from farm.storage import LocalStore
@@ -44,6 +46,16 @@ def take_the_indices(store: LocalStore, package: Package) -> None:
 def test_the_kept_annotation_is_the_one_that_was_worked_out(catalog: Catalog, package: Package) -> None:
     assert catalog.annotation(package.id) == made.NAMES_TWICE
     assert catalog.annotation(package.id) == made.NAMES_TWICE
+
+
+def test_a_model_that_came_without_its_readme_gets_it_when_it_comes_again(catalog: Catalog, package: Package) -> None:
+    first = catalog.inventory(package.id)
+    notice = Notice(name="readme.txt", bytes=8, sha256="0" * 64, text="Be kind.")
+
+    catalog.add(replace(package, inventory=package.inventory.model_copy(update={"notices": [notice]})))
+    catalog.add(package)
+
+    assert catalog.inventory(package.id) == first.model_copy(update={"notices": [notice]})
 
 
 def test_an_annotation_that_an_earlier_version_kept_is_worked_out_again(

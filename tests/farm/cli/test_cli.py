@@ -245,6 +245,9 @@ def test_an_edited_mapping_is_taken_back(mascots: dict[str, Path], tmp_path: Pat
     (model,) = read_output(tmp_path / "out")
     assert model.manifest.annotation == unpacked(record["annotation"])
     assert all(sum(image.pose[6:12]) == 0 for image in model.manifest.images)
+    # AND is known again by its table
+    again = farm("render", mascots["nagi"], "--out", tmp_path / "out", "--mapping", table, *SMALL)
+    assert "; 0 models came now" in again.stdout
 
     done = farm("export", tmp_path / "out", "--format", "animeceleb", "--out", tmp_path / "data")
     assert done.returncode == 1
@@ -323,6 +326,10 @@ def test_views_and_backgrounds_are_in_the_pictures_and_in_the_tables(mascots: di
     assert all(len(angles) == 1 for angles in views.values())
     assert len({row["background"] for row in rows}) == 2
 
+    # AND the same command draws nothing again
+    again = farm("render", mascots["momo"], "--out", tmp_path / "out", *arguments)
+    assert "; 0 models came now" in again.stdout
+
     # AND the layout of the release cannot hold them
     done = farm("export", tmp_path / "out", "--out", tmp_path / "data")
     assert done.returncode == 1
@@ -367,6 +374,13 @@ def test_a_zip_of_several_models_is_rendered_whole_and_odd_names_do_no_harm(
     assert done.returncode == 1
     assert "two.zip/b/broken.pmx: The PMX file is cut off" in done.stderr
     assert "Traceback" not in done.stderr
+    shown = farm("inspect", "--json", folder / "two.zip")
+    assert shown.returncode == 1
+    assert "two.zip/b/broken.pmx: The PMX file is cut off" in shown.stderr
+    found = {Path(record["path"]).name: record["id"] for record in map(json.loads, shown.stdout.splitlines())}
+    drawn = {model.manifest.model.id for model in read_output(tmp_path / "out")}
+    assert found.keys() == {"momo.pmx", "nagi.pmx"}
+    assert set(found.values()) <= drawn, "what is shown is what is drawn"
     titles = sorted(model.folder.name.rsplit("-", 1)[0] for model in read_output(tmp_path / "out"))
     assert titles == ["bold-twin", "momo", "nagi"], "with its textures, the twin is another model than the bare one"
 

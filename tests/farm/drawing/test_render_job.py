@@ -17,9 +17,11 @@ from PIL import Image
 from farm.backgrounds import choose, decode, ground, normalise
 from farm.catalog import Catalog
 from farm.colour import laid_over
+from farm.dataset.gallery import GALLERY
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, Manifest, result_object
-from farm.dataset.output import POSE_COLUMNS, read_output, unpack_result, write_gallery, write_poses
+from farm.dataset.output import POSE_COLUMNS, POSES, read_output, unpack_result
 from farm.dataset.shards import read_shard
+from farm.dataset.summary import Summary, summarise
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
@@ -156,11 +158,10 @@ def test_the_output_folder_agrees_with_the_manifest(
         path.write_bytes((folder / result_object(manifest.render_key, file)).read_bytes())
 
     model = unpack_result(manifest, "凪 / Nagi", fetch, tmp_path)
-    table = write_poses([model], tmp_path)
-    page = write_gallery([model], tmp_path)
+    assert summarise([model], tmp_path) == Summary(1, len(manifest.images))
 
     # THEN every row of poses.csv names a picture with the manifest's bytes and numbers
-    with table.open(newline="", encoding="utf-8") as file:
+    with (tmp_path / POSES).open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(manifest.images)
     for row, image in zip(rows, manifest.images, strict=True):
@@ -170,7 +171,7 @@ def test_the_output_folder_agrees_with_the_manifest(
         assert [float(row[f"r{i}{j}"]) for i in range(3) for j in range(3)] == [v for r in image.rotation for v in r]
         assert (float(row["light"]), int(row["seed"])) == (image.light, image.seed)
     assert read_output(tmp_path)[0].manifest == manifest
-    assert f"{model.folder.name}/{CONTACT_SHEET}" in page.read_text("utf-8")
+    assert f"{model.folder.name}/{CONTACT_SHEET}" in (tmp_path / GALLERY).read_text("utf-8")
     with Image.open(model.folder / CONTACT_SHEET) as sheet:
         assert sheet.width > 8 * 100
         assert np.asarray(sheet).std() > 10

@@ -1,0 +1,85 @@
+"""The farm that a command starts for itself: what goes into it, and what is taken out and forgotten."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from farm.backgrounds import normalise
+from farm.catalog import Catalog
+from farm.cli.following import lay_out
+from farm.client import FarmClient, JobView, ModelRef
+from farm.dataset.manifest import result_object
+from farm.dataset.output import RenderedModel
+from farm.errors import ServiceError
+from farm.jobs.connection import Connection
+from farm.jobs.orders import OrderBook
+from farm.jobs.store import JobStore
+from farm.models.package import Package
+from farm.scratch import Scratch
+from farm.spec import RenderSpec
+from farm.stack import EmbeddedStack
+from farm.storage import LocalStore
+
+_PATIENCE_SECONDS = 5.0
+"""With the API of our own: it does not come back when it is gone."""
+
+
+class OwnFarm:
+    """A farm in a temporary folder, in a `with`. Every method raises ServiceError, with what a process said that ended."""
+
+    def __init__(self, workers: int, backgrounds: Sequence[Path]) -> None:
+        self._workers, self._backgrounds = workers, backgrounds
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.home = stack.enter_context(Scratch()).path / "farm"
+            self._stack = stack.enter_context(EmbeddedStack(self.home, self._workers))
+            self._store = LocalStore(self._stack.store)
+            self._jobs = JobStore(Connection(self._stack.environment["FARM_REDIS_URL"]))
+            self._book = OrderBook(self._store)
+            self._catalog = Catalog(self._store)
+            for path in self._backgrounds:
+                self._catalog.add_background(normalise(path.read_bytes(), str(path)))
+            self._client = stack.enter_context(FarmClient(self._stack.api_url, patience=_PATIENCE_SECONDS))
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        self._stack.check()
+        try:
+            yield
+        except ServiceError:
+            self._stack.check()  # says which process ended, and its last words
+            raise
+
+    def submit(self, package: Package, label: str, spec: RenderSpec, mapping: str | None, name: str) -> JobView:
+        """Have one model drawn, as a batch of its own: its job."""
+        with self._watched():
+            self._catalog.add(package)
+            batch = self._client.submit([ModelRef(package.id, label)], spec, mapping, name)
+            (job,) = self._client.jobs(batch.id)
+            return job
+
+    def job(self, job: str) -> JobView:
+        """How far a job is."""
+        with self._watched():
+            return self._client.job(job)
+
+    def bring(self, job: JobView, out: Path) -> RenderedModel:
+        """Lay the result of a done job out in the folder `out`."""
+        with self._watched():
+            return lay_out(self._client, job, out)
+
+    def drop(self, job: JobView) -> None:
+        """Forget a job that has ended, its result and its model."""
+        with self._watched():
+            self._jobs.remove_batch(job.batch)
+            self._book.remove(job.batch)
+            self._jobs.forget_removed(job.batch)
+            self._store.delete_all(result_object(job.render_key, ""))
+            self._store.delete_all(f"models/{job.model}/")
