@@ -85,6 +85,8 @@ class LabelFiles:
         """All labels of one partition. Their shard's hash is that of the tar which the files make: no byte is unseen."""
         folder = f"{LABELS}/{shard.partition}"
         tar, count, absent, broken = _HashingTar(), 0, 0, 0
+        told = (label for label in self._model.manifest.label_files if label.partition == shard.partition)
+        hashes = {label.file: label.sha256 for label in told}
         for sample, view in self._samples(shard):
             suffix_of_view = view_suffix(self._spec, view)
             stem = image_file(self._model.manifest.model.id, sample, suffix_of_view).removesuffix(".png")
@@ -96,9 +98,13 @@ class LabelFiles:
                 if data is None:
                     absent += 1
                     continue
-                files[suffix] = data
                 tar.add(stem + suffix, data)
                 count += 1
+                if stem + suffix in hashes and hashlib.sha256(data).hexdigest() != hashes[stem + suffix]:
+                    self._findings.add(Fault.HASH, where, "Its bytes are others than the manifest says.")
+                    broken += 1
+                else:
+                    files[suffix] = data
             where = f"{folder}/{self._model.folder.name}_{sample:05d}{suffix_of_view}"
             if len(files) == len(self._suffixes) and not self._obeys(files, where):
                 broken += 1

@@ -17,7 +17,7 @@ from farm.dataset.similarity import ssim
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import FarmError, StorageError
-from farm.models.package import Package, read_model, receive
+from farm.models.package import Package, open_models
 from farm.poses import uniform
 from farm.spec import RENDERER_VERSION
 from farm.storage import LocalStore
@@ -110,15 +110,11 @@ def _package(model: RenderedModel, models: Mapping[Path, Path]) -> Package:
 
     for path in sorted(models, key=unlike):
         try:
-            if path.suffix.lower() == ".zip":
-                packages, _ = receive(path.name, path.read_bytes())
-            else:
-                packages = [read_model(path, models[path])]
+            for opened in open_models(path, models[path]):
+                if not isinstance(opened.files, FarmError) and opened.files.id == wanted:
+                    return opened.files.package()
         except FarmError:
             continue  # no model of ours came of it
-        for package in packages:
-            if package.id == wanted:
-                return package
     raise StorageError(f"none of the model files that were named with --models is model {wanted[:8]}.")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from farm.dataset.manifest import ImageRecord
 from farm.dataset.output import COLUMNS, POSE_COLUMNS, POSES, RenderedModel
+from farm.dataset.tables import org_id
 from farm.verification.findings import Fault, FindingList
 
 REQUIRED = COLUMNS[: COLUMNS.index("background") + 1]
@@ -87,7 +88,7 @@ def check_rows(
         if "split" in row:
             splits[row["split"]] += 1
         for column, value in _expected(model, image).items():
-            if not _says(row.get(column) or "", value):
+            if column in row and not _says(row.get(column) or "", value):
                 findings.add(
                     Fault.ROW,
                     name.partition("/")[2],
@@ -117,7 +118,8 @@ def _rows(path: Path, columns: Sequence[str], runs: Sequence[Run]) -> Iterator[d
 
 
 def _expected(model: RenderedModel, image: ImageRecord) -> dict[str, str | int | float]:
-    """What the row of a picture says, by column."""
+    """What the row of a picture says, by column; tables of earlier versions lack the last ones."""
+    camera = model.manifest.spec.camera
     pose = dict(zip(POSE_COLUMNS, image.pose, strict=False))
     matrix = {
         f"r{row}{column}": value for row, values in enumerate(image.rotation) for column, value in enumerate(values)
@@ -135,6 +137,10 @@ def _expected(model: RenderedModel, image: ImageRecord) -> dict[str, str | int |
         "yaw": image.view.yaw,
         "elevation": image.view.elevation,
         "background": image.background.id if image.background else "",
+        "org_id": org_id(model.manifest.model.id),
+        "framing": camera.framing.value,
+        "projection": camera.projection,
+        "field_of_view": camera.field_of_view if camera.projection == "perspective" else "",
     }
 
 

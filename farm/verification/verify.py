@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 
-from farm.dataset.output import POSES
+from farm.dataset.output import POSES, POSES_PARQUET
 from farm.dataset.reading import model_folders
 from farm.errors import StorageError
+from farm.verification.columns import check_columns
 from farm.verification.findings import Fault, Finding, FindingList
 from farm.verification.model import ModelReport, verify_model
 from farm.verification.rows import survey_table
@@ -29,6 +30,10 @@ def verify(directory: Path, processes: int, on_model: Callable[[ModelReport], No
     of_table = FindingList(POSES)
     table = survey_table(directory, {folder.name for folder in folders}, of_table)
     yield from of_table.all()
+    of_columns = FindingList(POSES_PARQUET)
+    if table is not None:
+        check_columns(directory, of_columns)
+    yield from of_columns.all()
     across = _Across()
     with ExitStack() as stack:
         columns = table.columns if table else ()

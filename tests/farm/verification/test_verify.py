@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from farm.cli import main
-from farm.dataset.output import POSES, RenderedModel
-from farm.dataset.reading import read_model_folder
+from farm.dataset.output import POSES, POSES_PARQUET, RenderedModel
+from farm.dataset.reading import models_in, read_model_folder
+from farm.dataset.tables import pose_tables
 from farm.models.package import read_model
 from farm.spec import RenderSpec
 from farm.verification.findings import Fault, Finding
@@ -120,8 +121,7 @@ def test_swapped_labels_are_found(out: Path) -> None:
     one.write_bytes(other.read_bytes())
     other.write_bytes(data)
 
-    assert {where for _, where in faults(out)} <= {at(out, place), at(out, one)[:-10], at(out, other)[:-10]}
-    assert faults(out)
+    assert faults(out) == {(Fault.HASH, at(out, one)), (Fault.HASH, at(out, other))}
 
 
 def test_a_missing_picture_and_a_stray_one_are_named(out: Path) -> None:
@@ -151,6 +151,32 @@ def test_a_removed_a_doubled_and_a_changed_row_are_found(
     assert finding.fault is Fault.ROW
     assert says in finding.sentence
     assert finding.where.startswith(folder(out, "Aoi").name)
+
+
+def test_both_tables_as_a_run_writes_them_are_held_against_each_other(out: Path) -> None:
+    with pose_tables(out) as add:
+        for model in models_in(out):
+            add(model)
+    assert found(out) == []
+
+    whole = (out / POSES).read_text()
+    (out / POSES).write_text(whole.replace(",perspective,", ",orthographic,", 1))
+    by_row = found(out)
+    assert [(each.fault, each.where.partition("/")[0]) for each in by_row] == [
+        (Fault.ROW, POSES_PARQUET),
+        (Fault.ROW, folder(out, "Aoi").name),
+    ]
+    assert by_row[0].sentence == "From row 1 on it says something else than poses.csv."
+
+    lines = whole.splitlines(keepends=True)
+    (out / POSES).write_text("".join(lines[:-1]))
+    assert found(out)[0].sentence == f"From row {len(lines) - 1} on it says something else than poses.csv."
+
+    (out / POSES).write_text(whole)
+    (out / POSES_PARQUET).write_bytes((out / POSES_PARQUET).read_bytes()[:-10])
+    (finding,) = found(out)
+    assert finding.where == POSES_PARQUET
+    assert "It cannot be read beside poses.csv" in finding.sentence
 
 
 def test_rows_of_a_model_that_is_not_here_are_found(out: Path) -> None:
