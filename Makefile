@@ -58,6 +58,10 @@ fuzz-api: setup-test ## 300 examples of every REST route by schemathesis (minute
 killed-run: setup-test ## A render of 30 models, killed five times at random: the bytes of an undisturbed one (minutes)
 	$(PY) -m tests.runs --models 30 --kills 5 --seed $(or $(SEED),1)
 
+.PHONY: annotators
+annotators: setup-test ## Ten simulated annotators on one collection for a minute; what was accepted is compared with the store
+	FARM_TEST_ANNOTATE_SECONDS=60 $(PY) -m pytest -q -rP tests/api/annotation/test_crowd.py
+
 SECONDS ?= 600
 .PHONY: chaos
 chaos: setup-test ## Disturb a whole farm at random for SECONDS (600) under SEED (0); ends with one line of counts

@@ -4,22 +4,22 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Header, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.schemas import ModelId, WholeNumber
 from farm.annotations.collections import MAX_MODELS
 from farm.annotations.effect import Origin
-from farm.annotations.verdicts import VerdictStatus
+from farm.annotations.verdicts import MAX_IDLE, VerdictStatus
 from farm.morphs.refs import MorphRef
 from farm.morphs.vocabulary import all_targets
 
 MAX_WHY = 500
 MAX_EXCEPTIONS = 1000
 """Shown of a row; their number is told beside."""
-_COLLECTION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+COLLECTION_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _WHY = r"^[^\x00]*$"
 
-type CollectionPath = Annotated[str, Path(pattern=_COLLECTION, description="A collection's name")]
+type CollectionPath = Annotated[str, Path(pattern=COLLECTION_NAME, description="A collection's name")]
 type IfMatch = Annotated[str, Header(max_length=200, description="The `ETag` of what is changed; `*`: whatever stands")]
 type RowPath = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="A row's id")]
 type Why = Annotated[str, Field(max_length=MAX_WHY, pattern=_WHY, description="The reason, for whoever reads it later")]
@@ -57,6 +57,9 @@ class RecordRequest(_Request):
     )
 
     verdicts: dict[str, VerdictRequest] = Field(max_length=1000)
+    idle: list[MorphRef] = Field(
+        [], max_length=MAX_IDLE, description="Morphs, by index and name, that were looked at and play nothing"
+    )
     why: Why = ""
 
 
@@ -81,6 +84,7 @@ class RecordView(BaseModel):
 
     version: int = Field(description="0: nobody has said anything")
     verdicts: dict[str, VerdictView]
+    idle: list[MorphRef] = Field(description="Morphs that were looked at and play nothing")
     who: str
     when: datetime | None
     why: str
@@ -143,7 +147,7 @@ class CollectionRequest(_Request):
         extra="forbid", json_schema_extra={"example": {"name": "spring", "models": ["0" * 64, "1" * 64]}}
     )
 
-    name: str = Field(pattern=_COLLECTION)
+    name: str = Field(pattern=COLLECTION_NAME)
     models: list[ModelId] = Field(min_length=1, max_length=MAX_MODELS)
 
 
@@ -189,6 +193,7 @@ class RowView(BaseModel):
 
     id: str
     name: str
+    reading: str = Field(description="How a Japanese name is read, in Latin letters")
     panel: str
     kinds: list[str]
     models: int
@@ -207,6 +212,8 @@ class TablePage(BaseModel):
 
     rows: list[RowView]
     next: str | None = Field(description="`after` for the next page; null: there is no more")
+    version: int = Field(description="How many changes the verdicts have had; `since`, to ask for later ones")
+    edition: str = Field(description="Stands for the collection's rows in their order")
 
 
 class NextAnswer(BaseModel):
@@ -227,6 +234,7 @@ class GroupVerdictRequest(_Request):
 
     target: TargetName | None = Field(description="What they play; null: nothing")
     exceptions: list[ModelId] = Field([], max_length=MAX_MODELS, description="Models for which it does not hold")
+    decided: StrictBool = Field(True, description="False: the name is open again, whatever else is said")
     why: Why = ""
 
 

@@ -43,6 +43,7 @@ def record_view(record: AnnotationRecord) -> RecordView:
             )
             for target, verdict in record.verdicts.items()
         },
+        idle=list(record.idle),
         who=record.who,
         when=_moment(record.when) if record.when else None,
         why=record.why,
@@ -111,9 +112,10 @@ def row_view(row: Row, state: GroupState) -> RowView:
     return RowView(
         id=row.id,
         name=row.name,
+        reading=row.reading,
         panel=row.panel,
-        kinds=sorted(row.kinds),
-        models=len(row.morphs),
+        kinds=list(row.kinds),
+        models=row.models,
         proposal=row.proposal(),
         proposals=dict(sorted(row.proposals.items())),
         verdict=GroupVerdictView(

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import (
+    annotate,
     annotations,
     auth,
     backgrounds,
@@ -15,6 +16,7 @@ from api import (
     collections,
     etags,
     events,
+    inspections,
     jobs,
     limits,
     models,
@@ -66,7 +68,7 @@ def make() -> FastAPI:
     app.state.keys = keys
     for module in (
         models, withdrawals, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, records,
-        collections, operations, pages,
+        collections, inspections, operations, annotate, pages,
     ):  # fmt: skip
         app.include_router(module.router)
     problems.install(app)

@@ -73,6 +73,9 @@ def table(
     after: After = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     undecided: Annotated[bool, Query(description="Only rows that nobody has decided")] = False,
+    since: Annotated[
+        int | None, Query(ge=0, lt=10**8, description="Only rows that somebody has changed after this version")
+    ] = None,
 ) -> TablePage:
     """The morph names of a collection, those that most models have first, and what is said of each."""
     rows, state = services.annotations.rows(collection), services.annotations.collections.state(collection)
@@ -80,11 +83,16 @@ def table(
     for row in rows.behind(after):
         if undecided and rows.is_decided(row, state):
             continue
+        if since is not None and ((verdict := state.of(row.key)) is None or verdict.version <= since):
+            continue
         page.append(row)
         if len(page) > limit:
             break
     return TablePage(
-        rows=[row_view(row, state) for row in page[:limit]], next=page[limit - 1].id if len(page) > limit else None
+        rows=[row_view(row, state) for row in page[:limit]],
+        next=page[limit - 1].id if len(page) > limit else None,
+        version=state.version,
+        edition=rows.edition,
     )
 
 
@@ -184,7 +192,7 @@ def decide(
     """
     row = _row(services, collection, row_id)
     _check_target(request.target)
-    change = _change(row, version_in(if_match), request.target, request.exceptions)
+    change = _change(row, version_in(if_match), request.target, request.exceptions, request.decided)
     saying = Saying(who=who.name, when=utc_now(), why=request.why)
     state, _ = services.annotations.collections.change(collection, [change], saying)
     return _shown(row, state, response)
@@ -232,12 +240,12 @@ def _check_target(target: str | None) -> None:
         raise MappingError(f"'{target}' is no target morph; the known ones are {', '.join(all_targets())}.")
 
 
-def _change(row: Row, seen: int | None, target: str | None, exceptions: Sequence[str]) -> Change:
+def _change(row: Row, seen: int | None, target: str | None, exceptions: Sequence[str], decided: bool = True) -> Change:
     if others := set(exceptions) - row.morphs.keys():
         raise MappingError(
             f"Model {min(others)} has no morph '{row.name}' here, so it can be no exception; leave it out."
         )
-    return Change(row.key, seen, target, tuple(exceptions))
+    return Change(row.key, seen, target if decided else None, tuple(exceptions) if decided else (), decided)
 
 
 def _changed(

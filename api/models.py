@@ -7,13 +7,7 @@ from fastapi import APIRouter, Query, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
 from api.auth import needs
-from api.schemas import (
-    ModelEntry,
-    ModelPath,
-    ModelsPage,
-    ModelView,
-    UploadAnswer,
-)
+from api.schemas import ModelEntry, ModelPath, ModelsPage, ModelView, UploadAnswer
 from api.services import ServicesOf
 from api.views import model_view, refused_model
 from farm.errors import WithdrawnModelError
@@ -78,3 +72,4 @@ def show(model_id: ModelPath, services: ServicesOf) -> ModelView:
 def delete(model_id: ModelPath, services: ServicesOf) -> None:
     """Forget a model that no job needs any more. Its results stay."""
     services.catalog.remove(model_id, lambda: services.jobs.uses_of(model_id) > 0)
+    services.annotations.forget(model_id)

@@ -3,38 +3,30 @@
 Pages are made here, whole, and work without JavaScript: links, and forms that are posted and lead back to where they
 stand. The one script asks for the same page again when `/v1/events` tells of a change, and puts in what differs.
 
-Nothing on a page is loaded from another host, and its policy lets neither scripts nor styles in that are not files of
-`static/`: a model's name that is HTML is shown as what it is. Whether another site's page makes the browser post a form
-is asked by `auth.Gate` wherever the browser shows the key by itself.
+Whether another site's page makes the browser post a form is asked by `auth.Gate` wherever the browser shows the key by
+itself.
 """
 
-import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-import jinja2
 from fastapi import APIRouter, FastAPI, Form, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
+from fastapi.responses import RedirectResponse
 
 from api import auth
 from api.auth import needs
+from api.framing import STATIC, Page, framed, sign_in_page
 from api.schemas import BatchPath, JobPath, WorkerPath
 from api.services import ServicesOf
-from farm import __version__
-from farm.errors import FarmError, NotFoundError, UnauthorizedError
+from farm.errors import NotFoundError, UnauthorizedError
 from farm.jobs import overview
-from farm.jobs.batches import PRIORITIES
-from farm.jobs.listing import BatchState, jobs_by_worker, page_of_batches, page_of_jobs, state_of
-from farm.jobs.states import WENT_WRONG, State
+from farm.jobs.listing import BatchState, jobs_by_worker, page_of_batches, page_of_jobs
+from farm.jobs.states import WENT_WRONG, State, Work
 from farm.keys import Role
-from farm.wording import duration, moment, number
 
 BATCHES = 25
 """Batches on a page."""
@@ -42,59 +34,6 @@ JOBS = 50
 """Jobs on a page."""
 SHEETS = 24
 """Contact sheets on a page."""
-
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "private, no-cache",
-}
-_FOLDER = Path(__file__).parent
-_STATIC = {
-    "page.css": ("text/css; charset=utf-8", (_FOLDER / "static" / "page.css").read_bytes()),
-    "page.js": ("text/javascript; charset=utf-8", (_FOLDER / "static" / "page.js").read_bytes()),
-    "icon.svg": ("image/svg+xml", (_FOLDER / "static" / "icon.svg").read_bytes()),
-}
-_VERSION = hashlib.sha256(b"".join(body for _, body in _STATIC.values())).hexdigest()[:12]
-"""Stands in the addresses of the static files, so that browsers can keep them for good."""
-
-
-def _templates() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(duration=duration, number=number, moment=moment)
-    made.globals.update(
-        overview=overview, state_of=state_of, BatchState=BatchState, State=State, PRIORITIES=PRIORITIES,
-        static_version=_VERSION, farm_version=__version__,
-    )  # fmt: skip
-    return made
-
-
-_TEMPLATES = _templates()
-
-
-def _page(request: Request, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
-    """A page; `values` are what its template speaks of."""
-    who = request.state.principal
-    html = _TEMPLATES.get_template(template).render(
-        settings=request.app.state.services.settings,
-        who=who,
-        may_submit=who is not None and who.may(Role.SUBMIT),
-        may_operate=who is not None and who.may(Role.OPERATE),
-        keys_configured=request.app.state.keys.configured,
-        **values,
-    )
-    return HTMLResponse(html, status, _HEADERS)
 
 
 def _own_path(address: str, otherwise: str) -> str:
@@ -111,45 +50,13 @@ def _back(request: Request, otherwise: str, element: str = "") -> Response:
     return RedirectResponse(path + (f"#{element}" if element else ""), HTTPStatus.SEE_OTHER)
 
 
-def _sign_in_page(request: Request, refusal: str = "", status: int = HTTPStatus.OK, leads_to: str = "/") -> Response:
-    # The browser keeps the key back when a page of another site led here. From our own page on it shows it.
-    elsewhere = request.method == "GET" and request.headers.get("sec-fetch-site") == "cross-site"
-    return _page(request, "sign-in.html", status, refusal=refusal, leads_to=leads_to, elsewhere=elsewhere)
-
-
-class _Page(APIRoute):
-    """A route whose errors are pages, too: the sentence that the API would answer with as a problem."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def shown(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except UnauthorizedError:
-                here = request.url.path if request.method == "GET" else "/"
-                query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
-                return _sign_in_page(request, status=HTTPStatus.UNAUTHORIZED, leads_to=here + query)
-            except (FarmError, RequestValidationError) as error:
-                return await _error_page(request, error)
-
-        return shown
-
-
-async def _error_page(request: Request, error: Exception) -> Response:
-    handlers = request.app.exception_handlers
-    answer = await next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)(request, error)
-    again = request.method == "GET" and answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    return _page(request, "problem.html", answer.status_code, problem=json.loads(answer.body), again=again)
-
-
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.reasons = overview.Reasons(app.state.services.jobs)
     yield
 
 
-router = APIRouter(include_in_schema=False, route_class=_Page, lifespan=_lifespan)
+router = APIRouter(include_in_schema=False, route_class=Page, lifespan=_lifespan)
 
 type _Cursor = Annotated[str, Query(pattern="^([0-9]{1,15})?$")]
 
@@ -164,7 +71,7 @@ def home(
 ) -> Response:
     """The farm: totals, batches, workers."""
     totals, workers = services.jobs.totals(), services.workers.all()
-    return _page(
+    return framed(
         request,
         "home.html",
         totals=totals,
@@ -195,7 +102,7 @@ def batch(
     else:
         wanted = frozenset((state,)) if state else frozenset[State]()
         page = page_of_jobs(services.jobs, batch_id, JOBS, int(cursor or 0), wanted)
-    return _page(
+    return framed(
         request,
         "batch.html",
         batch=found,
@@ -215,13 +122,14 @@ def job(request: Request, job_id: JobPath, services: ServicesOf) -> Response:
     """A job: its attempts, what Blender said, its pictures."""
     found = services.jobs.job(job_id)
     its_batch = services.jobs.batch(found.batch)
-    return _page(
+    shows = found.state is State.DONE and found.work is Work.RESULT
+    return framed(
         request,
         "job.html",
         job=found,
         batch=its_batch,
         log=services.jobs.log(job_id),
-        pictures=overview.some_pictures(found, its_batch.record.spec) if found.state is State.DONE else [],
+        pictures=overview.some_pictures(found, its_batch.record.spec) if shows else [],
     )
 
 
@@ -286,11 +194,11 @@ def resume_worker(request: Request, name: WorkerPath, services: ServicesOf) -> R
 
 
 @router.get("/sign-in")
-def sign_in_page(request: Request) -> Response:
+def show_sign_in(request: Request) -> Response:
     """Asks for a key."""
     if not request.app.state.keys.configured:
         return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    return _sign_in_page(request)
+    return sign_in_page(request)
 
 
 @router.post("/sign-in")
@@ -302,7 +210,7 @@ def sign_in(
     try:
         auth.sign_in(request, welcome, key.strip())
     except UnauthorizedError as error:
-        return _sign_in_page(request, str(error), HTTPStatus.UNAUTHORIZED, leads_to)
+        return sign_in_page(request, str(error), HTTPStatus.UNAUTHORIZED, leads_to)
     return welcome
 
 
@@ -317,9 +225,9 @@ def sign_out() -> Response:
 @router.get("/static/{name}")
 def static(name: str) -> Response:
     """The style sheet, the script and the icon; open, as the code is."""
-    if name not in _STATIC:
+    if name not in STATIC:
         raise NotFoundError(f"There is no file '{name}'.")
-    kind, body = _STATIC[name]
+    kind, body = STATIC[name]
     return Response(
         body, media_type=kind,
         headers={"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"},

@@ -11,7 +11,7 @@ from api.etags import of_version, version_in
 from api.problems import OF_VERSIONS
 from api.schemas import ModelPath
 from api.services import ServicesOf
-from farm.annotations.verdicts import Saying, checked, with_verdicts
+from farm.annotations.verdicts import Saying, checked, checked_idle, with_verdicts
 from farm.jobs.store import utc_now
 from farm.keys import Role
 
@@ -49,12 +49,13 @@ def save(
     annotations, seen = services.annotations, version_in(if_match)
     morphs = services.catalog.inventory(model_id).source_morphs()
     said = checked({target: (verdict.status, verdict.morph) for target, verdict in request.verdicts.items()}, morphs)
+    idle = checked_idle(request.idle, said, morphs)
     before = annotations.effect(model_id)
     saying = Saying(who=who.name, when=utc_now(), why=request.why)
     if save:
-        record = annotations.records.change(model_id, seen, said, saying)
+        record = annotations.records.change(model_id, seen, said, saying, idle)
     else:
-        record = with_verdicts(annotations.records.standing(model_id, seen), said, saying)
+        record = with_verdicts(annotations.records.standing(model_id, seen), said, saying, idle)
     after = annotations.effect(model_id, record)
     if save:
         response.headers["ETag"] = of_version(record.version, annotation_view(model_id, record, after))

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
+from farm.inspection.pictures import PictureOrders, Pictures
 from farm.jobs.connection import Connection
 from farm.jobs.events import Events
 from farm.jobs.keeper import Keeper
@@ -40,6 +41,8 @@ class Services:
     batches: BatchControl
     intake: Intake
     results: Results
+    pictures: Pictures
+    picture_orders: PictureOrders
     store: ObjectStore
     keeper: Keeper
     messenger: Messenger
@@ -58,6 +61,8 @@ def make_services(settings: Settings) -> Services:
     tickets = CeleryTickets(make_app(settings), connection)
     catalog, book, jobs, queue = Catalog(store), OrderBook(store), JobStore(connection), Queue(connection)
     annotations = Annotations(catalog, store, connection.lock)
+    batches = BatchControl(catalog, annotations, book, jobs, queue, tickets.issue)
+    pictures = Pictures(store)
     return Services(
         settings=settings,
         connection=connection,
@@ -68,9 +73,11 @@ def make_services(settings: Settings) -> Services:
         workers=Workers(connection),
         events=Events(connection),
         book=book,
-        batches=BatchControl(catalog, annotations, book, jobs, queue, tickets.issue),
+        batches=batches,
         intake=Intake(settings, store, catalog, settings.import_buckets),
         results=Results(store),
+        pictures=pictures,
+        picture_orders=PictureOrders(store, pictures, catalog, jobs, batches),
         store=store,
         keeper=Keeper(connection, book, tickets, settings.history_days, f"api-{new_id()}"),
         messenger=Messenger(connection, jobs, settings.webhook_private),

@@ -42,4 +42,5 @@ def withdraw(
     """
     stone = Tombstone(model=model_id, who=who.name or "nobody", when=datetime.now(UTC), why=request.why)
     gone = withdraw_from_farm(stone, services.store, services.catalog, services.book, services.jobs)
+    services.annotations.forget(model_id)
     return WithdrawalAnswer(jobs_cancelled=gone.cancelled, results_removed=gone.results)

@@ -4,10 +4,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock as ThreadLock
 
 from farm.annotations.collections import Collections, applied
 from farm.annotations.counting import counting, proposals_count
+from farm.annotations.digest import Digest, digest_in, digest_of
 from farm.annotations.effect import Effect, effect
 from farm.annotations.groups import GroupState
 from farm.annotations.journal import Lock
@@ -16,8 +18,9 @@ from farm.annotations.tables import Rows
 from farm.annotations.verdicts import NOTHING_SAID, AnnotationRecord
 from farm.catalog import Catalog
 from farm.errors import NotFoundError, OutdatedModelError, WithdrawnModelError
-from farm.models.inventory import MorphEntry
+from farm.models.inventory import Inventory
 from farm.morphs.annotation import MappingTable
+from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import Annotation
 from farm.spec import RenderSpec
@@ -27,7 +30,7 @@ _READING = 8
 """Inventories read at a time."""
 _KEPT_ROWS = 32
 _ROWS_SECONDS = 600.0
-"""How long the rows of a collection are remembered: its models never change, but what is proposed for them may."""
+"""How long the rows of a collection are remembered: another replica may have forgotten a model of it."""
 
 
 class Annotations:
@@ -35,7 +38,7 @@ class Annotations:
     collection, and OutdatedModelError for a model of an earlier version."""
 
     def __init__(self, catalog: Catalog, store: ObjectStore, lock: Lock) -> None:
-        self._catalog = catalog
+        self._catalog, self._store = catalog, store
         self.records = AnnotationRecords(store, lock)
         self.collections = Collections(store, lock)
         self._rows: OrderedDict[str, tuple[float, Rows]] = OrderedDict()
@@ -72,18 +75,39 @@ class Annotations:
             if (known := self._rows.get(collection)) and time.monotonic() < known[0]:
                 self._rows.move_to_end(collection)
                 return known[1]
-        models = sorted(self.collections.read(collection).models)
-        with ThreadPoolExecutor(_READING) as pool:
-            morphs = list(pool.map(self._morphs, models))
-        rows = Rows([(model, found) for model, found in zip(models, morphs, strict=True) if found])
+        rows = Rows(self._digest(collection))
         with self._guard:
             self._rows[collection] = time.monotonic() + _ROWS_SECONDS, rows
             if len(self._rows) > _KEPT_ROWS:
                 self._rows.popitem(last=False)
         return rows
 
-    def _morphs(self, model: str) -> list[MorphEntry]:
+    def forget(self, model: str) -> None:
+        """The model is gone, or has come again: collections that have it are to be digested anew."""
+        for collection in self.collections.of_model(model):
+            self._store.delete(_digest_key(collection))
+            with self._guard:
+                self._rows.pop(collection, None)
+
+    def _digest(self, collection: str) -> Digest:
+        key, kept = _digest_key(collection), None
+        with suppress(NotFoundError):
+            kept = digest_in(self._store.get(key), DECISION_VERSION)
+        if kept is None or any(self._inventory(model) for model in kept.absent):  # one that was gone has come again
+            models = sorted(self.collections.read(collection).models)
+            with ThreadPoolExecutor(_READING) as pool:
+                found = dict(zip(models, pool.map(self._inventory, models), strict=True))
+            there = [(model, inventory) for model, inventory in found.items() if inventory is not None]
+            kept = digest_of(there, [model for model, inventory in found.items() if inventory is None])
+            self._store.put(key, kept.to_bytes(DECISION_VERSION))
+        return kept
+
+    def _inventory(self, model: str) -> Inventory | None:
         try:
-            return self._catalog.inventory(model).morphs
+            return self._catalog.inventory(model)
         except (NotFoundError, OutdatedModelError, WithdrawnModelError):
-            return []
+            return None
+
+
+def _digest_key(collection: str) -> str:
+    return f"annotations/collections/{collection}/digest.json"

@@ -144,6 +144,9 @@ def _youngest(groups: Mapping[str, GroupState], key: RowKey) -> tuple[str, Group
 
 
 def _play_record(record: AnnotationRecord, targets: dict[str, Playing]) -> None:
+    idle = set(record.idle)
+    for target in [target for target, playing in targets.items() if playing.morph in idle]:
+        del targets[target]
     for target, verdict in record.verdicts.items():
         played = verdict.played
         for other in [name for name, playing in targets.items() if played is not None and playing.morph == played]:

@@ -1,6 +1,7 @@
 """The annotation records of models, in the object store: ``annotations/models/<model>/…``, a version each."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from farm.annotations.journal import Journal, Lock, present
 from farm.annotations.verdicts import (
@@ -17,6 +18,8 @@ from farm.morphs.refs import MorphRef
 from farm.storage import ObjectStore
 
 _FOLDER = "annotations/models/"
+_ASKING = 16
+"""Questions to the store at a time."""
 
 type Said = Mapping[str, tuple[VerdictStatus, MorphRef | None]]
 """Target name to how it stands and what plays it."""
@@ -40,6 +43,12 @@ class AnnotationRecords:
         number = journal.youngest()
         return journal.read(number) if number else NOTHING_SAID
 
+    def read_all(self, models: Sequence[str]) -> dict[str, AnnotationRecord]:
+        """The youngest versions of those of `models` that have a record."""
+        with ThreadPoolExecutor(_ASKING) as pool:
+            found = dict(zip(models, pool.map(self.read, models), strict=True))
+        return {model: record for model, record in found.items() if record.version}
+
     def inspected(self, models: Sequence[str]) -> set[str]:
         """Those of `models` that have a record."""
         return present(self._store, _FOLDER, models)
@@ -48,16 +57,18 @@ class AnnotationRecords:
         """Versions, youngest first: `limit` of those below `before` (0: from the youngest)."""
         return self._journal(model).page(before, limit)
 
-    def change(self, model: str, seen: int | None, said: Said, saying: Saying) -> AnnotationRecord:
-        """Let `said` be all that people say of the model, as a change of version `seen` (None: of whatever stands).
+    def change(
+        self, model: str, seen: int | None, said: Said, saying: Saying, idle: Sequence[MorphRef] = ()
+    ) -> AnnotationRecord:
+        """Let `said` and `idle` be all that people say of the model, as a change of version `seen` (None: of the youngest).
 
         Saying again what stands makes no version. Raises StaleVersionError, which tells who changed what meanwhile.
         """
 
         def make(now: AnnotationRecord | None) -> AnnotationRecord | None:
             before = self._expected(model, now, seen)
-            after = with_verdicts(before, said, saying)
-            return None if after.verdicts == before.verdicts else after
+            after = with_verdicts(before, said, saying, idle)
+            return None if (after.verdicts, after.idle) == (before.verdicts, before.idle) else after
 
         return self._write(model, make)
 
@@ -73,7 +84,11 @@ class AnnotationRecords:
                 raise ConflictError(f"Nothing is left to undo: nobody had said anything of model {model} before.")
             old = self._version(model, standing.origin - 1)
             return AnnotationRecord(
-                **saying.model_dump(), version=standing.version + 1, verdicts=old.verdicts, restores=old.origin
+                **saying.model_dump(),
+                version=standing.version + 1,
+                verdicts=old.verdicts,
+                idle=old.idle,
+                restores=old.origin,
             )
 
         return self._write(model, make)

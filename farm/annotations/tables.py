@@ -3,16 +3,13 @@
 import csv
 import hashlib
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from farm.annotations.collections import Change
-from farm.annotations.effect import row_of
+from farm.annotations.digest import Digest, DigestedRow
 from farm.annotations.groups import GroupState, GroupVerdict, RowKey
 from farm.errors import MappingError
-from farm.models.inventory import MorphEntry
 from farm.morphs.annotation import COLUMNS, Judgement, key_of, may_play, read_table, table_reader
 from farm.morphs.cells import defused
 
@@ -21,21 +18,31 @@ CSV_COLUMNS = (*COLUMNS[: COLUMNS.index("exceptions")], "state", "version", "exc
 _OPEN, _DECIDED = "open", "decided"
 _VERSION_DIGITS = 8
 
+type Uses = Sequence[Mapping[str, Sequence[Judgement]]]
+"""By the number of a row and the id of a model: what its morphs of this row may play."""
 
-@dataclass(slots=True)
+
 class Row:
     """All morphs of one name in one panel."""
 
-    id: str
-    """16 hex digits that stand for name and panel."""
-    key: RowKey
-    name: str
-    """As the first model that has it writes it."""
-    kinds: set[str] = field(default_factory=set)
-    morphs: dict[str, list[Judgement]] = field(default_factory=dict)
-    """By model: what its morphs of this row may play, in the file's order."""
-    proposals: Counter[str] = field(default_factory=Counter)
-    """Target to the models in which a morph of this row is proposed for it."""
+    def __init__(self, number: int, digested: DigestedRow, uses: Callable[[], Uses]) -> None:
+        self.id = row_id(digested.key)
+        """16 hex digits that stand for name and panel."""
+        self.key = digested.key
+        self.name = digested.name
+        """As the first model that has it writes it."""
+        self.reading = digested.reading
+        self.kinds = digested.kinds
+        self.models = digested.models
+        """How many have it."""
+        self.proposals = digested.proposals
+        """Target to the models in which a morph of this row is proposed for it."""
+        self._number, self._uses = number, uses
+
+    @property
+    def morphs(self) -> Mapping[str, Sequence[Judgement]]:
+        """By model: what its morphs of this row may play, in the file's order."""
+        return self._uses()[self._number]
 
     @property
     def panel(self) -> str:
@@ -65,21 +72,27 @@ def row_id(key: RowKey) -> str:
 class Rows:
     """The rows of a collection, those that most models have first."""
 
-    def __init__(self, models: Iterable[tuple[str, Sequence[MorphEntry]]]) -> None:
-        """`models`: ids and morphs, sorted by id."""
-        rows: dict[RowKey, Row] = {}
-        for model, morphs in models:
-            for entry in morphs:
-                key = row_of(entry)
-                row = rows.setdefault(key, Row(row_id(key), key, entry.name))
-                row.kinds.add(entry.kind)
-                row.morphs.setdefault(model, []).append(entry.judgement())
-        for row in rows.values():
-            for morphs_of_row in row.morphs.values():
-                row.proposals.update({one.target for one in morphs_of_row if one.target is not None})
-        self.sorted = sorted(rows.values(), key=lambda row: (-len(row.morphs), row.key))
+    _made: Uses | None = None
+
+    def __init__(self, digest: Digest) -> None:
+        self.digest = digest
+        self.sorted = [Row(number, row, self._uses) for number, row in enumerate(digest.rows)]
         self.places = {row.id: place for place, row in enumerate(self.sorted)}
         self.by_key = {row.key: row for row in self.sorted}
+        self.edition = hashlib.sha256("\n".join(self.places).encode()).hexdigest()[:16]
+        """Stands for these rows in this order: whoever speaks of rows by their numbers says of which edition."""
+        self.model_places = {model.id: place for place, model in enumerate(digest.models)}
+
+    def _uses(self) -> Uses:
+        """Who has what, by the number of the row. Made when it is first needed: a table without verdicts does not."""
+        if self._made is None:
+            uses: list[dict[str, list[Judgement]]] = [{} for _ in self.sorted]
+            judgements = self.digest.judgements
+            for model in self.digest.models:
+                for _, row, judgement, _ in model.morphs:
+                    uses[row].setdefault(model.id, []).append(judgements[judgement])
+            self._made = uses
+        return self._made
 
     def behind(self, row: str) -> Iterator[Row]:
         """The rows behind the row of this id (empty or unknown: all), in order."""
@@ -103,7 +116,7 @@ def group_csv(rows: Rows, state: GroupState) -> str:
     writer.writerow(CSV_COLUMNS)
     for row in rows.sorted:
         verdict = state.of(row.key)
-        kinds, count = "+".join(sorted(row.kinds)), len(row.morphs)
+        kinds, count = "+".join(row.kinds), row.models
         if verdict is not None and verdict.decided:
             models = " ".join(row.exceptions(verdict))
             said = (verdict.target or "", _DECIDED, verdict.version, models, verdict.who, verdict.when, verdict.why)

@@ -13,6 +13,8 @@ from farm.morphs.vocabulary import all_targets
 
 MAX_TARGETS = 1000
 """In one record; the vocabulary is far smaller."""
+MAX_IDLE = 10_000
+"""Morphs in one record that play nothing."""
 _SHOWN = 5
 """Changes that a sentence tells of."""
 
@@ -65,6 +67,8 @@ class AnnotationRecord(Saying):
     version: int
     verdicts: Annotated[dict[str, Verdict], Field(max_length=MAX_TARGETS)]
     """By target name. What is missing is left to the group's verdicts and the proposals."""
+    idle: Annotated[tuple[MorphRef, ...], Field(max_length=MAX_IDLE)] = ()
+    """Morphs that a person has looked at and that play nothing, by index; whatever is proposed for them."""
     restores: int | None = None
     """The version whose verdicts an undo has brought back."""
 
@@ -79,9 +83,12 @@ NOTHING_SAID = AnnotationRecord(version=0, verdicts={}, who="", when="")
 
 
 def with_verdicts(
-    before: AnnotationRecord, said: Mapping[str, tuple[VerdictStatus, MorphRef | None]], saying: Saying
+    before: AnnotationRecord,
+    said: Mapping[str, tuple[VerdictStatus, MorphRef | None]],
+    saying: Saying,
+    idle: Sequence[MorphRef] = (),
 ) -> AnnotationRecord:
-    """The next version, in which `said` is all that stands. Verdicts that stay the same stay whose they were."""
+    """The next version, in which `said` and `idle` are all that stands. Verdicts that stay the same stay whose they were."""
     verdicts = {}
     for target in all_targets():
         if target not in said:
@@ -90,7 +97,7 @@ def with_verdicts(
         old = before.verdicts.get(target)
         same = old is not None and (old.status, old.morph) == (status, morph)
         verdicts[target] = old if old and same else Verdict(**saying.model_dump(), morph=morph, status=status)
-    return AnnotationRecord(**saying.model_dump(), version=before.version + 1, verdicts=verdicts)
+    return AnnotationRecord(**saying.model_dump(), version=before.version + 1, verdicts=verdicts, idle=tuple(idle))
 
 
 def checked(
@@ -120,6 +127,28 @@ def checked(
     return {target: (status, found.get(target)) for target, (status, _) in said.items()}
 
 
+def checked_idle(
+    idle: Sequence[MorphRef],
+    said: Mapping[str, tuple[VerdictStatus, MorphRef | None]],
+    morphs: Sequence[SourceMorph],
+) -> tuple[MorphRef, ...]:
+    """`idle` by index, each once. Raises MappingError for what the model lacks, and for what `said`, checked, lets play."""
+    found = {}
+    for ref in idle:
+        if ref.index >= len(morphs) or ref.index < 0 or morphs[ref.index].name != ref.name:
+            raise MappingError(
+                f"The model has no morph {ref.index} of the name '{ref.name[:80]}', so nothing can be said of it; its "
+                "inventory lists what it has."
+            )
+        found[ref.index] = ref
+    for target, (status, morph) in said.items():
+        if morph is not None and status is not VerdictStatus.REJECTED and morph.index in found:
+            raise MappingError(
+                f"Morph {morph.index} ('{morph.name}') is to play '{target}' and nothing; say one of them."
+            )
+    return tuple(found[index] for index in sorted(found))
+
+
 def changes(before: AnnotationRecord, after: AnnotationRecord) -> list[str]:
     """Who changed what, a phrase for each target."""
     told = []
@@ -129,6 +158,12 @@ def changes(before: AnnotationRecord, after: AnnotationRecord) -> list[str]:
             told.append(f"{new.who} set {target} to {new.told} ({new.when})")
         elif new is None and old is not None:
             told.append(f"{after.who} took back what was said of {target} ({after.when})")
+    for ref in after.idle:
+        if ref not in before.idle:
+            told.append(f"{after.who} let '{ref.name}' play nothing ({after.when})")
+    for ref in before.idle:
+        if ref not in after.idle:
+            told.append(f"{after.who} took back that '{ref.name}' plays nothing ({after.when})")
     return told
 
 

@@ -13,6 +13,7 @@ from farm.drawing.blender import Blender
 from farm.errors import BlenderDiedError, FarmError, RenderError
 from farm.inspection.drawing import draw_pictures
 from farm.inspection.page import Inspected, InspectionPage
+from farm.models.package import to_bytes
 
 
 class _Rate(ProgressColumn):
@@ -60,7 +61,7 @@ def _inspected(paths: tuple[Path, ...], page: InspectionPage, left_out: list[str
                     seen.add(package.id)
                     inspection = page.kept(package.id)
                     if inspection is None:
-                        pictures = draw_pictures(blender, package)
+                        pictures = draw_pictures(blender, package.id, to_bytes(package), package.inventory)
                         page.keep(pictures)
                         inspection = pictures.inspection
                 except (RenderError, BlenderDiedError) as error:

@@ -1,7 +1,7 @@
 """Commands for the researcher with one machine: render folders of models on it, or keep a farm up on it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +55,7 @@ def render(
     """
     models = {} if watch else models_at(paths)
     wanted = wish(options, mapping)
-    with _growth(out, wanted, workers, retry_failed) as growth:
+    with _growth(out, wanted, workers if watch else _needed(workers, models), retry_failed) as growth:
         if watch:
             _watch(growth, paths, out)
         else:
@@ -71,9 +71,14 @@ def demo(out: Path, workers: int) -> None:
     from farm.mascots import write_mascots
 
     models = {path: path.parent for path in write_mascots(out / "models")}
-    with _growth(out / "images", Wish(RenderSpec()), min(workers, len(models)), False) as growth:
+    with _growth(out / "images", Wish(RenderSpec()), _needed(workers, models), False) as growth:
         _grow(growth, Sources(models))
         report_all(growth.bad)
+
+
+def _needed(workers: int, models: Collection[Path]) -> int:
+    """A worker a model at most: the start of a Blender that nobody needs takes time from the others."""
+    return workers if any(path.suffix.lower() == ".zip" for path in models) else min(workers, len(models))
 
 
 @contextmanager

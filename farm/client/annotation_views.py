@@ -28,6 +28,8 @@ class RecordView(_View):
     version: int
     """0: nobody has said anything."""
     verdicts: dict[str, VerdictView]
+    idle: tuple[MorphRef, ...] = ()
+    """Morphs that a person has looked at and that play nothing."""
     who: str
     when: str | None
     why: str
@@ -94,6 +96,8 @@ class RowView(_View):
 
     id: str
     name: str
+    reading: str = ""
+    """How a Japanese name is read, in Latin letters."""
     panel: str
     kinds: tuple[str, ...]
     models: int

@@ -32,13 +32,17 @@ class AnnotationsClient:
         """A model's annotation: what people say, and what comes of it."""
         return view_of(AnnotationView, self._json("GET", _model(model)), self._transport.url)
 
-    def save(self, seen: AnnotationView, said: Said, why: str = "", *, only_tell: bool = False) -> AnnotationView:
+    def save(
+        self, seen: AnnotationView, said: Said, why: str = "", *, idle: Sequence[MorphRef] = (), only_tell: bool = False
+    ) -> AnnotationView:
         """Let `said` be all that people say of the model that `seen` shows; the annotation then.
 
-        `only_tell`: write nothing, and tell what it would be.
+        `idle`: morphs, by index and name, that play nothing, whatever is proposed for them. `only_tell`:
+        write nothing, and tell what it would be.
         """
         body = {
             "verdicts": {target: {"status": status, "morph": _sent(morph)} for target, (status, morph) in said.items()},
+            "idle": [morph.model_dump() for morph in idle],
             "why": why,
         }
         query = {"save": "false"} if only_tell else {}
@@ -46,7 +50,7 @@ class AnnotationsClient:
             answer = self._json("PUT", _model(seen.model), json=body, params=query, headers=_if(seen.record.version))
         except RefusedError as error:
             now = self._after_lost_answer(error, seen)
-            if now is None or not _says(now.record, said):
+            if now is None or not _says(now.record, said) or set(now.record.idle) != set(idle):
                 raise
             return now
         return view_of(AnnotationView, answer, self._transport.url)

@@ -1,5 +1,7 @@
 """Draws what each morph of a model does: the neutral face from the front, and every morph at weight 1 beside it."""
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +16,8 @@ from farm.inspection.effects import NOTHING, PartsSeen, effect
 from farm.inspection.record import INSPECTION_VERSION, Inspection, MorphPicture, Rectangle
 from farm.inspection.sprite import pack, reduced
 from farm.labels import LabelName
-from farm.models.package import Package, to_bytes, unfold
+from farm.models.inventory import Inventory
+from farm.models.package import unfold
 from farm.morphs.comparison import PICTURE_SIZE, box_of, picture_change
 from farm.poses import BASIS_LIGHT, Partition
 from farm.spec import RENDERER_VERSION
@@ -43,24 +46,38 @@ def picture_version() -> str:
     return f"{INSPECTION_VERSION}.{RENDERER_VERSION}"
 
 
-def draw_pictures(blender: Blender, package: Package) -> DrawnInspection:
-    """Draw the morphs of `package` that move something, each alone at weight 1; the same package gives the same bytes.
+def picture_count(inventory: Inventory) -> int:
+    """How many pictures an inspection takes: the neutral one, and one for each morph that is drawn."""
+    return 1 + len(_moving(inventory)[:MAX_MORPHS])
 
-    Raises what `Blender.draw` raises.
+
+def draw_pictures(
+    blender: Blender,
+    model: str,
+    package: bytes,
+    inventory: Inventory,
+    pictures: Callable[[int], None] = lambda count: None,
+) -> DrawnInspection:
+    """Draw the morphs of `model` that move something, each alone at weight 1; the same package gives the same bytes.
+
+    `pictures` takes how many are drawn, after each, and may raise to stop the work. Raises what `Blender.draw` raises.
     """
-    moving = [morph.index for morph in package.inventory.morphs if morph.moved]
+    moving = _moving(inventory)
     drawn = moving[:MAX_MORPHS]
     with TemporaryDirectory(prefix="farm-inspection-") as room:
-        request = _request(package, Path(room), drawn)
         loaded: list[pipe.Loaded] = []
-        shots = blender.draw(request, loaded.append)
-        neutral = _Neutral(next(shots))
-        compared = [neutral.compared(index, shot) for index, shot in zip(drawn, shots, strict=True)]
+        with closing(blender.draw(_request(package, inventory, Path(room), drawn), loaded.append)) as shots:
+            neutral = _Neutral(next(shots))
+            pictures(1)
+            compared = []
+            for count, (index, shot) in enumerate(zip(drawn, shots, strict=True), 2):
+                compared.append(neutral.compared(index, shot))
+                pictures(count)
     crops = {morph.index: crop for morph, crop in compared if crop is not None}
     sprite = pack(neutral.pixels, crops)
     inspection = Inspection(
         version=picture_version(),
-        model=package.id,
+        model=model,
         size=SIZE,
         head=_square(loaded[0].survey.head_box),
         sprite=(sprite.pixels.shape[1], sprite.pixels.shape[0]),
@@ -70,9 +87,13 @@ def draw_pictures(blender: Blender, package: Package) -> DrawnInspection:
     return DrawnInspection(inspection, sprite.webp())
 
 
-def _request(package: Package, room: Path, morphs: list[int]) -> pipe.Render:
-    character, textures = unfold(to_bytes(package), room)
-    annotation = package.inventory.annotation
+def _moving(inventory: Inventory) -> list[int]:
+    return [morph.index for morph in inventory.morphs if morph.moved]
+
+
+def _request(package: bytes, inventory: Inventory, room: Path, morphs: list[int]) -> pipe.Render:
+    character, textures = unfold(package, room)
+    annotation = inventory.annotation
     return pipe.Render(
         character=str(character),
         textures={index: str(texture) for index, texture in textures.items()},

@@ -15,14 +15,17 @@ from typing import Any
 from farm.errors import FarmError
 from farm.inspection.drawing import DrawnInspection, picture_version
 from farm.inspection.effects import side_of
-from farm.inspection.readings import reading
 from farm.inspection.record import Inspection
 from farm.models.inventory import Inventory, MorphEntry
 from farm.morphs.names import normalise
+from farm.morphs.readings import reading
 from farm.morphs.vocabulary import all_targets
 from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
 
-ASSETS = ("inspection.css", "model.js", "store.js", "export.js", "list.js", "pictures.js", "picker.js", "inspection.js")
+ASSETS = (
+    "palette.css", "inspection.css", "model.js", "store.js", "export.js", "list.js", "pictures.js", "picker.js", "saving.js",
+    "conflict.js", "keys.js", "inspection.js", "icon.svg",
+)  # fmt: skip
 """What index.html loads, beside the data; scripts in the order in which they stand on each other."""
 _DATA, _PICTURES = "data", "pictures"
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 from farm.errors import NotFoundError
 from farm.jobs.batches import BatchRecord, Webhook
-from farm.jobs.states import Job, job_id
+from farm.jobs.states import Job, Work, job_id
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef, packed
@@ -37,6 +37,8 @@ class OrderedModel(_Record):
     provenance: Provenance = NOBODYS
     render_key: str = ""
     """The name of its result. Said here, since a later renderer would name it otherwise and look for it in vain."""
+    pictures: int = 0
+    """Of an inspection, where one is asked for; 0: samples are."""
 
 
 class OrderedWebhook(_Record):
@@ -86,16 +88,21 @@ class Order(_Record):
 
 def new_job(batch: str, index: int, ordered: OrderedModel, spec: RenderSpec) -> Job:
     """The job of one model of an order."""
-    samples = spec.samples_of(sample_count(sampled_targets(ordered.annotation)))
+    if ordered.pictures:
+        samples = images = ordered.pictures
+    else:
+        samples = spec.samples_of(sample_count(sampled_targets(ordered.annotation)))
+        images = spec.images_of(samples)
     return Job(
         id=job_id(batch, index),
         model=ordered.model,
         name=ordered.name,
         annotation=ordered.annotation,
         samples=samples,
-        images_total=spec.images_of(samples),
+        images_total=images,
         render_key=ordered.render_key or render_key(ordered.model, ordered.annotation, spec, ordered.provenance),
         provenance=ordered.provenance,
+        work=Work.INSPECTION if ordered.pictures else Work.RESULT,
     )
 
 
@@ -116,7 +123,10 @@ def order_of(
         webhook=webhook,
         models=tuple(
             model.model_copy(
-                update={"render_key": render_key(model.model, model.annotation, record.spec, model.provenance)}
+                update={
+                    "render_key": model.render_key
+                    or render_key(model.model, model.annotation, record.spec, model.provenance)
+                }
             )
             for model in models
         ),

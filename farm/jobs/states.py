@@ -65,6 +65,15 @@ class State(StrEnum):
         return self in WENT_WRONG
 
 
+class Work(StrEnum):
+    """What a job is to leave in the store."""
+
+    RESULT = "result"
+    """Samples of a model, as the batch's specification says."""
+    INSPECTION = "inspection"
+    """The pictures by which a person annotates the model, see `farm.inspection`."""
+
+
 type Retriable = Literal[State.FAILED, State.QUARANTINED, State.CANCELLED]
 WENT_WRONG: tuple[Retriable, ...] = (State.FAILED, State.QUARANTINED)
 RETRIABLE: tuple[State, ...] = get_args(Retriable.__value__)
@@ -110,6 +119,7 @@ class Job:
     """Pictures of so many samples."""
     render_key: str
     provenance: Provenance = NOBODYS
+    work: Work = Work.RESULT
     state: State = State.QUEUED
     attempt: int = 0
     """How many attempts have begun; the present one's number while a worker has the job."""
@@ -158,6 +168,7 @@ class Job:
                 "annotation": unpacked(values["annotation"]),
                 "provenance": Provenance.model_validate(values.get("provenance", {})),
                 "state": State(values.get("state", State.QUEUED)),
+                "work": Work(values.get("work", Work.RESULT)),
                 "warnings": tuple(values.get("warnings", ())),
                 "attempts": tuple(Attempt(**attempt) for attempt in values.get("attempts", ())),
             }

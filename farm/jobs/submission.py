@@ -94,7 +94,21 @@ class BatchControl:
             return self._known(batch_id, request), False
         _check(request)
         _check_backgrounds(request.spec, self._catalog)
-        models = self._annotated(request)
+        return self._placed(batch_id, request, self._annotated(request))
+
+    def submit_pictures(self, name: str, spec: RenderSpec, models: Sequence[OrderedModel], key: str) -> Batch:
+        """Make a batch that draws the pictures by which people annotate `models`, before everything else that waits.
+
+        Each of them says how many pictures it has and what they are called. Under a `key` that was used before, it is the
+        batch of then.
+        """
+        request = Request((), spec, name=name, priority=PRIORITIES.stop - 1, idempotency_key=key)
+        batch_id = _batch_id(key)
+        if self._jobs.has_batch(batch_id):
+            return self._jobs.batch(batch_id)
+        return self._placed(batch_id, request, models)[0]
+
+    def _placed(self, batch_id: str, request: Request, models: Sequence[OrderedModel]) -> tuple[Batch, bool]:
         record = BatchRecord(request.name, request.spec, utc_now(), request.fingerprint, request.webhook)
         standing = Standing(priority=request.priority, paused=request.paused)
         # Under an idempotency key there may be an order already: of the same request at the same time, or before a crash.

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, result_object
 from farm.errors import NotFoundError
-from farm.jobs.orders import Order, OrderBook
+from farm.jobs.orders import Order, OrderBook, new_job
 from farm.jobs.states import State, cancel, job_id
 from farm.jobs.store import JobStore
 from farm.licences.tombstones import Tombstone
@@ -46,7 +46,7 @@ def withdraw(
     cancelled, running = 0, False
     keys: set[str] = set()
     for order, place in _orders_of(book, stone.model):
-        keys.add(order.jobs()[place].render_key)
+        keys.add(new_job(order.id, place, order.models[place], order.spec).render_key)
         with suppress(NotFoundError):  # history was forgotten, or Redis was lost
             before = jobs.job(job_id(order.id, place))
             after = jobs.change(before.id, cancel)

@@ -11,6 +11,7 @@ _CONTENT_TYPES = {
     ".json": "application/json",
     ".png": "image/png",
     ".tar": "application/x-tar",
+    ".webp": "image/webp",
     ".zip": "application/zip",
 }
 PROBES = "check/"

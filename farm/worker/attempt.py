@@ -23,7 +23,7 @@ from farm.errors import (
 from farm.jobs import states
 from farm.jobs.keeper import ROUND_SECONDS
 from farm.jobs.queue import Queue, Taken
-from farm.jobs.states import Job, StaleAttempt, State
+from farm.jobs.states import Job, StaleAttempt, State, Work
 from farm.jobs.store import JobStore
 from farm.jobs.workers import MAX_BLAME, Workers
 from farm.spec import RenderSpec
@@ -152,7 +152,7 @@ class JobRunner:
         except StaleAttempt as error:
             self._left(job, error)
         except Interrupted as error:
-            self._give_back(job, error, 0.0, kept=True)
+            self._give_back(job, error, 0.0, kept=job.work is Work.RESULT)
         except (ModelError, MappingError, RenderError) as error:
             self._fail(job, error)
         except BlenderStartError as error:

@@ -8,15 +8,18 @@ from functools import cache
 from celery.signals import worker_process_init, worker_process_shutdown
 from prometheus_client import multiprocess
 
+from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, read_manifest, result_object
 from farm.drawing import checkpoints
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import FarmError, NotFoundError, RenderError, StorageError
+from farm.inspection.drawing import draw_pictures
+from farm.inspection.pictures import Pictures
 from farm.jobs.connection import Connection
 from farm.jobs.queue import Queue
-from farm.jobs.states import Job
+from farm.jobs.states import Job, Work
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Workers
 from farm.poses import Partition
@@ -39,14 +42,16 @@ class BlenderRenderer:
     """Draws with Blender and stores in the object store: `farm.worker.attempt.Renderer`."""
 
     def __init__(self, store: ObjectStore, blender: Blender) -> None:
-        self._store, self._blender = store, blender
+        self._store, self._blender, self._pictures = store, blender, Pictures(store)
         self.name = ""
 
     def find(self, job: Job) -> Rendered | None:
-        """The job's result if its manifest is in the store already.
+        """What the job is to leave, if it is in the store already.
 
         Raises RenderError when it is one of an earlier version, under whose key nothing may be drawn over it.
         """
+        if job.work is Work.INSPECTION:
+            return Rendered((), job.samples) if self._pictures.drawn([job.model]) else None
         key = result_object(job.render_key, MANIFEST)
         try:
             data = self._store.get(key)
@@ -64,7 +69,24 @@ class BlenderRenderer:
         return Rendered(manifest.warnings, manifest.samples)
 
     def render(self, job: Job, spec: RenderSpec, images: Callable[[int, int], None]) -> Rendered:
-        """Make the job's result."""
+        """Make the job's result, or its inspection."""
+        made = self._inspect(job, images) if job.work is Work.INSPECTION else self._render(job, spec, images)
+        if self._blender.renderer:
+            self.name = self._blender.renderer
+            metrics.RENDERER.labels(self.name).set(1)
+        return made
+
+    def _inspect(self, job: Job, images: Callable[[int, int], None]) -> Rendered:
+        catalog = Catalog(self._store)
+        package, inventory = catalog.package(job.model), catalog.inventory(job.model)
+        self._pictures.keep(
+            draw_pictures(
+                self._blender, job.model, package, inventory, lambda count: images(min(count, job.samples), job.samples)
+            )
+        )
+        return Rendered((), job.samples)
+
+    def _render(self, job: Job, spec: RenderSpec, images: Callable[[int, int], None]) -> Rendered:
         samples = job.samples
 
         def planned(count: int) -> None:
@@ -80,9 +102,6 @@ class BlenderRenderer:
         assignment = Assignment(job.model, job.annotation, job.samples, job.render_key, spec, job.provenance)
         reporter = Reporter(lambda count: images(count, samples), stage, drawn, planned)
         manifest = render(assignment, self._store, self._blender, reporter)
-        if self._blender.renderer:
-            self.name = self._blender.renderer
-            metrics.RENDERER.labels(self.name).set(1)
         return Rendered(manifest.warnings, manifest.samples)
 
     def resident(self) -> int:

@@ -1,11 +1,12 @@
 """A real Chromium for tests of pages."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 _FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -31,16 +32,22 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def page_of(browser: Browser, url: str, javascript: bool = True) -> Iterator[Page]:
+def page_of(
+    browser: Browser, url: str, javascript: bool = True, allowed: re.Pattern[str] | None = None
+) -> Iterator[Page]:
     """A page of a browser that has never been here; relative addresses are those of `url`.
 
-    What it complains about (errors of scripts, refused by the policy, not found) fails the test.
+    What it complains about (errors of scripts, refused by the policy, not found) fails the test, but for what is `allowed`.
     """
     complaints: list[str] = []
     with browser.new_context(base_url=url, java_script_enabled=javascript) as context:
         context.set_default_timeout(_PATIENCE_MS)
         page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("console", lambda said: complaints.append(_told(said)) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page
-    assert complaints == []
+    assert [text for text in complaints if allowed is None or not allowed.search(text)] == []
+
+
+def _told(said: ConsoleMessage) -> str:
+    return f"{said.text} {said.location.get('url', '')}".strip()

@@ -42,3 +42,21 @@ inspection.download = (text, name) => {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 };
+
+/** What a static page does with the annotation. */
+inspection.Export = class {
+  title = "Save the mapping";
+  button = "Download mapping.csv";
+  note = "Then: farm render FOLDER --mapping mapping.csv --out DIR";
+
+  constructor(collection) { this.collection = collection; }
+
+  counted(model) { return this.collection.samples(model); }
+  possible() { return true; }
+  remark(open) { return open ? `${open} morphs are open: for them the proposals are written.` : "Everything is decided."; }
+
+  async go() {
+    inspection.download(inspection.mappingTable(this.collection), "mapping.csv");
+    return "mapping.csv is downloaded.";
+  }
+};

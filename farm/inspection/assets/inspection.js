@@ -1,11 +1,12 @@
-// The page: two lists and the pictures, by models or by names, and the keys.
+// The page: two lists and the pictures, by models or by names.
 "use strict";
 
-inspection.start = async (collection) => {
-  const backend = new inspection.LocalBackend();
+inspection.start = async (data) => {
+  const collection = inspection.Collection.of(data);
+  const backend = new inspection.LocalBackend(collection);
   const store = new inspection.Store(collection, backend);
   await store.open();
-  inspection.page = new inspection.Page(collection, store, new inspection.Pictures(backend));
+  inspection.page = new inspection.Page(collection, store, new inspection.Pictures(backend), new inspection.Export(collection), true);
 };
 
 const ROW = 46; // pixels a row
@@ -17,15 +18,18 @@ inspection.Page = class {
   at = { models: 0, names: 0 }; // the selected row of the left list in either view
   place = 0; // the selected row of the middle list
 
-  constructor(collection, store, pictures) {
-    Object.assign(this, { collection, store, pictures });
+  /** `way`: what is done with the annotation in the end; `may`: whether its user may decide, or only look. */
+  constructor(collection, store, pictures, way, may) {
+    Object.assign(this, { collection, store, pictures, may });
     this.canvases = Object.fromEntries(["neutral", "applied", "difference", "before", "after"].map((id) => [id, by(id)]));
     this.outer = new inspection.List(by("outer"), ROW, (row, number) => this.#fillOuter(row, number), (number) => this.goOuter(number));
     this.inner = new inspection.List(by("inner"), ROW, (row, number) => this.#fillInner(row, number), (number) => this.goInner(number));
     this.picker = new inspection.Picker(collection.targets);
-    this.saving = new inspection.List(by("saving-list"), ROW, (row, number) => this.#fillSaving(row, number));
-    store.watch(() => this.#refresh());
-    this.#listen();
+    this.saving = new inspection.Saving(collection, way, (text) => this.say(text));
+    this.conflict = new inspection.Conflict(this);
+    store.changed = (thing) => { this.conflict.told(thing); this.#soon(); };
+    store.watch(() => this.refresh());
+    inspection.listen(this);
     this.show(false);
   }
 
@@ -70,20 +74,25 @@ inspection.Page = class {
     else if (this.outer.selected + 1 < this.outer.length) this.goOuter(this.outer.selected + 1);
   }
 
-  /** The next morph that nobody decided about, after this one. */
+  /** The next morph that nobody decided about, after this one; of a farm's names, the next name. */
   nextOpen() {
     const length = this.outer.length;
+    if (this.grouped && this.store.backend.hasVerdicts) {
+      for (let step = 1; step <= length; step++) {
+        const outer = (this.outer.selected + step) % length;
+        if (!this.collection.names[this.collection.byCount[outer]].verdict) return this.goOuter(outer);
+      }
+      return this.say("Every name is decided.");
+    }
     for (let step = 0; step <= length; step++) {
       const outer = (this.outer.selected + step) % length;
       const uses = this.#usesOf(outer);
       const place = uses.findIndex((use, number) =>
         this.collection.morph(use).decided === undefined && (step > 0 || number > this.place));
       if (place < 0) continue;
-      if (step > 0) this.goOuter(outer, place);
-      else this.goInner(place);
-      return;
+      return step > 0 ? this.goOuter(outer, place) : this.goInner(place);
     }
-    this.say("Nothing is open.");
+    return this.say("Nothing is open.");
   }
 
   #usesOf(outer) {
@@ -93,68 +102,77 @@ inspection.Page = class {
 
   // Deciding. `wide`: for all models with this name, or for all that is open in this model.
 
-  async confirm(wide) {
-    if (!this.inner.length) return;
+  confirm(wide) {
+    if (!this.#mayDecide()) return undefined;
     if (wide && this.grouped) return this.#decideAll(this.collection.proposalOf(this.name));
     if (wide) {
       const outcome = this.collection.outcome(this.model);
       const changes = this.model.morphs.flatMap((morph, place) =>
         morph.decided === undefined ? [{ model: this.model.number, place, target: outcome[place] }] : []);
-      await this.#make(changes, `${counted(changes.length, "morph")} of ${this.model.name} confirmed.`);
+      this.#make(changes, `${counted(changes.length, "morph")} of ${this.model.name} confirmed.`);
       return this.goOuter(this.outer.selected + 1);
     }
     return this.#give(this.collection.outcome(this.model)[this.use.place]);
   }
 
-  async reject(wide) {
-    if (this.inner.length) await (wide && this.grouped ? this.#decideAll(inspection.NONE) : this.#give(inspection.NONE));
+  reject(wide) {
+    if (this.#mayDecide()) return (wide && this.grouped ? this.#decideAll(inspection.NONE) : this.#give(inspection.NONE));
+    return undefined;
   }
 
   async change(wide) {
-    if (!this.inner.length) return;
+    if (!this.#mayDecide()) return;
     const target = await this.picker.choose(this.name.name);
-    if (target !== undefined) await (wide && this.grouped ? this.#decideAll(target) : this.#give(target));
+    if (target !== undefined) (wide && this.grouped ? this.#decideAll(target) : this.#give(target));
   }
 
-  async #give(target) {
-    await this.#make(this.collection.giving(this.use, target), `${this.name.name}: ${this.#title(target)}.`);
+  #mayDecide() {
+    if (!this.may) this.say("Your key may look, but not decide: that needs the role annotate.");
+    return this.may && this.inner.length > 0;
+  }
+
+  #give(target) {
+    this.#make(this.collection.giving(this.use, target), `${this.name.name}: ${this.#title(target)}.`);
     this.next();
   }
 
-  async #decideAll(target) {
-    const { changes, exceptions } = this.collection.givingAll(this.name, target);
+  #decideAll(target) {
+    const { name } = this;
+    let count, exceptions;
+    if (this.store.backend.hasVerdicts) {
+      exceptions = name.uses.filter((use) => this.collection.against(this.collection.morph(use), target));
+      count = name.count - new Set(exceptions.map(({ model }) => model)).size;
+      this.store.decideName(name, target);
+    } else {
+      const found = this.collection.givingAll(name, target);
+      ({ exceptions } = found);
+      count = found.changes.length;
+      this.store.decide(found.changes);
+    }
     const left = exceptions.length ? ` Left open: ${counted(exceptions.length, "exception")}, the first because it ${this.collection.objection(exceptions[0], target) || "has its name twice in the model"}.` : "";
-    await this.#make(changes, `${this.name.name}: ${this.#title(target)}, in ${counted(changes.length, "model")}.${left}`);
+    this.say(`${name.name}: ${this.#title(target)}, in ${counted(count, "model")}.${left}`);
+    this.refresh();
     this.goOuter(this.outer.selected + 1);
   }
 
-  async undo() {
-    const first = await this.#kept(() => this.store.undo());
+  undo() {
+    const first = this.store.undo();
     if (!first) return this.say("There is nothing to undo.");
+    if (first.name && !this.grouped) this.show(true);
     if (!this.grouped) this.goOuter(first.model, first.place);
     else {
-      const number = this.collection.byCount.indexOf(this.collection.morph(first).named);
-      const uses = this.#usesOf(number);
-      this.goOuter(number, uses.findIndex((use) => use.model === first.model && use.place === first.place));
+      const number = this.collection.byCount.indexOf(first.name ? this.collection.names.indexOf(first.name) : this.collection.morph(first).named);
+      const place = first.name ? 0 : this.#usesOf(number).findIndex((use) => use.model === first.model && use.place === first.place);
+      this.goOuter(number, place);
     }
-    this.#refresh();
+    this.refresh();
     return this.say("Taken back.");
   }
 
-  async #make(changes, said) {
+  #make(changes, said) {
     this.say(said);
-    await this.#kept(() => this.store.decide(changes));
-    this.#refresh();
-  }
-
-  /** What `work` gives; when the browser has no room for a decision, that is said. */
-  async #kept(work) {
-    try {
-      return await work();
-    } catch (error) {
-      this.say(`This could not be kept (${error.message}): save the mapping now, and make room in the browser's storage.`);
-      return undefined;
-    }
+    this.store.decide(changes);
+    this.refresh();
   }
 
   // Showing.
@@ -163,7 +181,33 @@ inspection.Page = class {
 
   #title(target) { return target >= 0 ? this.collection.targets[target].name : "plays nothing"; }
 
-  #refresh() {
+  /** More models are there. */
+  grown() {
+    if (!this.grouped) {
+      this.outer.grow(this.collection.models.length);
+      by("outer-title").textContent = counted(this.collection.models.length, "model");
+    } else {
+      const empty = !this.inner.length;
+      this.inner.grow(this.uses.length);
+      if (empty && this.inner.length) this.#showMorph();
+    }
+    this.#showProgress();
+  }
+
+  /** More models have pictures. */
+  drawn() {
+    this.refresh();
+    if (by("shown").dataset.waits) this.#showPictures();
+  }
+
+  /** Refresh once, however many things were kept at a time. */
+  #soon() {
+    if (this.due) return;
+    this.due = true;
+    requestAnimationFrame(() => { this.due = false; this.refresh(); });
+  }
+
+  refresh() {
     this.outer.refresh();
     this.inner.refresh();
     this.#showMorph();
@@ -172,14 +216,18 @@ inspection.Page = class {
   #fillOuter(row, number) {
     const uses = this.#usesOf(number);
     const done = uses.reduce((sum, use) => sum + (this.collection.morph(use).decided !== undefined), 0);
-    if (this.grouped) {
+    if (this.grouped && this.store.backend.hasVerdicts) {
+      const name = this.collection.names[this.collection.byCount[number]], { verdict } = name;
+      const below = `${name.panel === "*" ? "" : `${name.panel}, `}${this.#title(verdict ? verdict.target : this.collection.proposalOf(name))}`;
+      fill(row, name.name, name.reading, below, verdict ? "✓" : counted(name.count, "model"), Boolean(verdict), this.#unsaved(name));
+    } else if (this.grouped) {
       const { name, reading, panel } = this.collection.names[this.collection.byCount[number]];
       const proposal = this.#title(this.collection.proposalOf(this.collection.names[this.collection.byCount[number]]));
       fill(row, name, reading, `${panel === "*" ? "" : `${panel}, `}${proposal}`, `${done} / ${uses.length}`, done === uses.length);
     } else {
       const model = this.collection.models[number];
       const { count, samples } = this.collection.samples(model);
-      fill(row, model.name, "", `${count} targets: ${samples} samples`, `${done} / ${uses.length}`, done === uses.length);
+      fill(row, model.name, "", `${count} targets: ${samples} samples`, `${done} / ${uses.length}`, done === uses.length, this.#unsaved(model));
     }
   }
 
@@ -189,11 +237,14 @@ inspection.Page = class {
     const target = this.collection.outcome(model)[use.place];
     const against = morph.decided === undefined ? this.collection.objection(use, target) : "";
     const { name, reading } = this.collection.names[morph.named];
-    const state = morph.decided === undefined ? (target < 0 ? "" : "proposed") : "✓";
+    const byName = morph.decided === undefined && this.collection.grouped(model, morph) !== undefined;
+    const state = morph.decided !== undefined ? "✓" : byName ? "by name" : target < 0 ? "" : "proposed";
     if (this.grouped) fill(row, model.name, "", this.#title(target), state, morph.decided !== undefined, against);
     else fill(row, name, reading, this.#title(target), state, morph.decided !== undefined, against);
     this.#thumbnail(row, model.id, morph.index);
   }
+
+  #unsaved(thing) { return this.store.unsaved.has(thing) ? "not saved (r)" : ""; }
 
   async #thumbnail(row, id, index) {
     const wanted = `${id}/${index}`;
@@ -206,28 +257,39 @@ inspection.Page = class {
     if (canvas.dataset.shows !== wanted || !canvas.isConnected) return;
     try {
       const shown = await this.pictures.of(id);
-      if (canvas.dataset.shows === wanted) this.pictures.thumbnail(canvas, shown, shown.morphs.get(index));
+      if (canvas.dataset.shows !== wanted) return;
+      if (shown) this.pictures.thumbnail(canvas, shown, shown.morphs.get(index));
+      else canvas.dataset.shows = ""; // once more when the row is written anew
     } catch { /* the large pictures say what is wrong */ }
   }
 
+  #showProgress() {
+    const { names, decided, total } = this.collection;
+    const byName = this.grouped && this.store.backend.hasVerdicts;
+    const done = byName ? names.filter(({ verdict }) => verdict).length : decided, all = byName ? names.length : total;
+    by("progress").value = all ? done / all : 0;
+    by("progress-text").textContent = `${done} of ${all} ${byName ? "names " : ""}decided`;
+  }
+
   #showMorph() {
-    const { decided } = this.store, { total } = this.collection;
-    by("progress").value = total ? decided / total : 0;
-    by("progress-text").textContent = `${decided} of ${total} decided`;
+    this.#showProgress();
     by("inner-title").textContent = this.grouped ? `${this.name.name}: ${counted(this.inner.length, "model")}` : this.model.name;
     const empty = !this.inner.length;
     by("shown").hidden = empty;
     if (empty) return by("inner-note").textContent = "No morph of this model moves anything.";
-    const { count, samples } = this.collection.samples(this.model);
-    by("inner-note").textContent = `${this.grouped ? `${this.model.name}: ` : ""}${count} target morphs: ${samples} samples (more than ${this.collection.rule.many}: ${this.collection.rule.samples_many}, else ${this.collection.rule.samples_few})`;
-    const { morph, name } = this;
+    const { count, samples } = this.collection.samples(this.model), confirmed = this.collection.confirmed(this.model);
+    const sure = this.store.backend.hasVerdicts ? `, ${confirmed.count} confirmed: ${confirmed.samples}` : "";
+    by("inner-note").textContent = `${this.grouped ? `${this.model.name}: ` : ""}${count} target morphs: ${samples} samples${sure} (more than ${this.collection.rule.many}: ${this.collection.rule.samples_many}, else ${this.collection.rule.samples_few})`;
+    const { morph, name, model } = this;
+    if (model !== this.arrived) this.store.backend.arrived?.(model);
+    this.arrived = model;
     by("morph-name").textContent = name.name;
     by("morph-reading").textContent = name.reading;
     const target = this.collection.outcome(this.model)[this.use.place];
     const against = this.collection.objection(this.use, target);
-    const sure = morph.confidence == null ? "" : `, confidence ${Math.round(morph.confidence * 100)} %`;
+    const confidence = morph.confidence == null ? "" : `, confidence ${Math.round(morph.confidence * 100)} %`;
     by("verdict").textContent = morph.decided !== undefined ? `Decided: ${this.#title(target)}.`
-      : target < 0 ? "Not proposed for any target." : `Proposed: ${this.#title(target)}${sure}.${against ? ` But it ${against}.` : ""}`;
+      : target < 0 ? "Not proposed for any target." : `Proposed: ${this.#title(target)}${confidence}.${against ? ` But it ${against}.` : ""}`;
     by("verdict").className = against && morph.decided === undefined ? "against" : morph.decided !== undefined ? "done" : "";
     by("hint").textContent = this.grouped
       ? "Decides for all models whose picture does not speak against it; with Shift for this model alone."
@@ -241,9 +303,16 @@ inspection.Page = class {
     const current = () => this.inner.length && this.morph === morph;
     for (const id of ["morph-facts", "effect"]) by(id).textContent = "\u00a0";
     by("reasons").replaceChildren();
+    by("shown").dataset.waits = "";
     try {
       const shown = await this.pictures.of(model.id);
       if (!current()) return;
+      if (!shown) {
+        by("effect").textContent = "The pictures of this model are not drawn yet.";
+        by("shown").dataset.waits = "yes";
+        for (const canvas of Object.values(this.canvases)) canvas.width = 0;
+        return;
+      }
       const found = shown.morphs.get(morph.index);
       this.pictures.show(this.canvases, shown, found);
       const side = (morph.side === "both" ? /both|mouth/ : /left|right/).test(found.effect) ? "" : SIDES[morph.side];
@@ -255,68 +324,5 @@ inspection.Page = class {
     } catch (error) {
       if (current()) by("effect").textContent = `The pictures cannot be shown: ${error.message}`;
     }
-  }
-
-  // Saving.
-
-  #fillSaving(row, number) {
-    const model = this.collection.models[number];
-    const { count, samples } = this.collection.samples(model);
-    const open = model.morphs.filter((morph) => morph.decided === undefined).length;
-    fill(row, model.name, "", `${count} target morphs: ${samples} samples`, open ? `${open} open` : "✓", !open);
-  }
-
-  save() {
-    const { models, rule } = this.collection;
-    const full = models.filter((model) => this.collection.samples(model).count > rule.many).length;
-    const open = this.collection.total - this.store.decided;
-    by("saving-text").textContent =
-      `${full} of ${models.length} models have more than ${rule.many} target morphs and get ${rule.samples_many} samples, the others ${rule.samples_few}. `
-      + (open ? `${open} morphs are open: for them the proposals are written.` : "Everything is decided.");
-    by("saving").showModal();
-    this.saving.reset(models.length);
-    by("download").focus();
-  }
-
-  #download() {
-    inspection.download(inspection.mappingTable(this.collection), "mapping.csv");
-    by("saving").close();
-    this.say("mapping.csv is downloaded.");
-  }
-
-  // Keys and buttons.
-
-  #listen() {
-    const actions = {
-      j: () => this.goInner(this.place + 1), ArrowDown: () => this.goInner(this.place + 1),
-      k: () => this.goInner(this.place - 1), ArrowUp: () => this.goInner(this.place - 1),
-      n: () => this.goOuter(this.outer.selected + 1), ArrowRight: () => this.goOuter(this.outer.selected + 1),
-      p: () => this.goOuter(this.outer.selected - 1), ArrowLeft: () => this.goOuter(this.outer.selected - 1),
-      o: () => this.nextOpen(),
-      Enter: (shift) => this.confirm(this.grouped !== shift),
-      c: (shift) => this.change(this.grouped && !shift),
-      x: (shift) => this.reject(this.grouped && !shift),
-      u: () => this.undo(), m: () => this.show(false), g: () => this.show(true), s: () => this.save(),
-      "?": () => by("keys").showModal(),
-    };
-    addEventListener("keydown", (event) => {
-      if (event.defaultPrevented) return; // a dialog's, which may have been closed by it
-      if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-      if (event.key === "Enter" && event.target.closest("button")) return; // the button's own
-      const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-      if (!action) return;
-      event.preventDefault();
-      action(event.shiftKey);
-    });
-    const buttons = {
-      "by-model": "m", "by-name": "g", undo: "u", save: "s", help: "?", confirm: "Enter", change: "c", reject: "x",
-    };
-    for (const [id, key] of Object.entries(buttons)) {
-      by(id).addEventListener("click", (event) => { by(id).blur(); actions[key](event.shiftKey); });
-    }
-    by("download").addEventListener("click", () => this.#download());
-    by("not-now").addEventListener("click", () => by("saving").close());
-    by("keys-close").addEventListener("click", () => by("keys").close());
-    addEventListener("resize", () => this.#showMorph());
   }
 };

@@ -25,6 +25,13 @@ inspection.List = class {
     this.select(selected);
   }
 
+  /** There are more rows than before; the same is selected. */
+  grow(length) {
+    this.length = length;
+    this.space.style.height = `${length * this.height}px`;
+    this.#show(true);
+  }
+
   /** Select a row, bring it into sight, and write all rows in sight anew. */
   select(number) {
     this.selected = Math.max(0, Math.min(number, this.length - 1));

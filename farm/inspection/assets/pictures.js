@@ -8,7 +8,7 @@ inspection.Pictures = class {
 
   constructor(backend) { this.backend = backend; }
 
-  /** A model's record with its sprite. */
+  /** A model's record with its sprite; undefined when it is not drawn yet. */
   of(id) {
     const found = this.#kept.get(id) ?? this.#fetch(id);
     this.#kept.delete(id);
@@ -18,11 +18,20 @@ inspection.Pictures = class {
   }
 
   async #fetch(id) {
-    const record = await this.backend.pictures(id);
-    const image = new Image();
-    image.src = record.src;
-    await image.decode();
-    return { record, image, morphs: new Map(record.morphs.map((morph) => [morph.index, morph])) };
+    try {
+      const record = await this.backend.pictures(id);
+      if (record) {
+        const image = new Image();
+        image.src = record.src;
+        await image.decode();
+        return { record, image, morphs: new Map(record.morphs.map((morph) => [morph.index, morph])) };
+      }
+    } catch (error) {
+      this.#kept.delete(id); // another time it may be there
+      throw error;
+    }
+    this.#kept.delete(id);
+    return undefined;
   }
 
   /** A small picture of what a morph changes. */

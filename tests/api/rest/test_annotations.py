@@ -108,7 +108,7 @@ def test_a_record_is_written_shown_and_undone(people: People, models: list[str])
     now = people.reader.get(path)
 
     assert first.json()["record"] == {
-        "version": 0, "verdicts": {}, "who": "", "when": None, "why": "", "restores": None
+        "version": 0, "verdicts": {}, "idle": [], "who": "", "when": None, "why": "", "restores": None
     }  # fmt: skip
     assert first.json()["rule"] == {
         "proposals": {"target_morphs": 23, "samples": 100}, "confirmed": {"target_morphs": 0, "samples": 20}

@@ -10,6 +10,7 @@ from PIL import Image
 from farm.drawing.blender import Blender
 from farm.inspection.drawing import DrawnInspection, draw_pictures
 from farm.inspection.effects import side_of
+from farm.models.package import Package, to_bytes
 from tests.support.fixtures import read_mascot
 
 pytestmark = pytest.mark.blender
@@ -17,7 +18,11 @@ pytestmark = pytest.mark.blender
 
 @pytest.fixture(scope="module")
 def nagi(blender: Blender, mascots: dict[str, Path]) -> DrawnInspection:
-    return draw_pictures(blender, read_mascot(mascots, "nagi"))
+    return drawn(blender, read_mascot(mascots, "nagi"))
+
+
+def drawn(blender: Blender, package: Package) -> DrawnInspection:
+    return draw_pictures(blender, package.id, to_bytes(package), package.inventory)
 
 
 @pytest.mark.parametrize(
@@ -61,4 +66,4 @@ def test_the_sprite_holds_each_box_of_new_pixels(nagi: DrawnInspection) -> None:
 def test_the_same_package_gives_the_same_bytes(blender: Blender, mascots: dict[str, Path]) -> None:
     momo = read_mascot(mascots, "momo")
 
-    assert draw_pictures(blender, momo) == draw_pictures(blender, momo)
+    assert drawn(blender, momo) == drawn(blender, momo)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from farm.inspection.readings import reading
+from farm.morphs.readings import reading
 
 
 @pytest.mark.parametrize(

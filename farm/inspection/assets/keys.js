@@ -1,0 +1,35 @@
+// The keys and buttons of the page.
+"use strict";
+
+inspection.listen = (page) => {
+  const actions = {
+    j: () => page.goInner(page.place + 1), ArrowDown: () => page.goInner(page.place + 1),
+    k: () => page.goInner(page.place - 1), ArrowUp: () => page.goInner(page.place - 1),
+    n: () => page.goOuter(page.outer.selected + 1), ArrowRight: () => page.goOuter(page.outer.selected + 1),
+    p: () => page.goOuter(page.outer.selected - 1), ArrowLeft: () => page.goOuter(page.outer.selected - 1),
+    o: () => page.nextOpen(),
+    Enter: (shift) => page.confirm(page.grouped !== shift),
+    c: (shift) => page.change(page.grouped && !shift),
+    x: (shift) => page.reject(page.grouped && !shift),
+    u: () => page.undo(), m: () => page.show(false), g: () => page.show(true), s: () => page.saving.open(),
+    r: () => page.conflict.again(), b: () => by("batch").hidden || by("batch").click(),
+    "?": () => by("keys").showModal(),
+  };
+  addEventListener("keydown", (event) => {
+    if (event.defaultPrevented) return; // a dialog's, which may have been closed by it
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.key === "Enter" && event.target.closest("button, a")) return; // its own
+    const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!action) return;
+    event.preventDefault();
+    action(event.shiftKey);
+  });
+  const buttons = {
+    "by-model": "m", "by-name": "g", undo: "u", save: "s", unsaved: "r", help: "?", confirm: "Enter", change: "c", reject: "x",
+  };
+  for (const [id, key] of Object.entries(buttons)) {
+    by(id).addEventListener("click", (event) => { by(id).blur(); actions[key](event.shiftKey); });
+  }
+  by("keys-close").addEventListener("click", () => by("keys").close());
+  addEventListener("resize", () => page.refresh());
+};
