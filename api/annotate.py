@@ -64,6 +64,7 @@ def create(
             "There are no such models: upload some (farm submit, POST /v1/models), or take all of the farm's."
         )
     kept.create(Collection(name=name, models=tuple(models), who=who.name, when=utc_now()))
+    services.annotations.rows(name)  # digests it, so that its page need not wait
     return RedirectResponse(f"/annotate/{name}/", HTTPStatus.SEE_OTHER)
 
 

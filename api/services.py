@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 
 from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
-from farm.inspection.pictures import PictureOrders, Pictures
+from farm.inspection.pictures import KeptPictures, PictureOrders
 from farm.jobs.connection import Connection
 from farm.jobs.events import Events
 from farm.jobs.keeper import Keeper
@@ -41,7 +41,7 @@ class Services:
     batches: BatchControl
     intake: Intake
     results: Results
-    pictures: Pictures
+    pictures: KeptPictures
     picture_orders: PictureOrders
     store: ObjectStore
     keeper: Keeper
@@ -62,7 +62,7 @@ def make_services(settings: Settings) -> Services:
     catalog, book, jobs, queue = Catalog(store), OrderBook(store), JobStore(connection), Queue(connection)
     annotations = Annotations(catalog, store, connection.lock)
     batches = BatchControl(catalog, annotations, book, jobs, queue, tickets.issue)
-    pictures = Pictures(store)
+    pictures = KeptPictures(store)
     return Services(
         settings=settings,
         connection=connection,

@@ -1,19 +1,22 @@
-"""Makes docs/images/inspection-light.png and -dark.png: the page of `farm annotate --html` over the two mascots.
+"""Makes docs/images/inspection-*.png, the page of `farm annotate --html` over the two mascots, and annotate-*.png, a farm's.
 
 usage: .venv/bin/python -m tools.inspection_pictures
 
 Needs Chromium. The kana are drawn with the font that comes with Blender, so that no font has to be installed.
 """
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import bpy
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from farm.client import FarmClient
 from farm.mascots import write_mascots
+from farm.stack import EmbeddedStack
 from tests.support.browser import chromium
 
 _TARGET = Path("docs/images")
@@ -23,13 +26,31 @@ _STYLE = (
 )
 
 
-def _take(page: Page, index: Path, file: Path, keys: list[str]) -> None:
-    page.goto(index.as_uri())
-    page.add_style_tag(content=_STYLE.format(_FONT.as_uri()))
+_DRAWN_MS = 300_000
+
+
+def _take(page: Page, address: str, font: str, file: Path, keys: list[str]) -> None:
+    page.goto(address)
+    page.add_style_tag(content=_STYLE.format(font))
+    expect(page.locator("#effect")).to_contain_text("At weight 1", timeout=_DRAWN_MS)
+    expect(page.locator("#drawing")).to_be_hidden(timeout=_DRAWN_MS)
     for key in keys:
         page.keyboard.press(key)
     page.wait_for_timeout(2000)  # thumbnails come when a row has been in sight for a moment
     page.screenshot(path=file)
+
+
+def _of_a_farm(browser: Browser, room: Path) -> None:
+    font = f"data:font/woff2;base64,{base64.b64encode(_FONT.read_bytes()).decode()}"  # no file for a server's page
+    with EmbeddedStack(room / "farm", workers=1) as stack, FarmClient(stack.api_url) as client:
+        for path in sorted(room.glob("mascots/*/*.pmx")):
+            client.upload(path)
+        client.annotations.create_collection("spring", list(client.models()))
+        for scheme, keys in (("light", ["n", *7 * ["Enter"]]), ("dark", ["g", "Enter", "Enter", "j"])):
+            size: ViewportSize = {"width": 1360, "height": 860}
+            with browser.new_context(viewport=size, color_scheme=scheme, bypass_csp=True) as context:
+                file = _TARGET / f"annotate-{scheme}.png"
+                _take(context.new_page(), f"{stack.api_url}/annotate/spring/", font, file, keys)
 
 
 def main() -> None:
@@ -40,7 +61,14 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "farm", "annotate", room, "--html", out], check=True)
         for scheme, keys in (("light", ["n", *7 * ["Enter"]]), ("dark", ["g", "Enter", "Enter", "j"])):
             with browser.new_context(viewport={"width": 1360, "height": 860}, color_scheme=scheme) as context:
-                _take(context.new_page(), out / "index.html", _TARGET / f"inspection-{scheme}.png", keys)
+                _take(
+                    context.new_page(),
+                    (out / "index.html").as_uri(),
+                    _FONT.as_uri(),
+                    _TARGET / f"inspection-{scheme}.png",
+                    keys,
+                )
+        _of_a_farm(browser, Path(room))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ class DigestedRow:
     """How many have it."""
     proposals: dict[str, int]
     """Target to the models in which a morph of this row is proposed for it."""
+    packed: str
+    """Its morphs as JSON: of each, the number of the model and that of the judgement, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,16 @@ class DigestedModel:
     id: str
     name: str
     """The title that its file gives it, or the beginning of its id."""
-    morphs: Sequence[DigestedMorph]
-    """In the file's order."""
+    packed: str
+    """Its morphs as JSON. They are read when they are asked for: all of a collection at once cost a third of a second, and
+    again whenever Python looks for garbage."""
     names: Mapping[str, str]
     """By the index, as text: how this file writes a name, where that is not as the row has it."""
+
+    @property
+    def morphs(self) -> list[DigestedMorph]:
+        """In the file's order."""
+        return [(index, row, judgement, sure) for index, row, judgement, sure in json.loads(self.packed)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,13 @@ class Digest:
     absent: Sequence[str] = ()
     """Models of the collection that the farm had no longer."""
 
+    def uses(self, row: int) -> dict[str, list[Judgement]]:
+        """By model: what its morphs of the row of this number may play, in the file's order."""
+        found: dict[str, list[Judgement]] = {}
+        for model, judgement in json.loads(self.rows[row].packed):
+            found.setdefault(self.models[model].id, []).append(self.judgements[judgement])
+        return found
+
     def to_bytes(self, decided_by: str) -> bytes:
         """As JSON; `decided_by` is the version of the decisions in it."""
         kept = {"format": _FORMAT, "decided_by": decided_by, **asdict(self)}
@@ -79,6 +94,7 @@ def digest_of(models: Iterable[tuple[str, Inventory]], absent: Sequence[str] = (
     kinds: list[set[str]] = []
     counts: list[int] = []
     proposals: list[Counter[str]] = []
+    uses: list[list[tuple[int, int]]] = []
     judgements: dict[str, tuple[int, Judgement]] = {}
     digested: list[tuple[str, str, list[DigestedMorph], dict[str, str]]] = []
     for model, inventory in models:
@@ -93,12 +109,14 @@ def digest_of(models: Iterable[tuple[str, Inventory]], absent: Sequence[str] = (
                 kinds.append(set())
                 counts.append(0)
                 proposals.append(Counter())
+                uses.append([])
             elif entry.name != first[row][0]:
                 names[str(entry.index)] = entry.name
             kinds[row].add(entry.kind)
             judgement = entry.judgement()
             number, _ = judgements.setdefault(repr(judgement), (len(judgements), judgement))
             proposed.setdefault(row, set()).update([judgement.target] if judgement.target else [])
+            uses[row].append((len(digested), number))
             morphs.append((entry.index, row, number, entry.confidence))
         for row, targets in proposed.items():
             counts[row] += 1
@@ -115,13 +133,17 @@ def digest_of(models: Iterable[tuple[str, Inventory]], absent: Sequence[str] = (
                 tuple(sorted(kinds[row])),
                 counts[row],
                 dict(sorted(proposals[row].items())),
+                json.dumps(uses[row], separators=(",", ":")),
             )
             for row in order
         ],
         judgements=[judgement for _, judgement in judgements.values()],
         models=[
             DigestedModel(
-                model, name, [(index, place[row], number, sure) for index, row, number, sure in morphs], names
+                model,
+                name,
+                json.dumps([(index, place[row], *rest) for index, row, *rest in morphs], separators=(",", ":")),
+                names,
             )
             for model, name, morphs, names in digested
         ],

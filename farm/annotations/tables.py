@@ -3,11 +3,12 @@
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 
 from farm.annotations.collections import Change
-from farm.annotations.digest import Digest, DigestedRow
+from farm.annotations.digest import Digest
 from farm.annotations.groups import GroupState, GroupVerdict, RowKey
 from farm.errors import MappingError
 from farm.morphs.annotation import COLUMNS, Judgement, key_of, may_play, read_table, table_reader
@@ -18,14 +19,12 @@ CSV_COLUMNS = (*COLUMNS[: COLUMNS.index("exceptions")], "state", "version", "exc
 _OPEN, _DECIDED = "open", "decided"
 _VERSION_DIGITS = 8
 
-type Uses = Sequence[Mapping[str, Sequence[Judgement]]]
-"""By the number of a row and the id of a model: what its morphs of this row may play."""
-
 
 class Row:
     """All morphs of one name in one panel."""
 
-    def __init__(self, number: int, digested: DigestedRow, uses: Callable[[], Uses]) -> None:
+    def __init__(self, number: int, digest: Digest) -> None:
+        digested = digest.rows[number]
         self.id = row_id(digested.key)
         """16 hex digits that stand for name and panel."""
         self.key = digested.key
@@ -37,12 +36,12 @@ class Row:
         """How many have it."""
         self.proposals = digested.proposals
         """Target to the models in which a morph of this row is proposed for it."""
-        self._number, self._uses = number, uses
+        self._number, self._digest = number, digest
 
-    @property
+    @cached_property
     def morphs(self) -> Mapping[str, Sequence[Judgement]]:
         """By model: what its morphs of this row may play, in the file's order."""
-        return self._uses()[self._number]
+        return self._digest.uses(self._number)
 
     @property
     def panel(self) -> str:
@@ -72,27 +71,14 @@ def row_id(key: RowKey) -> str:
 class Rows:
     """The rows of a collection, those that most models have first."""
 
-    _made: Uses | None = None
-
     def __init__(self, digest: Digest) -> None:
         self.digest = digest
-        self.sorted = [Row(number, row, self._uses) for number, row in enumerate(digest.rows)]
+        self.sorted = [Row(number, digest) for number in range(len(digest.rows))]
         self.places = {row.id: place for place, row in enumerate(self.sorted)}
         self.by_key = {row.key: row for row in self.sorted}
         self.edition = hashlib.sha256("\n".join(self.places).encode()).hexdigest()[:16]
         """Stands for these rows in this order: whoever speaks of rows by their numbers says of which edition."""
         self.model_places = {model.id: place for place, model in enumerate(digest.models)}
-
-    def _uses(self) -> Uses:
-        """Who has what, by the number of the row. Made when it is first needed: a table without verdicts does not."""
-        if self._made is None:
-            uses: list[dict[str, list[Judgement]]] = [{} for _ in self.sorted]
-            judgements = self.digest.judgements
-            for model in self.digest.models:
-                for _, row, judgement, _ in model.morphs:
-                    uses[row].setdefault(model.id, []).append(judgements[judgement])
-            self._made = uses
-        return self._made
 
     def behind(self, row: str) -> Iterator[Row]:
         """The rows behind the row of this id (empty or unknown: all), in order."""

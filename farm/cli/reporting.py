@@ -25,14 +25,15 @@ _SHEETS = 20
 
 
 class _RateColumn(TextColumn):
-    """Images a second, of late."""
+    """Images (or what the task's `unit` says) a second, of late."""
 
     def __init__(self) -> None:
         super().__init__("")
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.0f} images/s" if speed else "starting", style="cyan")
+        unit = task.fields.get("unit", "images")
+        return Text(f"{speed:.0f} {unit}/s" if speed else "starting", style="cyan")
 
 
 def progress_bar() -> Progress:

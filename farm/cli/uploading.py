@@ -8,6 +8,8 @@ from pathlib import Path
 from farm.cli.console import note, tracked
 from farm.cli.wishes import Wish
 from farm.client import FarmClient, RefusedError, UploadedModel
+from farm.errors import FarmError, NoModelError
+from farm.models.package import ZIP, open_models
 from farm.spec import RenderSpec
 
 
@@ -17,6 +19,9 @@ def upload(client: FarmClient, paths: Mapping[Path, Path]) -> tuple[list[Uploade
     refused: list[str] = []
     stems = Counter(path.stem for path in paths)
     for path in tracked(list(paths), "uploading models") if len(paths) > 1 else paths:
+        if len(paths) > 1 and not _may_hold_a_model(path):
+            note("skipped", "yellow", f"{path} holds no model.")
+            continue
         try:
             models, bad = client.upload(path, paths[path])
         except (RefusedError, OSError) as error:
@@ -37,6 +42,19 @@ def upload(client: FarmClient, paths: Mapping[Path, Path]) -> tuple[list[Uploade
             for warning in model.inventory.warnings:
                 note("warning", "yellow", f"{path.name}: {warning}")
     return list(uploaded.values()), refused
+
+
+def _may_hold_a_model(path: Path) -> bool:
+    """Whether a file is worth sending: folders have zips of motions and stages, too."""
+    if path.suffix.lower() != ZIP:
+        return True
+    try:
+        next(open_models(path))
+    except NoModelError:
+        return False
+    except (FarmError, OSError):
+        return True  # the farm says what is wrong with it
+    return True
 
 
 def with_backgrounds(client: FarmClient, wanted: Wish) -> RenderSpec:

@@ -4,7 +4,6 @@ The bytes depend on the contents alone: no times, no owners.
 """
 
 import hashlib
-import io
 import os
 import tarfile
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ class ShardWriter:
         self.path = path
         self.members = 0
         self._file = path.open("w+b")
-        self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)
+        self._size = 0
 
     def __enter__(self) -> "ShardWriter":
         return self
@@ -34,10 +33,17 @@ class ShardWriter:
         member = tarfile.TarInfo(name)
         member.size = len(data)
         member.mode = 0o644
-        self._tar.addfile(member, io.BytesIO(data))
+        # Not by TarFile.addfile: it copies the header and remembers every member.
+        self._write(member.tobuf(tarfile.USTAR_FORMAT))
+        begin = self._size
+        self._write(data)
+        self._write(bytes(-len(data) % tarfile.BLOCKSIZE))
         self.members += 1
-        padded = -(-len(data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-        return self._file.tell() - padded
+        return begin
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._size += len(data)
 
     def read(self, offset: int, size: int) -> bytes:
         """`size` bytes from `offset` on, of members that were added; not after `close`."""
@@ -46,8 +52,11 @@ class ShardWriter:
 
     def close(self) -> None:
         """Finish the archive; the file is complete afterwards."""
+        if self._file.closed:
+            return
         try:
-            self._tar.close()
+            self._write(bytes(2 * tarfile.BLOCKSIZE))
+            self._write(bytes(-self._size % tarfile.RECORDSIZE))
         finally:
             self._file.close()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,42 +12,27 @@ from farm import pipe
 from farm.colour import laid_over
 from farm.drawing.blender import Blender, Drawn
 from farm.inspection.effects import NOTHING, PartsSeen, effect
-from farm.inspection.record import INSPECTION_VERSION, Inspection, MorphPicture, Rectangle
+from farm.inspection.record import (
+    MAX_MORPHS,
+    SIZE,
+    DrawnInspection,
+    Inspection,
+    MorphPicture,
+    Rectangle,
+    moving_morphs,
+    picture_version,
+)
 from farm.inspection.sprite import pack, reduced
 from farm.labels import LabelName
 from farm.models.inventory import Inventory
 from farm.models.package import unfold
-from farm.morphs.comparison import PICTURE_SIZE, box_of, picture_change
+from farm.morphs.comparison import box_of, picture_change
 from farm.poses import BASIS_LIGHT, Partition
-from farm.spec import RENDERER_VERSION
 
-MAX_MORPHS = 400
-"""Drawn of one model, the first in the file: the most that a sprite surely holds."""
-SIZE = 2 * PICTURE_SIZE
-"""Pixels a side: a mouth of a 256-pixel picture is too small to be looked at closely."""
 _SUPERSAMPLE = 2
 _STYLE = "flat"
 _GROUND = np.array((128, 134, 144), np.uint8)
 """sRGB behind the character: neither white nor black hair is lost on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnInspection:
-    """What was drawn of one model."""
-
-    inspection: Inspection
-    sprite: bytes
-    """A WebP file."""
-
-
-def picture_version() -> str:
-    """Changes whenever the same model may look otherwise."""
-    return f"{INSPECTION_VERSION}.{RENDERER_VERSION}"
-
-
-def picture_count(inventory: Inventory) -> int:
-    """How many pictures an inspection takes: the neutral one, and one for each morph that is drawn."""
-    return 1 + len(_moving(inventory)[:MAX_MORPHS])
 
 
 def draw_pictures(
@@ -62,7 +46,7 @@ def draw_pictures(
 
     `pictures` takes how many are drawn, after each, and may raise to stop the work. Raises what `Blender.draw` raises.
     """
-    moving = _moving(inventory)
+    moving = moving_morphs(inventory)
     drawn = moving[:MAX_MORPHS]
     with TemporaryDirectory(prefix="farm-inspection-") as room:
         loaded: list[pipe.Loaded] = []
@@ -85,10 +69,6 @@ def draw_pictures(
         left_out=len(moving) - len(drawn),
     )
     return DrawnInspection(inspection, sprite.webp())
-
-
-def _moving(inventory: Inventory) -> list[int]:
-    return [morph.index for morph in inventory.morphs if morph.moved]
 
 
 def _request(package: bytes, inventory: Inventory, room: Path, morphs: list[int]) -> pipe.Render:

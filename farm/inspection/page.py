@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import FarmError
-from farm.inspection.drawing import DrawnInspection, picture_version
 from farm.inspection.effects import side_of
-from farm.inspection.record import Inspection
+from farm.inspection.record import DrawnInspection, Inspection, picture_version
 from farm.models.inventory import Inventory, MorphEntry
 from farm.morphs.names import normalise
 from farm.morphs.readings import reading

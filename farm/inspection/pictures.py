@@ -17,8 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from farm.catalog import Catalog
 from farm.dataset.manifest import result_object
 from farm.errors import NotFoundError, OutdatedModelError, StorageError, WithdrawnModelError
-from farm.inspection.drawing import SIZE, DrawnInspection, picture_count, picture_version
-from farm.inspection.record import Inspection
+from farm.inspection.record import SIZE, DrawnInspection, Inspection, picture_count, picture_version
 from farm.jobs.batches import Batch
 from farm.jobs.orders import OrderedModel
 from farm.jobs.store import JobStore
@@ -39,7 +38,7 @@ def inspection_key(model: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-class Pictures:
+class KeptPictures:
     """What is drawn. Every method raises ServiceError when the store does not answer."""
 
     def __init__(self, store: ObjectStore) -> None:
@@ -90,7 +89,7 @@ class Asked(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PictureStanding:
     """How far the pictures of a collection are."""
 
     models: int
@@ -104,22 +103,22 @@ class PictureOrders:
     """Has the pictures of collections drawn. Every method raises ServiceError when the store or Redis does not answer."""
 
     def __init__(
-        self, store: ObjectStore, pictures: Pictures, catalog: Catalog, jobs: JobStore, batches: BatchControl
+        self, store: ObjectStore, pictures: KeptPictures, catalog: Catalog, jobs: JobStore, batches: BatchControl
     ) -> None:
         self._store, self._pictures, self._catalog = store, pictures, catalog
         self._jobs, self._batches = jobs, batches
 
-    def standing(self, collection: str, models: Sequence[str]) -> Standing:
+    def standing(self, collection: str, models: Sequence[str]) -> PictureStanding:
         """How far the pictures of a collection of `models` are."""
         there = self._pictures.drawn(models)
         missing = tuple(model for model in models if model not in there)
         try:
             asked = Asked.model_validate_json(self._store.get(_asked(collection)))
-            return Standing(len(models), missing, self._jobs.batch(asked.batch))
+            return PictureStanding(len(models), missing, self._jobs.batch(asked.batch))
         except NotFoundError:
-            return Standing(len(models), missing, None)
+            return PictureStanding(len(models), missing, None)
 
-    def ask(self, collection: str, models: Sequence[str]) -> Standing:
+    def ask(self, collection: str, models: Sequence[str]) -> PictureStanding:
         """Have those drawn that are missing, unless that is under way. Models that are gone are left out.
 
         Of several who ask at once, one makes the batch.
@@ -135,7 +134,7 @@ class PictureOrders:
         key = json.dumps(["inspection", collection, picture_version(), before, [one.model for one in wanted]])
         batch = self._batches.submit_pictures(f"pictures to annotate {collection} by", _SPEC, wanted, key)
         self._store.put(_asked(collection), Asked(batch=batch.id).model_dump_json().encode())
-        return Standing(now.models, now.missing, batch)
+        return PictureStanding(now.models, now.missing, batch)
 
     def _ordered(self, model: str) -> OrderedModel | None:
         try:

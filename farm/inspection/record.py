@@ -1,11 +1,21 @@
 """What an inspection leaves of a model: a record, and a sprite beside it."""
 
+from dataclasses import dataclass
+
 from pydantic import BaseModel, ConfigDict
 
+from farm.models.inventory import Inventory
+from farm.morphs.comparison import PICTURE_SIZE
 from farm.morphs.evidence import PictureChange
+from farm.spec import RENDERER_VERSION
 
 INSPECTION_VERSION = 1
 """Changes whenever the same model may give another record or sprite."""
+
+MAX_MORPHS = 400
+"""Drawn of one model, the first in the file: the most that a sprite surely holds."""
+SIZE = 2 * PICTURE_SIZE
+"""Pixels a side: a mouth of a 256-pixel picture is too small to be looked at closely."""
 
 type Rectangle = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; the last two exclusive."""
@@ -48,3 +58,27 @@ class Inspection(_Record):
     """Those that were drawn, in the file's order."""
     left_out: int = 0
     """Morphs that move something and were not drawn, because the model has too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnInspection:
+    """What was drawn of one model."""
+
+    inspection: Inspection
+    sprite: bytes
+    """A WebP file."""
+
+
+def picture_version() -> str:
+    """Changes whenever the same model may look otherwise."""
+    return f"{INSPECTION_VERSION}.{RENDERER_VERSION}"
+
+
+def moving_morphs(inventory: Inventory) -> list[int]:
+    """The indices of the morphs that move something."""
+    return [morph.index for morph in inventory.morphs if morph.moved]
+
+
+def picture_count(inventory: Inventory) -> int:
+    """How many pictures an inspection takes: the neutral one, and one for each morph that is drawn."""
+    return 1 + len(moving_morphs(inventory)[:MAX_MORPHS])

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from farm.dataset.animeceleb import MARKER, TEST_LIST, TRAIN_LIST
 from farm.dataset.failures import Failures
 from farm.dataset.manifest import MANIFEST
 from farm.dataset.output import POSES, POSES_PARQUET
@@ -21,6 +20,8 @@ from farm.dataset.tables import org_id as org_id_of
 from farm.errors import StorageError
 from farm.licences.tombstones import Tombstone, bury
 
+_MARKER, _LISTS = "facefarm-export.json", ("train_list.txt", "test_list.txt")
+"""Of an export, as `farm.exports` names them; what writes exports stands above this room."""
 _ROOT = "combined_"
 _CACHE, _TABLE = "cached.json", "combined_pose.csv"
 
@@ -36,7 +37,7 @@ class Forgotten:
 
 def is_export(directory: Path) -> bool:
     """Whether the folder is an export, not a rendered folder."""
-    return (directory / MARKER).is_file()
+    return (directory / _MARKER).is_file()
 
 
 def find_model(directory: Path, named: str) -> str:
@@ -99,7 +100,7 @@ def forget_in_export(directory: Path, model: str) -> Forgotten:
             "folder, and export again."
         )
     org_id = org_id_of(model)
-    for name in (TRAIN_LIST, TEST_LIST):
+    for name in _LISTS:
         if (directory / name).is_file():
             lines = (directory / name).read_text().splitlines(keepends=True)
             _replace(directory / name, "".join(line for line in lines if line.strip() != org_id).encode())

@@ -16,7 +16,7 @@ from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import FarmError, NotFoundError, RenderError, StorageError
 from farm.inspection.drawing import draw_pictures
-from farm.inspection.pictures import Pictures
+from farm.inspection.pictures import KeptPictures
 from farm.jobs.connection import Connection
 from farm.jobs.queue import Queue
 from farm.jobs.states import Job, Work
@@ -42,7 +42,7 @@ class BlenderRenderer:
     """Draws with Blender and stores in the object store: `farm.worker.attempt.Renderer`."""
 
     def __init__(self, store: ObjectStore, blender: Blender) -> None:
-        self._store, self._blender, self._pictures = store, blender, Pictures(store)
+        self._store, self._blender, self._pictures = store, blender, KeptPictures(store)
         self.name = ""
 
     def find(self, job: Job) -> Rendered | None:

@@ -1,124 +1,154 @@
-"""Folders as ``farm render --out`` leaves them, made by the farm's own packing from pictures that nobody drew."""
+"""What ``farm render --out`` leaves, without Blender: small pictures of their own under real manifests with true hashes."""
 
-import csv
 import hashlib
-from collections.abc import Iterable, Mapping
-from contextlib import closing
-from dataclasses import replace
+import io
+import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from farm import pipe
-from farm.dataset.output import COLUMNS, POSE_COLUMNS, POSES, RenderedModel, unpack_result
-from farm.dataset.reading import models_in
-from farm.drawing.assignment import Assignment
-from farm.drawing.encoding import Encoded
-from farm.drawing.label_files import label_files
-from farm.drawing.packing import Packer
-from farm.drawing.plan import plan
-from farm.drawing.png import encode
-from farm.labels import LabelName, Part
-from farm.models.inventory import Inventory
-from farm.poses import NEUTRAL
-from farm.spec import RenderSpec, render_key
-from farm.storage import LocalStore
+from farm.dataset.manifest import (
+    MANIFEST,
+    BasisRecord,
+    ImageRecord,
+    LabelRecord,
+    LabelShardRecord,
+    Manifest,
+    ModelRecord,
+    image_file,
+)
+from farm.dataset.output import LABELS, RenderedModel, folder_name
+from farm.morphs.vocabulary import all_targets
+from farm.pipe import Survey, View
+from farm.poses import Partition, draw, pose_vector, rotation_matrix
+from farm.spec import RenderSpec
 from tests.support.fixtures import GOOD_SURVEY
 
-SPEC = RenderSpec(seed=5, samples=3, size=32, styles=("flat", "ink"))
-LABELLED = SPEC.model_copy(update={"labels": (LabelName.PARTS, LabelName.DEPTH, LabelName.LANDMARKS)})
-_TABLE = (*COLUMNS[: COLUMNS.index("background") + 1], "split")
+NEUTRAL = -1
+SPEC = RenderSpec(styles=("default", "ink"))
 
 
-def model_id(label: str) -> str:
-    """A hash for a label."""
+def hash_of(label: str) -> str:
+    """The model's hash."""
     return hashlib.sha256(label.encode()).hexdigest()
 
 
-def write_model(out: Path, label: str, inventory: Inventory, spec: RenderSpec = SPEC) -> RenderedModel:
-    """Lay a model out under `out`: pictures of a round head, each of its own colours, all else as the farm makes it."""
-    annotation = inventory.annotation
-    key = render_key(model_id(label), annotation, spec)
-    assignment = Assignment(model_id(label), annotation, spec.samples_of(inventory.samples), key, spec)
-    todo = plan(assignment, inventory.rules)
-    loaded = pipe.Loaded(warnings=[], survey=GOOD_SURVEY, seconds=0)
-    with TemporaryDirectory() as room:
-        store = LocalStore(Path(room) / "store")
-        with closing(Packer(assignment, todo, Path(room))) as packer:
-            for number, shot in enumerate(todo.shots):
-                packer.add(_drawn(label, number, shot, spec))
-            manifest = packer.finish(store, inventory, loaded, ())
-
-        def fetch(file: str, path: Path) -> None:
-            path.write_bytes(store.get(f"renders/{key}/{file}"))
-
-        return unpack_result(manifest, label, fetch, out)
+def survey_of(label: str) -> Survey:
+    """A survey that no other label's model has."""
+    return GOOD_SURVEY.model_copy(update={"head_vertices": 1000 + int(hash_of(label)[:6], 16)})
 
 
-def _drawn(label: str, number: int, shot: pipe.Shot, spec: RenderSpec) -> Encoded:
-    files = tuple(encode(_head(f"{label} {number} {style}", spec.size)) for style in spec.styles)
-    if shot.sample == NEUTRAL.index or not spec.labels:
-        return Encoded(files, {}, None)
-    return Encoded(files, label_files(*_labels(number, spec)), None)
+def pixels(label: str, style: str, partition: str, sample: int, size: int = 256) -> NDArray[np.uint8]:
+    """A picture of its own for each argument list: straight alpha, RGB 0 where alpha is 0."""
+    digest = hashlib.sha256(f"{label}/{style}/{partition}/{sample}".encode()).digest()
+    shown = np.zeros((size, size, 4), np.uint8)
+    cells = np.frombuffer(digest[:27], np.uint8).reshape(3, 3, 3)
+    patch = np.kron(cells, np.ones((size // 6, size // 6, 1), np.uint8))
+    side = patch.shape[0]
+    shown[size // 4 : size // 4 + side, size // 4 : size // 4 + side, :3] = patch
+    shown[size // 4 : size // 4 + side, size // 4 : size // 4 + side, 3] = 255
+    shown[size // 4, size // 4 : size // 4 + side, 3] = 100  # a soft edge, not premultiplied
+    return shown
 
 
-def _head(text: str, side: int) -> NDArray[np.uint8]:
-    colour = np.frombuffer(hashlib.sha256(text.encode()).digest()[:3], np.uint8)
-    row, column = np.indices((side, side)) - side / 2
-    picture = np.zeros((side, side, 4), np.uint8)
-    picture[..., :3] = colour // 2 + np.indices((side, side)).sum(axis=0)[..., None]
-    picture[..., 3] = 255
-    picture[row**2 + column**2 > (0.45 * side) ** 2] = 0
-    return picture
+def png(array: NDArray[np.uint8]) -> bytes:
+    """The picture as a file."""
+    with io.BytesIO() as out:
+        Image.fromarray(array).save(out, "PNG", compress_level=1)
+        return out.getvalue()
 
 
-def _labels(number: int, spec: RenderSpec) -> tuple[dict[LabelName, NDArray[Any]], pipe.Marks]:
-    row, column = np.indices((spec.size, spec.size))
-    face = (abs(row - spec.size // 2) < 8) & (abs(column - spec.size // 2) < 8)
-    parts = np.where(face, Part.FACE, Part.BACKGROUND).astype(np.uint8)
-    parts[spec.size // 2 : spec.size // 2 + 2, spec.size // 2 - number % 4 : spec.size // 2 + 2] = Part.LIPS
-    middle = pipe.LandmarkLabel(x=16, y=18, point=(0, 0, 1), visible=True)
-    camera = pipe.CameraLabel(
-        intrinsics=((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-        extrinsics=((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0)),
-        orthographic=False,
-        rotation_pivot=(0, 0, 0),
+def render(
+    source: Path, label: str, spec: RenderSpec = SPEC, samples: int = 3, survey: Survey | None = None, face: str = ""
+) -> RenderedModel:
+    """Leave one model in the folder `source`; `face` is the label whose neutral pictures it has."""
+    model_id, targets = hash_of(label), {name: t for name, t in all_targets().items() if t.sampled}
+    folder = source / folder_name(label, model_id)
+    images, basis, listed = [], [], []
+    several = spec.camera.views > 1
+    for style in spec.styles:
+        data = png(pixels(face or label, style, "basis", NEUTRAL, spec.size))
+        _write(folder / "basis" / f"{style}.png", data)
+        basis.append(BasisRecord(file=f"basis-{style}.png", style=style, sha256=hashlib.sha256(data).hexdigest()))
+    for partition in spec.partitions:
+        for index in range(samples):
+            for view in range(spec.camera.views):
+                suffix = f"_v{view:02d}" if several else ""
+                sample = draw(spec.seed, model_id, index, tuple(targets.values()))
+                for style in spec.styles:
+                    data = png(pixels(label, style, f"{partition}{suffix}", index, spec.size))
+                    _write(folder / style / partition / f"{folder.name}_{index:05d}{suffix}.png", data)
+                    images.append(
+                        ImageRecord(
+                            file=image_file(model_id, index, suffix),
+                            offset=512,
+                            bytes=len(data),
+                            sample=index,
+                            style=style,
+                            partition=partition,
+                            pose=pose_vector(sample, targets, partition),
+                            rotation=tuple(map(tuple, rotation_matrix(sample.rotation_in(partition)).tolist())),
+                            light=sample.light,
+                            view=View(index=view, yaw=float(view), elevation=0.0),
+                            seed=spec.seed,
+                            sha256=hashlib.sha256(data).hexdigest(),
+                        )
+                    )
+                if spec.labels:
+                    for ending, data in label_files(label, partition, index, spec.size).items():
+                        _write(folder / LABELS / partition / f"{folder.name}_{index:05d}{suffix}{ending}", data)
+                        listed.append(
+                            LabelRecord(
+                                file=image_file(model_id, index, suffix).removesuffix(".png") + ending,
+                                offset=512,
+                                bytes=len(data),
+                                sample=index,
+                                partition=partition,
+                                view=view,
+                                sha256=hashlib.sha256(data).hexdigest(),
+                            )
+                        )
+    labels = [
+        LabelShardRecord(file=f"labels-{p}.tar", partition=p, files=len(listed) // 2, bytes=9999, sha256="0" * 64)
+        for p in (spec.partitions if spec.labels else ())
+    ]
+    manifest = Manifest(
+        renderer=1,
+        render_key=hash_of(f"render {label}"),
+        model=ModelRecord(id=model_id, format="pmx", title=label, comment="", licence={"licenseName": "CC0"}),
+        annotation={},
+        target_morphs=len(targets),
+        spec=spec,
+        samples=samples,
+        survey=survey or survey_of(label),
+        warnings=(),
+        shards=(),
+        labels=tuple(labels),
+        basis=tuple(basis),
+        images=tuple(images),
+        label_files=tuple(listed),
     )
-    marks = pipe.Marks(landmarks={"chin": middle}, head_box=(8, 8, 24, 24), face_box=(9, 9, 23, 23), camera=camera)
-    depth = np.where(parts > 0, 1 + number / 64, 0).astype(np.float32)
-    return {LabelName.PARTS: parts, LabelName.DEPTH: depth}, marks
+    (folder / MANIFEST).write_bytes(manifest.to_bytes())
+    return RenderedModel(folder, manifest)
 
 
-def write_table(out: Path, splits: Mapping[str, str] | None = None) -> None:
-    """``poses.csv`` for the models under `out`; `splits` gives their sides by folder, "train" where it does not."""
-    with (out / POSES).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_TABLE)
-        for model in models_in(out):
-            writer.writerows(_rows(model, out, (splits or {}).get(model.folder.name, "train")))
+def label_files(label: str, partition: Partition, sample: int, size: int) -> dict[str, bytes]:
+    """Label files by suffix; not what a camera would see, but of the right form."""
+    parts = Image.fromarray(np.full((size, size), sample % 12, np.uint8), "L").convert("P")
+    with io.BytesIO() as out, io.BytesIO() as arrays:
+        parts.save(out, "PNG")
+        np.savez_compressed(arrays, depth=np.full((size, size), sample, np.float32))
+        marks = json.dumps({"of": f"{label}/{partition}/{sample}"}).encode()
+        return {".parts.png": out.getvalue(), ".labels.npz": arrays.getvalue(), ".marks.json": marks}
 
 
-def _rows(model: RenderedModel, out: Path, split: str) -> Iterable[list[Any]]:
-    for image in model.manifest.images:
-        assert len(image.pose) == len(POSE_COLUMNS)
-        yield [
-            model.manifest.model.id, model.folder.name, image.style, image.partition, image.sample,
-            model.image_path(image).relative_to(out).as_posix(), image.seed, image.light, *image.pose,
-            *(value for row in image.rotation for value in row), image.view.index, image.view.yaw, image.view.elevation,
-            image.background.id if image.background else "", split,
-        ]  # fmt: skip
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
-def with_licence(inventory: Inventory, **meta: str) -> Inventory:
-    """The same model under another licence, as VRM's meta has it."""
-    return inventory.model_copy(update={"licence": meta})
-
-
-def rewritten(model: RenderedModel, **changes: Any) -> RenderedModel:
-    """The model with another manifest, written into its folder."""
-    changed = replace(model, manifest=model.manifest.model_copy(update=changes))
-    (model.folder / "manifest.json").write_bytes(changed.manifest.to_bytes())
-    return changed
+def tree(root: Path) -> dict[str, bytes]:
+    """All files below `root`, by their path there."""
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from farm.models.inventory import Inventory, MorphEntry, MorphEvidence
+from farm.models.inventory import MorphEntry, MorphEvidence
 from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.vocabulary import Side
 from farm.storage import LocalStore
@@ -56,15 +56,7 @@ def environment(new_database: Callable[[], str], tmp_path: Path, mascots: dict[s
     store, like = LocalStore(tmp_path / "store"), read_mascot(mascots, "nagi").inventory
     for model in range(MODELS):
         morphs = [entry(model, index) for index in range(MORPHS)]
-        held = Inventory.model_validate(
-            {
-                **dict(like),
-                "title": f"model {model}",
-                "morphs": morphs,
-                "annotation": {},
-                "decided_by": DECISION_VERSION,
-            }
-        )
+        held = like.model_copy(update={"title": f"model {model}", "morphs": morphs, "decided_by": DECISION_VERSION})
         store.put(f"models/{model:064x}/inventory.json", held.model_dump_json().encode())
     url = f"file://{tmp_path}/store"
     return {"FARM_REDIS_URL": new_database(), "FARM_STORAGE_URL": url, "FARM_RATE_LIMIT": "0"}

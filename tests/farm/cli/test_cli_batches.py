@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from farm.jobs.states import State, cancel, claim, fail, finish, job_id, lose
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Workers
 from farm.keys import Role, entry_for, new_key
+from farm.models.package import upload_form
 from farm.process import spawn
 from farm.spec import RenderSpec
 from tests.support import servers
@@ -106,6 +108,20 @@ def test_a_submission_names_the_batch_and_what_to_type_next(farm: Farm, mascots:
     assert (found.name, found.priority, found.paused, found.spec.samples) == ("夏", 3, True, 1)
     assert batch in again.stdout
     assert "submitted under this key before" in again.stderr
+
+
+def test_of_the_zips_in_a_folder_those_with_models_are_submitted(
+    farm: Farm, mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "momo.zip").write_bytes(upload_form(mascots["momo"])[1])
+    with zipfile.ZipFile(tmp_path / "dance.zip", "w") as archive:
+        archive.writestr("dance.vmd", b"motion")
+
+    done = farm.run("submit", tmp_path, "--paused", *SMALL)
+
+    assert done.returncode == 0, done.stderr
+    assert "1 models" in done.stdout
+    assert "dance.zip holds no model" in done.stderr
 
 
 def test_status_is_a_table_or_json_lines(farm: Farm) -> None:
@@ -295,6 +311,13 @@ def test_results_come_the_same_while_waiting_later_and_piece_by_piece(
         assert "1 models fetched, 1 were there" in again.stdout, again.stderr
         assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
         assert "contact sheet" in one.stdout
+
+        # AND a data set made of the batch is the one that is made of the folder
+        for what, out in ((batch, "of the batch"), (str(tmp_path / "one"), "of the folder")):
+            made = farm.run("export", what, "--format", "webdataset", "--out", tmp_path / out)
+            assert made.returncode == 0, made.stderr
+        assert files_of(tmp_path / "of the batch") == files_of(tmp_path / "of the folder")
+        assert farm.run("export", "0" * 16, "--out", tmp_path / "nothing").returncode == 1
 
         # AND a preview has the first pictures of a full run, and waiting without a folder says what was done
         preview = farm.run("preview", mascots["momo"], "--out", tmp_path / "three", *SMALL)

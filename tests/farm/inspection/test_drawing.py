@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from farm.drawing.blender import Blender
-from farm.inspection.drawing import DrawnInspection, draw_pictures
+from farm.inspection.drawing import draw_pictures
 from farm.inspection.effects import side_of
+from farm.inspection.record import DrawnInspection
 from farm.models.package import Package, to_bytes
 from tests.support.fixtures import read_mascot
 

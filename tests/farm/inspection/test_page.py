@@ -12,8 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from farm.dataset.output import read_output
 from farm.errors import FarmError
 from farm.inspection import page as pages
-from farm.inspection.drawing import DrawnInspection, picture_version
-from farm.inspection.record import Inspection, MorphPicture
+from farm.inspection.record import DrawnInspection, Inspection, MorphPicture, picture_version
 from farm.models.inventory import Inventory, MorphEntry
 from farm.morphs.annotation import annotate, read_table
 from farm.morphs.evidence import PictureChange

@@ -1,4 +1,4 @@
-"""Pictures to annotate by as jobs: asked for once, kept by content, and not lost with a worker."""
+"""KeptPictures to annotate by as jobs: asked for once, kept by content, and not lost with a worker."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,9 +8,8 @@ import pytest
 from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
 from farm.errors import NotFoundError, StorageError
-from farm.inspection.drawing import DrawnInspection, picture_version
-from farm.inspection.pictures import PictureOrders, Pictures, inspection_key
-from farm.inspection.record import Inspection
+from farm.inspection.pictures import KeptPictures, PictureOrders, inspection_key
+from farm.inspection.record import DrawnInspection, Inspection, picture_version
 from farm.jobs import states
 from farm.jobs.orders import OrderBook
 from farm.jobs.reconcile import reconcile
@@ -34,7 +33,7 @@ class Farm:
             catalog.add(package)
         annotations = Annotations(catalog, store, core.connection.lock)
         batches = BatchControl(catalog, annotations, OrderBook(store), core.jobs, core.queue, core.tickets.issue)
-        self.pictures = Pictures(store)
+        self.pictures = KeptPictures(store)
         self.orders = PictureOrders(store, self.pictures, catalog, core.jobs, batches)
         self.models = sorted(package.id for package in packages)
 

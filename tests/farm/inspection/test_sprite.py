@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from farm.inspection.drawing import MAX_MORPHS, SIZE
+from farm.inspection.record import MAX_MORPHS, SIZE
 from farm.inspection.sprite import LARGE, WIDTH, pack, reduced
 
 LONGEST = 16_383

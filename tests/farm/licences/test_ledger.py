@@ -9,16 +9,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 from farm.cli import main
-from farm.dataset.animeceleb import export
 from farm.dataset.output import POSES
 from farm.errors import StorageError, WithdrawnModelError
+from farm.exports.animeceleb import AnimeCelebLayout
+from farm.exports.running import export
+from farm.exports.source import FolderSource
 from farm.licences.ledger import permitted
 from farm.licences.terms import Permission
 from farm.licences.tombstones import check_admitted
 from farm.models.package import read_model
 from farm.spec import RenderSpec
 from farm.verification.verify import verify
-from tests.support.rendered import model_id, with_licence, write_model, write_table
+from tests.support.packed import model_id, with_licence, write_model, write_table
 
 SPEC = RenderSpec(samples=2, size=256, styles=("flat",))
 WHO = ["--who", "Rin", "--why", "the creator wrote so"]
@@ -109,7 +111,7 @@ def test_the_credits_name_creator_and_licence(out: Path, tmp_path: Path) -> None
 
 
 def test_a_model_that_is_taken_back_is_gone_from_folder_and_export_and_kept_out(out: Path, tmp_path: Path) -> None:
-    export(out, tmp_path / "export")
+    export(FolderSource(out), str(tmp_path / "export"), AnimeCelebLayout())
 
     places: list[str | Path] = ["--from", out, "--from", tmp_path / "export"]
     answer = farm("forget", folder("Banned"), *places, *WHO)

@@ -16,7 +16,7 @@ from farm.poses import Partition
 from farm.statistics.counts import Counts, Histogram
 from farm.statistics.looks import Lots
 from tests.support.browser import chromium, page_of
-from tests.support.rendered import LABELLED, SPEC, with_licence, write_model
+from tests.support.packed import LABELLED, SPEC, with_licence, write_model
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from farm.errors import StorageError
 from farm.models.package import read_model
 from farm.verification.findings import Fault, Finding
 from farm.verification.verify import verify
-from tests.support.rendered import LABELLED, SPEC, write_model, write_table
+from tests.support.packed import LABELLED, SPEC, write_model, write_table
 
 SIDE = 32
 TRIES = 60

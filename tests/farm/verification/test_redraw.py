@@ -18,7 +18,7 @@ from farm.spec import RENDERER_VERSION, RenderSpec
 from farm.storage import LocalStore
 from farm.verification.redraw import chosen_models
 from tests.support.fixtures import assignment_for, read_mascot
-from tests.support.rendered import rewritten, write_model, write_table
+from tests.support.packed import rewritten, write_model, write_table
 
 QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
 

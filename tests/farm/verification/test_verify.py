@@ -19,7 +19,7 @@ from farm.spec import RenderSpec
 from farm.verification.findings import Fault, Finding
 from farm.verification.model import ModelReport
 from farm.verification.verify import verify
-from tests.support.rendered import LABELLED, SPEC, model_id, rewritten, write_model, write_table
+from tests.support.packed import LABELLED, SPEC, model_id, rewritten, write_model, write_table
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,198 @@
+"""The card of a data set, ``README.md``: what it is, how it was made, what it lacks."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from farm import __version__
+from farm.dataset.output import POSE_COLUMNS
+from farm.dataset.splits import MODELS, SPLITS, TEST_MODELS
+from farm.exports.croissant import PAPER
+from farm.exports.duplicates import LIKE
+from farm.exports.layout import Described
+from farm.exports.members import Member
+from farm.exports.plan import Plan
+from farm.labels import LabelName, Part
+from farm.poses import LIGHT_RANGE, ROTATION_LIMIT
+from farm.styles import STYLES
+
+_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+_LABELS = {
+    LabelName.PARTS: "which part of the character each pixel shows",
+    LabelName.DEPTH: "metres along the camera's z; 0 where nothing is",
+    LabelName.NORMALS: "unit vectors in the camera's axes (x right, y down, z away)",
+    LabelName.UV: "texture coordinates, v from the top",
+    LabelName.FLOW: "pixels from this partition's picture to the same point in the other's",
+    LabelName.LANDMARKS: "2D and 3D landmarks with visibility, boxes of head and face, the camera",
+}
+_LICENCE_KEYS = ("licenseName", "licenseUrl", "license", "licence")
+_MOST_LICENCES = 30
+_NO_LICENCE = "not stated in the file"
+
+
+def card(plan: Plan, described: Described) -> bytes:
+    """The card."""
+    members = plan.members
+    sections = [
+        _front_matter(plan, described),
+        f"# Faces of {len(members)} 3D anime characters\n\nMade by Facefarm {__version__}, which draws the AnimeCeleb data "
+        f"set anew ({PAPER}): every picture comes with the exact pose of the face, the light and the camera that drew it.",
+        "## Load it\n\n" + described.how_to_load.strip(),
+        "## What is in it\n\n" + _numbers(plan),
+        "## How it was made\n\n" + _making(members),
+        "## The pose vector\n\n" + _poses(),
+        "## Styles\n\n" + _table(("style", "what it shows"), _styles(members)),
+        "## Labels\n\n" + _labels(members),
+        "## Coverage\n\nModels whose samples play a target morph:\n\n"
+        + _table(("target morph", "models"), _coverage(members)),
+        "## Split\n\n" + _split(plan),
+        "## Licences\n\n" + _licences(members),
+        "## Known limits\n\n" + _LIMITS,
+    ]
+    return ("\n\n".join(sections) + "\n").encode()
+
+
+def _front_matter(plan: Plan, described: Described) -> str:
+    fields: dict[str, Any] = {
+        "pretty_name": f"Faces of {len(plan.members)} 3D anime characters",
+        "license": "other",
+        "license_name": "as-each-model-allows",
+        "license_link": "README.md#licences",
+        "task_categories": ["image-to-image", "image-segmentation", "image-feature-extraction"],
+        "tags": ["anime", "faces", "synthetic", "head-reenactment", "croissant"],
+        "size_categories": [next((name for most, name in _SIZES if plan.images < most), "n>1T")],
+        **described.front_matter,
+    }
+    # JSON is YAML, and needs no library to be written.
+    return "---\n" + "".join(f"{name}: {json.dumps(value)}\n" for name, value in fields.items()) + "---"
+
+
+def _numbers(plan: Plan) -> str:
+    rows = []
+    for split in SPLITS:
+        members = plan.of_split(split)
+        rows.append(
+            (split, len(members), *(sum(getattr(m, n) for m in members) for n in ("samples", "keys", "images")))
+        )
+    return _table(("split", "models", "samples", "rows (sample, partition, view)", "pictures"), rows)
+
+
+def _making(members: Sequence[Member]) -> str:
+    specs = [member.spec for member in members]
+
+    def said(values: Iterable[object]) -> str:
+        return ", ".join(str(value) for value, _ in Counter(values).most_common())
+
+    rows = [
+        ("Facefarm that drew", said(member.made_with.facefarm or "not said" for member in members)),
+        ("Blender", said(member.made_with.blender or "not said" for member in members)),
+        ("renderer version", said(member.renderer for member in members)),
+        ("canvas", said(spec.canvas.value for spec in specs)),
+        (
+            "picture",
+            said(
+                f"{spec.size} x {spec.size}, {'RGB' if spec.backgrounds else 'RGBA, straight alpha'}" for spec in specs
+            ),
+        ),
+        ("seed", said(spec.seed for spec in specs)),
+        ("samples a model", said(spec.samples for spec in specs)),
+        ("partitions", said(", ".join(spec.partitions) for spec in specs)),
+        ("camera", said(f"{s.camera.framing.value}, {s.camera.projection}, {s.camera.views} views" for s in specs)),
+        ("backgrounds", said(len(spec.backgrounds) or "none" for spec in specs)),
+        ("annotations that count", said(spec.annotation.value for spec in specs)),
+        ("formats of the models", said(member.format for member in members)),
+    ]
+    return (
+        "A sample is one drawn pose: one target morph of eye, eyebrow and mouth each, with a weight from [0, 1], a turn of "
+        f"the head from [-{ROTATION_LIMIT:.0f}, {ROTATION_LIMIT:.0f}] degrees about each axis and a light from "
+        f"[{LIGHT_RANGE[0]}, {LIGHT_RANGE[1]}]. It is drawn frontal (morphs alone) and rotated (with the turn), in all "
+        "styles. Every number is a hash of seed, model and sample, so that anybody can draw it again.\n\n"
+        + _table(("what", "value"), rows)
+    )
+
+
+def _poses() -> str:
+    return (
+        "20 numbers: weights in [0, 1], then degrees about the world's X (nod), Y (tilt) and Z (turn). Left is the "
+        "character's.\n\n" + ", ".join(f"{place} `{name}`" for place, name in enumerate(POSE_COLUMNS))
+    )
+
+
+def _styles(members: Sequence[Member]) -> list[tuple[str, str]]:
+    used = {style for member in members for style in member.spec.styles}
+    return [(name, style.summary) for name, style in STYLES.items() if name in used]
+
+
+def _labels(members: Sequence[Member]) -> str:
+    used = {label for member in members for label in member.spec.labels}
+    if not used:
+        return "None were drawn."
+    text = _table(("label", "what it is"), [(name.value, what) for name, what in _LABELS.items() if name in used])
+    if LabelName.PARTS in used:
+        text += "\n\nParts: " + ", ".join(f"{part.value} {part.name.lower()}" for part in Part) + "."
+    return text
+
+
+def _coverage(members: Sequence[Member]) -> list[tuple[str, str]]:
+    counts = Counter(target for member in members for target in member.targets)
+    return [(name, f"{count} ({count / len(members):.0%})") for name, count in sorted(counts.items())]
+
+
+def _split(plan: Plan) -> str:
+    sides = plan.sides
+    text = (
+        f"By model: its hash decides, so that {TEST_MODELS} of {MODELS} are for testing on average, as in the paper. "
+        "Near-duplicates stand on one side: models whose heads have the same geometry and morphs, or whose neutral heads are "
+        f"alike by at least {LIKE} (correlation of colours at 24 x 24 pixels). There are {len(sides.groups)} such groups."
+    )
+    if sides.pairs:
+        folders = {member.model: member.folder for member in plan.members}
+        rows = [
+            (_plain(folders[pair.a]), _plain(folders[pair.b]), f"{pair.likeness:.4f}", "yes" if pair.geometry else "no")
+            for pair in sides.pairs[:_MOST_LICENCES]
+        ]
+        text += "\n\n" + _table(("model", "near-duplicate", "likeness", "same geometry"), rows)
+        if len(sides.pairs) > len(rows):
+            text += f"\n\nand {len(sides.pairs) - len(rows)} more pairs."
+    if sides.parted:
+        text += f"\n\nThe lists that were given part {len(sides.parted)} pairs of near-duplicates: a test on them is no test."
+    return text
+
+
+def _licences(members: Sequence[Member]) -> str:
+    counts = Counter(_licence_of(member.licence) for member in members)
+    rows = [(_plain(name), count) for name, count in counts.most_common(_MOST_LICENCES)]
+    return (
+        "Each picture is under the licence of its model. What the files themselves say is below, model by model in "
+        "`models.jsonl`; where a file says nothing, its creator's terms of use apply, and it is on whoever passes the "
+        "pictures on to know them.\n\n"
+        + _table(("licence", "models"), rows)
+        + (f"\n\nand {len(counts) - len(rows)} more." if len(counts) > len(rows) else "")
+    )
+
+
+def _licence_of(licence: Mapping[str, str]) -> str:
+    return next((licence[key] for key in _LICENCE_KEYS if licence.get(key)), _NO_LICENCE)
+
+
+def _plain(text: str) -> str:
+    """Text from a model's file as one cell of a table that is nothing but text."""
+    kept = "".join(letter if letter.isprintable() and letter not in "|`<>[]\\*" else " " for letter in text)
+    return " ".join(kept.split())[:120] or "(empty)"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines += [f"| {' | '.join(map(str, row))} |" for row in rows]
+    return "\n".join(lines)
+
+
+_LIMITS = """- Drawn characters, not people: nothing here tells how real faces move or look.
+- Which of a model's morphs plays a target is decided by what it moves and how it is named, and confirmed by a person only
+  where the making above says so. Coverage is uneven, as the table shows.
+- One target morph a part and sample, as we read the paper; real expressions mix several.
+- Whoever made the models decided who is shown: nothing balances age, sex, skin or dress.
+- Labels call what lies behind a half transparent surface by its own name; pixels that cannot be decided are 255.
+- Near-duplicates are told by counts and by neutral heads; one character in two files of different make may be on both
+  sides."""

@@ -1,0 +1,110 @@
+"""Plain files by split, with a table of rows that `datasets`' ImageFolder reads, too.
+
+OUT/<split>/metadata.jsonl                                      a row for each sample, partition and view
+OUT/<split>/<folder>/<style>/<partition>/<picture>.png
+OUT/<split>/<folder>/labels/<partition>/<picture>.parts.png     and .labels.npz, .marks.json
+OUT/<split>/<folder>/basis/<style>.png                          the neutral face
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from farm.dataset.output import LABELS, RenderedModel
+from farm.dataset.shards import sha256_of
+from farm.dataset.splits import SPLITS
+from farm.exports import croissant
+from farm.exports.layout import Described, Tell
+from farm.exports.members import Member
+from farm.exports.plan import Plan, Unit, model_units
+from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.rows import File, read, record_of, rows_of
+from farm.exports.target import Target
+
+ROWS = "metadata.jsonl"
+
+
+class FolderLayout:
+    """See the module."""
+
+    name = "folder"
+
+    def check(self, members: Sequence[Member]) -> None:
+        """Everything fits."""
+
+    def units(self, plan: Plan) -> Iterable[Unit]:
+        return model_units(plan)
+
+    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
+        copied = images = keys = 0
+        lines: list[str] = []
+
+        def add(name: str, file: File) -> None:
+            nonlocal copied
+            read(file)
+            copied += not target.link(f"{unit.split}/{name}", Path(file.path))
+
+        for model in models:
+            for basis in model.manifest.basis:
+                name = f"basis/{basis.style}.png"
+                add(f"{model.folder.name}/{name}", File(str(model.folder / name), basis.sha256))
+            for row in rows_of(model):
+                record = record_of(row, unit.split)
+                for style, picture in row.pictures.items():
+                    name = f"{model.folder.name}/{style}/{row.partition}/{Path(picture.path).name}"
+                    add(name, picture)
+                    record[f"image_{style}_file_name"] = name
+                for suffix, label in row.labels.items():
+                    name = f"{model.folder.name}/{LABELS}/{row.partition}/{Path(label.path).name}"
+                    add(name, label)
+                    record[f"label_{suffix.split('.')[1]}"] = name
+                lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+                images += len(row.pictures)
+                keys += 1
+                tell(len(row.pictures))
+        return Receipt(
+            unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, copied=copied,
+            notes={ROWS: "".join(lines)},
+        )  # fmt: skip
+
+    def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:
+        tables: dict[str, FileRecord] = {}
+        for split in SPLITS:
+            path = target.scratch / f"{split}-{ROWS}"
+            keys = 0
+            with path.open("w", encoding="utf-8") as file:
+                for receipt in receipts():
+                    if receipt.split == split:
+                        file.write(receipt.notes[ROWS])
+                        keys += receipt.keys
+            if keys:
+                tables[f"{split}/{ROWS}"] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path), keys=keys)
+                target.place(f"{split}/{ROWS}", path)
+        styles = sorted({style for member in plan.members for style in member.spec.styles})
+        columns = ["key", "model", "sample", "partition", "pose", "light", *(f"image_{s}_file_name" for s in styles)]
+        return Described(
+            how_to_load=_HOW,
+            front_matter={},
+            distribution=croissant.file_objects(tables, "application/jsonlines")
+            + [croissant.file_set("pictures", "*/*/*/*/*.png", "image/png")],
+            record_sets=[
+                *(
+                    croissant.records(name.split("/")[0], "Rows", {"fileObject": name}, columns, "column")
+                    for name in tables
+                ),
+            ],
+            last={},
+        )
+
+
+_HOW = """```python
+from datasets import load_dataset
+
+data = load_dataset("imagefolder", data_dir="path/to/this/folder")
+row = data["train"][0]
+picture, pose = row["image_default"], row["pose"]  # RGBA, 20 numbers
+```
+
+Or without a library: `<split>/metadata.jsonl` has a JSON object for each sample and partition, with the paths of its
+pictures and labels. Never change a picture in place: it may be the same file as in the rendered folder.
+"""

@@ -1,0 +1,204 @@
+"""The layout of the Hugging Face Hub: Parquet with the pictures in it, a row for each sample and partition.
+
+OUT/data/train-00000.parquet, OUT/data/test-00000.parquet
+OUT/README.md                                               the card, with the YAML that `load_dataset` reads
+OUT/index.json                                              what is in each file
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from farm.dataset.output import RenderedModel
+from farm.dataset.shards import sha256_of
+from farm.exports import croissant, sharding
+from farm.exports.layout import Described, Tell
+from farm.exports.members import Member
+from farm.exports.plan import Plan, Unit, shard_units
+from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.rows import Row, read
+from farm.exports.target import Target
+from farm.poses import POSE_SIZE
+
+_GROUP_ROWS, _GROUP_BYTES = 100, 32 * 2**20
+"""A row group ends at either: the Hub's viewer reads a group at a time, and so much of a file is in memory."""
+_VALUES: dict[str, str] = {
+    "key": "string", "model": "string", "folder": "string", "sample": "int32", "partition": "string",
+    "view": "int32", "yaw": "float64", "elevation": "float64", "light": "float64", "seed": "int64",
+    "background": "string",
+}  # fmt: skip
+_LISTS = {"pose": POSE_SIZE, "rotation": 9}
+"""Numbers in a column that has several; `rotation` is the (3, 3) matrix row by row."""
+_PARTS, _MARKS = ".parts.png", ".marks.json"
+_PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+class HuggingFaceLayout:
+    """See the module."""
+
+    name = "huggingface"
+
+    def check(self, members: Sequence[Member]) -> None:
+        sharding.check(members)
+
+    def units(self, plan: Plan) -> Iterable[Unit]:
+        return shard_units(plan)
+
+    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
+        files: dict[str, FileRecord] = {}
+        images = keys = 0
+        for number, rows in sharding.cut(unit, models):
+            path = target.scratch / f"{unit.split}-{number:05d}.parquet"
+            images += _write(path, rows, tell)
+            name = f"data/{path.name}"
+            files[name] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path), keys=len(rows))
+            keys += len(rows)
+            target.place(name, path)
+        return Receipt(
+            unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, files=files
+        )
+
+    def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:
+        index = sharding.index(plan, receipts())
+        shards = {name: record for receipt in receipts() for name, record in receipt.files.items()}
+        kind = "application/x-parquet"
+        splits = [split for split, side in index["splits"].items() if side["shards"]]
+        spec = plan.members[0].spec
+        columns = [*_VALUES, *_LISTS, *(f"image_{style}" for style in spec.styles), *_label_columns(spec.labels)]
+        return Described(
+            how_to_load=_HOW,
+            front_matter={
+                "configs": [
+                    {
+                        "config_name": "default",
+                        "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits],
+                    }
+                ]
+            },
+            distribution=croissant.file_objects(shards, kind)
+            + [croissant.file_set(f"{split}-files", f"data/{split}-*.parquet", kind) for split in splits],
+            record_sets=[
+                *(
+                    croissant.records(
+                        split, f"The rows for {split}ing", {"fileSet": f"{split}-files"}, columns, "column"
+                    )
+                    for split in splits
+                ),
+            ],
+            last={"index.json": json.dumps(index, ensure_ascii=False, indent=1).encode() + b"\n"},
+        )
+
+
+def _label_columns(labels: Sequence[str]) -> list[str]:
+    arrays = set(labels) - {"parts", "landmarks"}
+    return [
+        *(["parts"] if "parts" in labels else []),
+        *(["arrays"] if arrays else []),
+        *(["marks"] if "landmarks" in labels else []),
+    ]
+
+
+def _column(suffix: str) -> str:
+    """The column of a label file: the part picture, the numbers as JSON, the arrays as the bytes of an .npz file."""
+    return {_PARTS: "parts", _MARKS: "marks"}.get(suffix, "arrays")
+
+
+def _schema(styles: Sequence[str], suffixes: Sequence[str]) -> pa.Schema:
+    """The columns, with what `datasets` is to take them for."""
+    fields = [(name, getattr(pa, kind)()) for name, kind in _VALUES.items()]
+    features: dict[str, Any] = {name: {"dtype": kind, "_type": "Value"} for name, kind in _VALUES.items()}
+    for name, length in _LISTS.items():
+        fields.append((name, pa.list_(pa.float64(), length)))
+        features[name] = {"feature": {"dtype": "float64", "_type": "Value"}, "length": length, "_type": "Sequence"}
+    for name in (*(f"image_{style}" for style in styles), *(["parts"] if _PARTS in suffixes else [])):
+        fields.append((name, _PICTURE))
+        features[name] = {"_type": "Image"}
+    for column, kind in (("arrays", "binary"), ("marks", "string")):
+        if column in map(_column, suffixes):
+            fields.append((column, getattr(pa, kind)()))
+            features[column] = {"dtype": kind, "_type": "Value"}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return pa.schema(fields, metadata)
+
+
+def _write(path: Path, rows: Sequence[Row], tell: Tell) -> int:
+    """Write one file; its number of pictures."""
+    first = rows[0]
+    schema = _schema(list(first.pictures), list(first.labels))
+    heavy = [field.name for field in schema if field.type == _PICTURE or field.name == "arrays"]
+    packed = {
+        path: "none" if column in heavy else "zstd" for column in schema.names for path in _leaves(schema.field(column))
+    }
+    images = 0
+    with pq.ParquetWriter(
+        path, schema, compression=packed, use_dictionary=["model", "folder", "partition"], write_statistics=["model"]
+    ) as writer:
+        for group in _groups(rows, tell):
+            images += sum(name.startswith("image_") for name in group[0]) * len(group)
+            writer.write_table(pa.Table.from_pylist(group, schema), row_group_size=len(group))
+    return images
+
+
+def _leaves(field: pa.Field) -> list[str]:
+    if pa.types.is_struct(field.type):
+        return [f"{field.name}.{child.name}" for child in field.type]
+    if pa.types.is_fixed_size_list(field.type):
+        return [f"{field.name}.list.element"]
+    return [field.name]
+
+
+def _groups(rows: Sequence[Row], tell: Tell) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        record: dict[str, Any] = {
+            "key": row.key,
+            "model": row.model,
+            "folder": row.folder,
+            "sample": row.sample,
+            "partition": row.partition.value,
+            "view": row.view,
+            "yaw": row.yaw,
+            "elevation": row.elevation,
+            "light": row.light,
+            "seed": row.seed,
+            "background": row.background.id if row.background else None,
+            "pose": row.pose,
+            "rotation": [value for line in row.rotation for value in line],
+        }
+        for style, picture in row.pictures.items():
+            data = read(picture)
+            record[f"image_{style}"] = {"bytes": data, "path": f"{row.key}.{style}.png"}
+            size += len(data)
+        for suffix, label in row.labels.items():
+            data = read(label)
+            size += len(data)
+            column = _column(suffix)
+            if column == "parts":
+                record[column] = {"bytes": data, "path": f"{row.key}{suffix}"}
+            else:
+                record[column] = data.decode("utf-8", "replace") if column == "marks" else data
+        tell(len(row.pictures))
+        group.append(record)
+        if len(group) >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+_HOW = """```python
+from datasets import load_dataset
+
+data = load_dataset("path/to/this/folder")  # or the name of the repository
+row = data["train"][0]
+picture, pose = row["image_default"], row["pose"]  # RGBA, 20 numbers
+```
+
+`rotation` is the 3 x 3 matrix row by row; `arrays` holds the bytes of an .npz file (`numpy.load(io.BytesIO(...))`),
+`marks` JSON.
+"""

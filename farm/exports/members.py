@@ -1,0 +1,148 @@
+"""What an export knows of each model, small enough for thousands: the rest is read when its turn comes."""
+
+import hashlib
+import io
+from array import array
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from farm.dataset.manifest import MadeWith, Manifest
+from farm.dataset.output import RenderedModel
+from farm.dataset.tables import org_id
+from farm.errors import StorageError
+from farm.exports.source import Source
+from farm.pipe import Survey
+from farm.spec import RenderSpec
+
+_THUMBNAIL = 24
+"""Pixels a side of the head that near-duplicates are told by."""
+_GREY = (128, 128, 128)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One model of a data set."""
+
+    entry: str
+    """What its source calls it."""
+    folder: str
+    model: str
+    """Its content hash."""
+    contents: str
+    """A hash of all that its rows hold."""
+    renderer: int
+    format: str
+    title: str
+    creator: str
+    made_with: MadeWith
+    notices: tuple[dict[str, str], ...]
+    """Name and hash of each readme and licence file beside the model; the manifest has their text."""
+    licence: dict[str, str]
+    spec: RenderSpec
+    targets: tuple[str, ...]
+    """The target morphs that its samples play."""
+    mapping: str
+    """The hash of which of its own morphs those are."""
+    samples: int
+    keys: int
+    """Rows: samples times partitions times views."""
+    images: int
+    bytes: int
+    """Of its pictures and labels."""
+    survey: Survey
+    head: NDArray[np.float32] | None
+    """(24 * 24 * 3,) colours of the neutral head, of mean 0 and length 1; None where there is no neutral picture."""
+
+    @property
+    def org_id(self) -> str:
+        """What the AnimeCeleb release calls a model: a decimal number, which readers in the wild put into queries."""
+        return org_id(self.model)
+
+
+def survey(source: Source, threads: int, progress: Callable[[int, int], None]) -> list[Member]:
+    """All models of a source, by folder. Raises StorageError when one is there twice.
+
+    `progress(done, total)` is called after each.
+    """
+    entries = source.entries()
+    members: list[Member] = []
+    with ThreadPoolExecutor(threads) as pool:
+        for member in pool.map(lambda entry: member_of(entry, *source.surveyed(entry)), entries):
+            members.append(member)
+            progress(len(members), len(entries))
+    seen: dict[str, Member] = {}
+    for member in members:
+        if (other := seen.setdefault(member.org_id, member)) is not member:
+            raise StorageError(
+                f"{other.folder} and {member.folder} are the same model, which would stand in the data twice; delete "
+                "one of the two folders."
+            )
+    return sorted(members, key=lambda member: member.folder)
+
+
+def member_of(entry: str, model: RenderedModel, face: bytes | None) -> Member:
+    """A model in short; `face` is its neutral picture (PNG)."""
+    manifest = model.manifest
+    return Member(
+        entry=entry,
+        folder=model.folder.name,
+        model=manifest.model.id,
+        contents=_contents(manifest),
+        renderer=manifest.renderer,
+        format=manifest.model.format,
+        title=manifest.model.title,
+        creator=manifest.model.creator,
+        made_with=manifest.made_with,
+        notices=tuple({"name": notice.name, "sha256": notice.sha256} for notice in manifest.model.notices),
+        licence=manifest.model.licence,
+        spec=manifest.spec,
+        targets=tuple(sorted(manifest.annotation)),
+        mapping=hashlib.sha256(repr(sorted(manifest.annotation.items())).encode()).hexdigest(),
+        samples=manifest.samples,
+        keys=len(manifest.images) // max(1, len(manifest.spec.styles)),
+        images=len(manifest.images),
+        bytes=sum(image.bytes for image in manifest.images) + sum(shard.bytes for shard in manifest.labels),
+        survey=manifest.survey,
+        head=None if face is None else _head(face, manifest.survey, model.folder.name),
+    )
+
+
+def _contents(manifest: Manifest) -> str:
+    found = hashlib.sha256(f"{manifest.render_key} {manifest.model!r}".encode())
+    for image in manifest.images:
+        found.update(image.sha256.encode())
+        found.update(array("d", (*image.pose, image.light)).tobytes())
+    for shard in manifest.labels:
+        found.update(shard.sha256.encode())
+    return found.hexdigest()
+
+
+def _head(face: bytes, survey: Survey, name: str) -> NDArray[np.float32] | None:
+    try:
+        with Image.open(io.BytesIO(face), formats=("PNG",)) as picture:
+            side = picture.width
+            if max(picture.size) > 4096:
+                raise StorageError(f"The neutral picture of {name} is larger than any that a farm draws.")
+            solid = picture.convert("RGBA")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise StorageError(f"The neutral picture of {name} cannot be read ({error}); render it again.") from error
+    ground = Image.new("RGBA", solid.size, (*_GREY, 255))
+    ground.alpha_composite(solid)
+    left, top, right, bottom = (min(max(edge, 0.0), 1.0) * side for edge in survey.head_box)
+    if right - left < 2 or bottom - top < 2:
+        return None
+    small = ground.convert("RGB").resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX, box=(left, top, right, bottom))
+    values = np.asarray(small, np.float32).reshape(-1)
+    values = values - values.mean()
+    length = float(np.linalg.norm(values))
+    return values / np.float32(length) if length else None
+
+
+def total_bytes(members: Sequence[Member]) -> int:
+    """Of all pictures and labels."""
+    return sum(member.bytes for member in members)

@@ -1,0 +1,182 @@
+"""Runs an export: surveys the models, writes the units that are missing, several at a time, and puts the whole in place."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from farm.dataset.output import RenderedModel
+from farm.dataset.splits import Split
+from farm.errors import StorageError
+from farm.exports.card import card
+from farm.exports.croissant import metadata
+from farm.exports.duplicates import near_duplicates
+from farm.exports.layout import Layout
+from farm.exports.members import survey
+from farm.exports.plan import SHARD_BYTES, Plan, Unit
+from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.sides import Sides, sides_of
+from farm.exports.source import Source
+from farm.exports.target import Target, target_at
+
+MODELS = "models.jsonl"
+CARD = "README.md"
+CROISSANT = "croissant.json"
+_POLL_SECONDS = 0.2
+
+type Progress = Callable[[str, int, int], None]
+"""Gets a step ("models" or "images"), how much of it is done, and how much there is; several times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export holds."""
+
+    styles: tuple[str, ...]
+    models: int
+    images: int
+    """Pictures of all styles and both partitions, without the neutral faces."""
+    copied: int
+    """Files that could not be hard-linked and take space of their own."""
+    train: int
+    """Models for training."""
+    test: int
+    sides: Sides
+    already: bool = False
+    """It stood there, whole, and nothing was written."""
+
+
+class _Stopped(Exception):
+    """Another unit failed, or the user wants no more."""
+
+
+def export(
+    source: Source,
+    out: str,
+    layout: Layout,
+    *,
+    shard_bytes: int = SHARD_BYTES,
+    lists: Mapping[str, Split] | None = None,
+    threads: int = 2,
+    progress: Progress = lambda step, done, total: None,
+) -> Exported:
+    """Make a data set of the models of `source` at `out`, a folder or ``s3://bucket/prefix``.
+
+    Every picture is compared with its manifest's hash. Equal sources and options give equal bytes, whatever `threads`. An
+    export that was interrupted goes on where it was. In a folder an earlier export is replaced when the new one is ready.
+
+    Raises SpecError for what the layout cannot hold, StorageError for what is damaged and for an `out` that is not ours,
+    ServiceError when a store does not answer.
+    """
+    members = survey(source, threads, lambda done, total: progress("models", done, total))
+    layout.check(members)
+    sides = sides_of(members, near_duplicates(members), lists)
+    plan = Plan(layout.name, tuple(members), sides, shard_bytes)
+    train = len(plan.of_split("train"))
+    styles = tuple(dict.fromkeys(style for member in members for style in member.spec.styles))
+    with target_at(out, layout.name, plan.fingerprint) as target:
+        copied = 0 if target is None else _run(source, layout, plan, target, threads, progress)
+        return Exported(
+            styles, len(members), plan.images, copied, train, len(members) - train, sides, already=target is None
+        )
+
+
+def _run(source: Source, layout: Layout, plan: Plan, target: Target, threads: int, progress: Progress) -> int:
+    """Write all; how many files had to be copied."""
+    units = list(layout.units(plan))
+    written = {receipt.unit: receipt.images for receipt in target.receipts()}
+    left = [unit for unit in units if unit.name not in written]
+    done = _Count(sum(written.values()))
+    stop = threading.Event()
+
+    def tell(images: int) -> None:
+        if stop.is_set():
+            raise _Stopped
+        done.add(images)
+
+    def write(unit: Unit) -> None:
+        with source.at_hand([member.entry for member in unit.members]) as models:
+            target.add_receipt(layout.write(unit, plan, _unchanged(unit, models), target, tell))
+
+    progress("images", done.value, plan.images)
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            waiting: set[Future[None]] = {pool.submit(write, unit) for unit in left}
+            while waiting:
+                ended, waiting = wait(waiting, _POLL_SECONDS, FIRST_EXCEPTION)
+                for future in ended:
+                    future.result()
+                progress("images", done.value, plan.images)
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+    order = {unit.name: place for place, unit in enumerate(units)}
+
+    def receipts() -> Iterable[Receipt]:
+        # Their names sort as their numbers do, and those of "test" before those of "train".
+        return sorted((r for r in target.receipts() if r.unit in order), key=lambda r: order[r.unit])
+
+    described = layout.finish(plan, target, receipts)
+    files = {name: record.bytes for receipt in receipts() for name, record in receipt.files.items()}
+    models = _models(plan)
+    last = {
+        MODELS: models,
+        CARD: card(plan, described),
+        CROISSANT: metadata(plan, described, {MODELS: _record(models)}),
+        **described.last,
+    }
+    copied = sum(receipt.copied for receipt in receipts())
+    target.finish(layout.name, files, last)
+    return copied
+
+
+def _unchanged(unit: Unit, models: Iterable[RenderedModel]) -> Iterable[RenderedModel]:
+    for member, model in zip(unit.members, models, strict=True):
+        if (model.manifest.model.id, model.manifest.spec) != (member.model, member.spec):
+            raise StorageError(f"{member.folder} was changed while it was exported; export again.")
+        yield model
+
+
+def _record(data: bytes) -> FileRecord:
+    return FileRecord(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+class _Count:
+    """A number that several threads add to."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+        self._lock = threading.Lock()
+
+    def add(self, more: int) -> None:
+        with self._lock:
+            self.value += more
+
+
+def _models(plan: Plan) -> bytes:
+    """A line for each model: what it is called, where it stands, whose it is."""
+    group = {model: place for place, models in enumerate(plan.sides.groups) for model in models}
+    lines: Sequence[str] = [
+        json.dumps(
+            {
+                "model": member.model,
+                "org_id": member.org_id,
+                "folder": member.folder,
+                "split": plan.sides.of[member.model],
+                "near_duplicates": group.get(member.model),
+                "title": member.title,
+                "creator": member.creator,
+                "format": member.format,
+                "licence": member.licence,
+                "notices": member.notices,
+                "samples": member.samples,
+                "images": member.images,
+                "target_morphs": list(member.targets),
+            },
+            ensure_ascii=False,
+        )
+        for member in plan.members
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()

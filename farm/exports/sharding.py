@@ -1,0 +1,62 @@
+"""What layouts of large files share: rows of several models, shuffled and cut, and their index."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from farm.dataset.output import RenderedModel
+from farm.dataset.splits import SPLITS
+from farm.errors import SpecError
+from farm.exports.members import Member
+from farm.exports.plan import Plan, Unit, shuffled
+from farm.exports.receipts import Receipt
+from farm.exports.rows import Row, rows_of
+
+
+def check(members: Sequence[Member]) -> None:
+    """Raises SpecError for models whose rows have another form than those of their neighbours."""
+    first = members[0]
+    for member in members:
+        if not member.keys:
+            raise SpecError(f"{member.folder} holds no pictures; render it again.")
+        for what, one, other in (
+            ("styles", first.spec.styles, member.spec.styles),
+            ("labels", first.spec.labels, member.spec.labels),
+            ("size", (str(first.spec.size),), (str(member.spec.size),)),
+        ):
+            if set(one) != set(other):
+                raise SpecError(
+                    f"{member.folder} has other {what} ({', '.join(other) or 'none'}) than {first.folder} "
+                    f"({', '.join(one) or 'none'}), and all rows of a data set have one form; render it again alike."
+                )
+
+
+def cut(unit: Unit, models: Iterable[RenderedModel]) -> Iterator[tuple[int, list[Row]]]:
+    """The number of each shard of a unit, and its rows: those of all models, shuffled, in equal parts."""
+    rows = [row for model in models for row in rows_of(model)]
+    order = shuffled([row.key for row in rows])
+    for shard in range(unit.shards):
+        part = order[shard * len(order) // unit.shards : (shard + 1) * len(order) // unit.shards]
+        yield unit.first + shard, [rows[place] for place in part]
+
+
+def index(plan: Plan, receipts: Iterable[Receipt]) -> dict[str, Any]:
+    """Counts and hashes of all shards, by split."""
+    splits: dict[str, dict[str, Any]] = {
+        split: {"models": len(plan.of_split(split)), "keys": 0, "images": 0, "shards": []} for split in SPLITS
+    }
+    for receipt in receipts:
+        side = splits[receipt.split]
+        side["keys"] += receipt.keys
+        side["images"] += receipt.images
+        side["shards"] += [{"file": name, **record.model_dump()} for name, record in receipt.files.items()]
+    return {
+        "layout": plan.layout,
+        "styles": list(plan.members[0].spec.styles),
+        "labels": list(plan.members[0].spec.labels),
+        "size": plan.members[0].spec.size,
+        "splits": splits,
+        "near_duplicates": [
+            {"models": [pair.a, pair.b], "likeness": pair.likeness, "same_geometry": pair.geometry}
+            for pair in plan.sides.pairs
+        ],
+    }

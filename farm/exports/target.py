@@ -1,0 +1,282 @@
+"""Where an export goes: a folder or a bucket. It is put together beside what was there, and put in place at the end."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from farm.dataset.output import locked
+from farm.errors import NotFoundError, StorageError
+from farm.exports.receipts import Receipt
+from farm.settings import Settings
+from farm.storage import ObjectStore, open_store
+from farm.storage.interface import check_key
+
+MARKER = "facefarm-export.json"
+"""Tells an earlier export, which another may replace, from a folder with someone's own data."""
+_PARTIAL = ".partial"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+_PATIENCE_SECONDS = 60.0
+
+
+class Marker(BaseModel):
+    """What stands in the marker."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    layout: str
+    format: int = 2
+    plan: str = ""
+    """The fingerprint of what is exported and how; empty while it is not whole."""
+    holds: tuple[str, ...] = ()
+    """The names right under the export's root."""
+    files: dict[str, int] = {}
+    """Bytes of each file, where the export consists of few."""
+
+    def to_bytes(self) -> bytes:
+        return self.model_dump_json().encode() + b"\n"
+
+
+class Target(Protocol):
+    """A place that an export is put together in. Names are relative, with forward slashes; several threads may write."""
+
+    scratch: Path
+    """A folder on this machine for files that are being written."""
+    links: bool
+    """Whether a file may stand under several names without taking space."""
+
+    def place(self, name: str, path: Path) -> None:
+        """Take the file at `path`, of the scratch folder, over under a name."""
+
+    def link(self, name: str, origin: Path) -> bool:
+        """Make the file `origin` the export's too; whether that took no space."""
+
+    def link_again(self, name: str, placed: str) -> None:
+        """Let a file that is there stand under another name, too. Only where there are `links`."""
+
+    def receipts(self) -> Iterator[Receipt]:
+        """What an earlier try of the same export has written, and what was written since."""
+
+    def add_receipt(self, receipt: Receipt) -> None:
+        """A unit is written whole."""
+
+    def finish(self, layout: str, files: Mapping[str, int], last: Mapping[str, bytes]) -> None:
+        """Put all that was written in place, the files of `last` in their order after all others."""
+
+
+@contextmanager
+def target_at(out: str, layout: str, plan: str) -> Iterator[Target | None]:
+    """Where `out` (a folder, or ``s3://bucket/prefix``) says; None when the very export stands there whole.
+
+    Raises StorageError when something else stands there, ConflictError while another writes there.
+    """
+    if out.startswith("s3://"):
+        address = urlsplit(out)
+        store = open_store(Settings(storage_url=f"s3://{address.netloc}"), _PATIENCE_SECONDS)
+        with tempfile.TemporaryDirectory(prefix="facefarm-export-") as room:
+            yield _bucket(store, address.path.strip("/"), Path(room), layout, plan)
+        return
+    with _working(out):
+        folder = Path(out)
+        _refuse_others(folder)
+        with locked(folder):
+            yield _folder(folder, layout, plan)
+
+
+@contextmanager
+def _working(out: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"The export to {out} failed ({error}). Free space or permissions?") from error
+
+
+def _refuse_others(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARKER).is_file())):
+        raise StorageError(f"{out} already holds something that is not an export of the farm; name a new folder.")
+
+
+def _read_marker(data: bytes) -> Marker:
+    try:
+        return Marker.model_validate_json(data)
+    except ValidationError:
+        return Marker(layout="")
+
+
+def _folder(out: Path, layout: str, plan: str) -> "FolderTarget | None":
+    marker = _read_marker((out / MARKER).read_bytes()) if (out / MARKER).is_file() else Marker(layout=layout)
+    if marker.plan == plan and marker.files and _stands(out, marker):
+        shutil.rmtree(out / _PARTIAL, ignore_errors=True)
+        return None
+    if not (out / MARKER).is_file():
+        (out / MARKER).write_bytes(marker.to_bytes())
+    partial = out / _PARTIAL
+    if partial.is_symlink():
+        raise StorageError(f"{partial} is a link; delete it, and export again.")
+    if not (partial / "plan").is_file() or (partial / "plan").read_text() != plan:
+        if partial.exists():
+            shutil.rmtree(partial)
+        for name in ("tree", "receipts", "scratch"):
+            (partial / name).mkdir(parents=True)
+        (partial / "plan").write_text(plan)
+    shutil.rmtree(partial / "scratch")
+    (partial / "scratch").mkdir()
+    return FolderTarget(out, marker, plan)
+
+
+def _stands(out: Path, marker: Marker) -> bool:
+    try:
+        return all(
+            (out / name).is_file() and (out / name).stat().st_size == size for name, size in marker.files.items()
+        )
+    except OSError:
+        return False
+
+
+class FolderTarget:
+    """A folder on this machine; see `Target`."""
+
+    links = True
+
+    def __init__(self, out: Path, before: Marker, plan: str) -> None:
+        self._out = out
+        self._before = before
+        self._plan = plan
+        self._partial = out / _PARTIAL
+        self._tree = self._partial / "tree"
+        self.scratch = self._partial / "scratch"
+
+    def _path(self, name: str) -> Path:
+        check_key(name)
+        path = self._tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def place(self, name: str, path: Path) -> None:
+        path.replace(self._path(name))
+
+    def link(self, name: str, origin: Path) -> bool:
+        path = self._path(name)
+        path.unlink(missing_ok=True)
+        if not origin.is_symlink():  # a hard link to a symbolic link would be a symbolic link
+            try:
+                os.link(origin, path)
+                return True
+            except OSError:
+                pass  # another file system, one without hard links, or a file with too many: all that is left is to copy
+        shutil.copyfile(origin, path)
+        return False
+
+    def link_again(self, name: str, placed: str) -> None:
+        self.link(name, self._tree / placed)
+
+    def receipts(self) -> Iterator[Receipt]:
+        for path in sorted((self._partial / "receipts").glob("*.json")):
+            receipt = Receipt.model_validate_json(path.read_bytes())
+            if all((self._tree / name).is_file() for name in receipt.files):
+                yield receipt
+
+    def add_receipt(self, receipt: Receipt) -> None:
+        part = self.scratch / f"{receipt.unit}.receipt"
+        part.write_bytes(receipt.model_dump_json().encode())
+        part.replace(self._partial / "receipts" / f"{receipt.unit}.json")
+
+    def finish(self, layout: str, files: Mapping[str, int], last: Mapping[str, bytes]) -> None:
+        for name, data in last.items():
+            self._path(name).write_bytes(data)
+        new = sorted(path.name for path in self._tree.iterdir() if path.name not in last) + list(last)
+        old = [name for name in _held(self._before) if (self._out / name).exists()]
+        if foreign := [name for name in new if (self._out / name).exists() and name not in old]:
+            raise StorageError(f"{self._out / foreign[0]} is in the way and not ours; move it, or name a new folder.")
+        marker = Marker(layout=layout, holds=tuple(sorted({*old, *new})))
+        (self._out / MARKER).write_bytes(marker.to_bytes())
+        (self._partial / "plan").unlink()  # whoever comes after a kill in here begins anew
+        for name in sorted(old, key=lambda name: name not in last):  # what says that the old one is whole goes first
+            gone = self._out / name
+            shutil.rmtree(gone) if gone.is_dir() and not gone.is_symlink() else gone.unlink()
+        for name in new:
+            (self._tree / name).rename(self._out / name)
+        whole = {**files, **{name: len(data) for name, data in last.items()}} if files else {}
+        marker = Marker(layout=layout, plan=self._plan, holds=tuple(sorted(new)), files=whole)
+        (self._out / MARKER).write_bytes(marker.to_bytes())
+        shutil.rmtree(self._partial)
+
+
+def _held(before: Marker) -> tuple[str, ...]:
+    """The names of an earlier export; a marker may come from elsewhere, too."""
+    if before.format == 1:
+        from farm.styles import STYLES
+
+        return (*(f"combined_{style}" for style in STYLES), "train_list.txt", "test_list.txt")
+    return tuple(name for name in before.holds if _PLAIN.fullmatch(name) and name != MARKER)
+
+
+def _bucket(store: ObjectStore, prefix: str, room: Path, layout: str, plan: str) -> "BucketTarget | None":
+    where = f"{prefix}/" if prefix else ""
+    try:
+        marker = _read_marker(store.get(f"{where}{MARKER}"))
+    except NotFoundError:
+        if store.list(where, limit=1):
+            raise StorageError(
+                f"'{where}' in the bucket already holds something that is not an export of the farm; name a new prefix."
+            ) from None
+        marker = Marker(layout=layout)
+        store.put(f"{where}{MARKER}", marker.to_bytes())
+        store.put(f"{where}{_PARTIAL}/plan", plan.encode())
+    if marker.plan == plan:
+        return None
+    try:
+        begun = store.get(f"{where}{_PARTIAL}/plan").decode("utf-8", "replace")
+    except NotFoundError:
+        begun = marker.plan
+    if begun != plan:
+        raise StorageError(f"'{where}' in the bucket holds another export; delete it there, or name a new prefix.")
+    return BucketTarget(store, where, room, plan)
+
+
+class BucketTarget:
+    """A prefix of a bucket; see `Target`. Nothing can be renamed there, so what was there before is never replaced."""
+
+    links = False
+
+    def __init__(self, store: ObjectStore, where: str, room: Path, plan: str) -> None:
+        self._store = store
+        self._where = where
+        self._plan = plan
+        self.scratch = room
+
+    def place(self, name: str, path: Path) -> None:
+        self._store.put_file(self._where + name, path)
+        path.unlink()
+
+    def link(self, name: str, origin: Path) -> bool:
+        self._store.put_file(self._where + name, origin)
+        return False
+
+    def link_again(self, name: str, placed: str) -> None:
+        raise NotImplementedError("A bucket knows no links.")
+
+    def receipts(self) -> Iterator[Receipt]:
+        folder, after = f"{self._where}{_PARTIAL}/receipts/", ""
+        while keys := self._store.list(folder, after):
+            for key in keys:
+                yield Receipt.model_validate(json.loads(self._store.get(key)))
+            after = keys[-1]
+
+    def add_receipt(self, receipt: Receipt) -> None:
+        self._store.put(f"{self._where}{_PARTIAL}/receipts/{receipt.unit}.json", receipt.model_dump_json().encode())
+
+    def finish(self, layout: str, files: Mapping[str, int], last: Mapping[str, bytes]) -> None:
+        for name, data in last.items():
+            self._store.put(self._where + name, data)
+        marker = Marker(layout=layout, plan=self._plan, files={**files, **{n: len(data) for n, data in last.items()}})
+        self._store.put(f"{self._where}{MARKER}", marker.to_bytes())
+        self._store.delete_all(f"{self._where}{_PARTIAL}/")

@@ -1,0 +1,94 @@
+"""The WebDataset layout: tar shards of a chosen size, a key for each sample and partition.
+
+OUT/train/shard-000000.tar, OUT/test/shard-000000.tar
+OUT/index.json                                          what is in each shard
+<key>.<style>.png, <key>.json, <key>.parts.png, <key>.labels.npz, <key>.marks.json       in a shard
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+
+from farm.dataset.output import RenderedModel
+from farm.dataset.shards import ShardWriter, sha256_of
+from farm.dataset.splits import SPLITS
+from farm.exports import croissant, sharding
+from farm.exports.layout import Described, Tell
+from farm.exports.members import Member
+from farm.exports.plan import Plan, Unit, shard_units
+from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.rows import read, record_of
+from farm.exports.target import Target
+from farm.poses import Partition
+
+_JSON = [*(f"*_{partition}.json" for partition in Partition), "*_v[0-9][0-9].json"]
+"""What matches the JSON of rows, and not that of labels."""
+_COLUMNS = ("key", "model", "sample", "partition", "view", "pose", "light", "seed")
+
+
+class WebDatasetLayout:
+    """See the module."""
+
+    name = "webdataset"
+
+    def check(self, members: Sequence[Member]) -> None:
+        sharding.check(members)
+
+    def units(self, plan: Plan) -> Iterable[Unit]:
+        return shard_units(plan)
+
+    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
+        files: dict[str, FileRecord] = {}
+        images = keys = 0
+        for number, rows in sharding.cut(unit, models):
+            path = target.scratch / f"{unit.split}-{number:06d}.tar"
+            with ShardWriter(path) as shard:
+                for row in rows:
+                    for style, picture in row.pictures.items():
+                        shard.add(f"{row.key}.{style}.png", read(picture))
+                    for suffix, label in row.labels.items():
+                        shard.add(f"{row.key}{suffix}", read(label))
+                    shard.add(f"{row.key}.json", json.dumps(record_of(row, unit.split)).encode())
+                    tell(len(row.pictures))
+                    images += len(row.pictures)
+            name = f"{unit.split}/shard-{number:06d}.tar"
+            files[name] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path), keys=len(rows))
+            keys += len(rows)
+            target.place(name, path)
+        return Receipt(
+            unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, files=files
+        )
+
+    def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:
+        index = sharding.index(plan, receipts())
+        shards = {name: record for receipt in receipts() for name, record in receipt.files.items()}
+        by_split = {s: names for s in SPLITS if (names := [name for name in shards if name.startswith(f"{s}/")])}
+        return Described(
+            how_to_load=_HOW.replace("COUNT", f"{len(by_split['train']) - 1:06d}"),
+            front_matter={},
+            distribution=croissant.file_objects(shards, "application/x-tar")
+            + [
+                croissant.file_set(f"{split}-rows", _JSON, "application/json", names)
+                for split, names in by_split.items()
+            ],
+            record_sets=[
+                *(
+                    croissant.records(
+                        split, f"The rows for {split}ing", {"fileSet": f"{split}-rows"}, _COLUMNS, "jsonPath"
+                    )
+                    for split in by_split
+                ),
+            ],
+            last={"index.json": json.dumps(index, ensure_ascii=False, indent=1).encode() + b"\n"},
+        )
+
+
+_HOW = """```python
+import webdataset as wds
+
+data = wds.WebDataset("train/shard-{000000..COUNT}.tar", shardshuffle=100).shuffle(1000).decode("pilrgba")
+for sample in data:
+    picture, pose = sample["default.png"], sample["json"]["pose"]  # RGBA, 20 numbers
+```
+
+`index.json` has the number of keys and the SHA-256 of each shard.
+"""
