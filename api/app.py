@@ -29,6 +29,7 @@ from api import (
     problems,
     records,
     uploads,
+    withdrawals,
     workers,
 )
 from api.services import make_services
@@ -73,8 +74,8 @@ def make() -> FastAPI:
     app.state.keys = keys
     app.state.sessions = services.sessions
     for module in (
-        models, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, records, collections,
-        inspections, operations, annotate, documentation, pages,
+        models, withdrawals, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, records,
+        collections, inspections, operations, annotate, documentation, pages,
     ):  # fmt: skip
         app.include_router(module.router)
     problems.install(app)

@@ -40,6 +40,7 @@ class Services:
     queue: Queue
     workers: Workers
     events: Events
+    book: OrderBook
     batches: BatchControl
     intake: Intake
     results: Results
@@ -77,6 +78,7 @@ def make_services(settings: Settings) -> Services:
         queue=queue,
         workers=Workers(connection),
         events=Events(connection),
+        book=book,
         batches=batches,
         intake=Intake(settings, store, catalog, readers, settings.import_buckets),
         results=Results(store),

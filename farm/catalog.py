@@ -2,6 +2,7 @@
 
 Models are ``models/<id>/package.zip`` and ``inventory.json``, backgrounds are ``backgrounds/<id>.png``. Beside a model,
 ``annotation.json`` remembers what was decided to play what: a batch of thousands asks for nothing else.
+``withdrawn/<id>.json`` is the tombstone of a model that is kept out.
 """
 
 import json
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from farm.backgrounds import Background
 from farm.errors import ConflictError, NotFoundError, OutdatedModelError
+from farm.licences.tombstones import Tombstone
 from farm.models.inventory import Inventory
 from farm.models.package import Package, decided_again, to_bytes
 from farm.morphs.decision import DECISION_VERSION
@@ -40,8 +42,9 @@ class Catalog:
 
     def add(self, package: Package) -> None:
         """Keep a model; one that is there already stays as it is, unless it is outdated, or came without its notices. The
-        inventory goes last: it marks a whole model.
+        inventory goes last: it marks a whole model. Raises WithdrawnModelError.
         """
+        self.check_admitted(package.id)
         held = self._usable(package.id)
         if held is None:
             self._store.put(f"models/{package.id}/package.zip", to_bytes(package))
@@ -50,7 +53,8 @@ class Catalog:
             self._add_notices(package.id, package.inventory, held)
 
     def add_read(self, model: Model) -> None:
-        """The same for a model that a reader read."""
+        """The same for a model that a reader read. Raises WithdrawnModelError."""
+        self.check_admitted(model.id)
         held = self._usable(model.id)
         if held is None:
             self._store.put_file(f"models/{model.id}/package.zip", model.package)
@@ -74,7 +78,8 @@ class Catalog:
     def inventory(self, model_id: str) -> Inventory:
         """What the model holds, decided by this version: where another did, it is measured again, once.
 
-        Raises NotFoundError, and OutdatedModelError when an earlier version took it in and noted too little.
+        Raises NotFoundError, WithdrawnModelError, and OutdatedModelError when an earlier version took it in and noted too
+        little.
         """
         try:
             held = Inventory.model_validate_json(self._inventory_bytes(model_id))
@@ -92,6 +97,7 @@ class Catalog:
         try:
             return self._store.get(_inventory_key(model_id))
         except NotFoundError as error:
+            self.check_admitted(model_id)
             raise NotFoundError(f"There is no model '{model_id}'; upload it first with POST /v1/models.") from error
 
     def annotation(self, model_id: str) -> Annotation:
@@ -126,6 +132,23 @@ class Catalog:
             )
         self._store.delete_all(f"models/{model_id}/")
 
+    def withdraw(self, stone: Tombstone) -> None:
+        """Keep a model out from now on, and remove it. A second tombstone changes nothing.
+
+        Jobs that need the model fail afterwards: `farm.jobs.withdrawal` cancels them before.
+        """
+        self._store.put_new(_tombstone_key(stone.model), stone.model_dump_json().encode())
+        self._store.delete(_inventory_key(stone.model))
+        self._store.delete_all(f"models/{stone.model}/")
+
+    def check_admitted(self, model_id: str) -> None:
+        """Raises WithdrawnModelError for a model that was withdrawn."""
+        try:
+            data = self._store.get(_tombstone_key(model_id))
+        except NotFoundError:
+            return
+        raise Tombstone.model_validate_json(data).error()
+
     def package(self, model_id: str) -> bytes:
         """The model's package, as `farm.models.package.unfold` takes it. Raises NotFoundError."""
         return self._store.get(f"models/{model_id}/package.zip")
@@ -155,6 +178,10 @@ class Catalog:
 def unknown_background(background_id: str) -> NotFoundError:
     """The error for a background that nobody uploaded."""
     return NotFoundError(f"There is no background '{background_id}'; upload it first with POST /v1/backgrounds.")
+
+
+def _tombstone_key(model_id: str) -> str:
+    return f"withdrawn/{model_id}.json"
 
 
 def _inventory_key(model_id: str) -> str:

@@ -100,6 +100,12 @@ class StaleVersionError(ConflictError):
     code = "version-stale"
 
 
+class WithdrawnModelError(ConflictError):
+    """The model was withdrawn, and stays out."""
+
+    code = "model-withdrawn"
+
+
 class UnauthorizedError(FarmError):
     """The request shows no key that the farm knows."""
 

@@ -14,7 +14,15 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from farm.catalog import Catalog
-from farm.errors import ConflictError, FarmError, ModelFormatError, NotFoundError, ServiceError, SpecError
+from farm.errors import (
+    ConflictError,
+    FarmError,
+    ModelFormatError,
+    NotFoundError,
+    ServiceError,
+    SpecError,
+    WithdrawnModelError,
+)
 from farm.models.inventory import Inventory
 from farm.models.package import MAX_MODEL_BYTES, SUFFIXES, Refusal
 from farm.reading.readers import Readers
@@ -114,11 +122,16 @@ class Intake:
     def take_file(self, name: str, source: Iterable[bytes]) -> TakenIn:
         """Keep the models of a file. Raises the error of the first that is refused when none can be used."""
         with self._readers.models(name, source) as reading:
-            models = []
+            models: list[TakenModel] = []
+            withdrawn: list[Refusal] = []
             for model in reading.each():
-                self._catalog.add_read(model)
-                models.append(TakenModel(model.id, model.name, model.inventory))
-        refusals = tuple(Refusal(refused, error) for refused, error in reading.refused)
+                try:
+                    self._catalog.add_read(model)
+                except WithdrawnModelError as error:
+                    withdrawn.append(Refusal(model.name, error))
+                else:
+                    models.append(TakenModel(model.id, model.name, model.inventory))
+        refusals = (*(Refusal(refused, error) for refused, error in reading.refused), *withdrawn)
         if not models:
             raise refusals[0].error
         return TakenIn(tuple(models), refusals)

@@ -1,8 +1,13 @@
 """The views of a sample: where the camera stands for each of its pictures, drawn from the seed."""
 
+import math
+
 from farm.pipe import View
 from farm.poses import between
 from farm.spec import CameraSpec
+
+_AT_FACE = 0.5
+"""Cosine between the way to the camera and straight ahead from which a picture shows the face: up to 60 degrees."""
 
 
 def draw_views(seed: int, model: str, sample: int, camera: CameraSpec) -> tuple[View, ...]:
@@ -19,3 +24,8 @@ def draw_views(seed: int, model: str, sample: int, camera: CameraSpec) -> tuple[
         )
         for index in range(camera.views)
     )
+
+
+def shows_face(view: View) -> bool:
+    """Whether a camera there looks at the face, not at the crown or the back of the head."""
+    return math.cos(math.radians(view.yaw)) * math.cos(math.radians(view.elevation)) > _AT_FACE

@@ -17,7 +17,7 @@ from farm.annotations.records import AnnotationRecords
 from farm.annotations.tables import Rows
 from farm.annotations.verdicts import NOTHING_SAID, AnnotationRecord
 from farm.catalog import Catalog
-from farm.errors import NotFoundError, OutdatedModelError
+from farm.errors import NotFoundError, OutdatedModelError, WithdrawnModelError
 from farm.models.inventory import Inventory
 from farm.morphs.annotation import MappingTable
 from farm.morphs.decision import DECISION_VERSION
@@ -105,7 +105,7 @@ class Annotations:
     def _inventory(self, model: str) -> Inventory | None:
         try:
             return self._catalog.inventory(model)
-        except (NotFoundError, OutdatedModelError):
+        except (NotFoundError, OutdatedModelError, WithdrawnModelError):
             return None
 
 

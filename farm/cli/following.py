@@ -16,7 +16,9 @@ from farm.dataset.output import (
     whole_result,
 )
 from farm.dataset.summary import summarise
+from farm.errors import WithdrawnModelError
 from farm.jobs.states import RETRIABLE, State
+from farm.licences.tombstones import check_admitted
 
 
 def follow(
@@ -78,7 +80,11 @@ class Downloads:
             self.bad[job.id] = job
             return
         self.bad.pop(job.id, None)  # it was retried meanwhile
-        self._keep(job, lay_out(self.client, job, self.out))
+        try:
+            self._keep(job, lay_out(self.client, job, self.out))
+        except WithdrawnModelError as error:
+            self.bad[job.id] = job.model_copy(update={"state": State.FAILED, "error": str(error)})
+            return
         for warning in job.warnings:
             if warning not in self.known.get(job.model, ()):
                 note("warning", "yellow", f"{job.name}: {warning}")
@@ -107,6 +113,7 @@ class Downloads:
 
 def lay_out(client: FarmClient, job: JobView, out: Path) -> RenderedModel:
     """Bring the result of a done job into the folder `out`, every file checked against the manifest."""
+    check_admitted(out, job.model)
     manifest = client.manifest(job.id)
     sizes = {shard.file: shard.bytes for shard in manifest.shards}
     sizes |= {shard.file: shard.bytes for shard in manifest.labels}

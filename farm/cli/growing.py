@@ -26,6 +26,7 @@ from farm.dataset.output import RenderedModel, Shelf, rendered_models
 from farm.dataset.summary import Summary, summarise
 from farm.errors import DiskFullError, ServiceError
 from farm.jobs.states import State
+from farm.licences.tombstones import tombstones
 from farm.models.package import Package
 from farm.morphs.annotation import apply_table, read_table
 from farm.spec import RenderSpec, render_key
@@ -69,6 +70,7 @@ class Growth:
         self._open = ExitStack()
         self._spec, self._table = _spec_of(wanted), None if wanted.mapping is None else read_table(wanted.mapping)
         self._shelf, self._failures = Shelf(out), Failures(out)
+        self._withdrawn = tombstones(out)
         self._farm: OwnFarm | None = None
         self._bar = progress_bar()
         self._task: TaskID | None = None
@@ -107,6 +109,9 @@ class Growth:
         model = found.files.id
         if (where := self._seen.setdefault(model, found.where)) != found.where:
             note("twice", "yellow", f"{found.where} is the same model as {where}; it is rendered once.")
+            return
+        if (stone := self._withdrawn.get(model)) is not None:
+            self.bad.append(("withdrawn", f"{found.where}: {stone.error()}"))
             return
         if self._table is None and self._shelf.find_as(model, self._spec) is not None:
             return

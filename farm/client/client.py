@@ -109,6 +109,14 @@ class FarmClient:
             if not (error.repeated and error.status == _NOT_FOUND):  # the try without an answer deleted it
                 raise
 
+    def withdraw_model(self, model: str, why: str) -> tuple[int, int]:
+        """Take a model back for good: it, its jobs and its results go, and the farm keeps it out. For operators.
+
+        Returns how many jobs were cancelled and how many results removed.
+        """
+        answer = self._json("POST", f"/v1/models/{part(model)}/withdrawal", json={"why": why})
+        return int(answer["jobs_cancelled"]), int(answer["results_removed"])
+
     def upload_background(self, path: Path) -> str:
         """Upload a picture to compose over; its id, for `RenderSpec.backgrounds`."""
         answer = self._json("POST", "/v1/backgrounds", files={"file": (_sendable(path.name), path.read_bytes())})

@@ -45,6 +45,13 @@ class Failures:
         if self._known.pop(render_key, None) is not None:
             self._write()
 
+    def drop_model(self, model: str) -> None:
+        """Nothing is left to be known of a model."""
+        kept = {key: failure for key, failure in self._known.items() if failure.model != model}
+        if len(kept) < len(self._known):
+            self._known = kept
+            self._write()
+
     def _write(self) -> None:
         if not self._known:
             self._path.unlink(missing_ok=True)

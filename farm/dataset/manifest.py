@@ -13,6 +13,7 @@ from farm.backgrounds import BackgroundRecord
 from farm.errors import StorageError
 from farm.models.notices import Notice
 from farm.morphs.combinations import Combination
+from farm.morphs.expressions import Rule
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef
 from farm.pipe import Survey, View
@@ -147,6 +148,9 @@ class Manifest(_Record):
     """What the samples play besides, and which annotated morphs it is made of; only with `spec.combinations`."""
     extra_columns: tuple[str, ...] = Field((), exclude_if=lambda found: not found)
     """Names of the entries of a pose behind the 20; only with `spec.extended`."""
+    rules: dict[int, Rule] | None = None
+    """How the VRM expressions that samples play limit each other, by index: without them no pose can be derived again.
+    None: an earlier version, which did not say."""
     target_morphs: int
     """How many of the 23 are annotated."""
     spec: RenderSpec

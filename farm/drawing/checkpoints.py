@@ -23,10 +23,11 @@ from pydantic import BaseModel, ConfigDict
 
 from farm import pipe
 from farm.backgrounds import BackgroundRecord
+from farm.dataset.label_reading import suffixes_of
 from farm.dataset.manifest import result_object
 from farm.dataset.shards import ShardWriter, read_shard, sha256_of
 from farm.drawing.assignment import Assignment
-from farm.drawing.encoding import Encoded, label_suffixes
+from farm.drawing.encoding import Encoded
 from farm.drawing.packing import Packer
 from farm.drawing.plan import Plan
 from farm.errors import FarmError, NotFoundError
@@ -175,7 +176,7 @@ class Checkpoints:
         background = files.pop(_BACKGROUND, None)
         pictures = tuple(files.pop(f"{style}.png") for style in self._spec.styles)
         labels = {name.removeprefix(_LABELS): data for name, data in files.items()}
-        if number and labels.keys() != label_suffixes(self._spec.labels):  # the first is the basis image: it has none
+        if number and labels.keys() != set(suffixes_of(self._spec.labels)):  # the first is the basis image: it has none
             raise _Damaged(f"its shot {number} is not whole")
         return Encoded(
             pictures, labels, None if background is None else BackgroundRecord.model_validate_json(background)

@@ -1,9 +1,8 @@
 """Checks what Blender drew and makes files of it, in threads, while Blender draws the next shots; and reads such files."""
 
 import io
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,21 +14,20 @@ from PIL import Image
 from farm import pipe
 from farm.backgrounds import BackgroundRecord
 from farm.colour import laid_over
+from farm.dataset.label_reading import ARRAYS_SUFFIX, MARKS_SUFFIX, PARTS_SUFFIX
 from farm.dataset.validation import check_labels, check_neutral, check_pictures
 from farm.drawing.blender import Drawn
 from farm.drawing.grounds import Grounds
-from farm.drawing.label_files import ARRAYS_SUFFIX, MARKS_SUFFIX, PARTS_SUFFIX, label_files
+from farm.drawing.label_files import label_files
 from farm.drawing.png import encode
 from farm.errors import InvalidSampleError
 from farm.labels import LabelName
 from farm.poses import NEUTRAL
 from farm.spec import RenderSpec
+from farm.views import shows_face
 
 _AHEAD = 8
 """Shots that may wait for their encoding; more would only hold memory."""
-
-_AT_FACE = 0.5
-"""Cosine between the way to the camera and straight ahead from which a picture shows the face: up to 60 degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +63,13 @@ def encoded(
         yield waiting.pop(0).result()
 
 
-def _shows_face(view: pipe.View) -> bool:
-    """Whether a camera there looks at the face, not at the crown or the back of the head."""
-    return math.cos(math.radians(view.yaw)) * math.cos(math.radians(view.elevation)) > _AT_FACE
-
-
 def _encode(drawn: Drawn, shot: pipe.Shot, spec: RenderSpec, grounds: Grounds) -> tuple[Encoded, dict[str, float]]:
     started = time.perf_counter()
     try:
         if not spec.keep_unusable and shot.sample == NEUTRAL.index:
             check_neutral(drawn.pictures, spec.styles)
         if not spec.keep_unusable:  # who asks for models without a face wants their empty pictures too
-            check_pictures(drawn.pictures, spec.styles, _shows_face(shot.view))
+            check_pictures(drawn.pictures, spec.styles, shows_face(shot.view))
         check_labels(drawn.labels, drawn.marks, spec.size)
     except InvalidSampleError as error:
         raise InvalidSampleError(
@@ -101,12 +94,6 @@ def decode(png: bytes) -> NDArray[np.uint8]:
     """The pixels of a picture of ours as they were encoded: (size, size, 4), or (size, size, 3) over a background."""
     with Image.open(io.BytesIO(png), formats=("PNG",)) as picture:
         return np.asarray(picture)
-
-
-def label_suffixes(labels: Iterable[LabelName]) -> set[str]:
-    """The suffixes of the files that a shot has for `labels`."""
-    own = {LabelName.PARTS: PARTS_SUFFIX, LabelName.LANDMARKS: MARKS_SUFFIX}
-    return {own.get(label, ARRAYS_SUFFIX) for label in labels}
 
 
 def decode_labels(files: Mapping[str, bytes]) -> tuple[dict[LabelName, NDArray[Any]], pipe.Marks | None]:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.dataset.label_reading import ARRAYS_SUFFIX, MARKS_SUFFIX, PARTS_SUFFIX
 from farm.drawing.npz import encode_npz
 from farm.drawing.png import encode_indexed
 from farm.labels import PALETTE, LabelName
 from farm.pipe import Marks
 
-ARRAYS_SUFFIX, PARTS_SUFFIX, MARKS_SUFFIX = ".labels.npz", ".parts.png", ".marks.json"
 _STEPS = {LabelName.DEPTH: 2.0**-16, LabelName.UV: 2.0**-15, LabelName.FLOW: 2.0**-8}
 """Metres, texture widths, pixels: what a value is rounded to, far below what can be seen, so that it packs."""
 _PALETTE = np.array(PALETTE, np.uint8)

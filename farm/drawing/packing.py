@@ -230,6 +230,7 @@ class Packer:
             unseen=self.todo.unseen,
             combinations=self.todo.combinations,
             extra_columns=extra_columns(assignment.spec.extended),
+            rules={index: rule for index, rule in inventory.rules.items() if index in self.todo.morphs},
             target_morphs=len(sampled_targets(self.todo.annotation)),
             spec=assignment.spec,
             samples=len(self.todo.samples),

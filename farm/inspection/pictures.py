@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from farm.catalog import Catalog
 from farm.dataset.manifest import result_object
-from farm.errors import NotFoundError, OutdatedModelError, StorageError
+from farm.errors import NotFoundError, OutdatedModelError, StorageError, WithdrawnModelError
 from farm.inspection.record import SIZE, DrawnInspection, Inspection, picture_count, picture_version
 from farm.jobs.batches import Batch
 from farm.jobs.orders import OrderedModel
@@ -139,7 +139,7 @@ class PictureOrders:
     def _ordered(self, model: str) -> OrderedModel | None:
         try:
             inventory = self._catalog.inventory(model)
-        except (NotFoundError, OutdatedModelError):
+        except (NotFoundError, OutdatedModelError, WithdrawnModelError):
             return None
         return OrderedModel(
             model=model,

@@ -34,6 +34,7 @@ MAY: dict[str, set[Role] | None] = {
     "GET /v1/models": KNOWN,
     "GET /v1/models/{model_id}": KNOWN,
     "DELETE /v1/models/{model_id}": OPERATORS,
+    "POST /v1/models/{model_id}/withdrawal": OPERATORS,
     "POST /v1/backgrounds": SUBMITTERS,
     "GET /v1/backgrounds/{background_id}": KNOWN,
     "POST /v1/batches": SUBMITTERS,

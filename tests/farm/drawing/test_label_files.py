@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from farm.drawing.label_files import ARRAYS_SUFFIX, MARKS_SUFFIX, PARTS_SUFFIX, label_files
+from farm.dataset.label_reading import ARRAYS_SUFFIX, MARKS_SUFFIX, PARTS_SUFFIX
+from farm.drawing.label_files import label_files
 from farm.drawing.npz import encode_npz
 from farm.labels import PART_COLOURS, LabelName, Part
 from farm.pipe import CameraLabel, LandmarkLabel, Marks

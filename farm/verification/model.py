@@ -1,0 +1,62 @@
+"""Verifies one model's folder: everything that its manifest says, and that there is nothing besides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from farm.dataset.manifest import MANIFEST
+from farm.dataset.output import folder_name
+from farm.dataset.reading import listing, read_model_folder
+from farm.errors import StorageError
+from farm.verification.derivation import check_counts, check_poses
+from farm.verification.findings import Fault, Finding, FindingList
+from farm.verification.labels import LabelFiles
+from farm.verification.pictures import PictureFiles
+from farm.verification.rows import Run, check_rows
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """What was found in one folder."""
+
+    folder: str
+    model: str = ""
+    """The model's id; empty where the manifest cannot be read."""
+    pictures: int = 0
+    """PictureFiles that were looked at, the neutral ones too."""
+    splits: dict[str, int] = field(default_factory=dict)
+    """Rows of the pose table by the split that they name; empty where the table names none."""
+    findings: tuple[Finding, ...] = ()
+
+
+def verify_model(folder: Path, columns: Sequence[str], runs: Sequence[Run] | None) -> ModelReport:
+    """Verify the model in `folder`, whose rows in the pose table stand at `runs` (None: there is no usable table)."""
+    findings = FindingList(folder.name)
+    try:
+        found = listing(folder)
+        for name in found.strange:
+            findings.add(Fault.LINK, name, "It is a link or a device, or lies too deep; it was not opened.")
+        model = read_model_folder(folder)
+    except StorageError as error:
+        findings.add(Fault.MANIFEST, MANIFEST, str(error))
+        return ModelReport(folder.name, findings=findings.all())
+    manifest = model.manifest
+    if not folder.name.endswith(folder_name("", manifest.model.id).removeprefix("model")):
+        findings.add(Fault.MANIFEST, MANIFEST, f"It is that of another model, {manifest.model.id[:8]}.")
+    check_counts(manifest, findings)
+    check_poses(manifest, findings)
+    pictures = PictureFiles(model, found, findings)
+    pictures.check()
+    labels = LabelFiles(model, found, findings)
+    labels.check()
+    splits: dict[str, int] = {}
+    if runs is not None:
+        splits = check_rows(model, columns, runs, findings)
+        if len(splits) > 1:
+            counts = ", ".join(f"{count} rows in '{split[:20]}'" for split, count in sorted(splits.items()))
+            findings.add(Fault.SPLIT, "", f"The model is on both sides of the split: {counts}.")
+    known = pictures.names | labels.names | {MANIFEST}
+    for name in sorted(found.sizes.keys() - known):
+        if name.startswith(tuple(f"{place}/" for place in ("basis", "labels", *manifest.spec.styles))):
+            findings.add(Fault.STRAY, name, "The manifest does not know this file.")
+    return ModelReport(folder.name, manifest.model.id, pictures.looked_at, splits, findings.all())
