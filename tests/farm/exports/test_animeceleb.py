@@ -20,9 +20,9 @@ from farm.dataset.output import RenderedModel
 from farm.errors import SpecError, StorageError
 from farm.exports import running
 from farm.exports.animeceleb import AnimeCelebLayout
+from farm.exports.destination import MARKER
 from farm.exports.running import Exported
 from farm.exports.source import FolderSource
-from farm.exports.target import MARKER
 from farm.poses import Partition
 from farm.spec import CameraSpec, RenderSpec
 from tests.support.rendered import NEUTRAL, hash_of, pixels, render, tree
