@@ -64,9 +64,7 @@ class AnimeCelebLayout:
     def units(self, plan: ExportPlan) -> Iterable[Unit]:
         return model_units(plan)
 
-    def write(
-        self, unit: Unit, plan: ExportPlan, models: Iterable[RenderedModel], target: Destination, tell: Tell
-    ) -> Receipt:
+    def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         ((member, model),) = zip(unit.members, models, strict=True)
         pairs = _pairs(model)
         copied = images = 0

@@ -35,9 +35,7 @@ class FolderLayout:
     def units(self, plan: ExportPlan) -> Iterable[Unit]:
         return model_units(plan)
 
-    def write(
-        self, unit: Unit, plan: ExportPlan, models: Iterable[RenderedModel], target: Destination, tell: Tell
-    ) -> Receipt:
+    def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         copied = images = keys = 0
         lines: list[str] = []
 

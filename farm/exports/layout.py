@@ -41,9 +41,7 @@ class Layout(Protocol):
     def units(self, plan: ExportPlan) -> Iterable[Unit]:
         """What is written at a time."""
 
-    def write(
-        self, unit: Unit, plan: ExportPlan, models: Iterable[RenderedModel], target: Destination, tell: Tell
-    ) -> Receipt:
+    def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         """Write a unit; `models` are its members, in their order. Raises StorageError for what is damaged."""
 
     def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:

@@ -36,9 +36,7 @@ class WebDatasetLayout:
     def units(self, plan: ExportPlan) -> Iterable[Unit]:
         return shard_units(plan)
 
-    def write(
-        self, unit: Unit, plan: ExportPlan, models: Iterable[RenderedModel], target: Destination, tell: Tell
-    ) -> Receipt:
+    def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         files: dict[str, FileRecord] = {}
         images = keys = 0
         for number, rows in sharding.cut(unit, models):
