@@ -83,6 +83,10 @@ stress: setup-test ## 100,000 models over REST, a million jobs known, workers th
 overhead: setup-test ## What API, queue and S3 add to a bare drawing loop (minutes)
 	$(PY) -m benchmarks.overhead
 
+.PHONY: export-bench
+export-bench: setup-test ## Speed and memory of `farm export` on 100,000 small images (minutes; makes them first)
+	$(PY) -m benchmarks.export
+
 .PHONY: image-test
 image-test: ## Build both container images with buildah and try them (root, network, 8 GB, minutes)
 	tests/deployment/kubernetes/build-images.sh

@@ -24,13 +24,13 @@ from farm.dataset.shards import sha256_of
 from farm.dataset.splits import Split
 from farm.errors import SpecError, StorageError
 from farm.exports import croissant
+from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
-from farm.exports.plan import Plan, Unit, model_units
+from farm.exports.plan import ExportPlan, Unit, model_units
 from farm.exports.receipts import FileRecord, Receipt
-from farm.exports.rows import File, Row, read, rows_of
+from farm.exports.rows import File, SampleRow, read, rows_of
 from farm.exports.sides import LISTS
-from farm.exports.target import Target
 from farm.poses import Partition, uniform
 from farm.spec import StyleName
 from farm.styles import STYLES
@@ -61,10 +61,10 @@ class AnimeCelebLayout:
                     f"{other.folder} and {member.folder} have one name in this layout, which takes _ for -; rename one."
                 )
 
-    def units(self, plan: Plan) -> Iterable[Unit]:
+    def units(self, plan: ExportPlan) -> Iterable[Unit]:
         return model_units(plan)
 
-    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
+    def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         ((member, model),) = zip(unit.members, models, strict=True)
         pairs = _pairs(model)
         copied = images = 0
@@ -94,7 +94,7 @@ class AnimeCelebLayout:
             notes=_notes(member, model, pairs),
         )  # fmt: skip
 
-    def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:
+    def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
         tables: dict[str, FileRecord] = {}
         for style in plan.members[0].spec.styles:
             for name, head, between, tail in ((_TABLE, _header(), "", ""), (_CACHE, "{", ", ", "}\n")):
@@ -157,9 +157,9 @@ def _check_spec(member: Member, styles: set[StyleName]) -> None:
         )
 
 
-def _pairs(model: RenderedModel) -> list[tuple[Row, Row]]:
+def _pairs(model: RenderedModel) -> list[tuple[SampleRow, SampleRow]]:
     """The samples in order, each rotated and frontal."""
-    by_sample: dict[Partition, dict[int, Row]] = {partition: {} for partition in Partition}
+    by_sample: dict[Partition, dict[int, SampleRow]] = {partition: {} for partition in Partition}
     for row in rows_of(model):
         by_sample[row.partition][row.sample] = row
     rotated, frontal = by_sample[Partition.ROTATED], by_sample[Partition.FRONTAL]
@@ -180,7 +180,7 @@ def _basis_hash(model: RenderedModel, style: StyleName) -> str:
     )
 
 
-def _notes(member: Member, model: RenderedModel, pairs: Sequence[tuple[Row, Row]]) -> dict[str, str]:
+def _notes(member: Member, model: RenderedModel, pairs: Sequence[tuple[SampleRow, SampleRow]]) -> dict[str, str]:
     """The model's lines of the table, and its entry of the cache, which the loaders trust before the table."""
     folder, cluster = _folder_name(model.folder.name), _cluster(member.model)
     names = [_png_name(folder, rotated.sample) for rotated, _ in pairs]

@@ -12,7 +12,7 @@ from farm.exports.croissant import PAPER
 from farm.exports.duplicates import LIKE
 from farm.exports.layout import Described
 from farm.exports.members import Member
-from farm.exports.plan import Plan
+from farm.exports.plan import ExportPlan
 from farm.labels import LabelName, Part
 from farm.poses import LIGHT_RANGE, ROTATION_LIMIT
 from farm.styles import STYLES
@@ -31,7 +31,7 @@ _MOST_LICENCES = 30
 _NO_LICENCE = "not stated in the file"
 
 
-def card(plan: Plan, described: Described) -> bytes:
+def card(plan: ExportPlan, described: Described) -> bytes:
     """The card."""
     members = plan.members
     sections = [
@@ -53,7 +53,7 @@ def card(plan: Plan, described: Described) -> bytes:
     return ("\n\n".join(sections) + "\n").encode()
 
 
-def _front_matter(plan: Plan, described: Described) -> str:
+def _front_matter(plan: ExportPlan, described: Described) -> str:
     fields: dict[str, Any] = {
         "pretty_name": f"Faces of {len(plan.members)} 3D anime characters",
         "license": "other",
@@ -68,7 +68,7 @@ def _front_matter(plan: Plan, described: Described) -> str:
     return "---\n" + "".join(f"{name}: {json.dumps(value)}\n" for name, value in fields.items()) + "---"
 
 
-def _numbers(plan: Plan) -> str:
+def _numbers(plan: ExportPlan) -> str:
     rows = []
     for split in SPLITS:
         members = plan.of_split(split)
@@ -139,7 +139,7 @@ def _coverage(members: Sequence[Member]) -> list[tuple[str, str]]:
     return [(name, f"{count} ({count / len(members):.0%})") for name, count in sorted(counts.items())]
 
 
-def _split(plan: Plan) -> str:
+def _split(plan: ExportPlan) -> str:
     sides = plan.sides
     text = (
         f"By model: its hash decides, so that {TEST_MODELS} of {MODELS} are for testing on average, as in the paper. "

@@ -11,7 +11,7 @@ from typing import Any
 from farm import __version__
 from farm.dataset.splits import SPLITS
 from farm.exports.layout import Described
-from farm.exports.plan import Plan
+from farm.exports.plan import ExportPlan
 from farm.exports.receipts import FileRecord
 
 _CONTEXT: dict[str, Any] = {
@@ -78,7 +78,7 @@ PAPER = (
 _MODEL_COLUMNS = ("model", "org_id", "folder", "split", "title", "creator", "format")
 
 
-def metadata(plan: Plan, described: Described, models: Mapping[str, FileRecord]) -> bytes:
+def metadata(plan: ExportPlan, described: Described, models: Mapping[str, FileRecord]) -> bytes:
     """The file ``croissant.json``; `models` is the table of models."""
     (table,) = models
     styles = ", ".join(dict.fromkeys(style for member in plan.members for style in member.spec.styles))
@@ -173,7 +173,7 @@ def _type_of(column: str) -> str:
     return "sc:Float"
 
 
-def splits(plan: Plan) -> dict[str, Any]:
+def splits(plan: ExportPlan) -> dict[str, Any]:
     """The record set that says what splits there are."""
     meaning = {"train": "cr:TrainingSplit", "test": "cr:TestSplit"}
     there = [split for split in SPLITS if plan.of_split(split)]

@@ -14,12 +14,12 @@ from farm.dataset.output import LABELS, RenderedModel
 from farm.dataset.shards import sha256_of
 from farm.dataset.splits import SPLITS
 from farm.exports import croissant
+from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
-from farm.exports.plan import Plan, Unit, model_units
+from farm.exports.plan import ExportPlan, Unit, model_units
 from farm.exports.receipts import FileRecord, Receipt
 from farm.exports.rows import File, read, record_of, rows_of
-from farm.exports.target import Target
 
 ROWS = "metadata.jsonl"
 
@@ -32,10 +32,10 @@ class FolderLayout:
     def check(self, members: Sequence[Member]) -> None:
         """Everything fits."""
 
-    def units(self, plan: Plan) -> Iterable[Unit]:
+    def units(self, plan: ExportPlan) -> Iterable[Unit]:
         return model_units(plan)
 
-    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
+    def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         copied = images = keys = 0
         lines: list[str] = []
 
@@ -67,7 +67,7 @@ class FolderLayout:
             notes={ROWS: "".join(lines)},
         )  # fmt: skip
 
-    def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:
+    def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
         tables: dict[str, FileRecord] = {}
         for split in SPLITS:
             path = target.scratch / f"{split}-{ROWS}"

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from farm.dataset.output import RenderedModel
 from farm.dataset.shards import sha256_of
 from farm.exports import croissant, sharding
+from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
-from farm.exports.plan import Plan, Unit, shard_units
+from farm.exports.plan import ExportPlan, Unit, shard_units
 from farm.exports.receipts import FileRecord, Receipt
-from farm.exports.rows import Row, read
-from farm.exports.target import Target
+from farm.exports.rows import SampleRow, read
 from farm.poses import POSE_SIZE
 
 _GROUP_ROWS, _GROUP_BYTES = 100, 32 * 2**20
@@ -45,10 +45,10 @@ class HuggingFaceLayout:
     def check(self, members: Sequence[Member]) -> None:
         sharding.check(members)
 
-    def units(self, plan: Plan) -> Iterable[Unit]:
+    def units(self, plan: ExportPlan) -> Iterable[Unit]:
         return shard_units(plan)
 
-    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
+    def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         files: dict[str, FileRecord] = {}
         images = keys = 0
         for number, rows in sharding.cut(unit, models):
@@ -62,7 +62,7 @@ class HuggingFaceLayout:
             unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, files=files
         )
 
-    def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:
+    def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
         index = sharding.index(plan, receipts())
         shards = {name: record for receipt in receipts() for name, record in receipt.files.items()}
         kind = "application/x-parquet"
@@ -125,7 +125,7 @@ def _schema(styles: Sequence[str], suffixes: Sequence[str]) -> pa.Schema:
     return pa.schema(fields, metadata)
 
 
-def _write(path: Path, rows: Sequence[Row], tell: Tell) -> int:
+def _write(path: Path, rows: Sequence[SampleRow], tell: Tell) -> int:
     """Write one file; its number of pictures."""
     first = rows[0]
     schema = _schema(list(first.pictures), list(first.labels))
@@ -151,7 +151,7 @@ def _leaves(field: pa.Field) -> list[str]:
     return [field.name]
 
 
-def _groups(rows: Sequence[Row], tell: Tell) -> Iterator[list[dict[str, Any]]]:
+def _groups(rows: Sequence[SampleRow], tell: Tell) -> Iterator[list[dict[str, Any]]]:
     group: list[dict[str, Any]] = []
     size = 0
     for row in rows:

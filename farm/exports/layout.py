@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from farm.dataset.output import RenderedModel
+from farm.exports.destination import Destination
 from farm.exports.members import Member
-from farm.exports.plan import Plan, Unit
+from farm.exports.plan import ExportPlan, Unit
 from farm.exports.receipts import Receipt
-from farm.exports.target import Target
 
 type Tell = Callable[[int], None]
 """To be called with the number of pictures that were just written; raises when the export is to end."""
@@ -38,11 +38,11 @@ class Layout(Protocol):
     def check(self, members: Sequence[Member]) -> None:
         """Raises SpecError, before anything is written, for models that the layout cannot hold."""
 
-    def units(self, plan: Plan) -> Iterable[Unit]:
+    def units(self, plan: ExportPlan) -> Iterable[Unit]:
         """What is written at a time."""
 
-    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
+    def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         """Write a unit; `models` are its members, in their order. Raises StorageError for what is damaged."""
 
-    def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:
+    def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
         """Write what spans all units; `receipts` gives those of all units, in their order."""

@@ -18,7 +18,7 @@ _MODELS_A_UNIT = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ExportPlan:
     """An export."""
 
     layout: str
@@ -61,13 +61,13 @@ class Unit:
     shards: int = 0
 
 
-def model_units(plan: Plan) -> Iterator[Unit]:
+def model_units(plan: ExportPlan) -> Iterator[Unit]:
     """A unit for each model."""
     for number, member in enumerate(plan.members):
         yield Unit(f"{number:06d}", plan.sides.of[member.model], (member,))
 
 
-def shard_units(plan: Plan) -> Iterator[Unit]:
+def shard_units(plan: ExportPlan) -> Iterator[Unit]:
     """Units of several models, taken in the order of a hash, and the shards that each fills.
 
     All rows of a unit are shuffled over its shards, so a shard holds many models and a writer few manifests.

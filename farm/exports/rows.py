@@ -35,7 +35,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SampleRow:
     """A sample in one partition, from one view."""
 
     key: str
@@ -62,13 +62,13 @@ class Row:
     """By suffix, such as ``.parts.png``."""
 
 
-def rows_of(model: RenderedModel) -> list[Row]:
+def rows_of(model: RenderedModel) -> list[SampleRow]:
     """The rows of one model in the order of sample, partition, view.
 
     Raises StorageError for a manifest that gives a picture twice, lacks one of a style, or holds a pose that is none.
     """
     manifest = model.manifest
-    found: dict[tuple[int, Partition, int], Row] = {}
+    found: dict[tuple[int, Partition, int], SampleRow] = {}
     for image in manifest.images:
         size = POSE_SIZE + len(manifest.extra_columns)
         if len(image.pose) != size or not all(map(math.isfinite, (*image.pose, image.light))):
@@ -76,7 +76,7 @@ def rows_of(model: RenderedModel) -> list[Row]:
         place = (image.sample, image.partition, image.view.index)
         row = found.get(place)
         if row is None:
-            row = found[place] = Row(
+            row = found[place] = SampleRow(
                 key_of(manifest, *place),
                 manifest.model.id,
                 model.folder.name,
@@ -108,7 +108,7 @@ def key_of(manifest: Manifest, sample: int, partition: Partition, view: int) -> 
     return f"{manifest.model.id[:16]}_{sample:05d}_{partition}{several}"
 
 
-def _take_labels(model: RenderedModel, rows: Mapping[tuple[int, Partition, int], Row]) -> None:
+def _take_labels(model: RenderedModel, rows: Mapping[tuple[int, Partition, int], SampleRow]) -> None:
     """Give each row its label files."""
     if not model.manifest.spec.labels:
         return
@@ -157,7 +157,7 @@ def read(file: File) -> bytes:
     return data
 
 
-def record_of(row: Row, split: Split) -> dict[str, Any]:
+def record_of(row: SampleRow, split: Split) -> dict[str, Any]:
     """What is told of a row beside its pictures, as JSON has it."""
     return {
         "key": row.key,

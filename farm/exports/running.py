@@ -12,14 +12,14 @@ from farm.dataset.splits import Split
 from farm.errors import StorageError
 from farm.exports.card import card
 from farm.exports.croissant import metadata
+from farm.exports.destination import Destination, destination_at
 from farm.exports.duplicates import near_duplicates
 from farm.exports.layout import Layout
 from farm.exports.members import survey
-from farm.exports.plan import SHARD_BYTES, Plan, Unit
+from farm.exports.plan import SHARD_BYTES, ExportPlan, Unit
 from farm.exports.receipts import FileRecord, Receipt
 from farm.exports.sides import Sides, sides_of
 from farm.exports.source import Source
-from farm.exports.target import Target, target_at
 
 MODELS = "models.jsonl"
 CARD = "README.md"
@@ -73,17 +73,19 @@ def export(
     members = survey(source, threads, lambda done, total: progress("models", done, total))
     layout.check(members)
     sides = sides_of(members, near_duplicates(members), lists)
-    plan = Plan(layout.name, tuple(members), sides, shard_bytes)
+    plan = ExportPlan(layout.name, tuple(members), sides, shard_bytes)
     train = len(plan.of_split("train"))
     styles = tuple(dict.fromkeys(style for member in members for style in member.spec.styles))
-    with target_at(out, layout.name, plan.fingerprint) as target:
+    with destination_at(out, layout.name, plan.fingerprint) as target:
         copied = 0 if target is None else _run(source, layout, plan, target, threads, progress)
         return Exported(
             styles, len(members), plan.images, copied, train, len(members) - train, sides, already=target is None
         )
 
 
-def _run(source: Source, layout: Layout, plan: Plan, target: Target, threads: int, progress: Progress) -> int:
+def _run(
+    source: Source, layout: Layout, plan: ExportPlan, target: Destination, threads: int, progress: Progress
+) -> int:
     """Write all; how many files had to be copied."""
     units = list(layout.units(plan))
     written = {receipt.unit: receipt.images for receipt in target.receipts()}
@@ -98,7 +100,7 @@ def _run(source: Source, layout: Layout, plan: Plan, target: Target, threads: in
 
     def write(unit: Unit) -> None:
         with source.at_hand([member.entry for member in unit.members]) as models:
-            target.add_receipt(layout.write(unit, plan, _unchanged(unit, models), target, tell))
+            target.add_receipt(layout.write(unit, _unchanged(unit, models), target, tell))
 
     progress("images", done.value, plan.images)
     with ThreadPoolExecutor(threads) as pool:
@@ -155,7 +157,7 @@ class _Count:
             self.value += more
 
 
-def _models(plan: Plan) -> bytes:
+def _models(plan: ExportPlan) -> bytes:
     """A line for each model: what it is called, where it stands, whose it is."""
     group = {model: place for place, models in enumerate(plan.sides.groups) for model in models}
     lines: Sequence[str] = [

@@ -7,9 +7,9 @@ from farm.dataset.output import RenderedModel
 from farm.dataset.splits import SPLITS
 from farm.errors import SpecError
 from farm.exports.members import Member
-from farm.exports.plan import Plan, Unit, shuffled
+from farm.exports.plan import ExportPlan, Unit, shuffled
 from farm.exports.receipts import Receipt
-from farm.exports.rows import Row, rows_of
+from farm.exports.rows import SampleRow, rows_of
 
 
 def check(members: Sequence[Member]) -> None:
@@ -30,7 +30,7 @@ def check(members: Sequence[Member]) -> None:
                 )
 
 
-def cut(unit: Unit, models: Iterable[RenderedModel]) -> Iterator[tuple[int, list[Row]]]:
+def cut(unit: Unit, models: Iterable[RenderedModel]) -> Iterator[tuple[int, list[SampleRow]]]:
     """The number of each shard of a unit, and its rows: those of all models, shuffled, in equal parts."""
     rows = [row for model in models for row in rows_of(model)]
     order = shuffled([row.key for row in rows])
@@ -39,7 +39,7 @@ def cut(unit: Unit, models: Iterable[RenderedModel]) -> Iterator[tuple[int, list
         yield unit.first + shard, [rows[place] for place in part]
 
 
-def index(plan: Plan, receipts: Iterable[Receipt]) -> dict[str, Any]:
+def index(plan: ExportPlan, receipts: Iterable[Receipt]) -> dict[str, Any]:
     """Counts and hashes of all shards, by split."""
     splits: dict[str, dict[str, Any]] = {
         split: {"models": len(plan.of_split(split)), "keys": 0, "images": 0, "shards": []} for split in SPLITS

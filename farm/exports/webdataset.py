@@ -12,12 +12,12 @@ from farm.dataset.output import RenderedModel
 from farm.dataset.shards import ShardWriter, sha256_of
 from farm.dataset.splits import SPLITS
 from farm.exports import croissant, sharding
+from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
-from farm.exports.plan import Plan, Unit, shard_units
+from farm.exports.plan import ExportPlan, Unit, shard_units
 from farm.exports.receipts import FileRecord, Receipt
 from farm.exports.rows import read, record_of
-from farm.exports.target import Target
 from farm.poses import Partition
 
 _JSON = [*(f"*_{partition}.json" for partition in Partition), "*_v[0-9][0-9].json"]
@@ -33,10 +33,10 @@ class WebDatasetLayout:
     def check(self, members: Sequence[Member]) -> None:
         sharding.check(members)
 
-    def units(self, plan: Plan) -> Iterable[Unit]:
+    def units(self, plan: ExportPlan) -> Iterable[Unit]:
         return shard_units(plan)
 
-    def write(self, unit: Unit, plan: Plan, models: Iterable[RenderedModel], target: Target, tell: Tell) -> Receipt:
+    def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         files: dict[str, FileRecord] = {}
         images = keys = 0
         for number, rows in sharding.cut(unit, models):
@@ -58,7 +58,7 @@ class WebDatasetLayout:
             unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, files=files
         )
 
-    def finish(self, plan: Plan, target: Target, receipts: Callable[[], Iterable[Receipt]]) -> Described:
+    def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
         index = sharding.index(plan, receipts())
         shards = {name: record for receipt in receipts() for name, record in receipt.files.items()}
         by_split = {s: names for s in SPLITS if (names := [name for name in shards if name.startswith(f"{s}/")])}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -20,9 +19,9 @@ from farm.dataset.output import RenderedModel
 from farm.errors import SpecError, StorageError
 from farm.exports import running
 from farm.exports.animeceleb import AnimeCelebLayout
+from farm.exports.destination import MARKER
 from farm.exports.running import Exported
 from farm.exports.source import FolderSource
-from farm.exports.target import MARKER
 from farm.poses import Partition
 from farm.spec import CameraSpec, RenderSpec
 from tests.support.rendered import NEUTRAL, hash_of, pixels, render, tree
@@ -325,41 +324,3 @@ def test_a_folder_with_other_things_in_it_is_refused(source: Path, tmp_path: Pat
 def test_a_folder_without_models_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="holds no rendered models"):
         export(tmp_path, tmp_path / "release")
-
-
-def test_a_loader_that_takes_column_two_for_the_folder_finds_every_picture(source: Path, tmp_path: Path) -> None:
-    """Rebuilt from a published loader: pandas reads the table, column two is padded to five digits, ids go into queries."""
-    export(source, tmp_path / "release")
-
-    root = tmp_path / "release" / "combined_ink"
-    table: Any = pd.read_csv(root / "combined_pose.csv")
-    assert len(table) == 3 * SAMPLES
-    read = 0
-    for index in range(len(table)):
-        name = table.iloc[index, 2]
-        label = next(n for n in LABELS if hash_of(n)[:8] in name)
-        sample = int(name.removesuffix(".png")[-5:])
-        for folder, partition in (("rotation", "rotated"), ("expression", "frontal")):
-            path = root / "flat" / folder / str(table.iloc[index, 1]).zfill(5) / name
-            np.testing.assert_array_equal(_read_png(path), pixels(label, "ink", partition, sample))
-            read += 1
-        (other,) = table.query(f"org_id == {table.iloc[index, 0]}").sample(n=1).astype(str).to_dict("records")
-        assert (root / "flat" / "rotation" / other["folder_name"].zfill(5) / other["png_name"]).is_file()
-        assert len([float(value) for value in table.iloc[index, 3:]]) == 20
-    assert read == 2 * 3 * SAMPLES
-
-
-def test_a_loader_that_wants_all_pictures_in_one_folder_finds_them(source: Path, tmp_path: Path) -> None:
-    """Rebuilt from a published loader: the folder's length is the data's, names come from column three."""
-    export(source, tmp_path / "release")
-
-    root = tmp_path / "release" / "combined_default"
-    table: Any = pd.read_csv(root / "combined_pose.csv")
-    for folder, partition in (("rotation", "rotated"), ("expression", "frontal")):
-        pictures = list((root / "together" / folder).iterdir())
-        assert len(pictures) == len(table)
-        for index in range(len(pictures)):
-            name = table.iloc[index, 2]
-            label = next(n for n in LABELS if hash_of(n)[:8] in name)
-            shown = _read_png(root / "together" / folder / name)
-            np.testing.assert_array_equal(shown, pixels(label, "default", partition, int(name[-9:-4])))

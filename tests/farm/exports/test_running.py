@@ -13,12 +13,12 @@ from farm.dataset.manifest import MANIFEST, Manifest
 from farm.errors import ConflictError, SpecError, StorageError
 from farm.exports import running
 from farm.exports.animeceleb import AnimeCelebLayout
+from farm.exports.destination import MARKER
 from farm.exports.folder import FolderLayout
 from farm.exports.huggingface import HuggingFaceLayout
 from farm.exports.layout import Layout
 from farm.exports.plan import Unit
 from farm.exports.source import FolderSource
-from farm.exports.target import MARKER
 from farm.exports.webdataset import WebDatasetLayout
 from farm.labels import LabelName
 from farm.settings import Settings

@@ -45,7 +45,7 @@ class Marker(BaseModel):
         return self.model_dump_json().encode() + b"\n"
 
 
-class Target(Protocol):
+class Destination(Protocol):
     """A place that an export is put together in. Names are relative, with forward slashes; several threads may write."""
 
     scratch: Path
@@ -73,7 +73,7 @@ class Target(Protocol):
 
 
 @contextmanager
-def target_at(out: str, layout: str, plan: str) -> Iterator[Target | None]:
+def destination_at(out: str, layout: str, plan: str) -> Iterator[Destination | None]:
     """Where `out` (a folder, or ``s3://bucket/prefix``) says; None when the very export stands there whole.
 
     Raises StorageError when something else stands there, ConflictError while another writes there.
@@ -111,7 +111,7 @@ def _read_marker(data: bytes) -> Marker:
         return Marker(layout="")
 
 
-def _folder(out: Path, layout: str, plan: str) -> "FolderTarget | None":
+def _folder(out: Path, layout: str, plan: str) -> "FolderDestination | None":
     marker = _read_marker((out / MARKER).read_bytes()) if (out / MARKER).is_file() else Marker(layout=layout)
     if marker.plan == plan and marker.files and _stands(out, marker):
         shutil.rmtree(out / _PARTIAL, ignore_errors=True)
@@ -129,7 +129,7 @@ def _folder(out: Path, layout: str, plan: str) -> "FolderTarget | None":
         (partial / "plan").write_text(plan)
     shutil.rmtree(partial / "scratch")
     (partial / "scratch").mkdir()
-    return FolderTarget(out, marker, plan)
+    return FolderDestination(out, marker, plan)
 
 
 def _stands(out: Path, marker: Marker) -> bool:
@@ -141,8 +141,8 @@ def _stands(out: Path, marker: Marker) -> bool:
         return False
 
 
-class FolderTarget:
-    """A folder on this machine; see `Target`."""
+class FolderDestination:
+    """A folder on this machine; see `Destination`."""
 
     links = True
 
@@ -219,7 +219,7 @@ def _held(before: Marker) -> tuple[str, ...]:
     return tuple(name for name in before.holds if _PLAIN.fullmatch(name) and name != MARKER)
 
 
-def _bucket(store: ObjectStore, prefix: str, room: Path, layout: str, plan: str) -> "BucketTarget | None":
+def _bucket(store: ObjectStore, prefix: str, room: Path, layout: str, plan: str) -> "BucketDestination | None":
     where = f"{prefix}/" if prefix else ""
     try:
         marker = _read_marker(store.get(f"{where}{MARKER}"))
@@ -239,11 +239,11 @@ def _bucket(store: ObjectStore, prefix: str, room: Path, layout: str, plan: str)
         begun = marker.plan
     if begun != plan:
         raise StorageError(f"'{where}' in the bucket holds another export; delete it there, or name a new prefix.")
-    return BucketTarget(store, where, room, plan)
+    return BucketDestination(store, where, room, plan)
 
 
-class BucketTarget:
-    """A prefix of a bucket; see `Target`. Nothing can be renamed there, so what was there before is never replaced."""
+class BucketDestination:
+    """A prefix of a bucket; see `Destination`. Nothing can be renamed there, so what was there before is never replaced."""
 
     links = False
 
