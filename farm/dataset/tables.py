@@ -26,9 +26,12 @@ _TEXTS = frozenset(
 )
 _WHOLE = {"sample": pa.int32(), "view": pa.int32(), "seed": pa.int64()}
 SCHEMA = pa.schema([(name, pa.string() if name in _TEXTS else _WHOLE.get(name, pa.float64())) for name in COLUMNS])
-"""Of the Parquet file: the columns of the CSV file under the same names. An empty `background` or `field_of_view` is null.
+"""Of the Parquet file: the columns of the CSV file under the same names. An empty `background` or `field_of_view` is null."""
 
-Columns of targets beyond the 23, where models have them, follow as numbers; null for the models that have none."""
+
+def schema_with(extra: Sequence[str]) -> pa.Schema:
+    """`SCHEMA` and the columns of targets beyond the 23, in this order; null for models that play none of them."""
+    return pa.schema([*SCHEMA, *(pa.field(name, pa.float64()) for name in extra)])
 
 
 def org_id(model_id: str) -> str:
@@ -74,7 +77,7 @@ def _widen(text: Path, header: Sequence[str]) -> None:
 
 def _convert(text: Path, columns: Path, extra: Sequence[str]) -> None:
     """Write the CSV file `text` as Parquet, block by block."""
-    schema = pa.schema([*SCHEMA, *(pa.field(name, pa.float64()) for name in extra)])
+    schema = schema_with(extra)
     with (
         # Numbers are read as exactly as Python wrote them.
         open_csv(

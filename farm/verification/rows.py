@@ -120,7 +120,7 @@ def _rows(path: Path, columns: Sequence[str], runs: Sequence[Run]) -> Iterator[d
 def _expected(model: RenderedModel, image: ImageRecord) -> dict[str, str | int | float]:
     """What the row of a picture says, by column; tables of earlier versions lack the last ones."""
     camera = model.manifest.spec.camera
-    pose = dict(zip(POSE_COLUMNS, image.pose, strict=False))
+    pose = dict(zip((*POSE_COLUMNS, *model.manifest.extra_columns), image.pose, strict=False))
     matrix = {
         f"r{row}{column}": value for row, values in enumerate(image.rotation) for column, value in enumerate(values)
     }
