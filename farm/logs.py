@@ -12,7 +12,7 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
-class Record(logging.LogRecord):
+class PlainRecord(logging.LogRecord):
     """A record whose message is one line, and whose traceback cannot be taken for other records."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -32,4 +32,4 @@ def _traceback(error: BaseException, trace: TracebackType | None) -> str:
 
 def install() -> None:
     """Make the records of this process, and of those that it forks, such ones."""
-    logging.setLogRecordFactory(Record)
+    logging.setLogRecordFactory(PlainRecord)
