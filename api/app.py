@@ -14,6 +14,7 @@ from api import (
     auth,
     backgrounds,
     batches,
+    bodies,
     collections,
     documentation,
     etags,
@@ -33,7 +34,7 @@ from api import (
     workers,
 )
 from api.services import make_services
-from farm import __version__
+from farm import __version__, logs
 from farm.keys import keys_for_api
 from farm.settings import Settings
 
@@ -44,6 +45,7 @@ hands some ten times until it is answered, so beside a submission of thousands o
 
 def make() -> FastAPI:
     """The application for the settings of the environment. Raises KeysError when nobody could be kept out."""
+    logs.install()
     settings = Settings()
     keys = keys_for_api(settings)
     services = make_services(settings)
@@ -83,7 +85,8 @@ def make() -> FastAPI:
 
     # From the inside to the outside.
     app.add_middleware(etags.ETags)
-    app.add_middleware(limits.BodyLimit)
+    app.add_middleware(bodies.BodyLimit)
+    app.add_middleware(limits.Share)
     app.add_middleware(limits.RateLimit, rate=settings.rate_limit)
     app.add_middleware(auth.Gate, keys=keys, sessions=services.sessions)
     app.add_middleware(problems.LastResort)

@@ -9,6 +9,8 @@ can let its own name point here), and changes that pages of other sites ask for.
 """
 
 import logging
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -18,8 +20,8 @@ from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.problems import problem
-from farm.errors import ForbiddenError, KeysError, ServiceError, UnauthorizedError
+from api.problems import NO_ADDRESS, problem
+from farm.errors import FarmError, ForbiddenError, KeysError, ServiceError, UnauthorizedError
 from farm.jobs.sessions import Sessions
 from farm.keys import ANONYMOUS, Keys, Principal, Role, hash_of, is_loopback
 
@@ -51,14 +53,17 @@ class Gate:
             await problem(HTTPStatus.FORBIDDEN, error.code, str(error))(scope, receive, send)
             return
         except ServiceError as error:
-            await problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error))(scope, receive, send)
+            _LOG.warning("%s", error)
+            await problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, NO_ADDRESS)(scope, receive, send)
             return
         except KeysError as error:
             _LOG.error("%s", error)  # only here: what the configuration looks like is the operator's business
             detail = "The API cannot read its keys, so it lets nobody in. Its log tells the operator why."
             await problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, detail)(scope, receive, send)
             return
-        scope.setdefault("state", {})["principal"] = principal
+        state = scope.setdefault("state", {})
+        state["principal"] = principal
+        state["ask_again"] = partial(self._principal_by_key, connection) if self._keys.configured else _anybody
         await self._app(scope, receive, send)
 
     async def _principal_by_key(self, connection: HTTPConnection) -> Principal | None:
@@ -73,6 +78,10 @@ class Gate:
             key_hash = await run_in_threadpool(self._sessions.key_hash, cookie)
             return self._keys.ring().find_hashed(key_hash) if key_hash else None
         return None
+
+
+async def _anybody() -> Principal:
+    return ANONYMOUS
 
 
 def _neighbour(connection: HTTPConnection) -> Principal:
@@ -141,11 +150,22 @@ async def _admit(
 ) -> None:
     asking = principal(request)
     for role in map(Role, scopes.scopes):
-        if not asking.may(role):
-            roles = ", ".join(own for own in Role if own in asking.roles)
-            raise ForbiddenError(
-                f"This needs the role {role}; the key {asking.name} has {roles}. Ask an operator for another key."
-            )
+        check_role(asking, role)
+
+
+def check_role(asking: Principal, role: Role) -> None:
+    """Raise ForbiddenError when `asking` may not do what `role` is for."""
+    if not asking.may(role):
+        roles = ", ".join(own for own in Role if own in asking.roles)
+        raise ForbiddenError(
+            f"This needs the role {role}; the key {asking.name} has {roles}. Ask an operator for another key."
+        )
+
+
+def required_roles(dependencies: Iterable[Any]) -> frozenset[Role]:
+    """The roles that `needs` has put among a route's dependencies."""
+    scopes = (one.scopes for one in dependencies if getattr(one, "dependency", None) is _admit)
+    return frozenset(Role(scope) for some in scopes for scope in some)
 
 
 def principal(request: Request) -> Principal:
@@ -158,6 +178,24 @@ def principal(request: Request) -> Principal:
         )
     assert isinstance(found, Principal)
     return found
+
+
+def still_known(request: Request) -> Callable[[], Awaitable[bool]]:
+    """For answers that go on for long: asks whether what the request shows still opens the farm, for the same person."""
+    who, ask_again = request.state.principal, request.state.ask_again
+
+    async def ask() -> bool:
+        try:
+            found = await ask_again()
+        except (
+            ServiceError
+        ):  # whoever takes a session or a key back while Redis is away is heard when it is there again
+            return True
+        except FarmError:  # as at the beginning: keys that cannot be read open nothing
+            return False
+        return found is not None and found.name == who.name
+
+    return ask
 
 
 type PrincipalOf = Annotated[Principal, Depends(principal)]

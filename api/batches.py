@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from api.auth import PrincipalOf, needs
+from api.ownership import NO_PREVIEW_AGAIN, OWN_BATCH
 from api.schemas import (
     BatchesPage,
     BatchPath,
@@ -72,6 +73,8 @@ def create(
             priority=request.priority,
             paused=request.paused,
             webhook=webhook,
+            owner=who.name,
+            bound=not who.may(Role.OPERATE),
             # Two users who take the same key mean two requests.
             idempotency_key=f"{who.name}\0{idempotency_key}" if idempotency_key else "",
             fingerprint=hashlib.sha256(request.model_dump_json().encode()).hexdigest() if idempotency_key else "",
@@ -127,25 +130,25 @@ def jobs_of(
     return JobsPage(jobs=[job_view(job) for job in page.items], next=None if page.next is None else str(page.next))
 
 
-@router.post("/{batch_id}/cancel", dependencies=[needs(Role.SUBMIT)])
+@router.post("/{batch_id}/cancel", dependencies=[needs(Role.SUBMIT), OWN_BATCH])
 def cancel(batch_id: BatchPath, services: ServicesOf) -> BatchView:
     """Take back every job that has not ended; workers stop within seconds."""
     return batch_view(services.batches.cancel(batch_id))
 
 
-@router.post("/{batch_id}/pause", dependencies=[needs(Role.SUBMIT)])
+@router.post("/{batch_id}/pause", dependencies=[needs(Role.SUBMIT), OWN_BATCH])
 def pause(batch_id: BatchPath, services: ServicesOf) -> BatchView:
     """Stop the batch's jobs within seconds; what is drawn is kept."""
     return batch_view(services.batches.set_paused(batch_id, True))
 
 
-@router.post("/{batch_id}/resume", dependencies=[needs(Role.SUBMIT)])
+@router.post("/{batch_id}/resume", dependencies=[needs(Role.SUBMIT), OWN_BATCH])
 def resume(batch_id: BatchPath, services: ServicesOf) -> BatchView:
     """Let the jobs of a paused batch go on."""
     return batch_view(services.batches.set_paused(batch_id, False))
 
 
-@router.post("/{batch_id}/retry", dependencies=[needs(Role.SUBMIT)])
+@router.post("/{batch_id}/retry", dependencies=[needs(Role.SUBMIT), OWN_BATCH, NO_PREVIEW_AGAIN])
 def retry(batch_id: BatchPath, services: ServicesOf, request: RetryRequest | None = None) -> RetryAnswer:
     """Try jobs again that failed or were quarantined, or, when asked to, cancelled."""
     retried = services.batches.retry(batch_id, frozenset((request or RetryRequest()).states))

@@ -5,8 +5,9 @@ client, so a slow one costs no more than a fast one, and whoever comes back goes
 any API process. One reader for each process looks for news for all its clients.
 
 While Redis is away a stream stays open and beats; it goes on when Redis is back. A stream ends when the API stops, when
-it is an hour old (a key that was taken back meanwhile gets no further), and when its client cannot go on where it was;
-clients come back by themselves, which is what `text/event-stream` is for.
+it is an hour old, within seconds when its key is taken back, when it has told so many events of the past, when others
+need its place, and when its client cannot go on where it was; clients come back by themselves, which is what
+`text/event-stream` is for.
 """
 
 import time
@@ -21,17 +22,19 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from api.auth import needs
+from api.auth import needs, principal, still_known
 from api.problems import problem
 from api.schemas import BatchPath
 from api.services import Services, ServicesOf
-from api.streams import MAX_STREAMS, Stream, Streams, block_of, when_told_to_stop
+from api.streams import MAX_STREAMS, MAX_STREAMS_OF_KEY, Place, Stream, Streams, block_of, when_told_to_stop
 from api.views import batch_view
 from farm.jobs.events import ID_PATTERN, EventsLostError, order
-from farm.keys import Role
+from farm.keys import ANONYMOUS, Role
 
 BEAT_SECONDS = 10.0
 """A stream is never silent for longer, or proxies would take it for dead."""
+_PAGES_LOOKED_THROUGH = 10
+"""Of 1,000 events, before a stream begins, for whether there is anything to tell."""
 RETRY_SECONDS = 2
 """How long a client that lost its stream waits before it comes back."""
 
@@ -84,24 +87,29 @@ def _resume(services: Services, after: str, batch: str, newest: str, until: str)
     found, position = services.events.read(after, batch)
     if not until:
         return _Beginning(after, newest)
-    while not found and order(position) < order(until):
+    for _ in range(_PAGES_LOOKED_THROUGH):
+        if found or order(position) >= order(until):
+            break
         after = position
         found, position = services.events.read(after, batch)
-    return _Beginning(after, newest, over=not found, until=until)
+    return _Beginning(after, newest, over=not found and order(position) >= order(until), until=until)
 
 
 def _reset(position: str, error: EventsLostError) -> str:
     return block_of("reset", position, {"code": error.code, "detail": str(error)})
 
 
-async def _blocks(streams: Streams, beginning: _Beginning, batch: str | None, ending: bool) -> AsyncIterator[str]:
+async def _blocks(
+    streams: Streams, place: Place, beginning: _Beginning, batch: str | None, ending: bool
+) -> AsyncIterator[str]:
     """What is sent; `ending`: only until the batch has ended."""
     # An id without data is no event, but the client notes it: it can come back before anything has happened.
     yield f"retry: {RETRY_SECONDS * 1000}\nid: {beginning.position}\n\n{beginning.blocks}"
     if beginning.over:
         return
     sent = time.monotonic()
-    async for lines, position in streams.follow(beginning.position, beginning.newest):
+    position = beginning.position
+    async for lines, position in streams.follow(place, beginning.position, beginning.newest):
         wanted = [line for line in lines if batch is None or line.batch == batch]
         last = next((place for place, line in enumerate(wanted, 1) if line.ends_batch), None) if ending else None
         if wanted:
@@ -112,6 +120,7 @@ async def _blocks(streams: Streams, beginning: _Beginning, batch: str | None, en
             sent = time.monotonic()
         if last is not None or (beginning.until and order(position) >= order(beginning.until)):
             return
+    yield f"id: {position}\n\n"  # what it looked at in vain it need not look at again
 
 
 @asynccontextmanager
@@ -140,17 +149,20 @@ type _LastEventId = Annotated[
 async def _answer(request: Request, begin: Callable[[], _Beginning], batch: str | None, ending: bool) -> Response:
     streams = request.app.state.streams
     assert isinstance(streams, Streams)
-    if streams.full:
+    who = principal(request)
+    if streams.full_for(who.name, MAX_STREAMS if who is ANONYMOUS else MAX_STREAMS_OF_KEY):
         return problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "too-many-streams",
-            f"This API has {MAX_STREAMS} streams of events open, as many as it takes. Try again later, or ask for the state.",
+            f"This API has as many streams of events open as it takes: {MAX_STREAMS} in all, {MAX_STREAMS_OF_KEY} of a key. "
+            "Try again later, or ask for the state.",
             {"Retry-After": "10"},
         )
+    place = Place(who.name, still_known(request))
     beginning = await run_in_threadpool(begin)
     if beginning.over and not beginning.blocks:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return Stream(streams, _blocks(streams, beginning, batch, ending))
+    return Stream(streams, place, _blocks(streams, place, beginning, batch, ending))
 
 
 @router.get("/v1/events", response_class=StreamingResponse, responses=_RESPONSES)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from api.auth import needs
+from api.ownership import OWN_JOB
 from api.ranges import RANGE_RESPONSES, RangeHeader, ranged
 from api.schemas import JobPath, JobView
 from api.services import Services, ServicesOf
@@ -56,7 +57,7 @@ def log(job_id: JobPath, services: ServicesOf) -> PlainTextResponse:
     return PlainTextResponse(services.jobs.log(job_id))
 
 
-@router.post("/{job_id}/retry", dependencies=[needs(Role.SUBMIT)])
+@router.post("/{job_id}/retry", dependencies=[needs(Role.SUBMIT), OWN_JOB])
 def retry(job_id: JobPath, services: ServicesOf) -> JobView:
     """Try a job again that failed, was quarantined or cancelled."""
     return job_view(services.batches.retry_job(job_id))

@@ -1,91 +1,29 @@
-"""Refuses what is too much: bodies that are too large, and requests that come too fast.
-
-Both are counted while they come in; no header is trusted.
-"""
+"""Refuses requests that come too fast, and too many at a time."""
 
 import math
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 
 from fastapi import Response
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import code_of, problem
-from farm.backgrounds import MAX_BYTES
+from api.problems import problem
 from farm.keys import ANONYMOUS
-
-MAX_UPLOAD_BYTES = 512 * 2**20
-MAX_BACKGROUND_BYTES = MAX_BYTES + 2**16
-"""A picture in its form."""
-MAX_JSON_BYTES = 32 * 2**20
-MAX_STRANGER_BYTES = 64 * 2**10
-"""What is read of a request without a known key: the framework reads bodies before it asks who sent them."""
-_BODY_LIMITS = {"/v1/models": MAX_UPLOAD_BYTES, "/v1/backgrounds": MAX_BACKGROUND_BYTES}
-"""By path; MAX_JSON_BYTES for all others."""
 
 UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics", "/v1/autoscale"})
 """Paths without a rate: what asks there must not go without because others ask much."""
 BURST_SECONDS = 5
 """Whoever was silent for so long may ask for all of it at once."""
 MAX_BUCKETS = 10_000
-
-
-def _is_stranger(scope: Scope) -> bool:
-    """Whether `auth.Gate` found no known key on the request."""
-    return scope.get("state", {}).get("principal", ANONYMOUS) is None
-
-
-class BodyLimit:
-    """ASGI middleware: 413 for a body over the limit of its path, 401 for a long one without a known key."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        limit = _BODY_LIMITS.get(scope["path"], MAX_JSON_BYTES)
-        refusal = HTTPException(
-            HTTPStatus.CONTENT_TOO_LARGE,
-            f"The request is larger than {limit // 2**20} MiB. Upload models and pictures one by one.",
-        )
-        if _is_stranger(scope):
-            limit = MAX_STRANGER_BYTES
-            refusal = HTTPException(
-                HTTPStatus.UNAUTHORIZED,
-                "A request of this length needs a key that the farm knows: send `Authorization: Bearer KEY`.",
-            )
-        seen = 0
-        answering = False
-
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen <= limit:
-                return message
-            if answering:  # nobody wants the rest of the body, and it is too late for another answer
-                return {"type": "http.disconnect"}
-            raise refusal
-
-        async def watched(message: Message) -> None:
-            nonlocal answering
-            answering = True
-            await send(message)
-
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isascii() and announced.isdigit() and int(announced) > limit:
-            status = HTTPStatus(refusal.status_code)
-            await problem(status, code_of(status), refusal.detail)(scope, receive, send)
-            return
-        await self._app(scope, counted, watched)
+MAX_OPEN, MAX_WAITING = 200, 20
+"""Requests of one key, or of one address without one, whose answers have not ended, streams included; and of these, those
+whose answers have not begun: forty threads work on them, which nobody is to have alone."""
 
 
 @dataclass(slots=True)
@@ -148,7 +86,7 @@ class RateLimit:
         if scope["type"] != "http" or self._rate == 0 or scope["path"] in self._uncounted:
             await self._app(scope, receive, send)
             return
-        left = self._buckets.take(_name(scope))
+        left = self._buckets.take(counted_for(scope))
         tokens = max(0.0, left)
 
         async def told(message: Message) -> None:
@@ -171,7 +109,50 @@ class RateLimit:
         )
 
 
-def _name(scope: Scope) -> str:
+class Share:
+    """ASGI middleware: 429 for whoever has more than so many requests at a time. Without keys nobody shares anything."""
+
+    def __init__(self, app: ASGIApp, uncounted: Iterable[str] = UNCOUNTED) -> None:
+        self._app = app
+        self._uncounted = frozenset(uncounted)
+        self._open: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        anybody = scope.get("state", {}).get("principal") is ANONYMOUS
+        if scope["type"] != "http" or anybody or scope["path"] in self._uncounted:
+            await self._app(scope, receive, send)
+            return
+        name = counted_for(scope)
+        if self._open[name] >= MAX_OPEN or self._waiting[name] >= MAX_WAITING:
+            detail = (
+                "So many requests of yours are on their way already. Send the next one when one of them is through."
+            )
+            refusal = problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, {"Retry-After": "1"})
+            await refusal(scope, receive, send)
+            return
+        with _counted(self._open, name), ExitStack() as waiting:
+            waiting.enter_context(_counted(self._waiting, name))
+
+            async def watched(message: Message) -> None:
+                waiting.close()
+                await send(message)
+
+            await self._app(scope, receive, watched)
+
+
+@contextmanager
+def _counted(counter: Counter[str], name: str) -> Iterator[None]:
+    counter[name] += 1
+    try:
+        yield
+    finally:
+        counter[name] -= 1
+        if not counter[name]:
+            del counter[name]
+
+
+def counted_for(scope: Scope) -> str:
     """Whom a request counts for. An IPv6 client owns a whole /64, so that is one address here."""
     principal = scope.get("state", {}).get("principal")
     if principal is not None and principal is not ANONYMOUS:

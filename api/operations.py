@@ -1,7 +1,9 @@
 """Routes for operators and machines: health, metrics, autoscaling."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -15,6 +17,17 @@ from farm.jobs.states import State
 from farm.keys import Role
 
 router = APIRouter(tags=["operations"])
+_APART = 4
+
+
+@cache
+def _threads() -> CapacityLimiter:
+    return CapacityLimiter(_APART)
+
+
+async def _apart[T](ask: Callable[[], T]) -> T:
+    """`ask` in one of few threads that other routes do not use: what watches the farm does not wait for its work."""
+    return await to_thread.run_sync(ask, limiter=_threads())
 
 
 class _Totals(Collector):
@@ -43,16 +56,20 @@ class _Totals(Collector):
 
 
 @router.get("/healthz")
-def healthz() -> Status:
-    """The process runs."""
+async def healthz() -> Status:
+    """The process runs. In the event loop itself: this waits for no work."""
     return Status()
 
 
 @router.get("/readyz")
-def readyz(services: ServicesOf) -> Readiness:
-    """Redis and the object store answer; 503 with the reason when one does not."""
-    services.store.exists("check/ready")
-    return Readiness(redis=services.jobs.check())
+async def readyz(services: ServicesOf) -> Readiness:
+    """Redis takes writes, and the object store answers; 503 when one does not."""
+
+    def ask() -> Readiness:
+        services.store.exists("check/ready")
+        return Readiness(redis=services.jobs.check())
+
+    return await _apart(ask)
 
 
 @router.get(
@@ -60,9 +77,9 @@ def readyz(services: ServicesOf) -> Readiness:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def metrics(services: ServicesOf) -> Response:
+async def metrics(services: ServicesOf) -> Response:
     """For Prometheus."""
-    return Response(_exposition(services), media_type=CONTENT_TYPE_LATEST)
+    return Response(await _apart(lambda: _exposition(services)), media_type=CONTENT_TYPE_LATEST)
 
 
 def _exposition(services: Services) -> bytes:
@@ -85,9 +102,9 @@ def totals(services: ServicesOf) -> TotalsView:
 
 
 @router.get("/v1/autoscale")
-def autoscale(services: ServicesOf) -> Autoscale:
+async def autoscale(services: ServicesOf) -> Autoscale:
     """For KEDA's metrics-api trigger."""
-    found = services.jobs.totals()
+    found = await _apart(services.jobs.totals)
     return Autoscale(
         backlog_images=found.backlog_images,
         queued_jobs=found.counts[State.QUEUED],

@@ -20,6 +20,7 @@ from fastapi.responses import RedirectResponse
 from api import auth
 from api.auth import needs
 from api.framing import STATIC, Page, framed, sign_in_page
+from api.ownership import NO_PREVIEW_AGAIN, OWN_BATCH, OWN_JOB
 from api.schemas import BatchPath, JobPath, WorkerPath
 from api.services import ServicesOf
 from farm.errors import NotFoundError, UnauthorizedError
@@ -133,26 +134,26 @@ def job(request: Request, job_id: JobPath, services: ServicesOf) -> Response:
     )
 
 
-@router.post("/batches/{batch_id}/pause", dependencies=[needs(Role.SUBMIT)])
+@router.post("/batches/{batch_id}/pause", dependencies=[needs(Role.SUBMIT), OWN_BATCH])
 def pause(request: Request, batch_id: BatchPath, services: ServicesOf) -> Response:
     """As the API's route of this name; so are those below."""
     services.batches.set_paused(batch_id, True)
     return _back_to_batch(request, batch_id)
 
 
-@router.post("/batches/{batch_id}/resume", dependencies=[needs(Role.SUBMIT)])
+@router.post("/batches/{batch_id}/resume", dependencies=[needs(Role.SUBMIT), OWN_BATCH])
 def resume(request: Request, batch_id: BatchPath, services: ServicesOf) -> Response:
     services.batches.set_paused(batch_id, False)
     return _back_to_batch(request, batch_id)
 
 
-@router.post("/batches/{batch_id}/cancel", dependencies=[needs(Role.SUBMIT)])
+@router.post("/batches/{batch_id}/cancel", dependencies=[needs(Role.SUBMIT), OWN_BATCH])
 def cancel(request: Request, batch_id: BatchPath, services: ServicesOf) -> Response:
     services.batches.cancel(batch_id)
     return _back_to_batch(request, batch_id)
 
 
-@router.post("/batches/{batch_id}/retry", dependencies=[needs(Role.SUBMIT)])
+@router.post("/batches/{batch_id}/retry", dependencies=[needs(Role.SUBMIT), OWN_BATCH, NO_PREVIEW_AGAIN])
 def retry(
     request: Request,
     batch_id: BatchPath,
@@ -175,7 +176,7 @@ def _back_to_batch(request: Request, batch_id: str) -> Response:
     return _back(request, f"/batches/{batch_id}", f"batch-{batch_id}")
 
 
-@router.post("/jobs/{job_id}/retry", dependencies=[needs(Role.SUBMIT)])
+@router.post("/jobs/{job_id}/retry", dependencies=[needs(Role.SUBMIT), OWN_JOB])
 def retry_job(request: Request, job_id: JobPath, services: ServicesOf) -> Response:
     services.batches.retry_job(job_id)
     return _back(request, f"/jobs/{job_id}", f"job-{job_id}")

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.auth import needs
+from api.auth import PrincipalOf, needs
 from api.schemas import BatchView, PreviewRequest
 from api.services import ServicesOf
 from api.views import batch_view
@@ -15,8 +15,11 @@ router = APIRouter(prefix="/v1/previews", tags=["batches"])
 
 
 @router.post("", status_code=201, dependencies=[needs(Role.SUBMIT)])
-def create(request: PreviewRequest, services: ServicesOf) -> BatchView:
+def create(request: PreviewRequest, services: ServicesOf, who: PrincipalOf) -> BatchView:
     """Render the first samples of a model, before everything else that waits.
+
+    So each user may have a certain number of pixels of previews that are not drawn yet, FARM_PREVIEW_MEGAPIXELS; what
+    would be more is refused (429).
 
     No sample depends on another, so these are the very pictures with which the full run of this specification begins.
     """
@@ -27,6 +30,9 @@ def create(request: PreviewRequest, services: ServicesOf) -> BatchView:
             table=read_table(request.mapping) if request.mapping is not None else None,
             name="preview",
             priority=PRIORITIES.stop - 1,
+            owner=who.name,
+            bound=not who.may(Role.OPERATE),
+            preview=True,
         )
     )
     return batch_view(batch)

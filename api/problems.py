@@ -14,6 +14,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from farm import errors
+from farm.keys import Principal, Role
 
 _MEDIA_TYPE = "application/problem+json"
 _MAX_DETAIL = 2000
@@ -35,6 +36,7 @@ class Problem(BaseModel):
 
 _STATUS: tuple[tuple[type[errors.FarmError], HTTPStatus], ...] = (
     (errors.UnauthorizedError, HTTPStatus.UNAUTHORIZED),
+    (errors.AllowanceError, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.ForbiddenError, HTTPStatus.FORBIDDEN),
     (errors.NotFoundError, HTTPStatus.NOT_FOUND),
     (errors.StaleVersionError, HTTPStatus.PRECONDITION_FAILED),
@@ -46,15 +48,22 @@ _STATUS: tuple[tuple[type[errors.FarmError], HTTPStatus], ...] = (
 )
 """The status of an error is that of the first of these that it is a kind of."""
 
+_ADDRESSES = (errors.ServiceError, errors.StorageError)
+"""Their sentences name servers, buckets and settings: for operators, and for the log."""
+NO_ADDRESS = (
+    "A server that the farm needs does not answer, or refuses. Try again later; the API's log tells an operator which."
+)
+
 _MEANING = {
     HTTPStatus.BAD_REQUEST: "The body cannot be read",
     HTTPStatus.UNAUTHORIZED: "The request shows no key that the farm knows",
     HTTPStatus.FORBIDDEN: "The key lacks the role, or a page of another site asks",
     HTTPStatus.NOT_FOUND: "There is no such thing",
+    HTTPStatus.REQUEST_TIMEOUT: "The body comes in too slowly",
     HTTPStatus.CONFLICT: "The request does not fit the present state",
     HTTPStatus.CONTENT_TOO_LARGE: "The body is over the limit",
     HTTPStatus.UNPROCESSABLE_CONTENT: "The request or what it brings is refused",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; `Retry-After` says how many seconds to wait",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests, see `Retry-After`, or too much of what all share",
     HTTPStatus.SERVICE_UNAVAILABLE: "A service that the API needs does not answer; try again later",
 }
 
@@ -102,12 +111,20 @@ def _methods(app: FastAPI, request: Request) -> list[str]:
     ]
 
 
+def _is_operator(request: Request) -> bool:
+    principal = request.scope.get("state", {}).get("principal")
+    return isinstance(principal, Principal) and principal.may(Role.OPERATE)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of `app` as a problem, and say so in its OpenAPI document."""
 
     @app.exception_handler(errors.FarmError)
-    async def _farm_error(_: Request, error: errors.FarmError) -> Response:
+    async def _farm_error(request: Request, error: errors.FarmError) -> Response:
         status = next(status for kind, status in _STATUS if isinstance(error, kind))
+        if type(error) in _ADDRESSES and not _is_operator(request):
+            _LOG.warning("%s", error)
+            return problem(status, error.code, NO_ADDRESS)
         headers = {"Retry-After": "5"} if isinstance(error, errors.BusyError) else None
         return problem(status, error.code, str(error), headers)
 

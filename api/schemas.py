@@ -74,7 +74,7 @@ class UploadFile(_Request):
     """A file to be uploaded."""
 
     name: str = Field(min_length=1, max_length=255, pattern=_TEXT)
-    bytes: WholeNumber = Field(ge=1, le=MAX_MODEL_BYTES)
+    bytes: WholeNumber = Field(ge=1, le=MAX_MODEL_BYTES, description="Its length; the address takes no other")
 
 
 class UploadsRequest(_Request):
@@ -88,7 +88,8 @@ class UploadOffer(BaseModel):
 
     name: str
     object: str = Field(description="To be named in POST /v1/models/register once the file is there")
-    url: str = Field(description="Takes the file's bytes by PUT, without a key")
+    url: str = Field(description="Takes the file by PUT, without a key, once")
+    headers: dict[str, str] = Field(description="To be sent with it, as they are: the server refuses other ones")
     expires: datetime
 
 
@@ -184,6 +185,7 @@ class BatchView(BaseModel):
     id: str
     name: str
     created: datetime
+    owner: str = Field(description="The name of the key that asked for it; others need the role operate to change it")
     spec: RenderSpec
     priority: int
     paused: bool

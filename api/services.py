@@ -9,6 +9,7 @@ from fastapi import Depends, Request, UploadFile
 from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
 from farm.inspection.pictures import KeptPictures, PictureOrders
+from farm.jobs.allowances import Memory
 from farm.jobs.connection import Connection
 from farm.jobs.events import Events
 from farm.jobs.keeper import Keeper
@@ -67,7 +68,9 @@ def make_services(settings: Settings) -> Services:
     catalog, book, jobs, queue = Catalog(store), OrderBook(store), JobStore(connection), Queue(connection)
     readers = Readers()
     annotations = Annotations(catalog, store, connection.lock)
-    batches = BatchControl(catalog, annotations, book, jobs, queue, tickets.issue)
+    pixels = settings.preview_megapixels * 10**6
+    batches = BatchControl(catalog, annotations, book, jobs, queue, tickets.issue, Memory(connection), pixels)
+    intake = Intake(settings, store, catalog, readers, settings.import_buckets)
     pictures = KeptPictures(store)
     return Services(
         settings=settings,
@@ -80,14 +83,14 @@ def make_services(settings: Settings) -> Services:
         events=Events(connection),
         book=book,
         batches=batches,
-        intake=Intake(settings, store, catalog, readers, settings.import_buckets),
+        intake=intake,
         results=Results(store),
         pictures=pictures,
         picture_orders=PictureOrders(store, pictures, catalog, jobs, batches),
         store=store,
         readers=readers,
         sessions=Sessions(connection),
-        keeper=Keeper(connection, book, tickets, settings.history_days, f"api-{new_id()}"),
+        keeper=Keeper(connection, book, tickets, settings.history_days, f"api-{new_id()}", [intake.sweep]),
         messenger=Messenger(connection, jobs, settings.webhook_private),
     )
 

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -24,6 +24,12 @@ from farm.jobs.events import Event, Events, EventsLostError, order
 log = logging.getLogger(__name__)
 MAX_STREAMS = 500
 """Streams of one API process."""
+MAX_STREAMS_OF_KEY = 100
+"""Of these, one key's."""
+REPLAYED = 10_000
+"""Events of the past that one stream looks through; whoever wants more comes back, behind the last that it has."""
+_CHECK_SECONDS = 2.0
+"""How often a stream looks whether its key still opens the farm."""
 MAX_STREAM_SECONDS = 3600.0
 POLL_SECONDS = 0.2
 _OUTAGE_SECONDS = 1.0
@@ -116,30 +122,77 @@ def _lines(events: Events, after: str) -> tuple[list[Line], str]:
     return [_line(event) for event in found], position
 
 
+class Place:
+    """What an open stream takes: one of its key's, for as long as that key opens the farm.
+
+    `still` tells whether it does.
+    """
+
+    def __init__(self, key: str, still: Callable[[], Awaitable[bool]]) -> None:
+        self.key = key
+        self.taken = False
+        """Somebody with fewer streams got it."""
+        self._still = still
+        self._checked = time.monotonic()
+
+    async def holds(self) -> bool:
+        """Whether the stream may go on; asks `still` now and then."""
+        if self.taken:
+            return False
+        if time.monotonic() - self._checked < _CHECK_SECONDS:
+            return True
+        self._checked = time.monotonic()
+        return await self._still()
+
+
 class Streams:
     """The open streams of this process."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
         self._tail: _Tail | None = None
-        self._open = 0
+        self._open: dict[str, list[Place]] = {}
+        """By the key's name, the oldest first."""
+        self._reading = asyncio.Lock()
+        """One page of the past at a time: who asks for much of it waits in line for each page with all others who do."""
         self._closing = False
 
-    @property
-    def full(self) -> bool:
-        """Whether there must not be another one."""
-        return self._open >= MAX_STREAMS
+    def full_for(self, key: str, most: int = MAX_STREAMS_OF_KEY) -> bool:
+        """Whether there must not be another one of this key, which may have `most`."""
+        own = len(self._open.get(key, ()))
+        if own >= most:
+            return True
+        return self._count() >= MAX_STREAMS and len(self._greediest()) <= own + 1
+
+    def _count(self) -> int:
+        return sum(map(len, self._open.values()))
+
+    def _greediest(self) -> list[Place]:
+        return max(self._open.values(), key=len, default=[])
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Counts a stream while it is open; with the last one the reader ends."""
-        self._open += 1
+    def place(self, place: Place) -> Iterator[None]:
+        """Counts a stream while it is open; with the last one the reader ends.
+
+        Where all places are taken, the oldest stream of the key that has most of them ends for it.
+        """
+        if self._count() >= MAX_STREAMS:
+            greediest = self._greediest()[0]
+            greediest.taken = True
+            self._leave(greediest)
+        self._open.setdefault(place.key, []).append(place)
         try:
             yield
         finally:
-            self._open -= 1
-            if self._open == 0 and self._tail is not None:
+            if not place.taken:
+                self._leave(place)
+            if not self._open and self._tail is not None:
                 self._tail.end()
+
+    def _leave(self, place: Place) -> None:
+        self._open[place.key].remove(place)
+        if not self._open[place.key]:
+            del self._open[place.key]
 
     def close(self) -> None:
         """End all streams, and those to come: the API stops."""
@@ -152,16 +205,19 @@ class Streams:
             self._tail = _Tail(self._events, position)
         return self._tail
 
-    async def follow(self, position: str, newest: str) -> AsyncIterator[tuple[list[Line], str]]:
+    async def follow(self, place: Place, position: str, newest: str) -> AsyncIterator[tuple[list[Line], str]]:
         """The events behind `position` as they come, and the position behind them; none at all now and then.
 
         `newest` is the id of a recent event: from there on the process reads for all its streams, if it does not yet.
+        Ends when the `place` is gone, and after `REPLAYED` events of the past.
         """
         if self._closing:
             return
         tail = self._join(newest)
         end = time.monotonic() + MAX_STREAM_SECONDS
-        while not tail.ended and time.monotonic() < end:
+        past = order(newest)
+        replayed = 0
+        while not tail.ended and time.monotonic() < end and await place.holds():
             news = tail.news
             found = tail.behind(position)
             if found is None:
@@ -171,7 +227,10 @@ class Streams:
                     return
             if found:
                 position = found[-1].id
+                replayed += len(found) if found[0].order <= past else 0
             yield found, position
+            if replayed >= REPLAYED:
+                return
             if not found:
                 try:
                     async with asyncio.timeout(_TICK_SECONDS):
@@ -182,7 +241,8 @@ class Streams:
     async def _older(self, position: str) -> list[Line]:
         """What Redis has behind `position`; nothing while it does not answer. Raises EventsLostError."""
         try:
-            found, _ = await run_in_threadpool(_lines, self._events, position)
+            async with self._reading:
+                found, _ = await run_in_threadpool(_lines, self._events, position)
         except ServiceError:
             return []
         return found
@@ -193,12 +253,12 @@ class Stream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: Streams, blocks: AsyncIterator[str]) -> None:
+    def __init__(self, streams: Streams, place: Place, blocks: AsyncIterator[str]) -> None:
         super().__init__(blocks, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        self._streams = streams
+        self._streams, self._place = streams, place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._streams.place():
+        with self._streams.place(self._place):
             await super().__call__(scope, receive, send)
 
 

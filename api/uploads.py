@@ -14,10 +14,13 @@ router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[needs(Rol
 @router.post("/uploads", status_code=201)
 def offer(request: UploadsRequest, services: ServicesOf) -> UploadsAnswer:
     """Get addresses that take model files by PUT, past this API. Only a farm on an S3 server has them."""
-    offers = services.intake.offer([file.name for file in request.files])
+    offers = services.intake.offer([(file.name, file.bytes) for file in request.files])
     return UploadsAnswer(
         uploads=[
-            UploadOffer(name=offer.name, object=offer.object, url=offer.url, expires=offer.expires) for offer in offers
+            UploadOffer(
+                name=offer.name, object=offer.object, url=offer.url, headers=offer.headers, expires=offer.expires
+            )
+            for offer in offers
         ]
     )
 

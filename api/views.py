@@ -32,6 +32,7 @@ def batch_view(batch: Batch) -> BatchView:
         id=batch.id,
         name=batch.record.name,
         created=datetime.fromisoformat(batch.record.created),
+        owner=batch.record.owner,
         spec=batch.record.spec,
         priority=batch.priority,
         paused=batch.paused,

@@ -118,6 +118,12 @@ class ForbiddenError(FarmError):
     code = "forbidden"
 
 
+class AllowanceError(FarmError):
+    """The user has as much of what all share as one may have."""
+
+    code = "allowance-used-up"
+
+
 class KeysError(FarmError):
     """The configured API keys cannot be used."""
 
@@ -176,3 +182,9 @@ class BusyError(ServiceError):
     """The farm does as much as it can at once; the same again in a moment."""
 
     code = "busy"
+
+
+class FullError(ServiceError):
+    """Redis is so full that it takes nothing new; what goes on goes on."""
+
+    code = "farm-full"

@@ -32,6 +32,9 @@ from farm.storage import ObjectStore
 FOLDER = "uploads/"
 OFFER_SECONDS = 3600
 """How long an offered address takes a file."""
+KEPT_SECONDS = 24 * 3600
+"""How long after the offer the file may be taken in."""
+_MADE = re.compile(r"^([0-9]{10})-")
 _NAME_BYTES = 150
 _PLACE = re.compile(r"^[0-9]+-")
 
@@ -50,6 +53,8 @@ class Offer:
     object: str
     """``s3://bucket/key``, for `Intake.take_in` once the file is there."""
     url: str
+    headers: dict[str, str]
+    """To be sent with the bytes: they are part of what was signed."""
     expires: datetime
 
 
@@ -82,26 +87,43 @@ class Intake:
         self._bucket = address.netloc if address.scheme == "s3" else ""
         self._others = {name.strip() for name in import_buckets.split(",")} - {"", self._bucket}
 
-    def offer(self, names: Sequence[str]) -> list[Offer]:
-        """An address for each file name. Raises StoreHasNoUrls, and ModelFormatError for a name of no model."""
+    def offer(self, files: Sequence[tuple[str, int]]) -> list[Offer]:
+        """An address for each file name and number of bytes: it takes as many, once. Raises StoreHasNoUrls, and
+        ModelFormatError for a name of no model."""
         if not self._bucket:
             raise StoreHasNoUrls(
                 "The farm's store is a directory and has no addresses to upload to; send the files to POST /v1/models."
             )
-        for name in names:
+        for name, _ in files:
             _check_suffix(name)
-        folder = f"{FOLDER}{secrets.token_hex(8)}/"
-        expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=OFFER_SECONDS)
+        now = datetime.now(UTC).replace(microsecond=0)
+        folder = f"{FOLDER}{int(now.timestamp()):010}-{secrets.token_hex(8)}/"
+        expires = now + timedelta(seconds=OFFER_SECONDS)
         offers = []
-        for place, name in enumerate(names):
+        for place, (name, size) in enumerate(files):
             key = f"{folder}{place}-{_clean(name)}"
-            url = self._store.presigned_put(key, OFFER_SECONDS)
-            assert url is not None
-            offers.append(Offer(name, f"s3://{self._bucket}/{key}", url, expires))
+            signed = self._store.presigned_put(key, OFFER_SECONDS, size)
+            assert signed is not None
+            offers.append(Offer(name, f"s3://{self._bucket}/{key}", signed.url, signed.headers, expires))
         return offers
 
+    def sweep(self) -> int:
+        """Remove what was offered a place long ago, and whatever came of it; how many objects.
+
+        The folders' names say when that was; those that say nothing are of a version whose offers are long over.
+        """
+        horizon = datetime.now(UTC).timestamp() - KEPT_SECONDS
+        count, last = 0, ""
+        while folders := self._store.folders(FOLDER, last):
+            for folder in folders:
+                if not (made := _MADE.match(folder)) or int(made[1]) < horizon:
+                    count += self._store.delete_all(f"{FOLDER}{folder}/")
+            last = folders[-1]
+        return count
+
     def take_in(self, objects: Iterable[str]) -> TakenIn:
-        """Read the objects and keep their models; those that were uploaded to an offer are removed afterwards.
+        """Read the objects and keep their models. Of those that were uploaded to an offer an empty object is left: it keeps
+        the offered address from taking another file, until `sweep` removes it.
 
         An object that cannot be used is among the refusals, and stays where it is.
         """
@@ -139,15 +161,17 @@ class Intake:
     def _take_one(self, name: str) -> TakenIn:
         store, own, key = self._located(name)
         _check_suffix(key)
-        if store.size(key) > MAX_MODEL_BYTES:
+        size, offered = store.size(key), own and key.startswith(FOLDER)
+        if offered and not size:
+            raise ConflictError("This object was taken in already. Ask for another address to upload a file again.")
+        if size > MAX_MODEL_BYTES:
             raise ModelFormatError(f"The object is larger than the limit of {MAX_MODEL_BYTES // 2**20} MiB.")
         # It may grow between the question and the reading.
         data = store.stream(key, 0, MAX_MODEL_BYTES)
-        offered = own and key.startswith(FOLDER)
         file_name = PurePosixPath(key).name
         taken = self.take_file(_PLACE.sub("", file_name) if offered else file_name, data)
         if offered:
-            store.delete(key)
+            store.put(key, b"")
         return taken
 
     def _located(self, name: str) -> tuple[ObjectStore, bool, str]:

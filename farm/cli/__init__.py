@@ -6,7 +6,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from farm import __version__
+from farm import __version__, logs
 from farm.cli.console import note, stderr
 from farm.errors import FarmError
 
@@ -85,6 +85,7 @@ class _Lazy(click.Group):
                 formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
+        logs.install()
         try:
             return super().invoke(ctx)
         except FarmError as error:

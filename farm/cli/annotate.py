@@ -92,7 +92,8 @@ def annotate(paths: tuple[Path, ...], out: Path | None, table: Path | None, repo
             }
         )
         stdout.print(
-            f"{package.name}: {len(targets)} of {len(target_morphs())} target morphs, {samples} samples", markup=False
+            f"{clean(package.name)}: {len(targets)} of {len(target_morphs())} target morphs, {samples} samples",
+            markup=False,
         )
         for one in overruled:
             stdout.print(f"  {clean(str(one))}", markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.progress import track
 
-from farm.cli.console import note, stderr, stdout
+from farm.cli.console import clean, note, stderr, stdout
 from farm.cli.ending import stopped_by_sigterm
 from farm.cli.following import Downloads, follow, report
 from farm.cli.options import PATHS, SpecOptions, models_at, spec_options
@@ -25,7 +25,7 @@ _PREVIEW_SAMPLES = 4
 
 
 def _say(line: str) -> None:
-    stdout.print(line, markup=False, soft_wrap=True)
+    stdout.print(clean(line), markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -19,8 +19,13 @@ stderr = Console(stderr=True, highlight=False, emoji=False)
 
 
 def clean(text: str) -> str:
-    """`text` without the control characters by which a file's name or title could command the terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+    """`text` on one line, without the control characters by which a file's name or title could command the terminal."""
+    return "".join(letter if letter.isprintable() else " " if letter == "\n" else "\ufffd" for letter in text)
+
+
+def clean_lines(text: str) -> str:
+    """The same for a text that has lines."""
+    return "\n".join(map(clean, text.split("\n")))
 
 
 def note(word: str, colour: str, text: str) -> None:

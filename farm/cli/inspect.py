@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from farm.cli.console import clean, note, stdout
+from farm.cli.console import clean, clean_lines, note, stdout
 from farm.cli.options import PATHS, models_at
 from farm.cli.sources import Sources, Unreadable
 from farm.models.inventory import Inventory
@@ -101,7 +101,7 @@ def _show(path: str, inventory: Inventory) -> None:
             f"{_IF_TEXTURED if inventory.textures_absent else ''}",
         ),
     ):
-        facts.add_row(_plain(name), _plain(value))
+        facts.add_row(_plain(name), escape(clean_lines(value)))
     stdout.print(facts)
     materials = Table("material", "triangles", "texture", title="Materials", title_justify="left", box=SIMPLE_HEAD)
     for material in inventory.materials:

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from farm.cli.console import note, stderr, stdout
+from farm.cli.console import clean, note, stderr, stdout
 from farm.dataset.gallery import GALLERY
 from farm.dataset.output import POSES, POSES_PARQUET
 from farm.dataset.summary import Summary
@@ -64,7 +64,7 @@ def say_results(out: Path, found: Summary, sheets: Sequence[Path]) -> None:
 
 
 def _say(line: str) -> None:
-    stdout.print(line, markup=False, soft_wrap=True)
+    stdout.print(clean(line), markup=False, soft_wrap=True)
 
 
 def report_all(bad: Sequence[tuple[str, str]]) -> None:

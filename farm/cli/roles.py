@@ -23,9 +23,19 @@ from farm.settings import Settings
 def api(host: str, port: int) -> None:
     """Run the REST API."""
     import uvicorn
+    from uvicorn.importer import import_from_string
 
     os.environ["FARM_API_HOST"] = host  # the application decides by it whether it may do without keys
-    uvicorn.run("api.app:make", factory=True, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
+    uvicorn.run(
+        "api.app:make",
+        factory=True,
+        host=host,
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+        http=import_from_string("api.connections:Protocol"),
+        ws="none",
+    )
 
 
 @click.command()

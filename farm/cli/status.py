@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from farm.cli.console import clean, stdout
+from farm.cli.console import clean, clean_lines, stdout
 from farm.cli.remote import batch_id, job_id, remote
 from farm.client import BatchView, FarmClient, JobView
 from farm.jobs.states import RETRIABLE, State
@@ -155,6 +155,6 @@ def logs(client: FarmClient, job: str) -> None:
         _say(f"attempt {attempt.number}  {attempt.at}  {attempt.worker}  {attempt.code}{counted}: {attempt.error}")
     if log := client.log(found.id):
         _say("Blender's last words:")
-        _say(log.rstrip("\n"))
+        stdout.print(clean_lines(log.rstrip("\n")), markup=False, soft_wrap=True)
     elif not found.error:
         _say("Blender left no log: nothing went wrong, or it ended without a word.")

@@ -49,6 +49,8 @@ class BatchView(_View):
     name: str
     created: str
     """ISO 8601."""
+    owner: str = ""
+    """The name of the key that asked for it."""
     spec: RenderSpec
     priority: int
     paused: bool

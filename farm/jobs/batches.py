@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from farm.jobs.states import State
 from farm.spec import RenderSpec
@@ -17,6 +18,14 @@ class Webhook:
     secret: str = field(repr=False)
     """Signs what is sent, so that the receiver can tell it from a stranger's."""
 
+    @property
+    def host(self) -> str:
+        """The host's name or address in the URL, in small letters; empty where the URL cannot be read."""
+        try:
+            return urlsplit(self.url).hostname or ""
+        except ValueError:
+            return ""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
@@ -29,6 +38,10 @@ class BatchRecord:
     request: str = ""
     """Hash of the request that made it, to tell a repetition from another request under the same idempotency key."""
     webhook: Webhook | None = None
+    owner: str = ""
+    """The name of the key that asked for it; empty: nobody's, so that only operators change what becomes of it."""
+    preview: bool = False
+    """It goes before everything else, and its pixels count against what its owner may have at a time."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -38,6 +51,8 @@ class BatchRecord:
             "created": self.created,
             "request": self.request,
             "webhook": self.webhook and asdict(self.webhook),
+            "owner": self.owner,
+            "preview": self.preview,
         }
 
     @staticmethod
@@ -49,6 +64,8 @@ class BatchRecord:
             created=values["created"],
             request=values["request"],
             webhook=Webhook(**values["webhook"]) if values["webhook"] else None,
+            owner=values.get("owner", ""),
+            preview=values.get("preview", False),
         )
 
 

@@ -38,10 +38,15 @@ def connect(url: str, answer_seconds: float = _ANSWER_SECONDS) -> "redis.Redis":
     )
 
 
+_HEAD = "#!lua flags=allow-oom\n"
+"""Work that goes on, and an operator who stops it, must get through a Redis whose memory is full: what these scripts write
+is small, and what ends makes room. What fills the memory comes by other commands, and is refused (Redis 7, Valkey)."""
+
+
 @cache
 def _source(name: str) -> str:
     folder = files("farm.jobs") / "lua"
-    return (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+    return _HEAD + (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
 
 
 class Connection:
@@ -109,9 +114,10 @@ class Connection:
         return float(seconds) + float(micros) / 1e6
 
     def check(self) -> str:
-        """Prove that Redis answers; a phrase that names it."""
+        """Prove that Redis answers and takes writes; a phrase that names it."""
 
         def ask() -> str:
+            self.redis.set("farm:check", "", ex=60)
             info: dict[str, Any] = self.redis.info("server")
             name = info.get("server_name", "redis")
             version = info.get("valkey_version") or info.get("redis_version", "?")

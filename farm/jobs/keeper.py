@@ -7,6 +7,7 @@ nothing breaks if two do, since every step is atomic and can be repeated.
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from farm.errors import ConflictError, FarmError, NotFoundError
@@ -63,14 +64,22 @@ class Keeper:
     """Does rounds, in a thread of its own after `start`."""
 
     def __init__(
-        self, connection: Connection, book: OrderBook, tickets: Tickets, history_days: float, name: str
+        self,
+        connection: Connection,
+        book: OrderBook,
+        tickets: Tickets,
+        history_days: float,
+        name: str,
+        chores: Sequence[Callable[[], object]] = (),
     ) -> None:
+        """`chores` are done now and then, as often as history is forgotten."""
         self._connection = connection
         self._jobs, self._queue, self._workers = JobStore(connection), Queue(connection), Workers(connection)
         self._book = book
         self._tickets = tickets
         self._history_seconds = history_days * _DAY
         self._name = name
+        self._chores = chores
         self._rounds = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
@@ -122,6 +131,8 @@ class Keeper:
         self._rounds += 1
         if self._rounds % _PRUNE_ROUNDS == 1:
             self.prune()
+            for chore in self._chores:
+                chore()
 
     def reap(self) -> int:
         """Take back the jobs whose leases have run out; how many."""

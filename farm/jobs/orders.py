@@ -74,12 +74,14 @@ class Order(_Record):
     models: tuple[OrderedModel, ...]
     standing: Standing = Standing()
     """How it was to be treated at first."""
+    owner: str = ""
+    preview: bool = False
 
     @property
     def record(self) -> BatchRecord:
         """What the job store keeps about it once."""
         webhook = Webhook(self.webhook.url, self.webhook.secret) if self.webhook else None
-        return BatchRecord(self.name, self.spec, self.created, self.request, webhook)
+        return BatchRecord(self.name, self.spec, self.created, self.request, webhook, self.owner, self.preview)
 
     def jobs(self) -> list[Job]:
         """Its jobs, as they are when nothing has happened yet."""
@@ -131,6 +133,8 @@ def order_of(
             for model in models
         ),
         standing=standing,
+        owner=record.owner,
+        preview=record.preview,
     )
 
 

@@ -2,7 +2,7 @@
 
     farm:batch:<id>        hash: record (JSON), priority, paused, sequence, ended, and counters: a number for each job
                            state, open (jobs that have not ended), images_total, images_done, backlog_images,
-                           error:<code>
+                           error:<code>; owner, and what it takes of the owner's allowance (`farm.jobs.allowances`)
     farm:batch:<id>:jobs   hash: index to the JSON of the Job
     farm:batch:<id>:queue  list of the indexes that wait for a worker (see `farm.jobs.queue`)
     farm:batch:<id>:rate   hash: ten-second slot to images drawn in it, for the last ten minutes
@@ -21,13 +21,15 @@ them can disagree.
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import batched
 from typing import Any
 
 from farm.errors import ConflictError, NotFoundError
+from farm.jobs import counters
+from farm.jobs.allowances import Allowance, taken_by
 from farm.jobs.batches import Batch, BatchRecord, Totals
 from farm.jobs.connection import Connection
 from farm.jobs.effects import IMAGES_DONE, IMAGES_TOTAL, effects
@@ -38,11 +40,8 @@ _BATCHES = "farm:batches"
 _ENDED = "farm:ended"
 _REMOVED = "farm:removed"
 _MODELS = "farm:models"
-_ERROR = "error:"
 _CHUNK = 500
 """Jobs that one round trip reads or writes."""
-_RATE_SLOT_SECONDS = 10
-_RATE_SLOTS = 6
 LOG_CHARACTERS = 4000
 
 
@@ -56,7 +55,8 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _text(job: Job) -> str:
+def text_of(job: Job) -> str:
+    """A job as Redis keeps it."""
     return json.dumps(job.to_json(), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -97,18 +97,29 @@ class JobStore:
         self.check = connection.check
 
     def add_batch(
-        self, batch: str, record: BatchRecord, jobs: Sequence[Job], priority: int = 0, paused: bool = False
+        self,
+        batch: str,
+        record: BatchRecord,
+        jobs: Sequence[Job],
+        priority: int = 0,
+        paused: bool = False,
+        allowance: Allowance = Allowance(),  # noqa: B008
     ) -> bool:
-        """Store a batch and its jobs in one step; False, changing nothing, when there is a batch of this id."""
-        key = f"farm:batch:{batch}"
-        texts = {job.index: _text(job) for job in jobs}
+        """Store a batch and its jobs in one step; False, changing nothing, when there is a batch of this id.
+
+        Raises AllowanceError when its owner would have more than `allowance`.
+        """
+        key, owner = f"farm:batch:{batch}", f"farm:owner:{record.owner}"
+        texts = {job.index: text_of(job) for job in jobs}
         waiting = [job.index for job in jobs if job.state is State.QUEUED]
-        counts, models, backlog, open_jobs = _sums(jobs)
+        counts, models, backlog, open_jobs = counters.sums(jobs)
+        taken = taken_by(record, jobs, list(texts.values()))
         open_script = self._connection.script("open")
 
         def write(pipe: Any) -> bool:
             if pipe.exists(key):
                 return False
+            allowance.check(pipe.hgetall(owner), taken)
             pipe.multi()
             fields: dict[str, str | int] = {
                 "record": json.dumps(record.to_json(), ensure_ascii=False),
@@ -116,17 +127,19 @@ class JobStore:
                 "paused": int(paused),
                 "open": open_jobs,
                 "backlog_images": backlog,
+                "owner": record.owner,
+                **taken,
                 **counts,
             }
             if record.webhook:
-                fields["webhook"] = 1
+                fields["webhook"] = record.webhook.host
             pipe.hset(key, mapping=fields)
             for some in batched(texts.items(), _CHUNK, strict=False):
                 pipe.hset(f"{key}:jobs", mapping=dict[int, str](some))
             for indexes in batched(waiting, _CHUNK, strict=False):
                 pipe.rpush(f"{key}:queue", *indexes)
             for name, count in counts.items():
-                if not name.startswith(_ERROR):
+                if not name.startswith(counters.ERROR):
                     pipe.hincrby(_TOTALS, name, count)
             pipe.hincrby(_TOTALS, "backlog_images", backlog)
             if paused:
@@ -136,7 +149,7 @@ class JobStore:
             open_script(args=[batch], client=pipe)
             return True
 
-        return bool(self._safely(lambda: self._redis.transaction(write, key, value_from_callable=True)))
+        return bool(self._safely(lambda: self._redis.transaction(write, key, owner, value_from_callable=True)))
 
     def job(self, job: str) -> Job:
         """Raises NotFoundError."""
@@ -156,7 +169,7 @@ class JobStore:
         the job as the caller knows it: it is asked for only where that proves wrong.
         """
         commit = self._connection.script("commit")
-        text = _text(seen) if seen else self._read(job)
+        text = text_of(seen) if seen else self._read(job)
         while True:
             before = _job(text)
             after = step(before)
@@ -169,7 +182,7 @@ class JobStore:
 
     def _commit_arguments(self, text: str, before: Job, after: Job) -> list[Any]:
         follows = json.dumps(asdict(effects(before, after)))
-        return [after.id, text, _text(after), follows, self._connection.lease_seconds, _event(after)]
+        return [after.id, text, text_of(after), follows, self._connection.lease_seconds, _event(after)]
 
     def change_all(self, batch: str, step: Callable[[Job], Job]) -> int:
         """Apply `step` to every job of the batch; how many it changed. Raises NotFoundError."""
@@ -240,7 +253,7 @@ class JobStore:
             pipe.hgetall(f"farm:batch:{batch}:rate")
         (time, _), *answers = self._safely(pipe.execute)
         return [
-            _batch(batch, values, _rate(slots, float(time))) if "sequence" in values else None
+            counters.batch_of(batch, values, counters.rate(slots, float(time))) if "sequence" in values else None
             for batch, values, slots in zip(ids, answers[::2], answers[1::2], strict=True)
         ]
 
@@ -294,51 +307,4 @@ class JobStore:
         pipe.hgetall("farm:rate")
         (time, _), values, slots = self._safely(pipe.execute)
         backlog = int(values.get("backlog_images", 0)) - int(values.get("paused_images", 0))
-        return Totals(_counts(values), backlog, _rate(slots, float(time)))
-
-
-def _sums(jobs: Iterable[Job]) -> tuple[dict[str, int], dict[str, int], int, int]:
-    """The counters of new jobs, the uses of their models, the images they owe, how many have not ended."""
-    counts: dict[str, int] = {}
-    models: dict[str, int] = {}
-    backlog = open_jobs = 0
-    for job in jobs:
-        follows = effects(None, job)
-        for name, change in (*follows.counts.items(), *((_ERROR + code, n) for code, n in follows.errors.items())):
-            counts[name] = counts.get(name, 0) + change
-        if follows.model_uses:
-            models[job.model] = models.get(job.model, 0) + follows.model_uses
-        backlog += follows.backlog
-        open_jobs += follows.open
-    return counts, models, backlog, open_jobs
-
-
-def _counts(values: dict[str, str]) -> dict[State, int]:
-    return {state: int(values.get(state, 0)) for state in State}
-
-
-def _rate(slots: dict[str, str], time: float) -> float:
-    """Images a second over the last minute, from images by ten-second slot."""
-    present = int(time // _RATE_SLOT_SECONDS)
-    recent = {int(slot): int(images) for slot, images in slots.items() if int(slot) > present - _RATE_SLOTS}
-    if not recent:
-        return 0.0
-    # From the first slot that has anything: a batch that began ten seconds ago is not six times as slow as it is.
-    seconds = time - min(recent) * _RATE_SLOT_SECONDS
-    return sum(recent.values()) / max(1.0, seconds)
-
-
-def _batch(batch: str, values: dict[str, str], rate: float) -> Batch:
-    return Batch(
-        id=batch,
-        record=BatchRecord.from_json(json.loads(values["record"])),
-        sequence=int(values["sequence"]),
-        priority=int(values.get("priority", 0)),
-        paused=values.get("paused") == "1",
-        counts=_counts(values),
-        images_total=int(values.get(IMAGES_TOTAL, 0)),
-        images_done=int(values.get(IMAGES_DONE, 0)),
-        errors={name.removeprefix(_ERROR): int(count) for name, count in values.items() if name.startswith(_ERROR)},
-        rate=rate,
-        ended_at=float(values["ended"]) if "ended" in values else None,
-    )
+        return Totals(counters.by_state(values), backlog, counters.rate(slots, float(time)))

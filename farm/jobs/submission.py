@@ -7,17 +7,18 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog, unknown_background
-from farm.errors import ConflictError, ServiceError, SpecError
+from farm.errors import AllowanceError, ConflictError, ServiceError, SpecError
 from farm.jobs import states
+from farm.jobs.allowances import BYTES, Allowance, Memory, check_sizes, taken_by
 from farm.jobs.batches import PRIORITIES, Batch, BatchRecord, Webhook
 from farm.jobs.orders import OrderBook, OrderedModel, Standing, order_of
 from farm.jobs.queue import Queue
 from farm.jobs.states import WENT_WRONG, State
-from farm.jobs.store import JobStore, new_id, utc_now
+from farm.jobs.store import JobStore, new_id, text_of, utc_now
 from farm.morphs.annotation import MappingTable
 from farm.spec import RenderSpec
 
@@ -56,6 +57,11 @@ class Request:
     """The user's own name for this request, made unique among users; empty: every request is another batch."""
     fingerprint: str = ""
     """Hash of the request, to be compared when the idempotency key comes again."""
+    owner: str = ""
+    """The name of the key that asks."""
+    bound: bool = False
+    """Whether the owner may have no more than one user may (`farm.jobs.allowances`)."""
+    preview: bool = False
 
 
 class IdempotencyError(ConflictError):
@@ -78,16 +84,21 @@ class BatchControl:
         jobs: JobStore,
         queue: Queue,
         wake: Callable[[int], None],
+        memory: Memory,
+        preview_pixels: int,
     ) -> None:
+        """`preview_pixels`: of a bound user's previews that are not drawn yet."""
         self._catalog, self._annotations, self._book = catalog, annotations, book
         self._jobs, self._queue, self._wake = jobs, queue, wake
+        self._memory, self._preview_pixels = memory, preview_pixels
 
     def submit(self, request: Request) -> tuple[Batch, bool]:
         """Make a batch: annotate every model, keep the order, store the jobs, wake workers.
 
         Returns the batch and whether it is new: under an idempotency key that was used before, it is the batch of
         then. Raises NotFoundError for an unknown model or background, SpecError for a list that is empty, too long or
-        has a model twice, IdempotencyError when the key stands for another request.
+        has a model twice or a job that is too large, IdempotencyError when the key stands for another request,
+        AllowanceError when the owner has too much, FullError when all have.
         """
         batch_id = _batch_id(request.idempotency_key)
         if request.idempotency_key and self._jobs.has_batch(batch_id):
@@ -110,12 +121,24 @@ class BatchControl:
 
     def _placed(self, batch_id: str, request: Request, models: Sequence[OrderedModel]) -> tuple[Batch, bool]:
         record = BatchRecord(request.name, request.spec, utc_now(), request.fingerprint, request.webhook)
+        record = replace(record, owner=request.owner, preview=request.preview)
         standing = Standing(priority=request.priority, paused=request.paused)
+        wanted = order_of(batch_id, record, models, standing)
+        jobs = wanted.jobs()
+        texts = [text_of(job) for job in jobs]
+        check_sizes(texts)
+        self._memory.check(taken_by(record, jobs, texts)[BYTES])
         # Under an idempotency key there may be an order already: of the same request at the same time, or before a crash.
-        order = self._book.write(order_of(batch_id, record, models, standing))
+        order = self._book.write(wanted)
         _check_same(batch_id, order.request, request)
-        jobs = order.jobs()
-        if not self._jobs.add_batch(batch_id, order.record, jobs, request.priority, request.paused):
+        jobs = jobs if order is wanted else order.jobs()
+        allowance = self._memory.allowance(self._preview_pixels) if request.bound else Allowance()
+        try:
+            new = self._jobs.add_batch(batch_id, order.record, jobs, request.priority, request.paused, allowance)
+        except AllowanceError:
+            self._book.remove(batch_id)  # or the next reconciliation would make it all the same
+            raise
+        if not new:
             return self._known(batch_id, request), False
         if not request.paused:
             self._wake_some(len(jobs))

@@ -2,7 +2,10 @@
 
     farm:webhooks     sorted set of batches of which is to be told, by the time when it is to be tried; `lua/commit.lua`
                       puts a batch there when its last job ends, and takes it away when a retry reopens the batch
-    farm:batch:<id>   webhook_tries, webhook_state, webhook_last: how it went since the batch ended
+    farm:webhooks:owner:<name>, farm:webhooks:host:<host>
+                      sorted sets of the batches of which a message is on the way to this user's receivers, or to this
+                      host, by when it is so no longer, whatever became of it
+    farm:batch:<id>   webhook: the host; webhook_tries, webhook_state, webhook_last: how it went since the batch ended
 
 What is sent is signed (`farm.jobs.signatures`), and goes to public addresses alone unless the settings say otherwise
 (`farm.jobs.posting`).
@@ -39,8 +42,13 @@ RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0, 3600.0, 6 * 3600.0)
 MAX_URL = 2000
 _CLAIM_SECONDS = 90.0
 _POLL_SECONDS = 0.5
-_SENDERS = 4
-"""Messages on the way at a time: a receiver that lets us wait keeps few others waiting."""
+_SLACK_SECONDS = 5.0
+"""A message that has not come back for that much longer than one may take is not on the way: its process died."""
+_SENDERS = 12
+"""Messages on the way at a time, from this process."""
+_FOR_OWNER, _FOR_HOST = 3, 2
+"""Messages on the way at a time to one user's receivers, and to one host, from all processes: a receiver that lets us wait
+keeps those waiting who chose it."""
 _WEBHOOKS = "farm:webhooks"
 _TRIES, _STATE, _LAST = "webhook_tries", "webhook_state", "webhook_last"
 
@@ -162,29 +170,24 @@ class Messenger:
         if batch_id is None:
             return False
         try:
+            self._tell_of(batch_id)
+        finally:
+            self._connection.run("release_webhook", batch_id)
+        return True
+
+    def _tell_of(self, batch_id: str) -> None:
+        try:
             batch = self._jobs.batch(batch_id)
         except NotFoundError:
             self._connection.safely(lambda: self._redis.zrem(_WEBHOOKS, batch_id))
-            return True
+            return
         if batch.record.webhook is not None and batch.ended_at is not None:  # else it was reopened just now
             self._note(batch, *self._tell(batch, batch.record.webhook, batch.ended_at))
-        return True
 
     def _claim(self) -> str | None:
         """A batch that is due, which nobody else gets for `_CLAIM_SECONDS`."""
-
-        def take(pipe: Any) -> str | None:
-            now = self._connection.now()
-            due = pipe.zrangebyscore(_WEBHOOKS, "-inf", now, start=0, num=1)
-            pipe.multi()
-            if not due:
-                return None
-            pipe.zadd(_WEBHOOKS, {due[0]: now + _CLAIM_SECONDS}, xx=True)
-            return str(due[0])
-
-        found: str | None = self._connection.safely(
-            lambda: self._redis.transaction(take, _WEBHOOKS, value_from_callable=True)
-        )
+        message = posting.SEND_SECONDS + _SLACK_SECONDS
+        found: str | None = self._connection.run("claim_webhook", _CLAIM_SECONDS, message, _FOR_OWNER, _FOR_HOST)
         return found
 
     def _tell(self, batch: Batch, webhook: Webhook, ended_at: float) -> tuple[DeliveryState, str]:

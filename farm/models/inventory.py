@@ -31,6 +31,9 @@ from farm.morphs.traits import moved_side
 from farm.morphs.vocabulary import Side, all_targets
 from farm.poses import sample_count
 
+MAX_NAME = 1000
+"""Characters of a name in a file."""
+
 
 class MorphEvidence(BaseModel):
     """What a source morph moves about the face, in short."""
@@ -166,6 +169,23 @@ def _moved(character: Character) -> list[int]:
     return counts
 
 
+def _check_names(character: Character) -> None:
+    """Raise ModelFormatError for a name that is longer than any that people give: jobs, events and pages carry them."""
+    named = (
+        ("model", (character.name, character.name_en)),
+        ("bone", (bone.name for bone in character.bones)),
+        ("morph", (morph.name for morph in character.morphs)),
+        ("material", (material.name for material in character.materials)),
+        ("texture", character.textures),
+    )
+    for what, names in named:
+        longest = max(map(len, names), default=0)
+        if longest > MAX_NAME:
+            raise ModelFormatError(
+                f"A {what} has a name of {longest} characters, over the limit of {MAX_NAME}. Shorten it in the file."
+            )
+
+
 def of_character(
     character: Character,
     found: dict[int, str],
@@ -180,6 +200,7 @@ def of_character(
     """
     if not len(character.positions) or not len(character.triangles):
         raise ModelFormatError("The model holds no triangles: there is nothing to draw. Is it the right file?")
+    _check_names(character)
     neck, head, rule = turning_bones(character)
     inside = len(character.embedded)
     warnings = list(character.warnings)

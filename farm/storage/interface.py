@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from farm.errors import ServiceError, StorageError
+from farm.storage.presigning import Presigned
 
 _CONTENT_TYPES = {
     ".json": "application/json",
@@ -75,9 +76,9 @@ class ObjectStore(Protocol):
         """Names of the folders right under `prefix` (which ends with "/") that hold an object: the first `limit` after
         the folder `after`, in the order of their keys."""
 
-    def presigned_put(self, key: str, seconds: int) -> str | None:
-        """A URL that takes the object's bytes by HTTP PUT without keys, for `seconds` (up to seven days). None when the
-        store has no address of its own."""
+    def presigned_put(self, key: str, seconds: int, size: int) -> Presigned | None:
+        """A URL that takes `size` bytes by HTTP PUT without keys, for `seconds` (up to seven days), while no such object
+        is there. None when the store has no address of its own."""
 
     def check(self) -> str:
         """Prove that writing, reading and deleting works; a phrase that names the store."""

@@ -21,6 +21,7 @@ from farm.storage.interface import (
     check_range,
     probe,
 )
+from farm.storage.presigning import Presigned
 
 
 class LocalStore:
@@ -178,7 +179,7 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def presigned_put(self, key: str, seconds: int) -> str | None:
+    def presigned_put(self, key: str, seconds: int, size: int) -> Presigned | None:
         self._path(key)
         return None
 

@@ -6,7 +6,6 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -30,6 +29,7 @@ from farm.storage.interface import (
     content_type,
     probe,
 )
+from farm.storage.presigning import Presigned, Signer
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +57,12 @@ class S3Store:
         self._endpoint = settings.s3_endpoint
         self._patience = patience
         self._bucket_seen = False
+        access, secret = settings.s3_access_key.get_secret_value(), settings.s3_secret_key.get_secret_value()
+        self._signer = Signer(access, secret, settings.s3_region)
         self._client = Minio(
             address.netloc,
-            access_key=settings.s3_access_key.get_secret_value(),
-            secret_key=settings.s3_secret_key.get_secret_value(),
+            access_key=access,
+            secret_key=secret,
             region=settings.s3_region,
             secure=address.scheme == "https",
             http_client=urllib3.PoolManager(
@@ -236,16 +238,17 @@ class S3Store:
         except NotFoundError:  # there is no bucket
             return []
 
-    def presigned_put(self, key: str, seconds: int) -> str | None:
+    def presigned_put(self, key: str, seconds: int, size: int) -> Presigned | None:
         check_key(key)
         if not 1 <= seconds <= _LONGEST_PRESIGNED:
             raise StorageError(f"A presigned URL cannot last {seconds} s; ask for 1 to {_LONGEST_PRESIGNED}.")
 
-        def sign() -> str:
+        def sign() -> Presigned:
             if not self._bucket_seen and not self._client.bucket_exists(self._bucket):
                 self._make_bucket()
             self._bucket_seen = True
-            return self._client.presigned_put_object(self._bucket, key, timedelta(seconds=seconds))
+            address = self._client.presigned_put_object(self._bucket, key)
+            return self._signer.put(address.partition("?")[0], seconds, size)
 
         return self._persist(key, sign)
 

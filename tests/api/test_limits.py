@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http import HTTPStatus
 
@@ -11,7 +12,7 @@ import pytest
 
 from api import etags, limits, problems
 from farm.keys import Keys, Role, entry_for, new_key
-from tests.support.servers import PATIENCE_SECONDS
+from tests.support.servers import PATIENCE_SECONDS, wait_until
 from tests.support.small_api import serving, small_api
 
 KEYS = {name: new_key() for name in ("alice", "bob")}
@@ -194,6 +195,28 @@ def test_each_key_has_a_rate_of_its_own_and_wrong_keys_share_their_address() -> 
         assert [ask(KEYS["alice"]), ask(KEYS["alice"])] == [200, 429]
         assert ask(KEYS["bob"]) == 200
         assert [ask(new_key()), ask(new_key())] == [401, 429]
+
+
+def test_one_key_does_not_get_all_threads() -> None:
+    app = small_api(Keys(ENTRIES))
+    with (
+        serving(app) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_SECONDS) as client,
+        ThreadPoolExecutor(limits.MAX_WAITING) as pool,
+    ):
+
+        def ask(path: str, key: str) -> int:
+            return client.get(path, headers={"X-API-Key": KEYS[key]}).status_code
+
+        working = [pool.submit(ask, "/v1/waits", "alice") for _ in range(limits.MAX_WAITING)]
+        try:
+            wait_until(lambda: ask("/v1/batches", "alice") == 429, "all of a key's share")
+            assert ask("/v1/batches", "bob") == 200
+            assert client.get("/healthz").status_code == 200
+        finally:
+            app.state.gate.set()
+        assert [each.result() for each in working] == [200] * limits.MAX_WAITING
+        assert ask("/v1/batches", "alice") == 200
 
 
 @pytest.mark.parametrize(

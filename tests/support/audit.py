@@ -47,6 +47,7 @@ class _Audit:
             self._readiness(batch)
         self._totals()
         self._models()
+        self._owners()
         self._names()
         self._events()
         return self._found
@@ -119,6 +120,20 @@ class _Audit:
         uses = Counter(job.model for jobs in self._jobs.values() for job in jobs.values() if not job.state.ended)
         kept = {model: int(count) for model, count in self._redis.hgetall("farm:models").items()}
         self._same("uses of models", kept, dict(uses))
+
+    def _owners(self) -> None:
+        """What each user is charged with is what the user's batches take."""
+        true: dict[str, Counter[str]] = {}
+        for batch in self._standing.values():
+            charged = true.setdefault(batch.get("owner", ""), Counter())
+            charged["bytes"] += int(batch.get("bytes", 0))
+            charged["preview_pixels"] += 0 if "ended" in batch else int(batch.get("preview_pixels", 0))
+        true.pop("", None)
+        kept = {
+            key.removeprefix("farm:owner:"): {name: int(amount) for name, amount in self._redis.hgetall(key).items()}
+            for key in self._redis.scan_iter("farm:owner:*", count=1000)
+        }
+        self._same("what owners take", kept, {owner: +charged for owner, charged in true.items() if +charged})
 
     def _names(self) -> None:
         """Nothing is kept about batches and workers that are not there."""

@@ -1,6 +1,6 @@
 """Jobs and batches for tests of the control plane, and its parts around one Redis server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import SimpleQueue
 from pathlib import Path
 
@@ -69,6 +69,12 @@ class Core:
         jobs = new_jobs(count, images)
         assert self.jobs.add_batch(jobs[0].batch, RECORD, jobs, priority, paused)
         return jobs
+
+    def add_for(self, owner: str, size: int) -> None:
+        """A batch of `owner`'s that takes so many bytes of the owner's allowance, about."""
+        jobs = new_jobs(1)
+        padded = [replace(jobs[0], name="x" * size)]
+        assert self.jobs.add_batch(jobs[0].batch, replace(RECORD, owner=owner), padded)
 
     def take(self, worker: str = "worker@a") -> Taken:
         """The next job, which there must be."""

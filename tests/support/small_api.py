@@ -10,7 +10,8 @@ import uvicorn
 from fastapi import APIRouter, Body, FastAPI, Form, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 
-from api import auth, etags, limits, problems
+from api import auth, bodies, etags, limits, problems
+from api.connections import Protocol
 from farm.jobs.connection import Connection
 from farm.jobs.sessions import Sessions
 from farm.keys import Keys, Role
@@ -24,6 +25,7 @@ def small_api(keys: Keys, rate: float = 0, redis_url: str = "redis://127.0.0.1:1
     app.state.keys = keys
     app.state.sessions = Sessions(Connection(redis_url))
     app.state.pieces_made = 0
+    app.state.gate = threading.Event()
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
@@ -66,6 +68,11 @@ def small_api(keys: Keys, rate: float = 0, redis_url: str = "redis://127.0.0.1:1
     def events() -> StreamingResponse:
         return StreamingResponse(iter(["data: 1\n\n"]), media_type="text/event-stream")
 
+    @routes.get("/waits", dependencies=[auth.needs(Role.READ)])
+    def waits() -> str:
+        app.state.gate.wait(PATIENCE_SECONDS)
+        return "worked"
+
     @routes.get("/broken", dependencies=[auth.needs(Role.READ)])
     def broken() -> None:
         raise ZeroDivisionError("the secret inside")
@@ -85,7 +92,8 @@ def small_api(keys: Keys, rate: float = 0, redis_url: str = "redis://127.0.0.1:1
     app.include_router(routes)
     problems.install(app)
     app.add_middleware(etags.ETags)
-    app.add_middleware(limits.BodyLimit)
+    app.add_middleware(bodies.BodyLimit)
+    app.add_middleware(limits.Share)
     app.add_middleware(limits.RateLimit, rate=rate)
     app.add_middleware(auth.Gate, keys=keys, sessions=app.state.sessions)
     app.add_middleware(problems.LastResort)
@@ -95,7 +103,7 @@ def small_api(keys: Keys, rate: float = 0, redis_url: str = "redis://127.0.0.1:1
 @contextmanager
 def serving(app: FastAPI, host: str = "127.0.0.1") -> Iterator[int]:
     """`app` on a real server in this process; its port."""
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=0, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=0, log_level="critical", http=Protocol))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -65,6 +65,7 @@ if effects.open ~= 0 then
   if open == 0 then
     redis.call('HSET', key, 'ended', string.format('%.3f', time))
     redis.call('ZADD', 'farm:ended', time, batch)
+    charge(batch, 'preview_pixels', -1)
     tell('batch', batch, '{"change":"ended"}')
     if redis.call('HEXISTS', key, 'webhook') == 1 then
       redis.call('ZADD', 'farm:webhooks', time, batch)
@@ -73,6 +74,7 @@ if effects.open ~= 0 then
   elseif effects.open > 0 and redis.call('HDEL', key, 'ended') == 1 then
     tell('batch', batch, '{"change":"reopened"}')
     redis.call('ZREM', 'farm:ended', batch)
+    charge(batch, 'preview_pixels', 1)
     redis.call('ZREM', 'farm:webhooks', batch)
   end
 end

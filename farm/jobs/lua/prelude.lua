@@ -58,3 +58,20 @@ local function promote(time)
     end
   end
 end
+
+-- What a batch takes of its owner's allowance (`farm.jobs.allowances`); sign: 1 takes it, -1 gives it back.
+local function charge(batch, field, sign)
+  local values = redis.call('HMGET', batch_key(batch), 'owner', field)
+  local owner, amount = values[1] or '', tonumber(values[2] or 0)
+  if owner ~= '' and amount ~= 0 and redis.call('HINCRBY', 'farm:owner:' .. owner, field, sign * amount) <= 0 then
+    redis.call('HDEL', 'farm:owner:' .. owner, field)
+  end
+end
+
+-- What a message about the batch goes by: its user's lane and its host's (`farm.jobs.webhooks`). A batch of nobody's is a
+-- lane of its own.
+local function webhook_lanes(batch)
+  local values = redis.call('HMGET', batch_key(batch), 'owner', 'webhook')
+  local owner = values[1] and values[1] ~= '' and values[1] or 'batch:' .. batch
+  return {'farm:webhooks:owner:' .. owner, 'farm:webhooks:host:' .. (values[2] or '')}
+end

@@ -8,6 +8,7 @@ end
 for place = 2, #ARGV do
   redis.call('HINCRBY', 'farm:totals', ARGV[place], 0 - tonumber(redis.call('HGET', key, ARGV[place]) or 0))
 end
+charge(batch, 'bytes', -1)
 redis.call('UNLINK', key)
 for _, part in ipairs({'jobs', 'queue', 'rate', 'logs'}) do
   redis.call('UNLINK', batch_key(batch, part))

@@ -47,6 +47,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- $image := $root.Values.image -}}
 {{- $name := printf "%s:%s" (get $image (index . 1)) (default $root.Chart.AppVersion $image.tag) -}}
 {{- if $image.registry -}}{{ trimSuffix "/" $image.registry }}/{{ end -}}{{ $name }}
+{{- with get $image (printf "%sDigest" (index . 1)) }}@{{ . }}{{ end -}}
 {{- end -}}
 
 {{/* Takes (list . uid). */}}

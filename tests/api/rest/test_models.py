@@ -5,6 +5,7 @@ import json
 import stat
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -168,11 +169,16 @@ def test_models_come_in_past_the_api_by_presigned_addresses(
         servers.api_server(tmp_path, environment) as server,
         httpx.Client(base_url=server.url, timeout=servers.PATIENCE_SECONDS) as api,
     ):
-        asked = [{"name": "ミク 1.pmx", "bytes": 100}, {"name": "bad.pmx", "bytes": 5}]
+        momo = mascots["momo"].read_bytes()
+        asked = [{"name": "ミク 1.pmx", "bytes": len(momo)}, {"name": "bad.pmx", "bytes": 5}]
         offers = api.post("/v1/models/uploads", json={"files": asked}).json()["uploads"]
         assert [offer["name"] for offer in offers] == ["ミク 1.pmx", "bad.pmx"]
-        for offer, body in zip(offers, (mascots["momo"].read_bytes(), b"milk!"), strict=True):
-            assert httpx.put(offer["url"], content=body, trust_env=False).status_code == 200
+
+        def put(offer: dict[str, Any], body: bytes) -> int:
+            return httpx.put(offer["url"], content=body, headers=offer["headers"], trust_env=False).status_code
+
+        for offer, body in zip(offers, (momo, b"milk!"), strict=True):
+            assert put(offer, body) == 200
         objects = [offer["object"] for offer in offers]
         objects += [f"s3://rest-imports/anime/{name}", "s3://rest-imports/none.zip", "s3://other/a.vrm"]
 
@@ -182,7 +188,8 @@ def test_models_come_in_past_the_api_by_presigned_addresses(
         assert [model["name"] for model in answer["models"]] == ["ミク_1", "nagi"]
         refused = {item["name"]: item["code"] for item in answer["refused"]}
         assert refused == {objects[1]: "model-format", objects[3]: "not-found", objects[4]: "not-found"}
-        assert [item["code"] for item in again["refused"]] == ["not-found"], "what was taken in is removed"
+        assert [item["code"] for item in again["refused"]] == ["conflict"], "what was taken in is taken in once"
+        assert put(offers[0], momo) == 412
         assert imports.exists(f"anime/{name}"), "what was not uploaded for the farm stays"
         assert {entry["id"] for entry in api.get("/v1/models").json()["models"]} == {m["id"] for m in answer["models"]}
 

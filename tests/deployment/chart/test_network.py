@@ -117,7 +117,9 @@ def test_policies_let_through_what_is_needed_and_no_more(rendered: dict[str, lis
     assert namespaces(policy("everything", "worker")) == {"observability"}
     assert namespaces(policy("everything", "api")) == {"", "ingress", "keda", "observability"}
     assert targets(policy("everything", "flower")) == {(53, "any"), (6379, "redis")}
-    assert targets(policy("everything", "worker")) == {(53, "any"), (6379, "redis"), (9000, "minio"), (443, "any")}
+    workers = {(53, "any"), (6379, "redis"), (9000, "minio"), (5432, "any")}
+    assert targets(policy("everything", "worker")) == workers
+    assert targets(policy("everything", "api")) == workers | {(443, "any")}, "web hooks leave the API alone"
     assert targets(policy("external", "worker")) == {(53, "any"), (6380, "any"), (8443, "any")}
     assert targets(policy("everything", "redis")) == targets(policy("everything", "minio")) == set()
     callers = policy("everything", "redis")["ingress"][0]["from"]

@@ -178,3 +178,15 @@ def test_eviction_never_waits_for_ever(manifests: list[Manifest]) -> None:
     assert budgets.keys() == {"api", "worker"}
     for budget in budgets.values():
         assert (budget["maxUnavailable"], "minAvailable" in budget) == (1, False)
+
+
+def test_images_can_be_named_by_digest(helm: Helm) -> None:
+    digests = {"control": f"sha256:{'a' * 64}", "worker": f"sha256:{'b' * 64}"}
+    settings = [f"image.{name}Digest={digest}" for name, digest in digests.items()]
+    manifests = render(helm, "defaults", *(word for setting in settings for word in ("--set", setting)))
+
+    images = {name: container["image"] for name, container in containers(manifests)}
+    assert images["worker"].endswith("@" + digests["worker"])
+    assert images["api"].endswith("@" + digests["control"])
+    assert images["flower"] == images["api"]
+    assert not images["api"].startswith("@")

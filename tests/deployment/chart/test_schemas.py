@@ -115,6 +115,7 @@ def test_the_operators_check_refuses_an_unknown_field(
         ("worker.resources.limits.memory=16GiB", "worker: '16GiB' is no size"),
         ("jobs.leaseSeconds=1", "/jobs/leaseSeconds"),
         ("jobs.historyDays=0", "/jobs/historyDays"),
+        ("image.workerDigest=latest", "/image/workerDigest"),
         ("api.rateLimit=-1", "/api/rateLimit"),
         ("api.flowerUrl=javascript:alert(1)", "/api/flowerUrl"),
         ("api.ingress.trustedProxies={*}", "/api/ingress/trustedProxies/0"),

@@ -11,6 +11,7 @@ from farm.errors import NotFoundError, StorageError
 from farm.inspection.pictures import KeptPictures, PictureOrders, inspection_key
 from farm.inspection.record import DrawnInspection, Inspection, picture_version
 from farm.jobs import states
+from farm.jobs.allowances import Memory
 from farm.jobs.orders import OrderBook
 from farm.jobs.reconcile import reconcile
 from farm.jobs.states import Job, State, Work
@@ -32,7 +33,16 @@ class Farm:
         for package in packages:
             catalog.add(package)
         annotations = Annotations(catalog, store, core.connection.lock)
-        batches = BatchControl(catalog, annotations, OrderBook(store), core.jobs, core.queue, core.tickets.issue)
+        batches = BatchControl(
+            catalog,
+            annotations,
+            OrderBook(store),
+            core.jobs,
+            core.queue,
+            core.tickets.issue,
+            Memory(core.connection),
+            10**9,
+        )
         self.pictures = KeptPictures(store)
         self.orders = PictureOrders(store, self.pictures, catalog, core.jobs, batches)
         self.models = sorted(package.id for package in packages)

@@ -286,20 +286,25 @@ def test_an_answer_that_is_lost_is_asked_for_again_without_harm(core: Core, valk
         assert far.change(job.id, lambda j: states.finish(j, 1, ("w",))).state is State.DONE
 
 
-def test_a_server_without_memory_refuses_a_change_as_a_whole(core: Core) -> None:
-    (job,) = core.add(1)
+def test_a_server_without_memory_takes_no_batch_and_still_lets_work_go_on_and_be_stopped(core: Core) -> None:
+    one, other = core.add(2)
     redis = core.connection.redis
     redis.config_set("maxmemory-policy", "noeviction")
     redis.config_set("maxmemory", 1)
     try:
         with pytest.raises(ServiceError, match="takes no writes"):
-            core.jobs.change(job.id, states.cancel)
-        with pytest.raises(ServiceError, match="takes no writes"):
             core.add(3)
+        with pytest.raises(ServiceError, match="takes no writes"):
+            core.connection.check()
+        assert core.begin().id == one.id
+        core.jobs.change(one.id, lambda job: states.finish(job, 1))
+        core.queue.set_paused(one.batch, True)
+        assert core.jobs.change_all(one.batch, states.cancel) == 1
     finally:
         redis.config_set("maxmemory", 0)
 
-    assert core.jobs.job(job.id).state is State.QUEUED
+    assert core.jobs.batch(one.batch).ended
+    assert core.jobs.job(other.id).state is State.CANCELLED
 
 
 def test_a_server_that_cannot_write_its_file_is_a_service_error(tmp_path: Path) -> None:

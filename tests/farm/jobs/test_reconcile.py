@@ -11,6 +11,7 @@ from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, result_object
 from farm.jobs import states
+from farm.jobs.allowances import Memory
 from farm.jobs.reconcile import Reconciled, reconcile
 from farm.jobs.states import State
 from farm.jobs.submission import BatchControl, Entry, Request
@@ -41,7 +42,9 @@ def store(tmp_path: Path) -> LocalStore:
 def control(core: Core, store: LocalStore) -> BatchControl:
     catalog = Catalog(store)
     annotations = Annotations(catalog, store, core.connection.lock)
-    return BatchControl(catalog, annotations, core.book, core.jobs, core.queue, lambda count: None)
+    return BatchControl(
+        catalog, annotations, core.book, core.jobs, core.queue, lambda count: None, Memory(core.connection), 10**9
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
 from farm.errors import ConflictError, NotFoundError, ServiceError, SpecError
 from farm.jobs import states
+from farm.jobs.allowances import Memory
 from farm.jobs.orders import OrderBook, Standing
 from farm.jobs.states import State
 from farm.jobs.submission import MAX_MODELS, BatchControl, Entry, IdempotencyError, Request
@@ -23,6 +24,7 @@ from tests.support.audit import audit
 from tests.support.fixtures import read_mascot
 from tests.support.jobs import Core, make_core
 
+PIXELS = 10**6
 SPEC = RenderSpec(seed=1, samples=2, size=48)
 
 
@@ -56,7 +58,7 @@ def control(core: Core, woken: Woken, tmp_path: Path) -> BatchControl:
     store = LocalStore(tmp_path)
     catalog = Catalog(store)
     annotations = Annotations(catalog, store, core.connection.lock)
-    return BatchControl(catalog, annotations, core.book, core.jobs, core.queue, woken)
+    return BatchControl(catalog, annotations, core.book, core.jobs, core.queue, woken, Memory(core.connection), PIXELS)
 
 
 @pytest.fixture

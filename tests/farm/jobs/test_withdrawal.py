@@ -9,6 +9,7 @@ import pytest
 from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog
 from farm.errors import WithdrawnModelError
+from farm.jobs.allowances import Memory
 from farm.jobs.states import State
 from farm.jobs.submission import BatchControl, Entry, Request
 from farm.jobs.withdrawal import withdraw
@@ -39,7 +40,9 @@ def test_jobs_results_and_files_go_and_neither_upload_nor_order_brings_them_back
     catalog.add(nagi)
     catalog.add(momo)
     annotations = Annotations(catalog, store, core.connection.lock)
-    control = BatchControl(catalog, annotations, core.book, core.jobs, core.queue, lambda count: None)
+    control = BatchControl(
+        catalog, annotations, core.book, core.jobs, core.queue, lambda count: None, Memory(core.connection), 10**9
+    )
     done, _ = control.submit(Request([Entry(nagi.id, "nagi"), Entry(momo.id, "momo")], SPEC))
     for _ in range(2):
         finish(core.connection, store, take(core.connection), SPEC, tmp_path)

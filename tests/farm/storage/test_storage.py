@@ -244,18 +244,29 @@ def test_of_several_put_new_at_once_exactly_one_stores(store: ObjectStore) -> No
 
 
 def test_a_client_without_keys_puts_through_a_presigned_url(store: ObjectStore) -> None:
-    url = store.presigned_put("uploads/a b.zip", 60)
+    signed = store.presigned_put("uploads/狐 b+c.zip", 60, 4)
 
     if isinstance(store, LocalStore):
-        assert url is None
+        assert signed is None
         return
-    assert url is not None
+    assert signed is not None
+    url, headers = signed.url, signed.headers
     with httpx.Client(trust_env=False) as client:
-        assert client.put(url, content=b"sent").status_code == 200
-        assert client.put(url.replace("/uploads/", "/others/"), content=b"no").status_code == 403
-    assert store.get("uploads/a b.zip") == b"sent"
+
+        def put(address: str, content: bytes, **changed: str) -> int:
+            return client.put(address, content=content, headers=headers | changed).status_code
+
+        assert client.put(url, content=b"sent").status_code == 403, "without what was signed"
+        assert put(url, b"longer", **{"Content-Length": "6"}) == 403
+        assert put(url, b"one", **{"Content-Length": "3"}) == 403
+        assert put(url, b"sent", **{"If-None-Match": '"x"'}) == 403
+        assert put(url.replace("/uploads/", "/others/"), b"none") == 403
+        assert put(url.replace("X-Amz-Expires=60", "X-Amz-Expires=600"), b"none") == 403
+        assert put(url, b"sent") == 200
+        assert put(url, b"more") == 412, "once"
+    assert store.get("uploads/狐 b+c.zip") == b"sent"
     with pytest.raises(StorageError, match="604800"):
-        store.presigned_put("uploads/a b.zip", 10**6)
+        store.presigned_put("uploads/a b.zip", 10**6, 4)
 
 
 def test_the_check_names_the_store_and_leaves_nothing(store: ObjectStore) -> None:
@@ -286,9 +297,9 @@ def test_a_bucket_that_is_not_there_is_an_empty_store_until_the_first_put(s3: se
     S3Store("made-by-put", settings).put("a", bytes(4 * 2**20))
     S3Store("made-by-put-file", settings).put_file("a", tmp_path / "file")
     assert S3Store("made-by-put-new", settings).put_new("a", b"")
-    url = S3Store("made-by-presigning", settings).presigned_put("a", 60)
-    assert url is not None
-    assert httpx.put(url, content=b"", trust_env=False).status_code == 200
+    signed = S3Store("made-by-presigning", settings).presigned_put("a", 60, 1)
+    assert signed is not None
+    assert httpx.put(signed.url, content=b"1", headers=signed.headers, trust_env=False).status_code == 200
     for bucket in ("made-by-put", "made-by-put-file", "made-by-put-new", "made-by-presigning"):
         assert S3Store(bucket, settings).list("") == ["a"]
 
@@ -320,7 +331,7 @@ def test_what_is_no_key_is_refused_by_every_method(store: ObjectStore, key: str)
         lambda: store.size(key),
         lambda: store.exists(key),
         lambda: store.delete(key),
-        lambda: store.presigned_put(key, 60),
+        lambda: store.presigned_put(key, 60, 1),
     ):
         with pytest.raises(StorageError, match="no object key"):
             method()

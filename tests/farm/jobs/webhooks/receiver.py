@@ -72,11 +72,11 @@ def receiving(host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None
             thread.join(PATIENCE_SECONDS)
 
 
-def batch_to(jobs: JobStore, url: str, secret: str = SECRET, models: int = 2) -> str:
+def batch_to(jobs: JobStore, url: str, secret: str = SECRET, models: int = 2, owner: str = "") -> str:
     batch = new_id()
     annotation = {"mouth/a": MorphRef(index=0, name="あ")}
     found = [Job(job_id(batch, index), "0" * 64, "model", annotation, 1, 8, "1" * 64) for index in range(models)]
-    jobs.add_batch(batch, BatchRecord("a name", RenderSpec(), utc_now(), "", Webhook(url, secret)), found)
+    jobs.add_batch(batch, BatchRecord("a name", RenderSpec(), utc_now(), "", Webhook(url, secret), owner), found)
     return batch
 
 
