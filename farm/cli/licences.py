@@ -14,7 +14,7 @@ from farm.licences.decisions import DECISIONS, Decisions, LicenceDecision
 from farm.licences.forgetting import Forgotten, find_model, forget_in_export, is_export
 from farm.licences.forgetting import forget as forget_in_folder
 from farm.licences.ledger import LedgerRow, ledger
-from farm.licences.terms import Answer, Permission
+from farm.licences.terms import Permission, Ruling
 from farm.licences.tombstones import Tombstone
 from farm.morphs.cells import defused
 
@@ -29,7 +29,7 @@ _DECISIONS = click.option(
 )
 _WHO = click.option("--who", required=True, help="Who decides: a name that others know.")
 _WHY = click.option("--why", required=True, help="Why, for whoever asks later.")
-_PLAIN = {Answer.YES: "yes", Answer.NO: "no", Answer.UNSAID: "-"}
+_PLAIN = {Ruling.YES: "yes", Ruling.NO: "no", Ruling.UNSAID: "-"}
 
 
 @click.command()

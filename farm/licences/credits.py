@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from farm.licences.ledger import LedgerRow
-from farm.licences.terms import Answer
+from farm.licences.terms import Ruling
 
 _MOST = 300
 """Characters of a name that a creator chose."""
@@ -27,12 +27,12 @@ def _paragraph(row: LedgerRow) -> str:
     for word, text in (("contact", row.contact), ("licence", row.licence)):
         if text:
             lines.append(f"  {word}: {_plain(text)}")
-    if row.credit is Answer.YES:
+    if row.credit is Ruling.YES:
         lines.append("  the creator asks to be named")
     lines += [
         f"  {permission}: {said.answer} ({_plain(said.source)})"
         for permission, said in row.answers.items()
-        if said.answer is not Answer.UNSAID
+        if said.answer is not Ruling.UNSAID
     ]
     if row.texts:
         lines.append(f"  texts beside the model: {', '.join(map(_plain, row.texts))}")

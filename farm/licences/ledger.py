@@ -7,7 +7,7 @@ from pathlib import Path
 from farm.dataset.manifest import Manifest
 from farm.dataset.reading import models_in
 from farm.licences.decisions import DECISIONS, Decisions
-from farm.licences.terms import Answer, Permission, Said, Terms, terms_of
+from farm.licences.terms import Permission, Ruling, Said, Terms, terms_of
 
 _COMMENT = "comment in the model"
 _CONTACTS = ("contactInformation", "reference")
@@ -27,7 +27,7 @@ class LedgerRow:
     contact: str
     licence: str
     """Name or address; empty where the file names none."""
-    credit: Answer
+    credit: Ruling
     answers: dict[Permission, Said]
     """What holds, and by whose word: a person's decision goes before the file."""
     texts: tuple[str, ...]
@@ -35,7 +35,7 @@ class LedgerRow:
 
     def lacks(self, required: Sequence[Permission]) -> list[Said]:
         """Which of these are not permitted."""
-        return [self.answers[each] for each in required if self.answers[each].answer is not Answer.YES]
+        return [self.answers[each] for each in required if self.answers[each].answer is not Ruling.YES]
 
 
 def ledger(directory: Path, decisions: Decisions | None = None) -> Iterator[LedgerRow]:
@@ -68,7 +68,7 @@ def _row(folder: str, manifest: Manifest, decisions: Decisions) -> LedgerRow:
     record, terms = manifest.model, terms_in(manifest)
     answers = {permission: terms.answer(permission) for permission in Permission}
     for permission, (allowed, decision) in decisions.of(record.id).items():
-        answers[permission] = Said(permission, Answer.YES if allowed else Answer.NO, decision.source())
+        answers[permission] = Said(permission, Ruling.YES if allowed else Ruling.NO, decision.source())
     return LedgerRow(
         model=record.id,
         folder=folder,

@@ -27,7 +27,7 @@ class Permission(StrEnum):
     """Companies may earn with it."""
 
 
-class Answer(StrEnum):
+class Ruling(StrEnum):
     """Whether it is permitted."""
 
     YES = "yes"
@@ -40,7 +40,7 @@ class Said:
     """One statement."""
 
     permission: Permission
-    answer: Answer
+    answer: Ruling
     source: str
     """Where it stands, for people: the field and its value, or the sentence of a text."""
 
@@ -50,7 +50,7 @@ class Terms:
     """All that is said of a model."""
 
     said: tuple[Said, ...]
-    credit: Answer
+    credit: Ruling
     """Whether the creator has to be named."""
     licence: str
     """The licence's name or address; empty where none is named."""
@@ -58,17 +58,17 @@ class Terms:
     def answer(self, permission: Permission) -> Said:
         """What holds: a single "no" goes before any "yes"."""
         found = [said for said in self.said if said.permission is permission]
-        for wanted in (Answer.NO, Answer.YES):
+        for wanted in (Ruling.NO, Ruling.YES):
             for said in found:
                 if said.answer is wanted:
                     return said
-        return Said(permission, Answer.UNSAID, "")
+        return Said(permission, Ruling.UNSAID, "")
 
 
 _USE, _REDISTRIBUTION, _MODIFICATION, _COMMERCIAL = Permission
-_YES, _NO = Answer.YES, Answer.NO
+_YES, _NO = Ruling.YES, Ruling.NO
 
-_NAMED: dict[str, dict[Permission, Answer]] = {
+_NAMED: dict[str, dict[Permission, Ruling]] = {
     "Redistribution_Prohibited": {_REDISTRIBUTION: _NO},
     "CC0": {_REDISTRIBUTION: _YES, _MODIFICATION: _YES, _COMMERCIAL: _YES},
     "CC_BY": {_REDISTRIBUTION: _YES, _MODIFICATION: _YES, _COMMERCIAL: _YES},
@@ -79,7 +79,7 @@ _NAMED: dict[str, dict[Permission, Answer]] = {
     "CC_BY_NC_ND": {_REDISTRIBUTION: _YES, _MODIFICATION: _NO, _COMMERCIAL: _NO},
 }
 """VRM 0.x ``licenseName``; "Other" says nothing."""
-_FIELDS: dict[str, tuple[Permission, dict[str, Answer]]] = {
+_FIELDS: dict[str, tuple[Permission, dict[str, Ruling]]] = {
     "allowedUserName": (_USE, {"Everyone": _YES, "OnlyAuthor": _NO, "ExplicitlyLicensedPerson": _NO}),
     "commercialUssageName": (_COMMERCIAL, {"Allow": _YES, "Disallow": _NO}),
     "avatarPermission": (_USE, {"everyone": _YES, "onlyAuthor": _NO, "onlySeparatelyLicensedPerson": _NO}),
@@ -99,7 +99,7 @@ _VRM_1_DEFAULTS = {
 }
 """Of fields that are left out. Source: VRMC_vrm-1.0, meta."""
 _HUB = "hub.vroid.com"
-_HUB_FIELDS: dict[str, tuple[Permission, dict[str, Answer]]] = {
+_HUB_FIELDS: dict[str, tuple[Permission, dict[str, Ruling]]] = {
     "allowed_to_use_user": (_USE, {"everyone": _YES, "author": _NO}),
     "redistribution": (_REDISTRIBUTION, {"allow": _YES, "disallow": _NO}),
     "modification": (_MODIFICATION, {"allow": _YES, "disallow": _NO}),
@@ -132,13 +132,13 @@ def terms_of(vrm_1: bool, licence: Mapping[str, str], texts: Iterable[tuple[str,
     """The terms of a model: `licence` are the fields of VRM's meta, `texts` are (name, text) of what stands beside it."""
     meta = {**_VRM_1_DEFAULTS, **licence} if vrm_1 else dict(licence)
     hub = _hub(meta)
-    credit = Answer.UNSAID
+    credit = Ruling.UNSAID
     if meta.get("creditNotation") == "unnecessary" or hub.get("credit") == "unnecessary":
-        credit = Answer.NO
+        credit = Ruling.NO
     if meta.get("creditNotation") == "required" or hub.get("credit") == "necessary":
-        credit = Answer.YES
+        credit = Ruling.YES
     if (name := meta.get("licenseName", "")).startswith("CC"):
-        credit = Answer.NO if name == "CC0" else Answer.YES
+        credit = Ruling.NO if name == "CC0" else Ruling.YES
     said = (*_of_fields(meta, _FIELDS, ""), *_of_name(name), *_of_fields(hub, _HUB_FIELDS, "VRoid Hub: "))
     forbidden = (found for file, text in texts for found in _of_text(file, text))
     named = name if name not in ("", "Other") else ""
@@ -146,7 +146,7 @@ def terms_of(vrm_1: bool, licence: Mapping[str, str], texts: Iterable[tuple[str,
 
 
 def _of_fields(
-    meta: Mapping[str, str], fields: Mapping[str, tuple[Permission, dict[str, Answer]]], source: str
+    meta: Mapping[str, str], fields: Mapping[str, tuple[Permission, dict[str, Ruling]]], source: str
 ) -> Iterator[Said]:
     for name, (permission, answers) in fields.items():
         if (answer := answers.get(meta.get(name, ""))) is not None:
@@ -184,4 +184,4 @@ def _of_text(file: str, text: str) -> Iterator[Said]:
             if below_ban or (_FORBIDS.search(piece) and not _NO_BAN.search(piece)):
                 for permission, subject in _SUBJECTS.items():
                     if subject.search(piece):
-                        yield Said(permission, Answer.NO, f"{file}: {' '.join(piece.split())[:_MAX_QUOTE]}")
+                        yield Said(permission, Ruling.NO, f"{file}: {' '.join(piece.split())[:_MAX_QUOTE]}")

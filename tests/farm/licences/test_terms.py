@@ -2,13 +2,13 @@
 
 import pytest
 
-from farm.licences.terms import Answer, Permission, terms_of
+from farm.licences.terms import Permission, Ruling, terms_of
 
 USE, REDISTRIBUTION, MODIFICATION, COMMERCIAL = Permission
-YES, NO, UNSAID = Answer
+YES, NO, UNSAID = Ruling
 
 
-def answers(vrm_1: bool = False, texts: tuple[str, ...] = (), **licence: str) -> tuple[Answer, ...]:
+def answers(vrm_1: bool = False, texts: tuple[str, ...] = (), **licence: str) -> tuple[Ruling, ...]:
     terms = terms_of(vrm_1, licence, [("readme.txt", text) for text in texts])
     return tuple(terms.answer(permission).answer for permission in Permission)
 
@@ -26,7 +26,7 @@ def test_where_nothing_is_said_nothing_is_permitted() -> None:
         ("Other", (YES, UNSAID, UNSAID, YES)),
     ],
 )
-def test_a_named_licence_of_vrm_0_and_its_fields_hold_together(name: str, expected: tuple[Answer, ...]) -> None:
+def test_a_named_licence_of_vrm_0_and_its_fields_hold_together(name: str, expected: tuple[Ruling, ...]) -> None:
     assert answers(allowedUserName="Everyone", commercialUssageName="Allow", licenseName=name) == expected
 
 
