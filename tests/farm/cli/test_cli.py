@@ -105,10 +105,11 @@ def test_bad_models_are_named_and_the_others_are_rendered(mascots: dict[str, Pat
 @pytest.mark.blender
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_running_however_it_ends(mascots: dict[str, Path], tmp_path: Path, how: signal.Signals) -> None:
-    mark = f"FARM_TEST_MARK={tmp_path}"
+    # Every process has its temporary folder there; that is all of this that Blender, which inherits nothing, knows.
+    mark = f"TMPDIR={tmp_path}"
     command = [sys.executable, "-m", "farm", "render", str(mascots["nagi"]), "--out", str(tmp_path / "out")]
     command += ["--samples", "5000", "--size", "48"]
-    environment = {"FARM_TEST_MARK": str(tmp_path)}
+    environment = {"TMPDIR": str(tmp_path)}
     process = spawn(command, tmp_path / "log", environment)
     servers.wait_until(lambda: any("blender_worker" in line for line in processes_with(mark)), "Blender starting")
     time.sleep(1)
