@@ -24,6 +24,9 @@ from farm.exports.running import export as run_export
 from farm.exports.sides import read_lists
 from farm.exports.source import FolderSource, Source, plainest
 from farm.jobs.states import State
+from farm.licences.decisions import DECISIONS, Decisions
+from farm.licences.ledger import permits
+from farm.licences.terms import Permission
 from farm.settings import Settings
 
 _LAYOUTS = {
@@ -82,12 +85,31 @@ class BatchSource:
 @click.option(
     "--threads", type=click.IntRange(1, 64), default=_THREADS, show_default=True, help="Files written at a time."
 )
+@click.option(
+    "--require", type=click.Choice([permission.value for permission in Permission]), multiple=True,
+    help="Only models that may be used so, by their licence or a person's decision; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--decisions", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Those of `farm permit`, for --require; by default what stands in DIR.",
+)  # fmt: skip
 @click.option("--api", "url", default=lambda: Settings().api_url, show_default="FARM_API_URL", help="Where BATCH is.")
-def export(what: str, layout: str, out: str, shard_size: int, lists: Path | None, threads: int, url: str) -> None:
+def export(
+    what: str,
+    layout: str,
+    out: str,
+    shard_size: int,
+    lists: Path | None,
+    threads: int,
+    require: tuple[str, ...],
+    decisions: Path | None,
+    url: str,
+) -> None:
     """Make a data set for training: of the folder DIR that `farm render` made, or of what is done of BATCH.
 
     Every picture is checked against its manifest. Type the same again to go on after an interruption.
     """
+    required, decided = [Permission(name) for name in require], Decisions(decisions or Path(what) / DECISIONS)
     with stopped_by_sigterm(), _source(what, url) as source, progress_bar() as bar:
         tasks = {
             step: bar.add_task(step, total=None, visible=False, trouble="", unit=step) for step in ("models", "images")
@@ -100,6 +122,7 @@ def export(what: str, layout: str, out: str, shard_size: int, lists: Path | None
             lists=read_lists(lists) if lists else None,
             threads=threads,
             progress=lambda step, done, total: bar.update(tasks[step], completed=done, total=total, visible=True),
+            admits=lambda manifest: permits(manifest, required, decided),
         )
     _report(result, out)
 

@@ -64,17 +64,26 @@ class Member:
         return org_id(self.model)
 
 
-def survey(source: Source, threads: int, progress: Callable[[int, int], None]) -> list[Member]:
-    """All models of a source, by folder. Raises StorageError when one is there twice.
+def survey(
+    source: Source, threads: int, progress: Callable[[int, int], None], admits: Callable[[Manifest], bool]
+) -> list[Member]:
+    """The models of a source that are admitted, by folder. Raises StorageError when one is there twice, or none.
 
     `progress(done, total)` is called after each.
     """
     entries = source.entries()
     members: list[Member] = []
+
+    def surveyed(entry: str) -> Member | None:
+        model, face = source.surveyed(entry)
+        return member_of(entry, model, face) if admits(model.manifest) else None
+
     with ThreadPoolExecutor(threads) as pool:
-        for member in pool.map(lambda entry: member_of(entry, *source.surveyed(entry)), entries):
-            members.append(member)
-            progress(len(members), len(entries))
+        for done, member in enumerate(pool.map(surveyed, entries), 1):
+            members += [member] if member is not None else []
+            progress(done, len(entries))
+    if not members:
+        raise StorageError(f"None of the {len(entries)} models is permitted; `farm licences` with --require says why.")
     seen: dict[str, Member] = {}
     for member in members:
         if (other := seen.setdefault(member.org_id, member)) is not member:

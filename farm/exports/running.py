@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from farm.dataset.manifest import Manifest
 from farm.dataset.output import RenderedModel
 from farm.dataset.splits import Split
 from farm.errors import StorageError
@@ -61,8 +62,9 @@ def export(
     lists: Mapping[str, Split] | None = None,
     threads: int = 2,
     progress: Progress = lambda step, done, total: None,
+    admits: Callable[[Manifest], bool] = lambda manifest: True,
 ) -> Exported:
-    """Make a data set of the models of `source` at `out`, a folder or ``s3://bucket/prefix``.
+    """Make a data set of the models of `source` that `admits` takes at `out`, a folder or ``s3://bucket/prefix``.
 
     Every picture is compared with its manifest's hash. Equal sources and options give equal bytes, whatever `threads`. An
     export that was interrupted goes on where it was. In a folder an earlier export is replaced when the new one is ready.
@@ -70,7 +72,7 @@ def export(
     Raises SpecError for what the layout cannot hold, StorageError for what is damaged and for an `out` that is not ours,
     ServiceError when a store does not answer.
     """
-    members = survey(source, threads, lambda done, total: progress("models", done, total))
+    members = survey(source, threads, lambda done, total: progress("models", done, total), admits)
     layout.check(members)
     sides = sides_of(members, near_duplicates(members), lists)
     plan = ExportPlan(layout.name, tuple(members), sides, shard_bytes)

@@ -51,9 +51,9 @@ def ledger(directory: Path, decisions: Decisions | None = None) -> Iterator[Ledg
             yield _row(model.folder.name, model.manifest, decided)
 
 
-def permitted(directory: Path, required: Sequence[Permission], decisions: Decisions | None = None) -> set[str]:
-    """The ids of the models that may be used in all of these ways."""
-    return {row.model for row in ledger(directory, decisions) if not row.lacks(required)}
+def permits(manifest: Manifest, required: Sequence[Permission], decisions: Decisions) -> bool:
+    """Whether the model of a manifest may be used in all of these ways."""
+    return not _row("", manifest, decisions).lacks(required)
 
 
 def terms_in(manifest: Manifest) -> Terms:

@@ -18,7 +18,7 @@ LABELS = [f"fox {number}" for number in range(12)]
 
 
 def _members(folder: Path) -> list[Member]:
-    return survey(FolderSource(folder), 2, lambda done, total: None)
+    return survey(FolderSource(folder), 2, lambda done, total: None, lambda manifest: True)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from farm.errors import StorageError, WithdrawnModelError
 from farm.exports.animeceleb import AnimeCelebLayout
 from farm.exports.running import export
 from farm.exports.source import FolderSource
-from farm.licences.ledger import permitted
-from farm.licences.terms import Permission
+from farm.licences.ledger import ledger
 from farm.licences.tombstones import check_admitted
 from farm.models.package import read_model
 from farm.spec import RenderSpec
@@ -68,7 +67,7 @@ def test_the_ledger_has_a_row_a_model_that_no_spreadsheet_runs(out: Path, tmp_pa
     assert table[folder("Silent")]["redistribution"] == "unsaid"
 
 
-def test_what_is_required_is_met_by_fields_or_by_a_persons_decision(out: Path) -> None:
+def test_what_is_required_is_met_by_fields_or_by_a_persons_decision(out: Path, tmp_path: Path) -> None:
     before = farm("licences", out, "--require", "redistribution")
     assert before.exit_code == 1
     assert f"{folder('Silent')}: redistribution is unsaid" in before.stdout
@@ -80,7 +79,10 @@ def test_what_is_required_is_met_by_fields_or_by_a_persons_decision(out: Path) -
     assert decided.exit_code == 0, decided.output
     farm("permit", out, folder("Free"), "--deny", "redistribution", *WHO)
 
-    assert permitted(out, [Permission.REDISTRIBUTION]) == {model_id("Silent"), model_id("Strict")}
+    exported = farm("export", out, "--format", "folder", "--require", "redistribution", "--out", tmp_path / "shared")
+    assert exported.exit_code == 0, exported.output
+    told = [json.loads(line) for line in (tmp_path / "shared" / "models.jsonl").read_text().splitlines()]
+    assert {model["model"] for model in told} == {model_id("Silent"), model_id("Strict")}
     after = farm("licences", out, "--require", "redistribution")
     assert f"{folder('Free')}: redistribution is no (Rin, 2" in after.stdout
     lines = (out / "licence-decisions.jsonl").read_text().splitlines()
@@ -99,7 +101,16 @@ def test_a_damaged_decision_is_named_with_its_line(out: Path) -> None:
     (out / "licence-decisions.jsonl").write_text('{"model": "none"}\n')
 
     with pytest.raises(StorageError, match=r"Line 1 of .*licence-decisions\.jsonl is damaged"):
-        permitted(out, [])
+        list(ledger(out))
+
+
+def test_an_export_of_nothing_that_is_permitted_says_so(out: Path, tmp_path: Path) -> None:
+    farm("permit", out, folder("Free"), "--deny", "redistribution", *WHO)
+    denied = farm("export", out, "--require", "redistribution", "--out", tmp_path / "none")
+
+    assert denied.exit_code == 1
+    assert "None of the 4 models is permitted" in denied.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_credits_name_creator_and_licence(out: Path, tmp_path: Path) -> None:
