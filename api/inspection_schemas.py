@@ -59,4 +59,5 @@ class InspectionView(BaseModel):
     head: tuple[int, int, int, int]
     sprite: tuple[int, int]
     left_out: int = Field(description="Morphs that were not drawn because the model has too many")
+    unusable: list[str] = Field(description="Why the model would not be rendered; empty when it shows a face")
     morphs: list[dict[str, Any]] = Field(description="Those that were drawn, in the file's order")

@@ -146,6 +146,7 @@ def pictures_of(model: Inspected) -> dict[str, Any]:
         "head": inspection.head,
         "sprite": inspection.sprite,
         "left_out": inspection.left_out,
+        "unusable": list(inspection.unusable),
         "morphs": [
             {
                 "index": picture.index,

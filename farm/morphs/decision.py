@@ -2,10 +2,13 @@
 
 What moves says which side a morph is of, always. How well it fits a semantic is a score of name and traits. A morph that
 moves one side has to move it as the morph of both sides does; so what is left and what is right follow from what is both.
+Of several that are both, the one whose halves are there goes first.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from farm.morphs.agreement import Half, contradicted, half
 from farm.morphs.annotation import SourceMorph
@@ -17,7 +20,7 @@ from farm.morphs.scoring import PROMISED, Score, Weights, weights, weights_versi
 from farm.morphs.traits import LEAST_PIXELS, PARTS, Face, face_of, moved_side, sides, traits
 from farm.morphs.vocabulary import Side, all_targets, target_morphs, vocabulary_version
 
-DECISION_VERSION = f"2-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
+DECISION_VERSION = f"3-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
 """Changes whenever the same morphs and evidence may be decided otherwise."""
 LEAST = 0.3
 """The least confidence of a morph with a name for its target. Low, since a name and a fitting side are much: of those between
@@ -27,6 +30,8 @@ STRICT = 0.9
 AHEAD = 0.05
 """By so much a morph whose name stands for the target goes before one that is found by its evidence alone: a whole face's
 expression may close the eyes as well as a blink does."""
+MOST_OF_A_NAME = 20
+"""So many morphs with a name for a target, the best, are looked through for sets: a file may give one name to thousands."""
 SHOWN = 0.05
 """The least confidence of a runner-up that is told of."""
 FARTHEST = 0.35
@@ -73,9 +78,11 @@ class _Candidate:
     score: Score
     measured: Mapping[str, float]
     reasons: tuple[str, ...]
+    named_side: Side
+    """The side that most mean by its name."""
     against: list[str] = field(default_factory=list)
     preferred: bool = False
-    """Whether it is the half of the morph that plays both sides."""
+    """Whether it is of a set, as its last reason says: half of the morph that plays both sides, or both with halves."""
 
     @property
     def order(self) -> tuple[bool, float, int]:
@@ -152,7 +159,8 @@ def _candidates(
             continue
         score = fitted.score(semantic, promise, of_part)
         reasons = (taken_as(morph.name, name, side), effect(semantic, of_part), _fit(promise, score))
-        found.append(_Candidate(index, _target(semantic, side), promise, score, of_part, tuple(filter(None, reasons))))
+        told = tuple(filter(None, reasons))
+        found.append(_Candidate(index, _target(semantic, side), promise, score, of_part, told, name.usual_side))
     return found, far
 
 
@@ -165,7 +173,8 @@ def _by_name(
     found = []
     for semantic, promise in name.promises.items():
         score = fitted.by_name(semantic, promise, guessed)
-        found.append(_Candidate(index, _target(semantic, side), promise, score, {}, (f"named {morph.name}", *reasons)))
+        told = (f"named {morph.name}", *reasons)
+        found.append(_Candidate(index, _target(semantic, side), promise, score, {}, told, name.usual_side))
     return found
 
 
@@ -199,6 +208,7 @@ def _choose(candidates: Iterable[_Candidate], least: float, fitted: Weights) -> 
             one_sided.append(candidate)
         else:
             ranked.append(candidate)
+    _prefer_sets(ranked, one_sided, least, fitted)
     _assign(ranked, chosen, least)
     _drop_contradicted(chosen)
     for candidate in one_sided:
@@ -207,6 +217,42 @@ def _choose(candidates: Iterable[_Candidate], least: float, fitted: Weights) -> 
             _compare(candidate, whole, fitted)
     _assign(one_sided, chosen, least)
     return chosen
+
+
+def _prefer_sets(wholes: Iterable[_Candidate], one_sided: Iterable[_Candidate], least: float, fitted: Weights) -> None:
+    """Prefer, of each semantic, the best whole that has both its halves: three that agree go before one that stands alone.
+
+    Each of the three has a name for the semantic and is good enough by itself, since a set may agree in being something else.
+    """
+    named: dict[str, list[_Candidate]] = defaultdict(list)
+    for candidate in sorted((*wholes, *one_sided), key=lambda candidate: candidate.order):
+        of_target = named[candidate.target]
+        if candidate.promise is Promise.NAMED and candidate.measured and _is_good(candidate, least):
+            of_target[:] = [*of_target, candidate][:MOST_OF_A_NAME]
+    for semantic in {semantic_of(target): None for target in named}:
+        left, right = (named.get(f"{semantic}/{side}", []) for side in (Side.LEFT, Side.RIGHT))
+        for whole in named.get(f"{semantic}/{Side.BOTH}", ()):
+            if whole.named_side is Side.BOTH and (halves := _halves(whole, left, right, fitted)):
+                whole.preferred = True
+                whole.reasons = (*whole.reasons, f"morphs {halves[0]} and {halves[1]} are its halves")
+                break
+
+
+def _halves(
+    whole: _Candidate, left: Iterable[_Candidate], right: Iterable[_Candidate], fitted: Weights
+) -> tuple[int, int] | None:
+    """Of `left` and `right` the best that are halves of `whole`.
+
+    Their names tell the sides apart, if rightly or not; names that were shuffled seldom do.
+    """
+    part = part_of(whole.target)
+    alike = (
+        [each for each in found if half(part, each.measured, whole.measured, fitted) is Half.ALIKE]
+        for found in (left, right)
+    )
+    apart = {Side.LEFT, Side.RIGHT}
+    pairs = ((one.index, other.index) for one, other in product(*alike) if {one.named_side, other.named_side} == apart)
+    return next(pairs, None)
 
 
 def _compare(candidate: _Candidate, whole: _Candidate, fitted: Weights) -> None:
@@ -247,7 +293,11 @@ def _why_not(candidate: _Candidate, chosen: Mapping[str, _Candidate], least: flo
     if candidate.score.confidence < least:
         return f"{candidate.target}: {'; '.join(candidate.reasons)}; confidence {candidate.score.confidence:.2f}"
     other = chosen.get(candidate.target)
-    return f"{candidate.target}: morph {other.index} fits better" if other else ""
+    if other is None:
+        return ""
+    if other.preferred and not candidate.preferred:
+        return f"{candidate.target}: morph {other.index} goes before it, since {other.reasons[-1]}"
+    return f"{candidate.target}: morph {other.index} fits better"
 
 
 def _proposals(candidates: Iterable[_Candidate], chosen: Mapping[str, _Candidate]) -> Iterable[Proposal]:

@@ -303,6 +303,7 @@ inspection.Page = class {
     const current = () => this.inner.length && this.morph === morph;
     for (const id of ["morph-facts", "effect"]) by(id).textContent = "\u00a0";
     by("reasons").replaceChildren();
+    by("unusable").hidden = true;
     by("shown").dataset.waits = "";
     try {
       const shown = await this.pictures.of(model.id);
@@ -315,6 +316,9 @@ inspection.Page = class {
       }
       const found = shown.morphs.get(morph.index);
       this.pictures.show(this.canvases, shown, found);
+      const { unusable } = shown.record;
+      by("unusable").hidden = !unusable.length;
+      by("unusable").textContent = `This model would not be rendered. ${unusable.join(" ")}`;
       const side = (morph.side === "both" ? /both|mouth/ : /left|right/).test(found.effect) ? "" : SIDES[morph.side];
       by("effect").textContent = `At weight 1 it ${found.effect}${side}.`;
       const left = shown.record.left_out ? `; ${shown.record.left_out} further morphs of the model were not drawn` : "";

@@ -49,6 +49,7 @@ def test_two_characters_are_annotated_from_nothing_to_a_rendered_batch(browser: 
         expect(page.locator("#effect")).to_have_text("At weight 1 it closes both eyes.")
         expect(page.locator("#morph-reading")).to_have_text("mabataki")
         assert page.evaluate("document.querySelector('#after').width") > 0
+        expect(page.locator("#unusable")).to_be_hidden()
 
         # WHEN one name is decided for both, and each is looked at
         page.keyboard.press("g")

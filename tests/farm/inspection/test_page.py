@@ -43,7 +43,7 @@ class Collection:
         self._page, self._like, self._out = pages.InspectionPage(out), like, out
         self._models: list[pages.Inspected] = []
 
-    def add(self, name: str, *morphs: tuple[str, str, str | None, str]) -> str:
+    def add(self, name: str, *morphs: tuple[str, str, str | None, str], unusable: tuple[str, ...] = ()) -> str:
         model = f"{len(self._models):064x}"
         entries = [
             MorphEntry(index=index, name=named, kind="vertex", panel=panel, moved=9, proposal=proposal)
@@ -58,7 +58,9 @@ class Collection:
             for index, (_, _, _, side) in enumerate(morphs)
         ]
         inventory = self._like.model_copy(update={"morphs": entries})
-        record = Inspection(version="", model=model, size=8, head=(0, 0, 8, 8), sprite=(8, 8), morphs=pictures)
+        record = Inspection(
+            version="", model=model, size=8, head=(0, 0, 8, 8), sprite=(8, 8), morphs=pictures, unusable=unusable
+        )
         self._models.append(pages.Inspected(name, inventory, record))
         (self._out / "pictures" / f"{model}.webp").write_bytes(DOT)
         return model
@@ -225,6 +227,25 @@ def test_a_target_has_one_morph_and_undo_gives_it_back(browser: Browser, collect
         page.keyboard.press("u")
         expect(page.locator("#status")).to_have_text("There is nothing to undo.")
         expect(page.locator("#progress-text")).to_have_text("0 of 2 decided")
+
+
+def test_a_model_that_would_not_be_rendered_says_why_and_the_next_one_does_not(
+    browser: Browser, collection: Collection
+) -> None:
+    mouth = ("あ", "mouth", "mouth/a", "both")
+    collection.add("away", mouth, unusable=(f"The face is covered: {HOSTILE}.", "The picture is empty."))
+    collection.add("fine", mouth)
+    with page_of(browser, "file:///") as page:
+        page.goto(collection.write())
+        unusable = page.locator("#unusable")
+
+        expect(unusable).to_have_text(
+            f"This model would not be rendered. The face is covered: {HOSTILE}. The picture is empty."
+        )
+        page.keyboard.press("n")
+        expect(page.locator("#outer-1")).to_have_attribute("aria-selected", "true")
+        expect(page.locator("#effect")).to_contain_text("changes the face")
+        expect(unusable).to_be_hidden()
 
 
 def test_hostile_names_are_text_and_formulas_are_defused(

@@ -1,15 +1,18 @@
 """The decision: what is measured overrules what is named. Each character here breaks an annotation by names."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from farm.morphs.agreement import half
 from farm.morphs.annotation import SourceMorph, annotate
 from farm.morphs.decision import LEAST, STRICT, Decision, Proposal, decide
 from farm.morphs.evidence import Evidence, PictureChange
 from farm.morphs.panels import Panel
 from tests.farm.morphs.invented import (
+    BOTH,
     LEFT,
     ORDINARY,
     RIGHT,
@@ -27,6 +30,9 @@ from tests.farm.morphs.invented import (
 
 EYE, EYEBROW, MOUTH = Panel.EYE, Panel.EYEBROW, Panel.MOUTH
 ANGRY = tuple(target for target in ORDINARY if target.startswith("eyebrow/angry"))
+RAISED = tuple(target for target in ORDINARY if target.startswith("eyebrow/raised"))
+OUTER_UP = brow(0.02, 0.03)
+"""Raises a brow, otherwise than ORDINARY does: mostly its outer end."""
 NO_CHANGE = PictureChange(count=0, picture_left=0, picture_right=0)
 WINKS = ("eye/closed/left", "eye/closed/right")
 
@@ -164,6 +170,63 @@ def test_what_is_odd_beside_both_sides_is_dropped_and_its_fellow_stays() -> None
     assert "eyebrow/raised/left" not in decision.annotation
     assert "eyebrow/raised/right" in decision.annotation
     assert odd in decision.rejected
+
+
+def _with_brows(names: tuple[str, str, str], shape: Shape) -> tuple[Invented, list[int]]:
+    """A character with a lone 上 and, after it, morphs of that shape for both sides, the left and the right."""
+    character = ordinary(RAISED)
+    character.add("上", EYEBROW, measured(brow(0.04)))
+    moving = zip(names, (BOTH, LEFT, RIGHT), strict=True)
+    return character, [character.add(name, None, measured(shape, sides)) for name, sides in moving]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("browOuterUp", "browOuterUpLeft", "browOuterUpRight"),
+        ("browOuterUp", "browOuterUpRight", "browOuterUpLeft"),
+        ("眉上", "左眉上", "右眉上"),
+    ],
+)
+def test_of_two_wholes_the_one_whose_halves_are_there_plays_and_so_do_they(names: tuple[str, str, str]) -> None:
+    character, of_a_set = _with_brows(names, OUTER_UP)
+
+    decision = decide(character.morphs, character.evidence)
+
+    assert [decision.annotation[target].index for target in RAISED] == of_a_set
+    assert f"morphs {of_a_set[1]} and {of_a_set[2]} are its halves" in _reasons(decision, RAISED[0])
+    lone = of_a_set[0] - 1
+    assert decision.rejected[lone][0].startswith(f"{RAISED[0]}: morph {of_a_set[0]} goes before it, since morphs")
+    assert _by_names(character)[RAISED[0]] == lone
+
+
+def test_three_whose_names_tell_no_sides_apart_are_no_set() -> None:
+    character, _ = _with_brows(("眉上左", "眉上", "右眉上"), OUTER_UP)
+
+    assert {target: index for target, index in _decided(character).items() if target in RAISED} == {
+        RAISED[0]: len(character.morphs) - 4
+    }
+
+
+def test_a_set_that_agrees_in_another_movement_than_its_names_plays_nothing() -> None:
+    character = ordinary(ANGRY)
+    for name, sides in (("怒り", BOTH), ("怒り左", LEFT), ("怒り右", RIGHT)):
+        character.add(name, EYEBROW, measured(brow(0.02), sides))
+
+    assert not set(ANGRY) & set(_decided(character))
+    assert set(ANGRY) <= set(_by_names(character))
+
+
+def test_a_name_given_to_hundreds_of_morphs_costs_by_the_morphs_and_not_by_their_pairs() -> None:
+    character = ordinary(RAISED)
+    for name, sides in (("眉上", BOTH), ("眉上左", LEFT)):
+        for _ in range(300):
+            character.add(name, EYEBROW, measured(brow(0.03, -0.01), sides))
+
+    with patch("farm.morphs.decision.half", wraps=half) as compared:
+        _decided(character)
+
+    assert compared.call_count < 10 * len(character.morphs)
 
 
 def test_names_that_nobody_has_seen_are_found_by_what_they_do() -> None:

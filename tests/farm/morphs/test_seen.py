@@ -12,5 +12,5 @@ def test_what_was_seen_is_decided_and_no_side_swapped(real_models: Path, mascots
 
     assert len(cast) == 11
     assert found.precision >= 0.99, found.misses
-    assert found.recall >= 0.9, found.misses
+    assert found.recall >= 0.97, found.misses
     assert found.swapped == 0
