@@ -60,7 +60,7 @@ def as_bytes(tensor: Any) -> NDArray[np.uint8]:
     assert tensor.dtype == torch.float32
     array = np.rint(tensor.numpy() * 255)
     assert 0 <= array.min() <= array.max() <= 255
-    return array.transpose(1, 2, 0).astype(np.uint8)
+    return np.asarray(array.transpose(1, 2, 0), np.uint8)
 
 
 def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
