@@ -87,6 +87,13 @@ overhead: setup-test ## What API, queue and S3 add to a bare drawing loop (minut
 export-bench: setup-test ## Speed and memory of `farm export` on 100,000 small images (minutes; makes them first)
 	$(PY) -m benchmarks.export
 
+LEARN_PY ?= $(PY)
+.PHONY: learn
+learn: setup-test ## A small network on the mascots, judged on one it never saw (minutes; LEARN_PY: a Python with torch)
+	$(FARM) mascots --out build/learn/models
+	$(FARM) render build/learn/models --labels parts --out build/learn/images
+	$(LEARN_PY) -m benchmarks.learn build/learn/images
+
 .PHONY: image-test
 image-test: ## Build both container images with buildah and try them (root, network, 8 GB, minutes)
 	tests/deployment/kubernetes/build-images.sh
@@ -95,7 +102,7 @@ image-test: ## Build both container images with buildah and try them (root, netw
 lock: ## Renew the hash-locked requirements
 	$(LOCK) --extra flower --output-file requirements/control.txt
 	$(LOCK) --extra worker --extra flower --output-file requirements/runtime.txt
-	$(LOCK) --all-extras --output-file requirements/dev.txt
+	$(LOCK) --extra worker --extra flower --extra embedded --extra dev --output-file requirements/dev.txt
 
 .PHONY: clean
 clean: ## Remove everything that was made here

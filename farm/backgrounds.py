@@ -61,6 +61,16 @@ class BackgroundRecord(BaseModel):
     mirrored: bool
 
 
+def read_pixels(path: Path) -> NDArray[np.uint8]:
+    """(height, width, 3) the pixels of a picture file as the farm would keep them. Raises BackgroundError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BackgroundError(f"{path} cannot be read ({error.strerror}).") from error
+    return np.asarray(_decoded(data, str(path)))
+
+
 def normalise(data: bytes, name: str) -> Background:
     """A PNG, JPEG, WebP or BMP file as a background; `name` stands in the error.
 
@@ -195,8 +205,13 @@ def choose(
     def draw(purpose: str) -> float:
         return uniform(spec.seed, model, sample, f"background/{purpose}")
 
-    width, height = sizes(background)
-    shorter = min(width, height)
+    return cropped(background, sizes(background), draw)
+
+
+def cropped(background: str, size: tuple[int, int], draw: Callable[[str], float]) -> BackgroundRecord:
+    """A square crop of the background of this id, width and height; `draw(purpose)` gives numbers in [0, 1)."""
+    width, height = size
+    shorter = min(size)
     side = round(shorter * (1 - (1 - _SMALLEST_CROP) * draw("scale")))
     return BackgroundRecord(
         id=background,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 
+from farm.dataset.picture_reading import BROKEN
 from farm.errors import StorageError
 from farm.labels import ARRAYS, LabelName
 from farm.pipe import Marks
@@ -48,8 +49,7 @@ def read_parts(data: bytes, side: int) -> NDArray[np.uint8]:
             if picture.size != (side, side) or picture.mode != "P":
                 raise StorageError(f"It is no indexed picture of {side} x {side} pixels.")
             return np.asarray(picture)
-    except (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error,
-            Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # fmt: skip
+    except BROKEN as error:
         raise StorageError(f"It cannot be decoded ({error}).") from error
 
 

@@ -58,8 +58,13 @@ class RenderedModel:
 
     def image_path(self, image: ImageRecord) -> Path:
         """Where the picture stands."""
-        name = f"{self.folder.name}_{image.sample:05d}{view_suffix(self.manifest.spec, image.view)}.png"
-        return self.folder / image.style / image.partition / name
+        stem = file_stem(self.folder, image.sample, view_suffix(self.manifest.spec, image.view))
+        return self.folder / image.style / image.partition / f"{stem}.png"
+
+
+def file_stem(folder: Path, sample: int, suffix: str) -> str:
+    """What the names of a sample's pictures and labels begin with; `suffix` tells its views apart."""
+    return f"{folder.name}_{sample:05d}{suffix}"
 
 
 def folder_name(label: str, model_id: str) -> str:

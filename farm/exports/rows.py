@@ -179,7 +179,7 @@ def record_of(row: SampleRow, split: Split) -> dict[str, Any]:
     }
 
 
-_AGAIN = "delete the folder of its model, render that again, and export again."
+_AGAIN = "delete the folder of its model, render that again, and repeat this."
 
 
 def _damaged(model: RenderedModel, what: str) -> StorageError:

@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from PIL import Image
 
 from farm.dataset.manifest import CONTACT_SHEET
 from farm.dataset.output import RenderedModel
+from farm.dataset.picture_reading import BROKEN, read_picture
 from farm.dataset.reading import Listing, read_file
 from farm.dataset.usability import reasons_against
 from farm.dataset.validation import check_pictures
@@ -29,11 +28,6 @@ _SHOWN = 8
 _OVERHEAD = 2**20
 """Bytes that a PNG file may have beyond its pixels."""
 _SHEET_PIXELS = 64 * 2**20
-_BROKEN = (
-    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error,
-    Image.DecompressionBombError, Image.DecompressionBombWarning,
-)  # fmt: skip
-"""What Pillow raises for damaged files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +113,7 @@ class PictureFiles:
                     self._findings.add(Fault.PICTURE, expected.where, f"Its mode is {picture.mode}, not {mode}.")
                     return None
                 return np.asarray(picture)
-        except _BROKEN as error:
+        except BROKEN as error:
             self._findings.add(Fault.PICTURE, expected.where, f"It cannot be decoded ({error}).")
             return None
 
@@ -174,7 +168,7 @@ class PictureFiles:
                 if picture.width * picture.height > _SHEET_PIXELS:
                     raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
                 picture.load()
-        except (*_BROKEN, StorageError) as error:
+        except (*BROKEN, StorageError) as error:
             self._findings.add(Fault.PICTURE, CONTACT_SHEET, f"It cannot be decoded ({error}).")
 
 
@@ -182,9 +176,6 @@ def decoded(path: Path, side: int) -> NDArray[np.uint8]:
     """The pixels of a picture file of ours, (side, side, 3 or 4). Raises StorageError for anything else."""
     try:
         data = read_file(path, side**2 * 4 + _OVERHEAD)
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-            if picture.size != (side, side) or picture.mode not in ("RGB", "RGBA"):
-                raise StorageError(f"{path} is no picture of {side} x {side} pixels; `farm verify` says more.")
-            return np.asarray(picture)
-    except (*_BROKEN, FileNotFoundError) as error:
+    except FileNotFoundError as error:
         raise StorageError(f"{path} cannot be read ({error}); `farm verify` says more.") from error
+    return read_picture(data, side, str(path))

@@ -1,0 +1,21 @@
+"""Rendered folders as data sets of PyTorch, one for each task of the paper.
+
+    faces = Faces("DIR")                        # reads the manifests, once
+    train = Segmentation(faces, "train")        # opens a picture when it is asked for it
+    for batch in DataLoader(train, batch_size=16, shuffle=True): ...
+
+Source of the tasks: AnimeCeleb, arXiv 2111.07640, section 4. Only this package needs torch.
+"""
+
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("farm.torch needs PyTorch: pip install 'facefarm[torch]'", name="torch") from error
+
+from farm.torch.colorization import Colorization
+from farm.torch.faces import Faces
+from farm.torch.harmonization import Harmonization
+from farm.torch.reenactment import Reenactment
+from farm.torch.segmentation import Segmentation
+
+__all__ = ["Colorization", "Faces", "Harmonization", "Reenactment", "Segmentation"]

@@ -1,0 +1,88 @@
+"""The rows of one rendered model, small enough that those of thousands stay in memory, and the pictures behind them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.dataset.label_reading import PARTS_SUFFIX, read_parts
+from farm.dataset.manifest import view_suffix
+from farm.dataset.output import LABELS, RenderedModel, file_stem
+from farm.dataset.picture_reading import read_picture
+from farm.errors import StorageError
+from farm.exports.rows import File, SampleRow, read, rows_of
+from farm.pipe import View
+from farm.poses import Partition
+from farm.spec import RenderSpec
+
+PARTITIONS = tuple(Partition)
+_HASH_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRows:
+    """`farm.exports.rows.SampleRow` for each sample, partition and view of a model, as arrays of n rows."""
+
+    folder: Path
+    model: str
+    """The model's hash."""
+    spec: RenderSpec
+    places: NDArray[np.int32]
+    """(n, 3) sample, place of the partition in PARTITIONS, view."""
+    poses: NDArray[np.float32]
+    """(n, 20); entries 17 to 19 in degrees."""
+    lights: NDArray[np.float32]
+    """(n,) intensities."""
+    hashes: dict[str, NDArray[np.uint8]]
+    """(n, 32) SHA-256 by style, and by suffix of label; zeros where the manifest does not say."""
+
+    def picture(self, row: int, style: str) -> NDArray[np.uint8]:
+        """(side, side, 4) sRGB and straight alpha, or (side, side, 3) over a background.
+
+        Raises StorageError when the file is not what the manifest names.
+        """
+        file = self._file(row, style, self.folder / style, ".png")
+        return read_picture(read(file), self.spec.size, file.path)
+
+    def parts(self, row: int) -> NDArray[np.uint8]:
+        """(side, side) a `farm.labels.Part` each. Raises StorageError like `picture`."""
+        file = self._file(row, PARTS_SUFFIX, self.folder / LABELS, PARTS_SUFFIX)
+        data = read(file)
+        try:
+            return read_parts(data, self.spec.size)
+        except StorageError as error:
+            raise StorageError(f"{file.path} is no part picture: {error} `farm verify` says more.") from error
+
+    def name(self, row: int) -> str:
+        """What the row is called in random draws and to people: unique within a model."""
+        sample, partition, view = self.places[row]
+        return f"{sample:05d}_{PARTITIONS[partition]}_v{view:02d}"
+
+    def _file(self, row: int, kind: str, folder: Path, suffix: str) -> File:
+        sample, partition, view = self.places[row].tolist()
+        stem = file_stem(self.folder, sample, view_suffix(self.spec, View(index=view)))
+        digest = self.hashes[kind][row]
+        return File(
+            str(folder / PARTITIONS[partition] / (stem + suffix)), digest.tobytes().hex() if digest.any() else ""
+        )
+
+
+def pack(model: RenderedModel) -> PackedRows:
+    """A model's rows by sample, partition and view. Raises StorageError for a manifest that contradicts itself."""
+    rows = rows_of(model)
+    kinds: list[str] = [*rows[0].pictures, *rows[0].labels] if rows else []
+    return PackedRows(
+        model.folder,
+        model.manifest.model.id,
+        model.manifest.spec,
+        np.array([(row.sample, PARTITIONS.index(row.partition), row.view) for row in rows], np.int32).reshape(-1, 3),
+        np.array([row.pose for row in rows], np.float32),
+        np.array([row.light for row in rows], np.float32),
+        {kind: _hashes(rows, kind) for kind in kinds},
+    )
+
+
+def _hashes(rows: list[SampleRow], kind: str) -> NDArray[np.uint8]:
+    found = ((row.pictures.get(kind) or row.labels[kind]).sha256 or "00" * _HASH_BYTES for row in rows)
+    return np.frombuffer(bytes.fromhex("".join(found)), np.uint8).reshape(-1, _HASH_BYTES)
