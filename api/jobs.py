@@ -1,5 +1,7 @@
 """Routes for jobs and their results."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -12,7 +14,7 @@ from api.schemas import JobPath, JobView
 from api.services import Services, ServicesOf
 from api.views import job_view
 from farm.dataset.manifest import CONTACT_SHEET
-from farm.errors import ConflictError
+from farm.errors import ConflictError, NotFoundError
 from farm.jobs.states import Job, State
 from farm.keys import Role
 from farm.poses import Partition
@@ -36,6 +38,16 @@ _PICTURE_RESPONSES: dict[int | str, dict[str, Any]] = {
     **RANGE_RESPONSES,
     206: {**RANGE_RESPONSES[206], "content": {"image/png": _BINARY}},
 }
+
+
+@contextmanager
+def _kept(services: Services, job: Job) -> Iterator[None]:
+    """Of a file that is gone because the model was withdrawn that is said, and not that the file is missing."""
+    try:
+        yield
+    except NotFoundError:
+        services.catalog.check_admitted(job.model)
+        raise
 
 
 def _finished(services: Services, job_id: str) -> Job:
@@ -75,7 +87,8 @@ def file(
 ) -> Response:
     """A file of the job's result: manifest.json, contact-sheet.png, <style>-<partition>.tar, basis-<style>.png."""
     job = _finished(services, job_id)
-    return ranged(request, services.store, services.results.file(job.render_key, name), name)
+    with _kept(services, job):
+        return ranged(request, services.store, services.results.file(job.render_key, name), name)
 
 
 @router.get(
@@ -84,7 +97,8 @@ def file(
 def contact_sheet(job_id: JobPath, request: Request, services: ServicesOf, _range: RangeHeader = None) -> Response:
     """The job's pictures at a glance."""
     job = _finished(services, job_id)
-    return ranged(request, services.store, services.results.file(job.render_key, CONTACT_SHEET), CONTACT_SHEET)
+    with _kept(services, job):
+        return ranged(request, services.store, services.results.file(job.render_key, CONTACT_SHEET), CONTACT_SHEET)
 
 
 @router.get(
@@ -104,4 +118,5 @@ def image(
 ) -> Response:
     """One picture, read out of its shard."""
     job = _finished(services, job_id)
-    return ranged(request, services.store, services.results.picture(job.render_key, style, partition, name), name)
+    with _kept(services, job):
+        return ranged(request, services.store, services.results.picture(job.render_key, style, partition, name), name)

@@ -90,17 +90,20 @@ class _Lazy(click.Group):
             return super().invoke(ctx)
         except FarmError as error:
             note(f"farm: {error.code}:", "red", str(error))
-            sys.exit(1)
+            code = 1
         except ValidationError as error:
             lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
             note("farm:", "red", f"A setting or an option has an unusable value ({lines}).")
-            sys.exit(1)
+            code = 1
         except OSError as error:
             note("farm:", "red", f"{error.filename or 'The operating system'}: {error.strerror or error}.")
-            sys.exit(1)
+            code = 1
         except KeyboardInterrupt:
             stderr.print("farm: interrupted; everything that was started is stopped.")
-            sys.exit(130)
+            code = 130
+        # Not above: the error would hold what it came through until the interpreter ends, and a bar that is closed then
+        # waits for its thread for ever.
+        sys.exit(code)
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

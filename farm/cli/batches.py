@@ -9,7 +9,7 @@ from rich.progress import track
 
 from farm.cli.console import clean, note, stderr, stdout
 from farm.cli.ending import stopped_by_sigterm
-from farm.cli.following import Downloads, follow, report
+from farm.cli.following import Downloads, bad_line, follow, report
 from farm.cli.options import PATHS, SpecOptions, models_at, spec_options
 from farm.cli.remote import batch_id, is_job, job_id, remote
 from farm.cli.uploading import upload, with_backgrounds
@@ -212,7 +212,9 @@ def fetch(client: FarmClient, batch: str, out: Path) -> None:
             results.take_if_missing(job) for job in track(jobs, "fetching", total=done, console=stderr, transient=True)
         )
         results.summarise()
-    _say(f"{brought} models fetched, {results.models - brought} were there")
+    for job in results.bad.values():
+        note("left out", "yellow", bad_line(job))
+    _say(f"{brought - len(results.bad)} models fetched, {results.models + len(results.bad) - brought} were there")
     if waiting := sum(count for state, count in present.jobs.items() if not state.ended):
         note("later", "yellow", f"{waiting} jobs have not ended yet; run this again for their results.")
 

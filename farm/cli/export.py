@@ -17,7 +17,7 @@ from farm.cli.reporting import progress_bar
 from farm.client import FarmClient
 from farm.dataset.manifest import basis_file
 from farm.dataset.output import RenderedModel, folder_name
-from farm.errors import StorageError
+from farm.errors import ServiceError, StorageError
 from farm.exports.layout import Layout
 from farm.exports.running import Exported
 from farm.exports.running import export as run_export
@@ -139,8 +139,12 @@ def _source(what: str, url: str) -> Iterator[Source]:
         return
     if os.sep in what:
         raise StorageError(f"{what} is no folder; name one that `farm render` made, or a batch of the farm at {url}.")
-    with connect(url) as client:
-        yield BatchSource(client, batch_id(client, what))
+    try:
+        with connect(url) as client:
+            found = batch_id(client, what)
+            yield BatchSource(client, found)
+    except ServiceError as error:
+        raise ServiceError(f"There is no folder '{what}', and no farm was to be asked for a batch: {error}") from error
 
 
 def _report(result: Exported, out: str) -> None:

@@ -11,7 +11,7 @@ import click
 from farm.cli.console import clean, note, stdout
 from farm.licences.credits import credits_text
 from farm.licences.decisions import DECISIONS, Decisions, LicenceDecision
-from farm.licences.forgetting import Forgotten, find_model, forget_in_export, is_export
+from farm.licences.forgetting import Forgotten, find_model, forget_in_export, is_export, roots_of
 from farm.licences.forgetting import forget as forget_in_folder
 from farm.licences.ledger import LedgerRow, ledger
 from farm.licences.terms import Permission, Ruling
@@ -191,6 +191,9 @@ def forget(model: str, places: tuple[Path, ...], url: str | None, who: str, why:
     if not places and url is None:
         raise click.UsageError("Say where to take it out: --from DIR, or --api URL of a farm.")
     found = next((find_model(place, model) for place in places if not is_export(place)), model)
+    for place in places:
+        if is_export(place):
+            roots_of(place)  # raises before anything is changed anywhere
     stone = Tombstone(model=found, who=who, when=datetime.now(UTC).replace(microsecond=0), why=why)
     for place in places:
         with locked(place):

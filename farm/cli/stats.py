@@ -10,8 +10,7 @@ from rich.progress import Progress as Bar
 from farm.cli.console import stderr, stdout
 from farm.cli.ending import stopped_by_sigterm
 from farm.dataset.reading import model_folders
-
-_REPORT = "statistics.html"
+from farm.licences.forgetting import STATISTICS
 
 
 @click.command()
@@ -20,7 +19,7 @@ _REPORT = "statistics.html"
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help=f"Where to write the page. Default: {_REPORT} in DIRECTORY.",
+    help=f"Where to write the page. Default: {STATISTICS} in DIRECTORY.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as one JSON object, and write no page.")
 @click.option(
@@ -60,7 +59,7 @@ def stats(directory: Path, out: Path | None, as_json: bool, pictures: int, sheet
     if as_json:
         stdout.print(json.dumps(report.as_json(counts, looks)), markup=False, soft_wrap=True)
         return
-    path = out or directory / _REPORT
+    path = out or directory / STATISTICS
     path.write_text(report.page(directory.resolve().name, counts, looks), encoding="utf-8")
     stdout.print(
         f"{counts.models} models, {counts.samples} samples, {counts.pictures} pictures: {path}",

@@ -19,7 +19,7 @@ from farm.client.transport import PATIENCE_SECONDS, RefusedError, Transport
 from farm.client.views import BatchView, JobView, ModelRef, RefusedModel, UploadedModel, WorkerView
 from farm.client.watch import Source, Update, watch
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, ImageRecord, Manifest, read_manifest
-from farm.errors import StorageError
+from farm.errors import StorageError, WithdrawnModelError
 from farm.jobs.batches import Webhook
 from farm.jobs.states import WENT_WRONG, State
 from farm.local_keys import known
@@ -242,8 +242,14 @@ class FarmClient:
         return self._transport.ask("GET", f"/v1/jobs/{part(job)}/log").text
 
     def manifest(self, job: str) -> Manifest:
-        """The manifest of a finished job."""
-        return read_manifest(self._transport.ask("GET", _file(job, MANIFEST)).content, f"The manifest of job {job}")
+        """The manifest of a finished job. Raises WithdrawnModelError when its model was withdrawn since."""
+        try:
+            answer = self._transport.ask("GET", _file(job, MANIFEST))
+        except RefusedError as error:
+            if error.code == WithdrawnModelError.code:
+                raise WithdrawnModelError(str(error)) from error
+            raise
+        return read_manifest(answer.content, f"The manifest of job {job}")
 
     def fetch(self, job: str, file: str, path: Path, size: int | None = None, sha256: str | None = None) -> None:
         """Bring a file of a finished job's result to `path`, whole or not at all.

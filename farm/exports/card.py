@@ -44,7 +44,7 @@ def card(plan: ExportPlan, described: Described) -> bytes:
         "## The pose vector\n\n" + _poses(),
         "## Styles\n\n" + _table(("style", "what it shows"), _styles(members)),
         "## Labels\n\n" + _labels(members),
-        "## Coverage\n\nModels whose samples play a target morph:\n\n"
+        "## Coverage\n\nModels that can play a target morph:\n\n"
         + _table(("target morph", "models"), _coverage(members)),
         "## Split\n\n" + _split(plan),
         "## Licences\n\n" + _licences(members),

@@ -14,8 +14,9 @@ from PIL import Image
 from farm.dataset.manifest import MadeWith, Manifest
 from farm.dataset.output import RenderedModel
 from farm.dataset.tables import org_id
-from farm.errors import StorageError
+from farm.errors import StorageError, WithdrawnModelError
 from farm.exports.source import Source
+from farm.morphs.vocabulary import all_targets
 from farm.pipe import Survey
 from farm.spec import RenderSpec
 
@@ -67,7 +68,9 @@ class Member:
 def survey(
     source: Source, threads: int, progress: Callable[[int, int], None], admits: Callable[[Manifest], bool]
 ) -> list[Member]:
-    """The models of a source that are admitted, by folder. Raises StorageError when one is there twice, or none.
+    """The models of a source that are admitted and were not withdrawn, by folder.
+
+    Raises StorageError when one is there twice, or none.
 
     `progress(done, total)` is called after each.
     """
@@ -75,7 +78,10 @@ def survey(
     members: list[Member] = []
 
     def surveyed(entry: str) -> Member | None:
-        model, face = source.surveyed(entry)
+        try:
+            model, face = source.surveyed(entry)
+        except WithdrawnModelError:
+            return None
         return member_of(entry, model, face) if admits(model.manifest) else None
 
     with ThreadPoolExecutor(threads) as pool:
@@ -96,7 +102,8 @@ def survey(
 
 def member_of(entry: str, model: RenderedModel, face: bytes | None) -> Member:
     """A model in short; `face` is its neutral picture (PNG)."""
-    manifest = model.manifest
+    manifest, targets = model.manifest, all_targets()
+    cast = manifest.annotation.keys() | manifest.combinations.keys()
     return Member(
         entry=entry,
         folder=model.folder.name,
@@ -110,7 +117,7 @@ def member_of(entry: str, model: RenderedModel, face: bytes | None) -> Member:
         notices=tuple({"name": notice.name, "sha256": notice.sha256} for notice in manifest.model.notices),
         licence=manifest.model.licence,
         spec=manifest.spec,
-        targets=tuple(sorted(manifest.annotation)),
+        targets=tuple(sorted(name for name in cast if targets[name].sampled or name in manifest.spec.extended)),
         mapping=hashlib.sha256(repr(sorted(manifest.annotation.items())).encode()).hexdigest(),
         samples=manifest.samples,
         keys=len(manifest.images) // max(1, len(manifest.spec.styles)),

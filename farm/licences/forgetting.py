@@ -18,10 +18,12 @@ from farm.dataset.reading import model_folders, models_in, read_model_folder
 from farm.dataset.summary import summarise
 from farm.dataset.tables import org_id as org_id_of
 from farm.errors import StorageError
-from farm.licences.tombstones import Tombstone, bury
+from farm.licences.tombstones import Tombstone, bury, tombstones
 
 _MARKER, _LISTS = "facefarm-export.json", ("train_list.txt", "test_list.txt")
 """Of an export, as `farm.exports` names them; what writes exports stands above this room."""
+STATISTICS = "statistics.html"
+"""What `farm stats` leaves in a rendered folder."""
 _ROOT = "combined_"
 _CACHE, _TABLE = "cached.json", "combined_pose.csv"
 
@@ -47,7 +49,7 @@ def find_model(directory: Path, named: str) -> str:
     """
     if len(named) == 64:
         return named
-    found = set()
+    found = {stone for stone in tombstones(directory) if len(named) >= 8 and named.endswith(stone[:8])}
     for folder in model_folders(directory):
         if folder.name == named or (len(named) >= 8 and folder.name.endswith(f"-{named[:8]}")):
             model = read_model_folder(folder).manifest.model.id
@@ -71,6 +73,7 @@ def forget(directory: Path, stone: Tombstone) -> Forgotten:
             folders += 1
     rows = _without(directory / POSES, "model", lambda value: value == stone.model)
     _rebuild(directory)
+    (directory / STATISTICS).unlink(missing_ok=True)  # it shows pictures and names of all
     Failures(directory).drop_model(stone.model)
     return Forgotten(folders, rows)
 
@@ -91,14 +94,20 @@ def _rebuild(directory: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def forget_in_export(directory: Path, model: str) -> Forgotten:
-    """Take the model out of an export: lists, tables, then pictures. Raises StorageError for another layout."""
+def roots_of(directory: Path) -> list[Path]:
+    """The roots, one a style, of an export in the layout animeceleb. Raises StorageError for another layout."""
     roots = sorted(path for path in directory.glob(f"{_ROOT}*") if path.is_dir() and not path.is_symlink())
     if not roots:
         raise StorageError(
             f"{directory} is an export in a layout whose files hold many models each; take the model out of the rendered "
             "folder, and export again."
         )
+    return roots
+
+
+def forget_in_export(directory: Path, model: str) -> Forgotten:
+    """Take the model out of an export: lists, tables, then pictures. Raises StorageError for another layout."""
+    roots = roots_of(directory)
     org_id = org_id_of(model)
     for name in _LISTS:
         if (directory / name).is_file():

@@ -548,7 +548,9 @@ def test_a_post_without_the_role_or_from_another_site_is_refused(guarded: Farm) 
     assert post(f"/batches/{batch}/pause", Role.OPERATE, "cross-site") == 403
     assert post("/sign-out", Role.OPERATE, "cross-site") == 403
     assert not guarded.jobs.batch(batch).paused
-    assert post(f"/batches/{batch}/pause", Role.SUBMIT, "same-origin") == 303
+    assert post(f"/batches/{batch}/pause", Role.SUBMIT, "same-origin") == 403  # the batch is somebody else's
+    assert not guarded.jobs.batch(batch).paused
+    assert post(f"/batches/{batch}/pause", Role.OPERATE, "same-origin") == 303
     assert guarded.jobs.batch(batch).paused
 
 
