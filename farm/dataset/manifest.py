@@ -171,6 +171,12 @@ class Manifest(_Record):
         return self.model_dump_json().encode() + b"\n"
 
 
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong: where, and why."""
+    found = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, found['loc']))[:100] or 'all of it'}: {found['msg'][:200]}"
+
+
 def read_manifest(data: bytes, source: str) -> Manifest:
     """The manifest with these bytes; `source` stands in the error. Raises StorageError for another format, or none."""
     try:
@@ -178,8 +184,8 @@ def read_manifest(data: bytes, source: str) -> Manifest:
         return Manifest.model_validate_json(data, extra="ignore")
     except ValidationError as error:
         raise StorageError(
-            f"{source} is no manifest of format {FORMAT}: an earlier or a later Facefarm wrote it, or it is damaged. "
-            "Delete what it describes and render again."
+            f"{source} is no manifest of format {FORMAT}: an earlier or a later Facefarm wrote it, or it is damaged "
+            f"({_first(error)}). Delete what it describes and render again."
         ) from error
 
 
