@@ -44,7 +44,7 @@ def test_the_command_line_starts_a_farm_with_nothing_of_server_queue_client_and_
     code = "import sys, farm.cli.render, farm.stack; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
-    assert under(SERVER | QUEUE | BLENDER | S3 | {"httpx", "farm.client", "rich.progress"}, loaded) == set()
+    assert under(SERVER | QUEUE | BLENDER | S3 | {"httpx", "farm.client"}, loaded) == set()
 
 
 @pytest.mark.blender
