@@ -33,7 +33,7 @@ class Protocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self._idle = _IDLE.setdefault(server_state, {})
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn says the same
         """A client is there."""
         super().connection_made(transport)
         self._rest()

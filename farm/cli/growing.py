@@ -11,29 +11,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.progress import TaskID
-
 from farm import free_space
 from farm.annotations.counting import counting
 from farm.backgrounds import normalise
 from farm.cli.console import note, stderr, tracked
-from farm.cli.reporting import progress_bar, say_results
 from farm.cli.sources import Candidate, Unreadable
 from farm.cli.wishes import Wish
 from farm.dataset.failures import Failure, Failures
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, Manifest
 from farm.dataset.output import RenderedModel, Shelf, rendered_models
-from farm.dataset.summary import Summary, summarise
 from farm.errors import DiskFullError, ServiceError
 from farm.jobs.states import State
 from farm.licences.tombstones import tombstones
 from farm.models.package import Package
 from farm.morphs.annotation import apply_table, read_table
+from farm.scratch import Scratch
 from farm.spec import RenderSpec, render_key
+from farm.stack import EmbeddedStack
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from farm.cli.own_farm import OwnFarm
     from farm.client import JobView
+    from farm.dataset.summary import Summary
 
 _TICK_SECONDS = 0.5
 """Between two looks at the jobs: on one machine, each takes time from the drawing."""
@@ -72,8 +73,9 @@ class Growth:
         self._shelf, self._failures = Shelf(out), Failures(out)
         self._withdrawn = tombstones(out)
         self._farm: OwnFarm | None = None
-        self._bar = progress_bar()
-        self._task: TaskID | None = None
+        self._home = Path()
+        """Of the farm, once it is started."""
+        self._bar: tuple[Progress, TaskID] | None = None
         self._seen: dict[str, str] = {}
         """Where each model was found, by content hash."""
         self._hands: dict[str, _InHand] = {}
@@ -141,10 +143,12 @@ class Growth:
 
     def _submit(self, package: Package, label: str) -> None:
         if self._farm is None:
-            from farm.cli.own_farm import OwnFarm  # what it needs takes as long to import as all else here
+            self._home = self._open.enter_context(Scratch()).path / "farm"
+            processes = self._open.enter_context(EmbeddedStack(self._home, self._workers))
+            from farm.cli.own_farm import OwnFarm  # imported while Blender starts, not before
 
-            self._farm = self._open.enter_context(OwnFarm(self._workers, self._wanted.backgrounds))
-        with free_space.noticed(self._farm.home, _GO_ON):
+            self._farm = self._open.enter_context(OwnFarm(processes, self._wanted.backgrounds))
+        with free_space.noticed(self._home, _GO_ON):
             job = self._farm.submit(package, label, self._spec, self._wanted.mapping, self._out.name[:200])
         self._hands[job.id] = _InHand(job, package.inventory.warnings)
         self._show()
@@ -162,7 +166,7 @@ class Growth:
                 ended = True
             else:
                 _check_disk(hand.job)
-        for folder, remedy in self._places(farm):
+        for folder, remedy in self._places():
             free_space.require(folder, _LEAST_BYTES, remedy)
         self._show()
         if not ended:
@@ -191,8 +195,10 @@ class Growth:
         self._images += len(model.manifest.images)
         self._bytes_an_image = max(_bytes_of(model.manifest) / max(1, len(model.manifest.images)), 1.0)
 
-    def rebuild(self) -> Summary | None:
+    def rebuild(self) -> "Summary | None":
         """Make anew what spans all models of the folder; None where there is no model yet."""
+        from farm.dataset.summary import summarise
+
         if not any(self._out.glob(f"*/{MANIFEST}")):
             return None
         with free_space.noticed(self._out, _GO_ON):
@@ -202,16 +208,19 @@ class Growth:
         """Wait for what the farm has, make anew what spans all models, and say where it is."""
         while self._hands:
             self.wait()
-        self._bar.stop()
+        from farm.cli.reporting import say_results
+
+        if self._bar is not None:
+            self._bar[0].stop()
         with stderr.status("tables and gallery"):
             found = self.rebuild()
         if found is not None:
             say_results(self._out, found, self._sheets)
 
-    def _places(self, farm: "OwnFarm") -> list[tuple[Path, str]]:
+    def _places(self) -> list[tuple[Path, str]]:
         """The folders that are written to, and what to do when one is full."""
         temporary = f"Make room there, or name another place with TMPDIR. {_GO_ON}"
-        return [(self._out, f"Make room there. {_GO_ON}"), (farm.home, temporary)]
+        return [(self._out, f"Make room there. {_GO_ON}"), (self._home, temporary)]
 
     def _make_room(self, images: int) -> None:
         """Raise DiskFullError when another model does not fit, however long one waits."""
@@ -221,7 +230,7 @@ class Growth:
             try:
                 free_space.require(self._out, needed + _RESERVE_BYTES, f"Make room there. {_GO_ON}")
                 if self._farm is not None:
-                    _, (home, remedy) = self._places(self._farm)
+                    _, (home, remedy) = self._places()
                     free_space.require(home, _COPIES * needed + _RESERVE_BYTES, remedy)
                 return
             except DiskFullError:
@@ -234,11 +243,14 @@ class Growth:
         known = self._images + sum(hand.job.images_total for hand in self._hands.values())
         models = self._drawn + len(self._hands)
         left = (self.files_left or 0) * known / models if models else 0
-        if self._task is None:
-            self._open.enter_context(self._bar)
-            self._task = self._bar.add_task("images", total=None, trouble="")
-        self._bar.update(
-            self._task,
+        if self._bar is None:
+            from farm.cli.reporting import progress_bar
+
+            shown = self._open.enter_context(progress_bar())
+            self._bar = shown, shown.add_task("images", total=None, trouble="")
+        bar, task = self._bar
+        bar.update(
+            task,
             total=known + round(left),
             completed=self._images + now,
             description=f"{self._drawn} models, images",

@@ -16,7 +16,6 @@ from farm.jobs.connection import Connection
 from farm.jobs.orders import OrderBook
 from farm.jobs.store import JobStore
 from farm.models.package import Package
-from farm.scratch import Scratch
 from farm.spec import RenderSpec
 from farm.stack import EmbeddedStack
 from farm.storage import LocalStore
@@ -26,15 +25,13 @@ _PATIENCE_SECONDS = 5.0
 
 
 class OwnFarm:
-    """A farm in a temporary folder, in a `with`. Every method raises ServiceError, with what a process said that ended."""
+    """A farm of started `processes`, in a `with`. Every method raises ServiceError, with what a process said that ended."""
 
-    def __init__(self, workers: int, backgrounds: Sequence[Path]) -> None:
-        self._workers, self._backgrounds = workers, backgrounds
+    def __init__(self, processes: EmbeddedStack, backgrounds: Sequence[Path]) -> None:
+        self._stack, self._backgrounds = processes, backgrounds
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self.home = stack.enter_context(Scratch()).path / "farm"
-            self._stack = stack.enter_context(EmbeddedStack(self.home, self._workers))
             self._store = LocalStore(self._stack.store)
             self._jobs = JobStore(Connection(self._stack.environment["FARM_REDIS_URL"]))
             self._book = OrderBook(self._store)

@@ -11,7 +11,6 @@ import click
 from farm.cli.console import note, stdout
 from farm.cli.ending import stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, default_workers, models_at, spec_options
-from farm.cli.reporting import report_all
 from farm.cli.sources import Sources, Watched
 from farm.cli.wishes import MAPPING, Wish, wish
 from farm.dataset.output import locked
@@ -60,7 +59,6 @@ def render(
             _watch(growth, paths, out)
         else:
             _grow(growth, Sources(models, paths))
-        report_all(growth.bad)
 
 
 @click.command()
@@ -73,7 +71,6 @@ def demo(out: Path, workers: int) -> None:
     models = {path: path.parent for path in write_mascots(out / "models")}
     with _growth(out / "images", Wish(RenderSpec()), _needed(workers, models), False) as growth:
         _grow(growth, Sources(models))
-        report_all(growth.bad)
 
 
 def _needed(workers: int, models: Collection[Path]) -> int:
@@ -91,6 +88,9 @@ def _growth(out: Path, wanted: Wish, workers: int, retry_failed: bool) -> Iterat
         except KeyboardInterrupt:
             note("stopped", "yellow", f"{growth.drawn} models were drawn; the same command goes on where it stopped.")
             raise
+        from farm.cli.reporting import report_all  # bars take a while to import
+
+        report_all(growth.bad)
 
 
 def _grow(growth: "Growth", sources: Sources) -> None:

@@ -14,13 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from farm.dataset.output import RenderedModel
-from farm.dataset.shards import sha256_of
 from farm.exports import croissant, sharding
 from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, shard_units
-from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.receipts import Receipt
 from farm.exports.rows import SampleRow, read
 from farm.poses import POSE_SIZE
 
@@ -49,17 +48,12 @@ class HuggingFaceLayout:
         return shard_units(plan)
 
     def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
-        files: dict[str, FileRecord] = {}
-        images = keys = 0
-        for number, rows in sharding.cut(unit, models):
-            path = target.scratch / f"{unit.split}-{number:05d}.parquet"
-            images += _write(path, rows, tell)
-            name = f"data/{path.name}"
-            files[name] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path), keys=len(rows))
-            keys += len(rows)
-            target.place(name, path)
-        return Receipt(
-            unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, files=files
+        return sharding.write(
+            unit,
+            models,
+            target,
+            lambda number: f"data/{unit.split}-{number:05d}.parquet",
+            lambda path, rows: _write(path, rows, tell),
         )
 
     def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
@@ -125,22 +119,18 @@ def _schema(styles: Sequence[str], suffixes: Sequence[str]) -> pa.Schema:
     return pa.schema(fields, metadata)
 
 
-def _write(path: Path, rows: Sequence[SampleRow], tell: Tell) -> int:
-    """Write one file; its number of pictures."""
+def _write(path: Path, rows: Sequence[SampleRow], tell: Tell) -> None:
     first = rows[0]
     schema = _schema(list(first.pictures), list(first.labels))
     heavy = [field.name for field in schema if field.type == _PICTURE or field.name == "arrays"]
     packed = {
         path: "none" if column in heavy else "zstd" for column in schema.names for path in _leaves(schema.field(column))
     }
-    images = 0
     with pq.ParquetWriter(
         path, schema, compression=packed, use_dictionary=["model", "folder", "partition"], write_statistics=["model"]
     ) as writer:
         for group in _groups(rows, tell):
-            images += sum(name.startswith("image_") for name in group[0]) * len(group)
             writer.write_table(pa.Table.from_pylist(group, schema), row_group_size=len(group))
-    return images
 
 
 def _leaves(field: pa.Field) -> list[str]:

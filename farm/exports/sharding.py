@@ -1,14 +1,17 @@
 """What layouts of large files share: rows of several models, shuffled and cut, and their index."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from farm.dataset.output import RenderedModel
+from farm.dataset.shards import sha256_of
 from farm.dataset.splits import SPLITS
 from farm.errors import SpecError
+from farm.exports.destination import Destination
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, shuffled
-from farm.exports.receipts import Receipt
+from farm.exports.receipts import FileRecord, Receipt
 from farm.exports.rows import SampleRow, rows_of
 
 
@@ -30,7 +33,28 @@ def check(members: Sequence[Member]) -> None:
                 )
 
 
-def cut(unit: Unit, models: Iterable[RenderedModel]) -> Iterator[tuple[int, list[SampleRow]]]:
+def write(
+    unit: Unit,
+    models: Iterable[RenderedModel],
+    target: Destination,
+    name_of: Callable[[int], str],
+    write_shard: Callable[[Path, Sequence[SampleRow]], None],
+) -> Receipt:
+    """Write the shards of a unit: `write_shard` makes a file of rows, `name_of` says where the shard of a number stands."""
+    files: dict[str, FileRecord] = {}
+    images = keys = 0
+    for number, rows in _cut(unit, models):
+        name = name_of(number)
+        path = target.scratch / name.replace("/", "-")
+        write_shard(path, rows)
+        files[name] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path), keys=len(rows))
+        keys += len(rows)
+        images += sum(len(row.pictures) for row in rows)
+        target.place(name, path)
+    return Receipt(unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, files=files)
+
+
+def _cut(unit: Unit, models: Iterable[RenderedModel]) -> Iterator[tuple[int, list[SampleRow]]]:
     """The number of each shard of a unit, and its rows: those of all models, shuffled, in equal parts."""
     rows = [row for model in models for row in rows_of(model)]
     order = shuffled([row.key for row in rows])

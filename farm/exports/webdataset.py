@@ -7,17 +7,18 @@ OUT/index.json                                          what is in each shard
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from farm.dataset.output import RenderedModel
-from farm.dataset.shards import ShardWriter, sha256_of
+from farm.dataset.shards import ShardWriter
 from farm.dataset.splits import SPLITS
 from farm.exports import croissant, sharding
 from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, shard_units
-from farm.exports.receipts import FileRecord, Receipt
-from farm.exports.rows import read, record_of
+from farm.exports.receipts import Receipt
+from farm.exports.rows import SampleRow, read, record_of
 from farm.poses import Partition
 
 _JSON = [*(f"*_{partition}.json" for partition in Partition), "*_v[0-9][0-9].json"]
@@ -37,10 +38,7 @@ class WebDatasetLayout:
         return shard_units(plan)
 
     def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
-        files: dict[str, FileRecord] = {}
-        images = keys = 0
-        for number, rows in sharding.cut(unit, models):
-            path = target.scratch / f"{unit.split}-{number:06d}.tar"
+        def write_shard(path: Path, rows: Sequence[SampleRow]) -> None:
             with ShardWriter(path) as shard:
                 for row in rows:
                     for style, picture in row.pictures.items():
@@ -49,14 +47,8 @@ class WebDatasetLayout:
                         shard.add(f"{row.key}{suffix}", read(label))
                     shard.add(f"{row.key}.json", json.dumps(record_of(row, unit.split)).encode())
                     tell(len(row.pictures))
-                    images += len(row.pictures)
-            name = f"{unit.split}/shard-{number:06d}.tar"
-            files[name] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path), keys=len(rows))
-            keys += len(rows)
-            target.place(name, path)
-        return Receipt(
-            unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, files=files
-        )
+
+        return sharding.write(unit, models, target, lambda number: f"{unit.split}/shard-{number:06d}.tar", write_shard)
 
     def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
         index = sharding.index(plan, receipts())

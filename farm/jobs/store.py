@@ -103,7 +103,7 @@ class JobStore:
         jobs: Sequence[Job],
         priority: int = 0,
         paused: bool = False,
-        allowance: Allowance = Allowance(),  # noqa: B008
+        allowance: Allowance = Allowance(),  # noqa: B008 - it never changes
     ) -> bool:
         """Store a batch and its jobs in one step; False, changing nothing, when there is a batch of this id.
 

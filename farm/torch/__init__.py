@@ -8,7 +8,7 @@ Source of the tasks: AnimeCeleb, arXiv 2111.07640, section 4. Only this package 
 """
 
 try:
-    import torch as _torch  # noqa: F401
+    import torch as _torch  # noqa: F401 - to say at once what is missing
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError("farm.torch needs PyTorch: pip install 'facefarm[torch]'", name="torch") from error
 

@@ -34,7 +34,7 @@ class _HashingTar:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._length = 0
-        self._tar = tarfile.open(fileobj=self, mode="w", format=tarfile.USTAR_FORMAT)  # type: ignore[call-overload]
+        self._tar = tarfile.open(fileobj=self, mode="w", format=tarfile.USTAR_FORMAT)  # type: ignore[call-overload]  # it only writes
 
     def write(self, data: bytes) -> int:
         self._hash.update(data)

@@ -23,8 +23,6 @@ from tests.support.fixtures import read_mascot
 
 MODELS, MORPHS = 1000, 100
 BOUND = 0.2
-_BUSY = 3
-"""Times as much CPU as an idle machine, a machine counts whose cores others share."""
 _ROOT = "/v1/annotations"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _TARGETS = ["eye/closed/left", "eye/closed/right", "mouth/a", None]
@@ -125,4 +123,4 @@ def test_the_page_is_answered_within_200_ms(tmp_path: Path, environment: dict[st
     for what, (cpu, wall) in api.costs.items():
         print(f"{what}: {cpu * 1000:.0f} ms of CPU, {wall * 1000:.0f} ms")
     assert (names, morphs) == (20 + 50 * 80, MODELS * MORPHS)
-    assert max(cpu for cpu, _ in api.costs.values()) < _BUSY * BOUND, api.costs
+    assert max(cpu for cpu, _ in api.costs.values()) < BOUND, api.costs

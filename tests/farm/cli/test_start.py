@@ -41,10 +41,11 @@ def has_ended(pid: int) -> bool:
 
 
 def test_the_command_line_starts_a_farm_with_nothing_of_server_queue_client_and_blender_imported() -> None:
-    code = "import sys, farm.cli.render, farm.stack; print(*sys.modules)"
+    code = "import sys, farm.cli.render, farm.cli.growing; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
-    assert under(SERVER | QUEUE | BLENDER | S3 | {"httpx", "farm.client"}, loaded) == set()
+    assert "farm.stack" in loaded
+    assert under(SERVER | QUEUE | BLENDER | S3 | {"httpx", "farm.client", "rich.progress", "pyarrow"}, loaded) == set()
 
 
 @pytest.mark.blender
