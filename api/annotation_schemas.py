@@ -164,15 +164,6 @@ class CollectionView(BaseModel):
     inspected: int = Field(description="Models of which somebody has said something by themselves")
 
 
-class CollectionEntry(BaseModel):
-    """A collection of the list."""
-
-    name: str
-    models: int
-    who: str
-    when: datetime
-
-
 class CollectionsAnswer(BaseModel):
     """All collections, by name."""
 

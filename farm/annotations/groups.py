@@ -11,8 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from farm.annotations.verdicts import Saying
-from farm.morphs.annotation import COLUMNS, SourceMorph
-from farm.morphs.names import normalise
+from farm.morphs.annotation import COLUMNS
 
 SNAPSHOT_EVERY = 100
 MAX_VERDICTS = 20_000
@@ -21,11 +20,6 @@ assert COLUMNS[:2] == ("source_morph", "panel")
 
 type RowKey = tuple[str, str]
 """A normalised name and a panel in lower case, "*" where there is none: a row of a mapping table."""
-
-
-def row_key(morph: SourceMorph) -> RowKey:
-    """The row that a morph belongs to."""
-    return normalise(morph.name), morph.panel_name
 
 
 class GroupVerdict(Saying):

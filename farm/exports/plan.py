@@ -99,8 +99,3 @@ def shuffled(keys: Sequence[str]) -> list[int]:
 
 def _drawn(member: Member) -> bytes:
     return hashlib.sha256(f"models/{member.model}".encode()).digest()
-
-
-def total_shards(units: Sequence[Unit], split: Split) -> int:
-    """How many shards a split has."""
-    return sum(unit.shards for unit in units if unit.split == split)

@@ -19,7 +19,6 @@ from farm.morphs.panels import Panel
 
 COMMENT = "Facefarm mascot, CC0 1.0: made by code"
 _TEXTURES = ("face", "features", "hair", "clothes")
-_SEVERAL = ("left", "right")
 
 
 @dataclass(frozen=True)
