@@ -1,4 +1,4 @@
-"""Temporary folders that are removed however their process ends: at its end by itself, after a kill by the next one.
+"""Temporary folders that are removed however their process ends: at its end by itself, after a kill by another one.
 
 A folder's owner holds a lock on it (flock(2)), which the kernel takes back when the owner and what it forked are gone. A
 folder with the name of ours and nobody's lock is therefore a dead process's.
@@ -17,19 +17,20 @@ _PREFIX = "farm-scratch-"
 class Scratch:
     """A new folder where temporary files go (TMPDIR), until `close`. Raises OSError when none can be made.
 
-    Before, those that dead processes left in the same place are removed.
+    Before and after, those that dead processes left in the same place are removed: what a killed process had started may
+    live, and hold its lock, a moment longer than it.
     """
 
     def __init__(self) -> None:
         home = Path(tempfile.gettempdir())
-        for folder in home.glob(f"{_PREFIX}*"):
-            _remove_dead(folder)
+        _remove_dead(home)
         self.path, self._lock = _new(home)
 
     def close(self) -> None:
         """Remove the folder and all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
+        _remove_dead(self.path.parent)
 
     def __enter__(self) -> Self:
         return self
@@ -49,11 +50,12 @@ def _new(home: Path) -> tuple[Path, int]:
         # Another process saw it before it was locked, and removed it.
 
 
-def _remove_dead(folder: Path) -> None:
-    lock = _locked(folder)
-    if lock is not None:
-        shutil.rmtree(folder, ignore_errors=True)  # another user's stays
-        os.close(lock)
+def _remove_dead(home: Path) -> None:
+    for folder in home.glob(f"{_PREFIX}*"):
+        lock = _locked(folder)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)  # another user's stays
+            os.close(lock)
 
 
 def _locked(folder: Path) -> int | None:

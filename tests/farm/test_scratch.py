@@ -77,6 +77,19 @@ def test_what_a_killed_process_left_goes_with_the_next_and_that_of_the_living_st
             process.stdout.close()
 
 
+def test_what_a_process_leaves_that_dies_meanwhile_goes_at_the_end(home: Path) -> None:
+    with Scratch():
+        process = subprocess.run(
+            [sys.executable, "-c", "import os\nfrom farm.scratch import Scratch\nScratch()\nos._exit(9)"],
+            check=False,
+            env={"TMPDIR": str(home), "PYTHONPATH": ":".join(sys.path)},
+        )
+        assert process.returncode == 9
+        assert len(list(home.iterdir())) == 2
+
+    assert list(home.iterdir()) == []
+
+
 def test_a_link_of_that_name_leads_nobody_elsewhere(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("other")
     (other / "file").write_text("something")

@@ -120,10 +120,10 @@ def _shared_vertex_morphs(new: Character, old: Character) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "vertices", "morphs", "targets", "absent"),
     [
-        ("gene/Gene_light.pmx", 28646, 184, 19, 0),
-        ("gene/Gene.pmx", 28646, 184, 19, 0),
-        ("gene/Gene.pmd", 28646, 177, 19, 0),
-        ("uka/MS_Uka.pmx", 49955, 213, 19, 7),
+        ("gene/Gene_light.pmx", 28646, 184, 23, 0),
+        ("gene/Gene.pmx", 28646, 184, 23, 0),
+        ("gene/Gene.pmd", 28646, 177, 23, 0),
+        ("uka/MS_Uka.pmx", 49955, 213, 21, 7),
         ("uka/MS_Uka.pmd", 49955, 120, 19, 7),
         ("yw_test_model/yw_test_model.pmx", 2141, 0, 0, 0),
     ],
@@ -145,7 +145,7 @@ def test_uka_has_group_bone_and_material_morphs(real_models: Path) -> None:
         assert any(isinstance(morph, kind) for morph in character.morphs), kind
 
 
-def test_gene_s_annotation_takes_the_plain_wink_and_the_eyebrow_panel(real_models: Path) -> None:
+def test_gene_s_annotation_takes_the_plain_wink_and_the_brows_that_have_halves(real_models: Path) -> None:
     held = read_model(real_models / "gene/Gene_light.pmx").inventory
     annotation = {target: held.morphs[morph.index].name for target, morph in held.annotation.items()}
 
@@ -154,7 +154,12 @@ def test_gene_s_annotation_takes_the_plain_wink_and_the_eyebrow_panel(real_model
     assert annotation["eye/closed/both"] in ("まばたき", "eyeBlink")
     assert annotation["eye/closed/left"] in ("ウィンク２", "まば左", "eyeBlinkLeft")
     assert annotation["eye/closed/right"] in ("ｳｨﾝｸ２右", "まば右", "eyeBlinkRight")
-    assert annotation["eyebrow/raised/both"] == "上"
+    # 上 raises both brows too, but has no halves.
+    assert [annotation[f"eyebrow/raised/{side}"] for side in ("both", "left", "right")] == [
+        "browOuterUp",
+        "browOuterUpLeft",
+        "browOuterUpRight",
+    ]
     assert annotation["eyebrow/angry/left"] == "怒り左"
     assert [annotation[f"mouth/{vowel}"] for vowel in "aiueo"] == ["あ", "い", "う", "え", "お"]
 
