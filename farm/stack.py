@@ -25,6 +25,7 @@ from farm.errors import FarmError, ServiceError
 from farm.keys import Role, entry_for, new_key
 from farm.local_keys import forget, remember
 from farm.process import Child, wait_until_ready
+from farm.storage.addresses import file_url
 
 _HAND_BACK_SECONDS = 15.0
 _MOST_MENDED, _MENDING_SECONDS = 10, 600.0
@@ -124,7 +125,7 @@ class EmbeddedStack:
         """The FARM_ variables of this stack."""
         return {
             "FARM_REDIS_URL": f"redis://:{self._password}@127.0.0.1:{self._redis_port}/0",
-            "FARM_STORAGE_URL": f"file://{self.store}",
+            "FARM_STORAGE_URL": file_url(self.store),
             "FARM_API_URL": self.api_url,
             "FARM_FLOWER_URL": self.flower_url,
             # It is for whoever runs it, whatever the settings of a farm elsewhere say: others have accounts here, too.
