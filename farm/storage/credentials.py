@@ -4,7 +4,7 @@ service lends for a pod's token file (web identity, as EKS, MinIO and Ceph know 
 
 import os
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from urllib.parse import urlencode
@@ -47,16 +47,18 @@ class _WebIdentity(Provider):
         self._role = os.environ.get("AWS_ROLE_ARN", "")
         self._session = os.environ.get("AWS_ROLE_SESSION_NAME") or "facefarm"
         self._lent: Credentials | None = None
+        self._until = datetime.min.replace(tzinfo=UTC)
         self._lock = Lock()
 
     def retrieve(self) -> Credentials:
         """The keys. Raises StoreRefusedError, and HTTPError while the token service is away."""
         with self._lock:
-            if self._lent is None or self._lent.is_expired():
-                self._lent = self._ask()
+            if self._lent is None or datetime.now(UTC) > self._until:
+                self._lent, self._until = self._ask()
             return self._lent
 
-    def _ask(self) -> Credentials:
+    def _ask(self) -> tuple[Credentials, datetime]:
+        """Keys, and until when they may be used."""
         try:
             token = self._token.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
@@ -85,8 +87,8 @@ class _WebIdentity(Provider):
         if response.status >= 500 or response.status == 429:
             raise HTTPError(f"the token service answered {response.status}")
         try:
-            ends = datetime.fromisoformat(found["Expiration"]) - _EARLY
-            return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found.get("SessionToken"), ends)
+            until = datetime.fromisoformat(found["Expiration"]).astimezone(UTC) - _EARLY
+            return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found.get("SessionToken")), until
         except (KeyError, ValueError, OverflowError) as error:
             said = found.get("Code") or f"HTTP {response.status}"
             raise StoreRefusedError(

@@ -15,7 +15,10 @@ _OTHER_REGION = {
     "AuthorizationHeaderMalformed", "AuthorizationQueryParametersError", "PermanentRedirect", "Redirect", "TemporaryRedirect",
     "IllegalLocationConstraintException", "RetryHead",
 }  # fmt: skip
-_RIGHTS = "s3:ListBucket on the bucket (without a condition on the prefix), s3:GetObject, s3:PutObject and s3:DeleteObject on the objects"
+_RIGHTS = (
+    "s3:GetObject, s3:PutObject and s3:DeleteObject on the objects, and s3:ListBucket on the bucket, without a condition on "
+    "the prefix"
+)
 _REMEDIES = {
     "AccessDenied": f"The farm's key needs {_RIGHTS}. Without s3:ListBucket an object that is not there looks like this, "
     "too.",
@@ -31,7 +34,7 @@ _REMEDIES = {
     "FARM_S3_SESSION_TOKEN together, or use a token file (AWS_WEB_IDENTITY_TOKEN_FILE), which the farm renews by itself.",
 )  # fmt: skip
 _GENERAL = (
-    "Check FARM_S3_ENDPOINT (http, https), keys, this machine's clock and that the server runs; `farm doctor` tries it."
+    "Check FARM_S3_ENDPOINT (http, https), keys, this machine's clock and that the server runs; `farm doctor` tries."
 )
 
 
