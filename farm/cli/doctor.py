@@ -36,7 +36,11 @@ def doctor() -> None:
             failed |= check.needed
             colour, word = ("red", "FAIL") if check.needed else ("yellow", "none")
             stdout.print(f"[{colour}]{word}[/{colour}] {escape(check.name)}: ", end="")
-            said = str(error) if isinstance(error, (FarmError, ImportError, OSError)) else f"{type(error).__name__}: {error}"
+            said = (
+                str(error)
+                if isinstance(error, (FarmError, ImportError, OSError))
+                else f"{type(error).__name__}: {error}"
+            )
             stdout.print(said, markup=False, soft_wrap=True)
             if isinstance(error, FarmError) and error.log:
                 stdout.print(error.log, markup=False, soft_wrap=True)

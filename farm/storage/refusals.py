@@ -20,8 +20,8 @@ _RIGHTS = (
     "the prefix"
 )
 _REMEDIES = {
-    "AccessDenied": f"The farm's key needs {_RIGHTS}. Without s3:ListBucket an object that is not there looks like this, "
-    "too.",
+    "AccessDenied": f"The farm's keys are wrong, or lack a right: {_RIGHTS}. Without s3:ListBucket an object that is not "
+    "there looks like this, too.",
     "AllAccessDisabled": "The server has closed the bucket to everybody; ask who runs it.",
     "AccountProblem": "The account is closed to everybody; ask who runs the server.",
     "InvalidAccessKeyId": "The server does not know FARM_S3_ACCESS_KEY.",
@@ -57,7 +57,7 @@ def is_refusal(error: Exception) -> bool:
     if isinstance(error, SSLError):
         return bool(_tls(error))
     code = error.code if isinstance(error, S3Error) else ""
-    return _status(error) in (401, 403) or code in _REMEDIES or code in _OTHER_REGION
+    return _status(error) in (401, 403) or code in _REMEDIES or code in _OTHER_REGION or _has_other_region(error)
 
 
 def reason(error: Exception) -> str:
@@ -107,8 +107,12 @@ def _tls(error: SSLError) -> str:
     return ""
 
 
+def _has_other_region(error: Exception) -> bool:
+    return isinstance(error, S3Error) and bool(_other_region(error))
+
+
 def _other_region(error: S3Error) -> str:
-    if error.code not in _OTHER_REGION:
+    if error.code not in (*_OTHER_REGION, "BadRequest"):  # the last is the client's word for an answer without a body
         return ""
     body = error.response.data if error.response is not None else b""
     found = _REGION.search(f"{(body or b'').decode('utf-8', 'replace')} {error.message or ''}")

@@ -110,16 +110,15 @@ osd max object name len = 256
 osd max object namespace len = 64
 [client.rgw]
 rgw frontends = beast endpoint=127.0.0.1:{s3_port} tcp_nodelay=1 {tls}
-rgw s3 auth use sts = true
-rgw sts key = abcdefghijklmnop
+{more}
 rgw data = {folder}/rgw
 rgw dynamic resharding = false
 """
 
 
 @contextmanager
-def radosgw(folder: Path) -> Iterator[S3Server]:
-    """Ceph's S3 gateway on a one-node cluster in memory.
+def radosgw(folder: Path, more: str = "") -> Iterator[S3Server]:
+    """Ceph's S3 gateway on a one-node cluster in memory; `more` are further lines of its configuration.
 
     Now and then a disk of such a cluster refuses its monitor at the first start ("wrong fsid"); a new cluster is tried.
     """
@@ -127,7 +126,7 @@ def radosgw(folder: Path) -> Iterator[S3Server]:
     for number in range(tries):
         with ExitStack() as stack:
             try:
-                server = stack.enter_context(_radosgw_once(folder / str(number)))
+                server = stack.enter_context(_radosgw_once(folder / str(number), more))
             except (AssertionError, subprocess.SubprocessError):
                 if number == tries - 1:
                     raise
@@ -137,14 +136,14 @@ def radosgw(folder: Path) -> Iterator[S3Server]:
 
 
 @contextmanager
-def _radosgw_once(folder: Path) -> Iterator[S3Server]:
+def _radosgw_once(folder: Path, more: str) -> Iterator[S3Server]:
     for name in ("mon", "osd", "rgw"):
         (folder / name).mkdir(parents=True)
     conf = folder / "ceph.conf"
     mon_port, s3_port, tls_port = free_port(), free_port(), free_port()
     tls = f"ssl_endpoint=127.0.0.1:{tls_port} ssl_certificate={folder}/tls.pem ssl_private_key={folder}/tls.key"
     fsid = str(uuid.uuid4())
-    conf.write_text(_CEPH_CONF.format(fsid=fsid, folder=folder, mon_port=mon_port, s3_port=s3_port, tls=tls))
+    conf.write_text(_CEPH_CONF.format(fsid=fsid, folder=folder, mon_port=mon_port, s3_port=s3_port, tls=tls, more=more))
     log = folder / "commands.log"
     processes: list[subprocess.Popen[bytes]] = []
 

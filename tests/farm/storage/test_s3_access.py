@@ -191,8 +191,10 @@ def field(text: str, name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def role(s3: servers.S3Server) -> servers.S3Server:
-    """The server, with a role whose keys it lends."""
+def role(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3Server]:
+    """A server with a token service, and a role whose keys it lends."""
+    if not servers.has_radosgw():
+        pytest.skip("radosgw is not installed: apt-get install --no-install-recommends radosgw ceph-mon ceph-osd")
     trust: dict[str, Any] = {
         "Effect": "Allow",
         "Principal": {"AWS": ["arn:aws:iam:::user/lab"]},
@@ -203,10 +205,14 @@ def role(s3: servers.S3Server) -> servers.S3Server:
     def policy(statement: dict[str, Any]) -> str:
         return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
-    s3.admin("caps", "add", "--uid", "lab", "--caps", "roles=*")
-    s3.admin("role", "create", "--role-name", "farm", "--path", "/", "--assume-role-policy-doc", policy(trust))
-    s3.admin("role-policy", "put", "--role-name", "farm", "--policy-name", "all", "--policy-doc", policy(rights))
-    return s3
+    more = "rgw s3 auth use sts = true\nrgw sts key = abcdefghijklmnop"
+    with servers.radosgw(tmp_path_factory.mktemp("sts"), more) as server:
+        server.admin("caps", "add", "--uid", "lab", "--caps", "roles=*")
+        server.admin("role", "create", "--role-name", "farm", "--path", "/", "--assume-role-policy-doc", policy(trust))
+        server.admin(
+            "role-policy", "put", "--role-name", "farm", "--policy-name", "all", "--policy-doc", policy(rights)
+        )
+        yield server
 
 
 def put_through(store: ObjectStore) -> int:
