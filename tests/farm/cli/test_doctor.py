@@ -117,7 +117,7 @@ class _Elsewhere(BaseHTTPRequestHandler):
         self._refuse(
             400,
             b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>AuthorizationHeaderMalformed</Code>"
-            b"<Message>The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-3'</Message>"
+            b"<Message>The authorization header is malformed; the region is wrong; expecting 'eu-west-3'</Message>"
             b"<Region>eu-west-3</Region><RequestId>1</RequestId></Error>",
         )
 
