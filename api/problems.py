@@ -2,8 +2,10 @@
 
 import logging
 import secrets
+import tempfile
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
@@ -13,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from farm import errors
+from farm import errors, free_space
 from farm.keys import Principal, Role
 
 _MEDIA_TYPE = "application/problem+json"
@@ -48,10 +50,11 @@ _STATUS: tuple[tuple[type[errors.FarmError], HTTPStatus], ...] = (
 )
 """The status of an error is that of the first of these that it is a kind of."""
 
-_ADDRESSES = (errors.ServiceError, errors.StorageError)
+_ADDRESSES = (errors.ServiceError, errors.StorageError, errors.StoreRefusedError, errors.DiskFullError)
 """Their sentences name servers, buckets and settings: for operators, and for the log."""
 NO_ADDRESS = (
-    "A server that the farm needs does not answer, or refuses. Try again later; the API's log tells an operator which."
+    "A server or a disk that the farm needs does not answer, refuses, or is full. Try again later; the API's log tells an "
+    "operator which."
 )
 
 _MEANING = {
@@ -128,6 +131,12 @@ def install(app: FastAPI) -> None:
         headers = {"Retry-After": "5"} if isinstance(error, errors.BusyError) else None
         return problem(status, error.code, str(error), headers)
 
+    @app.exception_handler(OSError)
+    async def _disk(request: Request, error: OSError) -> Response:
+        if not free_space.is_want_of(error):
+            raise error
+        return await _farm_error(request, free_space.full(Path(tempfile.gettempdir()), free_space.ROOM_FOR_TEMPORARY))
+
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
         lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:10]]
@@ -135,6 +144,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, OSError) and free_space.is_want_of(error.__cause__):
+            return await _disk(request, error.__cause__)  # the framework takes it for a body that cannot be read
         status, detail, headers = HTTPStatus(error.status_code), str(error.detail), error.headers
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = ", ".join(_methods(app, request))

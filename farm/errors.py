@@ -76,12 +76,6 @@ class StorageError(FarmError):
     code = "storage"
 
 
-class DiskFullError(StorageError):
-    """A disk has no room for what is to be written; nothing that stands there is lost."""
-
-    code = "disk-full"
-
-
 class NotFoundError(FarmError):
     """No such model, batch, job or object."""
 
@@ -176,6 +170,18 @@ class ServiceError(FarmError):
     """A server that the farm needs (Redis, the store, the API) does not answer."""
 
     code = "service-unavailable"
+
+
+class StoreRefusedError(ServiceError):
+    """The object store answers, and refuses: keys, rights, region or certificate are wrong, and no waiting mends them."""
+
+    code = "store-refused"
+
+
+class DiskFullError(ServiceError):
+    """A disk has no room for what is to be written; nothing that stands there is lost, and with room all goes on."""
+
+    code = "disk-full"
 
 
 class BusyError(ServiceError):

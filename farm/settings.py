@@ -16,7 +16,11 @@ class Settings(BaseSettings):
     s3_endpoint: str = ""
     s3_access_key: SecretStr = SecretStr("")
     s3_secret_key: SecretStr = SecretStr("")
+    s3_session_token: SecretStr = SecretStr("")
+    """Of keys that a token service lent for a time; they end with it."""
     s3_region: str = "us-east-1"
+    s3_ca_file: str = ""
+    """Certificates of authorities, as PEM, that are trusted besides this machine's: of an S3 server with one of its own."""
     require_gpu: bool = False
     """The worker refuses to start on software OpenGL."""
     shutdown_seconds: int = 45

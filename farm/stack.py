@@ -5,6 +5,7 @@ it: on `stop`, on Ctrl-C, and, by the kernel, when this process is killed.
 """
 
 import contextlib
+import errno
 import http.client
 import itertools
 import os
@@ -20,13 +21,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from farm import append_only, free_space
 from farm.dataset.output import locked
-from farm.errors import FarmError, ServiceError
+from farm.errors import DiskFullError, FarmError, ServiceError
 from farm.keys import Role, entry_for, new_key
 from farm.local_keys import forget, remember
 from farm.process import Child, wait_until_ready
+from farm.storage.addresses import file_url
 
 _HAND_BACK_SECONDS = 15.0
+_ROOM = "Make room there; nothing that stands there is lost."
 _MOST_MENDED, _MENDING_SECONDS = 10, 600.0
 """How often processes may be started again within that time; what ends more often needs a person."""
 
@@ -100,6 +104,10 @@ class EmbeddedStack:
         self._children: dict[str, Child] = {}
         self._mended: list[float] = []
         """When processes were started again."""
+        self._to_reconcile = False
+        """Whether Valkey was started again since its jobs were compared with the store's."""
+        self.put_aside: list[Path] = []
+        """Files of Valkey that could not be read. What was in them was made again from the store."""
         self._lock = ExitStack()
         self._password, self._flower_password = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         self.api_key = new_key()
@@ -124,7 +132,7 @@ class EmbeddedStack:
         """The FARM_ variables of this stack."""
         return {
             "FARM_REDIS_URL": f"redis://:{self._password}@127.0.0.1:{self._redis_port}/0",
-            "FARM_STORAGE_URL": f"file://{self.store}",
+            "FARM_STORAGE_URL": file_url(self.store),
             "FARM_API_URL": self.api_url,
             "FARM_FLOWER_URL": self.flower_url,
             # It is for whoever runs it, whatever the settings of a farm elsewhere say: others have accounts here, too.
@@ -140,8 +148,11 @@ class EmbeddedStack:
     def __enter__(self) -> "EmbeddedStack":
         try:
             self._start()
-        except BaseException:
+        except BaseException as error:
+            full = isinstance(error, (ServiceError, OSError)) and free_space.takes_nothing(self._home)
             self.stop()
+            if full:
+                raise free_space.full(self._home, _ROOM) from error
             raise
         return self
 
@@ -153,17 +164,16 @@ class EmbeddedStack:
     def _start(self) -> None:
         self._lock.enter_context(locked(self._home))  # two farms in one folder would ruin each other's data
         shutil.rmtree(self._home / "tmp", ignore_errors=True)
-        for name in ("valkey", "tmp", "store", "logs"):
-            (self._home / name).mkdir(exist_ok=True)
-            (self._home / name).chmod(0o700)
+        self._make_folders()
+        if self._keep and free_space.takes_nothing(self._home):
+            raise free_space.full(self._home, _ROOM)
         _check_free(self._port)
         if self._keep:
             remember(self.api_url, self.api_key)
             self._lock.callback(forget, self.api_url)
-        self._spawn("valkey", [*valkey_command(), self._valkey_file()])
-        self._wait("valkey", lambda: redis_answers(self._redis_port, self._password))
+        self._start_valkey()
         if self._keep:
-            self._take_up()
+            self._take_up(fresh=True)
         farm = [sys.executable, "-P", "-m", "farm"]
         # The worker first: Blender's start is the longest way to the first picture.
         self._spawn(
@@ -184,6 +194,28 @@ class EmbeddedStack:
             self._spawn("flower", [*farm, "flower", "--host", "127.0.0.1", "--port", str(self._flower_port)])
         self._wait("api", lambda: api_answers(self._port))
 
+    def _make_folders(self) -> None:
+        for name in ("valkey", "tmp", "store", "logs"):
+            _make_private(self._home / name)
+
+    def _start_valkey(self) -> None:
+        """Start it, or start it again. A file that it cannot read is put aside: the store has all that was in it."""
+
+        def start() -> None:
+            file = self._valkey_file()
+            if "valkey" in self._children:
+                self._children["valkey"].restart()
+            else:
+                self._spawn("valkey", [*valkey_command(), file])
+            valkey = self._children["valkey"]
+            wait_until_ready(
+                valkey, lambda: redis_answers(self._redis_port, self._password), lambda: self._check_child(valkey)
+            )
+
+        aside = append_only.started(self._home / "valkey" / "appendonlydir", start)
+        if aside is not None:
+            self.put_aside.append(aside)
+
     def _valkey_file(self) -> str:
         """Valkey's configuration: everybody on the machine can read a command line, and so a password on it."""
         file = self._home / "valkey" / "valkey.conf"
@@ -191,7 +223,7 @@ class EmbeddedStack:
         lines = (
             f"port {self._redis_port}",
             "bind 127.0.0.1",
-            f'dir "{self._home / "valkey"}"',
+            f"dir {_quoted(self._home / 'valkey')}",
             'save ""',
             f"appendonly {'yes' if self._keep else 'no'}",
             "maxmemory-policy noeviction",
@@ -207,8 +239,8 @@ class EmbeddedStack:
         environment = {**self.environment, "TMPDIR": str(self._home / "tmp")}
         self._children[name] = Child(f"embedded {name}", command, log, environment)
 
-    def _take_up(self) -> None:
-        """Make the jobs of before ready for new workers; none runs yet."""
+    def _take_up(self, fresh: bool) -> None:
+        """Make the jobs of before ready for workers; `fresh`: none runs yet."""
         from farm.jobs.connection import Connection
         from farm.jobs.keeper import hand_back_all
         from farm.jobs.reconcile import reconcile
@@ -216,7 +248,8 @@ class EmbeddedStack:
         from farm.storage import LocalStore
 
         connection = Connection(self.environment["FARM_REDIS_URL"])
-        hand_back_all(connection)
+        if fresh:
+            hand_back_all(connection)
         reconcile(LocalStore(self.store), JobStore(connection))  # its data may have been lost meanwhile
 
     def _wait(self, name: str, answers: Callable[[], bool]) -> None:
@@ -227,21 +260,46 @@ class EmbeddedStack:
         return self._children[name].pid
 
     def mend(self) -> list[str]:
-        """Start every process again that has ended by itself; their names. Raises ServiceError when that is too often."""
+        """Start every process again that has ended by itself; their names. Raises ServiceError when that is too often, and
+        DiskFullError while the disk is full: what ended would end again, so nothing is done, and it does not count.
+        """
         now = time.monotonic()
         self._mended = [at for at in self._mended if at > now - _MENDING_SECONDS]
         ended = [name for name, child in self._children.items() if child.code is not None]
+        if free_space.free_bytes(self._home) < free_space.LEAST_BYTES or (
+            ended and free_space.takes_nothing(self._home)
+        ):
+            raise free_space.full(self._home, _ROOM)
         if len(self._mended) + len(ended) > _MOST_MENDED:
             self.check()
-        for name in ended:
-            self._children[name].restart()
-            self._mended.append(now)
+        with free_space.noticed(self._home, _ROOM):
+            for name in ended:
+                self._mended.append(now)
+                self._make_folders()
+                if name == "valkey":
+                    self._to_reconcile = self._keep
+                    self._start_valkey()
+                else:
+                    self._children[name].restart()
+        if self._to_reconcile:
+            try:
+                self._take_up(fresh=False)
+                self._to_reconcile = False
+            except DiskFullError:
+                raise
+            except ServiceError:
+                pass  # the next round tries it again
         return ended
 
     def check(self) -> None:
-        """Raise ServiceError when a process of the stack has ended by itself."""
+        """Raise ServiceError when a process of the stack has ended by itself; DiskFullError when the disk is full, too."""
         for child in self._children.values():
-            child.check()
+            self._check_child(child)
+
+    def _check_child(self, child: Child) -> None:
+        if child.code is not None and free_space.takes_nothing(self._home):
+            raise free_space.full(self._home, _ROOM)
+        child.check()
 
     def stop(self) -> None:
         """End everything that was started; safe to call again."""
@@ -257,6 +315,25 @@ class EmbeddedStack:
             shutil.rmtree(self._home / "tmp", ignore_errors=True)
         self._children.clear()
         self._lock.close()
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder that is its user's alone. Where the file system knows no rights of its own (FAT, some network drives),
+    the whole of it is somebody's, as it was mounted."""
+    folder.mkdir(exist_ok=True)
+    try:
+        folder.chmod(0o700)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS) or folder.stat().st_uid != os.getuid():
+            raise
+
+
+def _quoted(path: Path) -> str:
+    """A path in Valkey's configuration, whatever is in it."""
+    plain = (
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\x{byte:02x}" for byte in os.fsencode(path)
+    )
+    return f'"{"".join(plain)}"'
 
 
 def valkey_command() -> list[str]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit
 
 from farm.catalog import Catalog
 from farm.errors import (
@@ -21,6 +20,7 @@ from farm.errors import (
     NotFoundError,
     ServiceError,
     SpecError,
+    StorageError,
     WithdrawnModelError,
 )
 from farm.models.inventory import Inventory
@@ -28,6 +28,7 @@ from farm.models.package import MAX_MODEL_BYTES, SUFFIXES, Refusal
 from farm.reading.readers import Readers
 from farm.settings import Settings
 from farm.storage import ObjectStore
+from farm.storage.addresses import Place, named_object, parsed
 
 FOLDER = "uploads/"
 OFFER_SECONDS = 3600
@@ -83,14 +84,14 @@ class Intake:
         self, settings: Settings, store: ObjectStore, catalog: Catalog, readers: Readers, import_buckets: str = ""
     ) -> None:
         self._settings, self._store, self._catalog, self._readers = settings, store, catalog, readers
-        address = urlsplit(settings.storage_url)
-        self._bucket = address.netloc if address.scheme == "s3" else ""
-        self._others = {name.strip() for name in import_buckets.split(",")} - {"", self._bucket}
+        address = parsed(settings.storage_url)
+        self._place = address if isinstance(address, Place) else None
+        self._others = {name.strip() for name in import_buckets.split(",")} - {""}
 
     def offer(self, files: Sequence[tuple[str, int]]) -> list[Offer]:
         """An address for each file name and number of bytes: it takes as many, once. Raises StoreHasNoUrls, and
         ModelFormatError for a name of no model."""
-        if not self._bucket:
+        if self._place is None:
             raise StoreHasNoUrls(
                 "The farm's store is a directory and has no addresses to upload to; send the files to POST /v1/models."
             )
@@ -104,7 +105,7 @@ class Intake:
             key = f"{folder}{place}-{_clean(name)}"
             signed = self._store.presigned_put(key, OFFER_SECONDS, size)
             assert signed is not None
-            offers.append(Offer(name, f"s3://{self._bucket}/{key}", signed.url, signed.headers, expires))
+            offers.append(Offer(name, self._place.url(key), signed.url, signed.headers, expires))
         return offers
 
     def sweep(self) -> int:
@@ -175,15 +176,17 @@ class Intake:
         return taken
 
     def _located(self, name: str) -> tuple[ObjectStore, bool, str]:
-        address = urlsplit(name)
-        bucket, key = address.netloc, name.removeprefix(f"s3://{address.netloc}/")
-        if address.scheme != "s3" or not bucket or not key or key == name:
-            raise SpecError("This is no object of an S3 server; write s3://bucket/key.")
-        if bucket == self._bucket:
-            return self._store, True, key
+        try:
+            bucket, key = named_object(name)
+        except StorageError as error:
+            raise SpecError(str(error)) from error
+        own = self._place
+        if own is not None and name.startswith(own.url("")):
+            return self._store, True, key.removeprefix(own.prefix)
         if bucket not in self._others:
+            where = f" outside of '{own.prefix}'" if own is not None and bucket == own.bucket else ""
             raise NotFoundError(
-                f"The farm reads no bucket '{bucket}'; its operator can name it in FARM_IMPORT_BUCKETS."
+                f"The farm reads no bucket '{bucket}'{where}; its operator can name it in FARM_IMPORT_BUCKETS."
             )
         from farm.storage.s3 import S3Store  # only here: its client is slow to import
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import click
+from rich.markup import escape
 
 from farm.cli.console import stdout
 from farm.errors import FarmError
@@ -29,13 +30,18 @@ def doctor() -> None:
     for check in _checks(settings):
         try:
             found = check.try_it()
-            stdout.print(f"[green]ok  [/green] {check.name}: ", end="")
+            stdout.print(f"[green]ok  [/green] {escape(check.name)}: ", end="")
             stdout.print(found, markup=False, soft_wrap=True)
-        except (FarmError, ImportError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a machine is what it is here to tell
             failed |= check.needed
             colour, word = ("red", "FAIL") if check.needed else ("yellow", "none")
-            stdout.print(f"[{colour}]{word}[/{colour}] {check.name}: ", end="")
-            stdout.print(str(error), markup=False, soft_wrap=True)
+            stdout.print(f"[{colour}]{word}[/{colour}] {escape(check.name)}: ", end="")
+            said = (
+                str(error)
+                if isinstance(error, (FarmError, ImportError, OSError))
+                else f"{type(error).__name__}: {error}"
+            )
+            stdout.print(said, markup=False, soft_wrap=True)
             if isinstance(error, FarmError) and error.log:
                 stdout.print(error.log, markup=False, soft_wrap=True)
             stdout.print(f"       {check.remedy}", markup=False, soft_wrap=True)
@@ -67,8 +73,8 @@ def _checks(settings: Settings) -> list[_Check]:
             f"object store {settings.storage_url}",
             lambda: _store(settings),
             "storage_url" in settings.model_fields_set,
-            "Set FARM_STORAGE_URL (s3://bucket or file:///directory), FARM_S3_ENDPOINT, FARM_S3_ACCESS_KEY, "
-            "FARM_S3_SECRET_KEY.",
+            "Set FARM_STORAGE_URL (s3://bucket, s3://bucket/prefix or file:///directory), and for a bucket FARM_S3_ENDPOINT, "
+            "FARM_S3_REGION and its keys. What a farm asks of a store: docs/how-to/operate.md.",
         ),
     ]
 

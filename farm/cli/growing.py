@@ -41,13 +41,11 @@ _TICK_SECONDS = 0.5
 _WAITING = 1
 """Models that wait for each worker besides the one it draws: reading the next one takes a moment."""
 _RESERVE_BYTES = 16 * 2**20
-_LEAST_BYTES = 4 * 2**20
-"""With less, what is begun cannot be trusted to end."""
 _FIRST_GUESS = 1.0
 """Bytes that a pixel takes in a result, before the first result says it; a third is usual without labels."""
 _COPIES = 2
 """Of a result on the farm's disk: the worker's own and the store's."""
-_DISK_CODES = ("worker-disk", ServiceError.code)
+_DISK_CODES = ("worker-disk", DiskFullError.code, ServiceError.code)
 """What a worker says whose own disk, or whose store's, is full."""
 _DISK_TRIES = 3
 _GO_ON = "The same command goes on where it stopped."
@@ -167,7 +165,7 @@ class Growth:
             else:
                 _check_disk(hand.job)
         for folder, remedy in self._places():
-            free_space.require(folder, _LEAST_BYTES, remedy)
+            free_space.require(folder, free_space.LEAST_BYTES, remedy)
         self._show()
         if not ended:
             time.sleep(_TICK_SECONDS)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,9 +140,12 @@ def up(home: Path, port: int, workers: int) -> None:
 
     API, workers, Valkey, a local object store, and Flower to look at the queue. `farm submit` talks to it.
     """
+    from farm.cli.room import patient
     from farm.stack import EmbeddedStack
 
-    with stopped_by_sigterm(), EmbeddedStack(home, workers, flower=True, keep=True, port=port) as stack:
+    with stopped_by_sigterm(), ExitStack() as opened:
+        stack = EmbeddedStack(home, workers, flower=True, keep=True, port=port)
+        patient(home, lambda: opened.enter_context(stack))
         stdout.print(f"page     {stack.page_url}", markup=False, soft_wrap=True)
         stdout.print(
             f"API      {stack.api_url}  (documentation at /docs; commands of yours find the key by themselves)"
@@ -154,7 +157,15 @@ def up(home: Path, port: int, workers: int) -> None:
         )
         stdout.print(f"data     {home.absolute()}", markup=False, soft_wrap=True)
         stdout.print(f"submit   farm submit --api {stack.api_url} PATH... --out DIR     stop: Ctrl-C")
+        told = 0
         while True:
-            for name in stack.mend():
+            for name in patient(home, stack.mend):
                 note("restarted", "yellow", f"The embedded {name} had ended; its log is in {home.absolute() / 'logs'}.")
+            for aside in stack.put_aside[told:]:
+                note(
+                    "damaged",
+                    "yellow",
+                    f"Valkey could not read its file; it is {aside} now, and its jobs come from the store.",
+                )
+            told = len(stack.put_aside)
             time.sleep(1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from farm.cli.console import note
 from farm.cli.options import MODEL_FILES
-from farm.errors import FarmError, NoModelError
+from farm.errors import DiskFullError, FarmError, NoModelError
 from farm.models.package import ModelFiles, Opened, Package, find_models, open_models
 
 _LOOK_SECONDS = 2.0
@@ -97,6 +97,8 @@ class Sources:
                 yield Unreadable(str(path), error)
             else:  # a collection has zips of motions and stages, too
                 note("skipped", "yellow", f"{path} holds no model.")
+        except DiskFullError:
+            raise  # it says nothing about the file
         except (FarmError, OSError) as error:
             yield Unreadable(str(path), error)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from farm.cli.console import note, tracked
 from farm.cli.wishes import Wish
 from farm.client import FarmClient, RefusedError, UploadedModel
-from farm.errors import FarmError, NoModelError
+from farm.errors import DiskFullError, FarmError, NoModelError
 from farm.models.package import ZIP, open_models
 from farm.spec import RenderSpec
 
@@ -52,6 +52,8 @@ def _may_hold_a_model(path: Path) -> bool:
         next(open_models(path))
     except NoModelError:
         return False
+    except DiskFullError:
+        raise
     except (FarmError, OSError):
         return True  # the farm says what is wrong with it
     return True

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +17,7 @@ from farm.errors import NotFoundError, StorageError
 from farm.exports.receipts import Receipt
 from farm.settings import Settings
 from farm.storage import ObjectStore, open_store
+from farm.storage.addresses import place
 from farm.storage.interface import check_key
 
 MARKER = "facefarm-export.json"
@@ -79,10 +79,10 @@ def destination_at(out: str, layout: str, plan: str) -> Iterator[Destination | N
     Raises StorageError when something else stands there, ConflictError while another writes there.
     """
     if out.startswith("s3://"):
-        address = urlsplit(out)
-        store = open_store(Settings(storage_url=f"s3://{address.netloc}"), _PATIENCE_SECONDS)
+        address = place(out)
+        store = open_store(Settings(storage_url=f"s3://{address.bucket}"), _PATIENCE_SECONDS)
         with tempfile.TemporaryDirectory(prefix="facefarm-export-") as room:
-            yield _bucket(store, address.path.strip("/"), Path(room), layout, plan)
+            yield _bucket(store, address.prefix.removesuffix("/"), Path(room), layout, plan)
         return
     with _working(out):
         folder = Path(out)

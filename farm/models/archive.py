@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from farm import free_space
 from farm.errors import ArchiveError
 
 MAX_MEMBERS = 4096
@@ -38,7 +39,7 @@ def unpack(source: BinaryIO, into: Path, fit: Fit | None = None) -> None:
 
     Where names could be in several encodings, the one that `fit` likes best counts, and the first in which all can be read.
     Raises ArchiveError for anything but plain files and folders below `into`, and over the limits; `into` may then hold
-    a part of the members and should be thrown away.
+    a part of the members and should be thrown away. Raises OSError when the disk of `into` is full.
     """
     try:
         # Python lists all members before anyone can count them; far too many would take gigabytes.
@@ -164,6 +165,8 @@ def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, target:
                     )
                 sink.write(piece)
     except (*_DAMAGE, RuntimeError, zlib.error) as error:
+        if free_space.is_want_of(error):
+            raise  # it is not the archive's fault
         # damaged data, encrypted members, a file where a folder should be, over-long names
         raise ArchiveError(f"The zip member '{name}' cannot be unpacked ({error}). Zip the folder again.") from error
     return left

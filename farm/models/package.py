@@ -11,11 +11,13 @@ import os
 import shutil
 import zipfile
 from collections.abc import Container, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+from farm import free_space
 from farm.errors import ArchiveError, FarmError, ModelFormatError, NoModelError
 from farm.models import inventory
 from farm.models.archive import unpack
@@ -172,7 +174,7 @@ def open_model(path: Path, within: Path | None = None) -> ModelFiles:
 
 def decided_again(held: Inventory, package: bytes) -> Inventory:
     """The inventory of a kept package (`to_bytes`) as this version decides on its morphs."""
-    with TemporaryDirectory(prefix="farm-decide-") as folder:
+    with free_space.noticed_temporary(), TemporaryDirectory(prefix="farm-decide-") as folder:
         path, _ = unfold(package, Path(folder))
         return inventory.decided_again(held, read_character(path.suffix, path.read_bytes()))
 
@@ -204,7 +206,8 @@ class Opened:
 def open_models(path: Path, within: Path | None = None) -> Iterator[Opened]:
     """Read the file `path`, a model or a zip with some, each when it is asked for.
 
-    Raises ModelError when a model, ArchiveError when a zip cannot be used as a whole, NoModelError when there is none in it.
+    Raises ModelError when a model, ArchiveError when a zip cannot be used as a whole, NoModelError when there is none in it,
+    DiskFullError when the temporary folder has no room for it.
     """
     if path.suffix.lower() != ZIP:
         yield Opened(path.name, 1, open_model(path, within))
@@ -215,13 +218,14 @@ def open_models(path: Path, within: Path | None = None) -> Iterator[Opened]:
 
 
 def _opened(file_name: str, file: Path) -> Iterator[Opened]:
-    with TemporaryDirectory(prefix="farm-receive-") as folder:
-        root = Path(folder)
-        if Path(file_name).suffix.lower() == ZIP:
-            with file.open("rb") as source:
-                unpack(source, root, Fit(_references))
-        else:
-            shutil.copyfile(file, root / _safe_name(file_name))
+    with ExitStack() as stack:
+        with free_space.noticed_temporary():
+            root = Path(stack.enter_context(TemporaryDirectory(prefix="farm-receive-")))
+            if Path(file_name).suffix.lower() == ZIP:
+                with file.open("rb") as source:
+                    unpack(source, root, Fit(_references))
+            else:
+                shutil.copyfile(file, root / _safe_name(file_name))
         paths = list(find_models(root))
         if not paths:
             raise NoModelError(
@@ -238,8 +242,8 @@ def _opened(file_name: str, file: Path) -> Iterator[Opened]:
 def received(file_name: str, file: Path) -> Iterator[Package | Refusal]:
     """Read an uploaded file: a model by itself, or a zip with one or more models and their textures; one after the other.
 
-    Raises ArchiveError when the upload as a whole is refused, NoModelError when there is no model in it; single bad
-    models come as refusals.
+    Raises ArchiveError when the upload as a whole is refused, NoModelError when there is no model in it, DiskFullError when
+    the temporary folder has no room for it; single bad models come as refusals.
     """
     for opened in _opened(file_name, file):
         try:

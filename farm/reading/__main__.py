@@ -13,8 +13,9 @@ from pathlib import Path
 from farm.confinement import places
 from farm.confinement.confine import Limits, confine
 from farm.confinement.landlock import Access
+from farm.errors import DiskFullError
 from farm.process import die_with_parent
-from farm.reading.messages import ReadOrder
+from farm.reading.messages import DISK_FULL, ReadOrder
 from farm.reading.work import carry_out
 
 _FILE_BYTES = 4 * 2**30
@@ -37,6 +38,8 @@ def _serve() -> None:
         if not child:
             try:
                 _read(order)
+            except DiskFullError:
+                os._exit(DISK_FULL)
             except BaseException:  # noqa: BLE001 - a child must not go on with its parent's work
                 os._exit(1)
             os._exit(0)

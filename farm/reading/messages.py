@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 ANSWER = "answer.json"
 BACKGROUND = "background.png"
+DISK_FULL = 28
+"""How a child ends whose folder has no room for its answer; what `errno` calls ENOSPC."""
 MAX_ANSWER = 16 * 2**20
 MAX_INVENTORY = 8 * 2**20
 """Bytes of one model's inventory as JSON: it is shown whole, whenever somebody asks what the model holds."""

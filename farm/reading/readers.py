@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, LifoQueue
@@ -22,12 +22,14 @@ from typing import IO, Literal
 from pydantic import ValidationError
 
 import farm
+from farm import free_space
 from farm.errors import ArchiveError, BackgroundError, BusyError, FarmError, ModelError, ServiceError
 from farm.models.inventory import Inventory
 from farm.process import exit_code, signal_group
 from farm.reading.messages import (
     ANSWER,
     BACKGROUND,
+    DISK_FULL,
     MAX_ANSWER,
     MAX_INVENTORY,
     Answer,
@@ -102,7 +104,8 @@ class Readers:
 
     @contextmanager
     def models(self, name: str, source: Iterable[bytes]) -> Iterator[Reading]:
-        """The models of a file, while the context lasts. Raises ModelError, ArchiveError and BusyError."""
+        """The models of a file, while the context lasts. Raises ModelError, ArchiveError, BusyError and
+        DiskFullError."""
         with self._read("models", name, source) as (folder, answer):
             refused = tuple((refused.name, _error(refused)) for refused in answer.refused)
             yield Reading(folder, len(answer.models), refused, answer)
@@ -124,11 +127,13 @@ class Readers:
     def _read(
         self, what: Literal["models", "background"], name: str, source: Iterable[bytes]
     ) -> Iterator[tuple[Path, Answer]]:
-        with self._turn() as reader, tempfile.TemporaryDirectory(prefix="farm-reading-") as room:
-            file, folder = Path(room, "file"), Path(room, "folder")
-            folder.mkdir()
-            with file.open("wb") as sink:
-                sink.writelines(source)
+        with self._turn() as reader, ExitStack() as stack:
+            with free_space.noticed_temporary():
+                room = stack.enter_context(tempfile.TemporaryDirectory(prefix="farm-reading-"))
+                file, folder = Path(room, "file"), Path(room, "folder")
+                folder.mkdir()
+                with file.open("wb") as sink:
+                    sink.writelines(source)
             order = ReadOrder(
                 what=what, file=str(file), name=name, folder=str(folder), memory=self._memory, seconds=_CPU_SECONDS
             )
@@ -187,6 +192,8 @@ class _Reader:
                 f"'{order.name}' takes too long to read: over {_CPU_SECONDS} s. Make it smaller, or upload its models one "
                 "by one."
             )
+        if ended == DISK_FULL:
+            raise free_space.full(Path(tempfile.gettempdir()), free_space.ROOM_FOR_TEMPORARY)
         if ended:
             raise _kind(order)(too_large(order))
 

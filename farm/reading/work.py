@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from farm import free_space
 from farm.backgrounds import normalise
-from farm.errors import ArchiveError, FarmError, ModelError, ModelFormatError
+from farm.errors import ArchiveError, DiskFullError, FarmError, ModelError, ModelFormatError
 from farm.models.package import Package, Refusal, received, write_package
 from farm.reading.messages import (
     ANSWER,
@@ -27,7 +28,13 @@ _MAX_SENTENCE = 2000
 
 
 def carry_out(order: ReadOrder) -> None:
-    """Do what is ordered; nothing is raised for a file that cannot be used."""
+    """Do what is ordered; nothing is raised for a file that cannot be used. Raises DiskFullError for a full folder."""
+    with free_space.noticed_temporary():
+        answer = _answer(order)
+        Path(order.folder, ANSWER).write_text(answer.model_dump_json())
+
+
+def _answer(order: ReadOrder) -> Answer:
     answer = Answer()
     try:
         match order.what:
@@ -35,11 +42,13 @@ def carry_out(order: ReadOrder) -> None:
                 _read_models(order, answer)
             case "background":
                 _read_background(order, answer)
+    except DiskFullError:
+        raise  # it says nothing about the file
     except FarmError as error:
         answer.error = _refused(order.name, error)
     except MemoryError:
         answer.error = _refused(order.name, ModelError(too_large(order)))
-    Path(order.folder, ANSWER).write_text(answer.model_dump_json())
+    return answer
 
 
 def too_large(order: ReadOrder) -> str:

@@ -81,7 +81,7 @@ class ObjectStore(Protocol):
         is there. None when the store has no address of its own."""
 
     def check(self) -> str:
-        """Prove that writing, reading and deleting works; a phrase that names the store."""
+        """Do what a job does with a store, and prove that it works: `probe`. A phrase that names the store."""
 
 
 def check_key(key: str) -> None:
@@ -107,10 +107,30 @@ def check_range(start: int, length: int | None) -> None:
 
 
 def probe(store: ObjectStore, name: str) -> str:
-    """What `check` does; its key is its own, since others may check at the same time."""
-    key = f"{PROBES}{uuid.uuid4().hex}"
-    store.put(key, b"probe")
-    if store.get(key) != b"probe":
-        raise ServiceError(f"The store {name} does not give back what it was given.")
-    store.delete(key)
+    """What `check` does; its folder is its own, since others may check at the same time.
+
+    A job asks for what is not there yet, puts, puts where nothing may be, lists, reads a part, and removes.
+    """
+    folder = f"{PROBES}{uuid.uuid4().hex}/"
+    put, new = f"{folder}put", f"{folder}new"
+
+    def has_to(holds: bool, what: str) -> None:
+        if not holds:
+            raise ServiceError(f"The store {name} {what}, and a farm relies on that.")
+
+    # First, since a refusal of this one comes with its reason, which an answer to "is it there?" cannot carry.
+    has_to(not store.list(folder), "lists what nobody has put")
+    has_to(not store.exists(put), "says that there is what nobody has put")
+    try:
+        store.put(put, b"probe")
+        has_to(store.put_new(new, b"first"), "refuses a put where nothing is")
+        has_to(not store.put_new(new, b"second"), "lets a second put with If-None-Match replace the first (too old?)")
+        has_to(store.list(folder) == [new, put], "does not list what was put")
+        has_to(store.get(new) == b"first" and store.get(put) == b"probe", "does not give back what it was given")
+        has_to(
+            b"".join(store.stream(put, 1, 3)) == b"rob", "does not give back the part of an object that is asked for"
+        )
+    finally:
+        removed = store.delete_all(folder)
+    has_to(removed == 2 and not store.exists(put), "does not remove what is to be removed")
     return name

@@ -1,5 +1,7 @@
 """A directory as object store."""
 
+import errno
+import fcntl
 import io
 import os
 import shutil
@@ -10,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from farm import free_space
 from farm.errors import NotFoundError, ServiceError
 from farm.storage.interface import (
     PROBES,
@@ -22,6 +25,11 @@ from farm.storage.interface import (
     probe,
 )
 from farm.storage.presigning import Presigned
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""How file systems without hard links say so: FAT and exFAT, many network and FUSE ones."""
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)
+"""How they say that a folder needs no fsync, or knows none."""
 
 
 class LocalStore:
@@ -41,6 +49,8 @@ class LocalStore:
         try:
             yield
         except OSError as error:
+            if free_space.is_want_of(error):
+                raise free_space.full(self._root, "Make room there; all goes on by itself then.") from error
             raise ServiceError(
                 f"The store {self._root} cannot be read or written ({error}). Free space or permissions?"
             ) from error
@@ -84,6 +94,20 @@ class LocalStore:
                 target.hardlink_to(whole)  # unlike replace, fails where something is
             except FileExistsError:
                 return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                return self._put_first(whole, target)
+            return True
+
+    def _put_first(self, whole: Path, target: Path) -> bool:
+        """`put_new` where the file system has no hard links: one process at a time looks, and puts. The kernel takes the
+        lock back from one that is killed."""
+        with _opened_folder(self._root) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if target.exists():
+                return False
+            whole.replace(target)
             return True
 
     def get(self, key: str) -> bytes:
@@ -203,8 +227,18 @@ def _pass_absent(error: OSError) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
+    with _opened_folder(folder) as handle:
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in _NO_FOLDER_SYNC:
+                raise
+
+
+@contextmanager
+def _opened_folder(folder: Path) -> Iterator[int]:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
+        yield handle
     finally:
         os.close(handle)

@@ -29,6 +29,8 @@ class Signer:
     access_key: str
     secret_key: str
     region: str
+    session_token: str = ""
+    """Of keys that were lent for a time."""
 
     def put(self, address: str, seconds: int, size: int) -> Presigned:
         """For an object of `size` bytes at `address`, its URL without a query, for so many `seconds` from now."""
@@ -41,6 +43,7 @@ class Signer:
             "X-Amz-Credential": f"{self.access_key}/{scope}",
             "X-Amz-Date": f"{now:%Y%m%dT%H%M%SZ}",
             "X-Amz-Expires": str(seconds),
+            **({"X-Amz-Security-Token": self.session_token} if self.session_token else {}),
             "X-Amz-SignedHeaders": ";".join(sorted(signed)),
         }
         asked = urlencode(query, quote_via=quote, safe="")

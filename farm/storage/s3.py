@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
-import urllib3
-from minio import Minio
-from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
-from urllib3.exceptions import HTTPError, ProtocolError
-from urllib3.response import BaseHTTPResponse
+from minio.error import MinioException, S3Error, ServerError
+from urllib3.exceptions import HTTPError
 
-from farm.errors import NotFoundError, ServiceError, StorageError
+from farm.errors import DiskFullError, NotFoundError, ServiceError, StorageError, StoreRefusedError
 from farm.settings import Settings
+from farm.storage.addresses import check_bucket
+from farm.storage.connecting import connect
+from farm.storage.downloads import Download
 from farm.storage.interface import (
     PROBES,
     Keys,
@@ -30,47 +29,40 @@ from farm.storage.interface import (
     probe,
 )
 from farm.storage.presigning import Presigned, Signer
+from farm.storage.refusals import is_full, is_passing, is_refusal, reason, remedy
 
 log = logging.getLogger(__name__)
 
 _ABSENT = {"NoSuchKey", "NoSuchObject", "NoSuchBucket"}
-_PASSING_STATUS = {408, 429, 500, 502, 503, 504}
-_PASSING_CODES = {"RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict", "NoSuchUpload"}
-"""Errors of other statuses that sending the request (or, after NoSuchUpload, the whole object) again can overcome."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # s
-_PIECE = 2**18  # bytes
 _LONGEST_PRESIGNED = 7 * 24 * 3600  # s
 
 
 class S3Store:
-    """Objects in one bucket, through the MinIO client.
+    """Objects in one bucket, or under a prefix of it, through the MinIO client.
 
+    `prefix` is empty, or folders that end with a slash: nothing outside of it is read, listed, written or removed.
     A server that is away (connections refused or cut, 5xx, "slow down") is asked again, ever more slowly, until it
-    answers or `patience` seconds have gone by since it last did. A refusal (wrong keys, no permission) is final at once.
+    answers or `patience` seconds have gone by since it last did. A refusal (wrong keys, no permission, another region, a
+    certificate of nobody's) is final at once: StoreRefusedError.
     """
 
-    def __init__(self, bucket: str, settings: Settings, patience: float = 5.0) -> None:
-        address = urlsplit(settings.s3_endpoint)
-        if not address.hostname or address.scheme not in ("http", "https"):
-            raise StorageError("Set FARM_S3_ENDPOINT to the S3 server, such as http://minio:9000.")
-        self._bucket = bucket
-        self._endpoint = settings.s3_endpoint
+    def __init__(self, bucket: str, settings: Settings, patience: float = 5.0, prefix: str = "") -> None:
+        check_bucket(bucket)
+        self._bucket, self._prefix = bucket, prefix
+        self._endpoint, self._region = settings.s3_endpoint, settings.s3_region
         self._patience = patience
         self._bucket_seen = False
-        access, secret = settings.s3_access_key.get_secret_value(), settings.s3_secret_key.get_secret_value()
-        self._signer = Signer(access, secret, settings.s3_region)
-        self._client = Minio(
-            address.netloc,
-            access_key=access,
-            secret_key=secret,
-            region=settings.s3_region,
-            secure=address.scheme == "https",
-            http_client=urllib3.PoolManager(
-                timeout=urllib3.Timeout(connect=5, read=60),
-                retries=False,  # `_persist` alone decides what is tried again
-                maxsize=16,
-            ),
-        )
+        self._client, self._credentials = connect(settings)
+
+    def _at(self, key: str) -> str:
+        """An object's key in the bucket; `key` may be a prefix of keys, too."""
+        return self._prefix + key
+
+    @property
+    def _named(self) -> str:
+        under = f", prefix '{self._prefix}'" if self._prefix else ""
+        return f"the S3 store {self._endpoint}, bucket '{self._bucket}'{under}"
 
     def _persist[T](self, key: str, action: Callable[[], T]) -> T:
         """What `action` returns, tried again while the server is away. It must do no harm when done twice."""
@@ -84,17 +76,25 @@ class S3Store:
                 now = time.monotonic()
                 if deadline is None:
                     deadline = now + self._patience
-                    log.info("the S3 store %s failed at '%s' (%s)", self._endpoint, key, _reason(error))
-                if not _is_passing(error) or now >= deadline:
-                    raise ServiceError(
-                        f"The S3 store {self._endpoint}, bucket '{self._bucket}', refused or does not answer "
-                        f"({_reason(error)}). Check FARM_S3_ENDPOINT, the keys, this machine's clock and that the server "
-                        "is up; `farm doctor` tries it."
-                    ) from error
+                    log.info("the S3 store %s failed at '%s' (%s)", self._endpoint, key, reason(error))
+                if not is_passing(error) or now >= deadline:
+                    raise self._error(error, key) from error
                 # Not all workers at the same moment: the server may be away because it has too much to do.
                 delay = min(pause * random.uniform(0.5, 1.0), deadline - now)  # noqa: S311
             time.sleep(delay)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _error(self, error: Exception, key: str) -> ServiceError:
+        """What is told of an error that asking again does not mend."""
+        if is_full(error):
+            return DiskFullError(
+                f"The disk of {self._named} is full ({reason(error)}). Make room there; all goes on by itself then."
+            )
+        kind = StoreRefusedError if is_refusal(error) else ServiceError
+        verb = "does not answer" if is_passing(error) else f"refused '{key}'"
+        return kind(
+            f"{self._named[0].upper()}{self._named[1:]} {verb} ({reason(error)}). {remedy(error, self._region)}"
+        )
 
     def _persist_in_bucket[T](self, key: str, action: Callable[[], T]) -> T:
         """`_persist`, making the bucket when it is missing."""
@@ -117,6 +117,15 @@ class S3Store:
             if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
 
+    def _find_bucket(self) -> None:
+        """Make the bucket if it is missing. Below the prefix alone: a key may have the right to list no more."""
+        try:
+            next(self._names("", "", recursive=False), None)
+        except S3Error as error:
+            if error.code != "NoSuchBucket":
+                raise
+            self._make_bucket()
+
     def put(self, key: str, data: bytes) -> None:
         check_key(key)
         self._persist_in_bucket(key, lambda: self._send(key, io.BytesIO(data), len(data)))
@@ -131,7 +140,7 @@ class S3Store:
         self._persist_in_bucket(key, send)
 
     def _send(self, key: str, source: BinaryIO, size: int) -> None:
-        result = self._client.put_object(self._bucket, key, source, size, content_type(key))
+        result = self._client.put_object(self._bucket, self._at(key), source, size, content_type(key))
         if not result.bucket_name:
             # The end of a multi-part upload may be a 200 with an error in its body, which the client takes for success.
             raise ServerError("the parts were not put together", 500)
@@ -147,12 +156,12 @@ class S3Store:
 
         def send() -> bool:
             try:
-                self._client._put_object(self._bucket, key, data, headers)  # put_object has no such header
+                self._client._put_object(self._bucket, self._at(key), data, headers)  # put_object has no such header
             except S3Error as error:
                 if error.code != "PreconditionFailed":
                     raise
                 # What is there may be our own: sent, stored, and the answer lost.
-                stored = self._client.stat_object(self._bucket, key).metadata or {}
+                stored = self._client.stat_object(self._bucket, self._at(key)).metadata or {}
                 return stored.get("x-amz-meta-put") == mark
             return True
 
@@ -167,7 +176,7 @@ class S3Store:
         if length == 0:  # a range of S3 holds at least one byte
             self.size(key)
             return iter(())
-        download = _Download(self._client, self._bucket, key, start, length)
+        download = Download(self._client, self._bucket, self._at(key), start, length)
         self._persist(key, download.open)
 
         def pieces() -> Iterator[bytes]:
@@ -181,7 +190,7 @@ class S3Store:
 
     def size(self, key: str) -> int:
         check_key(key)
-        return self._persist(key, lambda: self._client.stat_object(self._bucket, key)).size or 0
+        return self._persist(key, lambda: self._client.stat_object(self._bucket, self._at(key))).size or 0
 
     def exists(self, key: str) -> bool:
         try:
@@ -193,7 +202,7 @@ class S3Store:
     def delete(self, key: str) -> None:
         check_key(key)
         try:
-            self._persist(key, lambda: self._client.remove_object(self._bucket, key))
+            self._persist(key, lambda: self._client.remove_object(self._bucket, self._at(key)))
         except NotFoundError:
             pass  # nor is there a bucket
 
@@ -211,10 +220,9 @@ class S3Store:
         shows_probes = prefix.startswith(PROBES)
 
         def names() -> Iterator[str]:
-            for item in self._client.list_objects(self._bucket, prefix, recursive=True, start_after=after or None):
-                name = item.object_name or ""
+            for name in self._names(prefix, after, recursive=True):
                 # Other tools mark folders by empty objects whose keys end with a slash.
-                if not name.endswith("/") and (shows_probes or not name.startswith(PROBES)):
+                if name and not name.endswith("/") and (shows_probes or not name.startswith(PROBES)):
                     yield name
 
         return self._listed(prefix, names, limit)
@@ -222,15 +230,20 @@ class S3Store:
     def folders(self, prefix: str, after: str = "", limit: int = 1000) -> Keys:
         check_folder(prefix)
         # "0" is the character after the slash: this comes after every key in the folder `after`.
-        last = f"{prefix}{after}0" if after else None
+        last = f"{prefix}{after}0" if after else ""
 
         def names() -> Iterator[str]:
-            for item in self._client.list_objects(self._bucket, prefix, recursive=False, start_after=last):
-                name = (item.object_name or "").removeprefix(prefix)
-                if name.endswith("/"):
-                    yield name[:-1]
+            for name in self._names(prefix, last, recursive=False):
+                if name.endswith("/") and name != prefix:
+                    yield name.removeprefix(prefix)[:-1]
 
         return self._listed(prefix, names, limit)
+
+    def _names(self, prefix: str, after: str, recursive: bool) -> Iterator[str]:
+        found = self._client.list_objects(
+            self._bucket, self._at(prefix) or None, recursive=recursive, start_after=self._at(after) if after else None
+        )
+        return ((item.object_name or "").removeprefix(self._prefix) for item in found)
 
     def _listed(self, prefix: str, names: Callable[[], Iterator[str]], limit: int) -> Keys:
         try:
@@ -242,102 +255,21 @@ class S3Store:
         check_key(key)
         if not 1 <= seconds <= _LONGEST_PRESIGNED:
             raise StorageError(f"A presigned URL cannot last {seconds} s; ask for 1 to {_LONGEST_PRESIGNED}.")
+        credentials = self._credentials
+        if credentials is None:
+            raise StorageError("Without FARM_S3_ACCESS_KEY and FARM_S3_SECRET_KEY no address can be signed.")
 
         def sign() -> Presigned:
-            if not self._bucket_seen and not self._client.bucket_exists(self._bucket):
-                self._make_bucket()
+            if not self._bucket_seen:
+                self._find_bucket()
             self._bucket_seen = True
-            address = self._client.presigned_put_object(self._bucket, key)
-            return self._signer.put(address.partition("?")[0], seconds, size)
+            address = self._client.presigned_put_object(self._bucket, self._at(key))
+            now = credentials.retrieve()
+            signer = Signer(now.access_key, now.secret_key, self._region, now.session_token or "")
+            return signer.put(address.partition("?")[0], seconds, size)
 
         return self._persist(key, sign)
 
     def check(self) -> str:
-        return probe(self, f"S3 {self._endpoint}, bucket '{self._bucket}'")
-
-
-class _Download:
-    """A range of an object, read in pieces; after an error it goes on where the last whole piece ended."""
-
-    def __init__(self, client: Minio, bucket: str, key: str, start: int, length: int | None) -> None:
-        self._client, self._bucket, self._key = client, bucket, key
-        self._position, self._left = start, length
-        self._version: str | None = None
-        self._response: BaseHTTPResponse | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether all of it was read."""
-        return self._left == 0
-
-    def open(self) -> None:
-        """Ask for what was not read yet, of the version that was read before."""
-        try:
-            response = self._client.get_object(
-                self._bucket,
-                self._key,
-                offset=self._position,
-                length=self._left or 0,
-                request_headers={"If-Match": self._version} if self._version else None,
-            )
-        except S3Error as error:
-            if error.code == "InvalidRange":  # it begins behind the object's end
-                self._left = 0
-                return
-            if error.code == "PreconditionFailed":
-                raise ServiceError(
-                    f"The object '{self._key}' was replaced while it was read. Read it again."
-                ) from error
-            raise
-        self._response, self._version = response, response.headers["ETag"]
-        self._left = int(response.headers["Content-Length"])
-
-    def piece(self) -> bytes:
-        """The next bytes, as many as are there. Not to be called when `done`."""
-        if self._response is None:
-            self.open()
-        assert self._response is not None
-        assert self._left is not None
-        try:
-            data = self._response.read1(_PIECE)
-            if not data:
-                raise ProtocolError("the body ended early")
-        except HTTPError:
-            self.close()
-            raise
-        self._position += len(data)
-        self._left -= len(data)
-        return data
-
-    def close(self) -> None:
-        """Give the connection back."""
-        if self._response is not None:
-            self._response.close()
-            self._response.release_conn()
-            self._response = None
-
-
-def _status(error: Exception) -> int | None:
-    """The HTTP status that the error came with."""
-    match error:
-        case S3Error():
-            return error.response.status
-        case ServerError():
-            return error.status_code
-        case InvalidResponseError():  # such as a gateway's page in HTML; the client tells the status in no other way
-            return error._code
-    return None
-
-
-def _is_passing(error: Exception) -> bool:
-    """Whether the same request may succeed a little later."""
-    if isinstance(error, HTTPError):
-        return True
-    return _status(error) in _PASSING_STATUS or (isinstance(error, S3Error) and error.code in _PASSING_CODES)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, S3Error) and error.code:
-        return error.code
-    status = _status(error)
-    return f"HTTP {status}" if status else type(error).__name__
+        place = f"{self._bucket}/{self._prefix}".removesuffix("/")
+        return probe(self, f"S3 {self._endpoint}, bucket '{place}'")

@@ -13,6 +13,7 @@ from types import TracebackType
 from farm.jobs.connection import Connection
 from farm.process import Child, wait_until_ready
 from farm.stack import api_answers, free_port, redis_answers, valkey_command
+from farm.storage.addresses import file_url
 
 
 class Rig:
@@ -26,7 +27,7 @@ class Rig:
         self.connection = Connection(f"redis://127.0.0.1:{self._redis_port}/0")
         self._environment = {
             "FARM_REDIS_URL": f"redis://127.0.0.1:{self._redis_port}/0",
-            "FARM_STORAGE_URL": f"file://{self.store}",
+            "FARM_STORAGE_URL": file_url(self.store),
             "FARM_RATE_LIMIT": "0",
             "FARM_LEASE_SECONDS": str(lease_seconds),
             "TMPDIR": str(home),

@@ -4,6 +4,7 @@ Every outcome is written to the job's record. Nothing here knows Celery or Blend
 """
 
 import logging
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -309,7 +310,8 @@ def _said(error: Exception) -> tuple[str, str]:
     if isinstance(error, FarmError):
         return error.code, str(error)
     if isinstance(error, OSError):
-        return "worker-disk", f"The worker's own disk failed: {error}. Free space under its TMPDIR, or mend the disk."
+        place = tempfile.gettempdir()
+        return "worker-disk", f"The worker's own disk ({place}) failed: {error}. Make room there, or mend the disk."
     return "internal-error", f"{type(error).__name__}: {error}"
 
 

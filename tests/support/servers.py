@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -56,6 +57,12 @@ class S3Server:
     """A running S3 server."""
 
     endpoint: str
+    tls_endpoint: str
+    """The same server over TLS, with a certificate that it signed itself."""
+    ca_file: Path
+    """That certificate."""
+    admin: Callable[..., None]
+    """Runs ``radosgw-admin`` with these arguments."""
 
     def environment(self, bucket: str) -> dict[str, str]:
         """The FARM_ variables for a bucket of it."""
@@ -102,15 +109,16 @@ memstore device bytes = 2G
 osd max object name len = 256
 osd max object namespace len = 64
 [client.rgw]
-rgw frontends = beast endpoint=127.0.0.1:{s3_port} tcp_nodelay=1
+rgw frontends = beast endpoint=127.0.0.1:{s3_port} tcp_nodelay=1 {tls}
+{more}
 rgw data = {folder}/rgw
 rgw dynamic resharding = false
 """
 
 
 @contextmanager
-def radosgw(folder: Path) -> Iterator[S3Server]:
-    """Ceph's S3 gateway on a one-node cluster in memory.
+def radosgw(folder: Path, more: str = "") -> Iterator[S3Server]:
+    """Ceph's S3 gateway on a one-node cluster in memory; `more` are further lines of its configuration.
 
     Now and then a disk of such a cluster refuses its monitor at the first start ("wrong fsid"); a new cluster is tried.
     """
@@ -118,7 +126,7 @@ def radosgw(folder: Path) -> Iterator[S3Server]:
     for number in range(tries):
         with ExitStack() as stack:
             try:
-                server = stack.enter_context(_radosgw_once(folder / str(number)))
+                server = stack.enter_context(_radosgw_once(folder / str(number), more))
             except (AssertionError, subprocess.SubprocessError):
                 if number == tries - 1:
                     raise
@@ -128,13 +136,14 @@ def radosgw(folder: Path) -> Iterator[S3Server]:
 
 
 @contextmanager
-def _radosgw_once(folder: Path) -> Iterator[S3Server]:
+def _radosgw_once(folder: Path, more: str) -> Iterator[S3Server]:
     for name in ("mon", "osd", "rgw"):
         (folder / name).mkdir(parents=True)
     conf = folder / "ceph.conf"
-    mon_port, s3_port = free_port(), free_port()
+    mon_port, s3_port, tls_port = free_port(), free_port(), free_port()
+    tls = f"ssl_endpoint=127.0.0.1:{tls_port} ssl_certificate={folder}/tls.pem ssl_private_key={folder}/tls.key"
     fsid = str(uuid.uuid4())
-    conf.write_text(_CEPH_CONF.format(fsid=fsid, folder=folder, mon_port=mon_port, s3_port=s3_port))
+    conf.write_text(_CEPH_CONF.format(fsid=fsid, folder=folder, mon_port=mon_port, s3_port=s3_port, tls=tls, more=more))
     log = folder / "commands.log"
     processes: list[subprocess.Popen[bytes]] = []
 
@@ -147,6 +156,11 @@ def _radosgw_once(folder: Path) -> Iterator[S3Server]:
         return answer.returncode == 0 and word in answer.stdout
 
     try:
+        certificate = folder / "tls.pem"
+        run(
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=s3.example",
+            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "tls.key"), "-out", str(certificate),
+        )  # fmt: skip
         monmap = str(folder / "monmap")
         run("monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", f"[v1:127.0.0.1:{mon_port}]", monmap)
         run("ceph-mon", "-c", str(conf), "--mkfs", "-i", "a", "--monmap", monmap)
@@ -166,7 +180,8 @@ def _radosgw_once(folder: Path) -> Iterator[S3Server]:
             "radosgw-admin", "-c", str(conf), "user", "create", "--uid", "lab", "--display-name", "lab",
             "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY,
         )  # fmt: skip
-        yield S3Server(endpoint)
+        admin = partial(run, "radosgw-admin", "-c", str(conf))
+        yield S3Server(endpoint, f"https://127.0.0.1:{tls_port}", certificate, admin)
     finally:
         for process in reversed(processes):
             end(process)

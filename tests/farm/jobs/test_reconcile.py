@@ -18,12 +18,14 @@ from farm.jobs.submission import BatchControl, Entry, Request
 from farm.models.package import Package
 from farm.morphs.annotation import resolve
 from farm.morphs.refs import BARE
+from farm.settings import Settings
 from farm.spec import RenderSpec
-from farm.storage import LocalStore
+from farm.storage import LocalStore, open_store
 from tests.support import finished
 from tests.support.audit import audit
 from tests.support.fixtures import read_mascot
 from tests.support.jobs import Core, make_core
+from tests.support.servers import S3Server
 
 
 @pytest.fixture
@@ -226,3 +228,26 @@ def test_batches_come_back_in_the_order_of_submission(
 
     assert [batch.id for batch in reversed(core.jobs.batches(10))] == [id_ for _, id_ in sorted(ids)]
     assert sorted(looked_at) == sorted(id_ for _, id_ in ids)
+
+
+@pytest.mark.s3
+def test_a_farm_in_a_prefix_takes_over_its_own_batches_and_no_neighbours(
+    core: Core,
+    control: BatchControl,
+    store: LocalStore,
+    entries: list[Entry],
+    s3: S3Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in s3.environment("neighbours").items():
+        monkeypatch.setenv(name, value)
+    batch = control.submit(Request(entries, RenderSpec(seed=1)))[0].id
+    one, two, whole = (
+        open_store(Settings(storage_url=f"s3://neighbours{end}")) for end in ("/farms/one/", "/farms/two", "")
+    )
+    for key in store.list(""):
+        one.put(key, store.get(key))
+    core.connection.redis.flushall()
+
+    assert [reconcile(farm, core.jobs).rebuilt for farm in (two, whole, one)] == [0, 0, 1]
+    assert [found.id for found in core.jobs.batches(10)] == [batch]
