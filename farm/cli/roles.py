@@ -63,6 +63,7 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
         blender = Blender(require_gpu=True)
         blender.start()  # raises when OpenGL is software: better no worker than one a hundred times too slow
         blender.stop()
+    from celery.bootsteps import StartStopStep
     from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
     from farm.worker import metrics, shutdown
@@ -74,9 +75,19 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     name = node(settings)
     presence = Presence(app, settings, name, concurrency)
 
+    class Metrics(StartStopStep):  # type: ignore[misc]
+        """Serves them as soon as the pool's processes are there, whether Redis is or not."""
+
+        requires = ("celery.worker.components:Pool",)
+
+        def start(self, parent: object) -> None:
+            metrics.REDIS.set(0)
+            metrics.serve(metrics_host, metrics_port)
+
+    app.steps["worker"].add(Metrics)
+
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
-        metrics.serve(metrics_host, metrics_port)
         presence.start()
 
     @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
