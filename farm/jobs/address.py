@@ -229,12 +229,12 @@ def _tls(options: dict[str, str]) -> tuple[tuple[str, Any], ...]:
     for name in _FILES:
         if name in found and not Path(found[name]).is_file():
             raise ValueError(f"{name} names no file: {found[name]}")
-    if "ssl_cert_reqs" in found:
-        found["ssl_cert_reqs"] = found["ssl_cert_reqs"].lower().removeprefix("cert_")  # Celery's spelling, and redis-py's
-        if found["ssl_cert_reqs"] not in ("none", "optional", "required"):
-            raise ValueError("ssl_cert_reqs is none, optional or required")
+    # Celery's spelling, and redis-py's.
+    found["ssl_cert_reqs"] = options.get("ssl_cert_reqs", "required").lower().removeprefix("cert_")
+    if found["ssl_cert_reqs"] not in ("none", "optional", "required"):
+        raise ValueError("ssl_cert_reqs is none, optional or required")
     if "ssl_check_hostname" in found:
         found["ssl_check_hostname"] = found["ssl_check_hostname"].lower() in ("1", "true", "yes")
-    elif found.get("ssl_cert_reqs") == "none":
+    elif found["ssl_cert_reqs"] == "none":
         found["ssl_check_hostname"] = False  # or TLS refuses: nothing is compared where nothing is verified
     return tuple(found.items())

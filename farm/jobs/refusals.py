@@ -18,7 +18,7 @@ _SENTENCES = (
      "has no memory left and takes no writes. Remove old batches (FARM_HISTORY_DAYS), or give it more (maxmemory)"),
     (r"\bBUSY ", "is busy with a script that does not end. `SCRIPT KILL`, or a restart, ends it"),
     (r"LOADING", "is loading its data. It answers when it has it all"),
-    (r"NOPERM|no permissions|No permissions|has no permission",
+    (r"NOPERM|[Nn]o permission|user executing the script|ACL failure",
      "does not let the user of FARM_REDIS_URL do what the farm needs. Grant it: ACL SETUSER name ~* &* +@all -@admin "
      "-@dangerous"),
     (r"NOAUTH|WRONGPASS|invalid username-password|invalid password|Authentication required|without any password",
@@ -48,5 +48,8 @@ def explain(error: Exception) -> str | None:
         if re.search(pattern, text):
             return f"{sentence} ({error})."
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
-        return f"does not answer ({error}). Check FARM_REDIS_URL and that the server is up; `farm doctor` tries it."
+        return (
+            f"does not answer ({error}). Check that the server is up, and that FARM_REDIS_URL has its host and port, and "
+            "rediss:// only where it has TLS; `farm doctor` tries it."
+        )
     return None

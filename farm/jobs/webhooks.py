@@ -32,6 +32,7 @@ from typing import Any
 
 import httpx
 
+from farm import logs
 from farm.errors import NotFoundError, ServiceError, SpecError, StorageError
 from farm.jobs import posting
 from farm.jobs.batches import Batch, Told, Webhook
@@ -176,7 +177,8 @@ class Messenger:
         if batch_id is None:
             return False
         try:
-            self._tell_of(batch_id)
+            with logs.within(batch=batch_id):
+                self._tell_of(batch_id)
         finally:
             self._connection.run("release_webhook", batch_id)
         return True

@@ -12,7 +12,7 @@ from queue import Empty
 from typing import Any
 
 import redis
-from kombu.transport import TRANSPORT_ALIASES
+from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as kombu_redis
 
 from farm.jobs.address import ANSWER_SECONDS, HEALTH_SECONDS, RedisAddress
@@ -25,7 +25,31 @@ _ADDRESS = "farm_address"
 _SCHEMES = ("redis", "rediss", "sentinel")
 
 
+class _QoS(kombu_redis.QoS):
+    """A ticket that cannot be acknowledged, since Redis is away, is done all the same.
+
+    Else it would fill, for ever, the one place that a worker has for tickets. It comes again in an hour, and finds nothing
+    to do.
+    """
+
+    def ack(self, delivery_tag: Any) -> None:
+        try:
+            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
+        except Transport.connection_errors:
+            virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call]
+            raise
+
+    def reject(self, delivery_tag: Any, requeue: bool = False) -> None:
+        try:
+            super().reject(delivery_tag, requeue)  # type: ignore[no-untyped-call]
+        except Transport.connection_errors:
+            virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call]
+            raise
+
+
 class _Channel(kombu_redis.Channel):
+    QoS = _QoS
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # Else a consumer would connect to a server that takes no writes, fail at its first command, and so on at once.
@@ -81,6 +105,7 @@ def options(address: RedisAddress, visibility_seconds: float) -> dict[str, Any]:
         # A server that has not answered for as long is asked no more; kombu looks for it so often, too.
         "health_check_interval": HEALTH_SECONDS,
         "socket_timeout": ANSWER_SECONDS,
+        "max_retries": 0,  # who issues a ticket is told at once that it cannot be; workers connect as often as it takes
         "master_name": address.service,
         "sentinel_kwargs": _sentinel_options(address),
     }
