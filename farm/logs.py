@@ -89,7 +89,9 @@ class _Lines(logging.Formatter):
         self._as_json = as_json
         long = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
         written = long | {quote(secret, safe="") for secret in long}
-        self._secrets = re.compile("|".join(map(re.escape, sorted(written, key=len, reverse=True)))) if written else None
+        self._secrets = (
+            re.compile("|".join(map(re.escape, sorted(written, key=len, reverse=True)))) if written else None
+        )
 
     def format(self, record: logging.LogRecord) -> str:
         message = self._clean(record.getMessage())

@@ -103,7 +103,11 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
 
     # The worker itself, not Celery's command line, whose twenty commands are all imported before it runs one.
     process = app.Worker(
-        hostname=name, concurrency=concurrency, loglevel="INFO", without_mingle=True, without_gossip=True,
+        hostname=name,
+        concurrency=concurrency,
+        loglevel="INFO",
+        without_mingle=True,
+        without_gossip=True,
         quiet=settings.log_format == "json",  # its banner is no line of the log
     )
     setup_logging.connect(lambda **_: None, weak=False)  # `logs.configure` did it

@@ -175,7 +175,9 @@ def _read(url: str) -> RedisAddress:
     if scheme not in _OPTIONS:
         raise ValueError("its scheme is none of redis, rediss, unix, redis+sentinel and rediss+sentinel")
     if parts.fragment or "@" in parts.path + parts.query:
-        raise ValueError("special characters of a password are written as %23 for #, %2F for /, %3F for ? and %40 for @")
+        raise ValueError(
+            "special characters of a password are written as %23 for #, %2F for /, %3F for ? and %40 for @"
+        )
     tls = parts.scheme.startswith("rediss")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     known = (*_OPTIONS[scheme], *(_TLS_OPTIONS if tls else ()))

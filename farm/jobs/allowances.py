@@ -102,7 +102,7 @@ class Memory:
             )
 
     def _read(self) -> tuple[int, int]:
-        """Bytes taken, and bytes that there are: half of the machine's where no limit is set, `_UNTOLD` where none is told."""
+        """Bytes taken, and bytes that there are: half of the machine's where there is no limit, `_UNTOLD` if untold."""
 
         def ask() -> dict[str, Any]:
             try:

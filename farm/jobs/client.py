@@ -35,7 +35,7 @@ class Client(redis.Redis):
 
 class _Pipeline(Pipeline):
     def load_scripts(self) -> None:
-        """Put the text of each script that is queued in place of its name, where it comes first: it is known from there on."""
+        """Put the text of each queued script in place of its name, where it comes first: it is known from there on."""
         texts = {script.sha: script.script for script in self.scripts}
         for place, (arguments, options) in enumerate(self.command_stack):
             if arguments[0] == "EVALSHA" and arguments[1] in texts:

@@ -83,7 +83,9 @@ class Connection:
                 return self.safely(once)
             except redis.WatchError as error:  # also when the connection broke, and then the server is asked anew
                 if time.monotonic() > deadline:
-                    raise ServiceError(f"Redis at {self.address} is changed by others all the time ({error}).") from error
+                    raise ServiceError(
+                        f"Redis at {self.address} is changed by others all the time ({error})."
+                    ) from error
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

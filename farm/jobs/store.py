@@ -108,7 +108,8 @@ class JobStore:
     ) -> bool:
         """Store a batch and its jobs in one step; False, changing nothing, when there is a batch of this id.
 
-        One whose jobs have all ended has ended, and that is told unless `told` says that just this was. Raises AllowanceError when its owner would have more than `allowance`.
+        One whose jobs have all ended has ended, and that is told unless `told` says that just this was. Raises
+        AllowanceError when its owner would have more than `allowance`.
         """
         key, owner = f"farm:batch:{batch}", f"farm:owner:{record.owner}"
         texts = {job.index: text_of(job) for job in jobs}

@@ -142,7 +142,9 @@ class BatchControl:
         if not new:
             return self._known(batch_id, request), False
         with logs.within(batch=batch_id):
-            log.info("batch '%s' of %d jobs was submitted by %s", request.name, len(jobs), request.owner or "nobody named")
+            log.info(
+                "batch '%s' of %d jobs was submitted by %s", request.name, len(jobs), request.owner or "nobody named"
+            )
         if not request.paused:
             self._wake_some(len(jobs))
         return self._jobs.batch(batch_id), True

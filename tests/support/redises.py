@@ -98,7 +98,8 @@ def watched(folder: Path) -> Iterator[Watched]:
         with redis.Redis(port=sentinels[0]) as client:
             wait_until(lambda: answers(client), "the Sentinel")
             wait_until(
-                lambda: client.sentinel_masters()["farm"]["num-other-sentinels"] == 2, "the Sentinels knowing each other"
+                lambda: client.sentinel_masters()["farm"]["num-other-sentinels"] == 2,
+                "the Sentinels knowing each other",
             )
         yield found
 

@@ -26,13 +26,18 @@ def test_flower_counts_the_tickets_of(kind: str, tmp_path: Path) -> None:
         CeleryTickets(make_app(Settings(redis_url=url)), Connection(url)).issue(3)
         port = free_port()
         command = [sys.executable, "-m", "farm", "flower", "--port", str(port)]
-        process = spawn(command, tmp_path / "flower.log", {"FARM_REDIS_URL": url, "FARM_FLOWER_BASIC_AUTH": "user:other-word"})
+        process = spawn(
+            command, tmp_path / "flower.log", {"FARM_REDIS_URL": url, "FARM_FLOWER_BASIC_AUTH": "user:other-word"}
+        )
         try:
 
             def length() -> int | None:
                 try:
                     found = httpx.get(
-                        f"http://127.0.0.1:{port}/api/queues/length", auth=("user", "other-word"), timeout=10, trust_env=False
+                        f"http://127.0.0.1:{port}/api/queues/length",
+                        auth=("user", "other-word"),
+                        timeout=10,
+                        trust_env=False,
                     )
                     return {queue["name"]: queue["messages"] for queue in found.json()["active_queues"]}.get("render")
                 except (httpx.HTTPError, ValueError, KeyError):

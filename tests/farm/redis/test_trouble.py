@@ -155,10 +155,13 @@ def test_a_redis_that_takes_no_writes_is_waited_for(tmp_path: Path) -> None:
             client.replicaof("NO", "ONE")
             wait_until(lambda: usable() == 1, "the worker going on", BACK_SECONDS)
 
-            for setting, sentence in (("min-replicas-to-write", "min-replicas-to-write"), ("maxmemory", "no memory left")):
+            for setting, sentence in (
+                ("min-replicas-to-write", "min-replicas-to-write"),
+                ("maxmemory", "no memory left"),
+            ):
                 before = client.config_get(setting)[setting]
                 client.config_set(setting, 1)
-                wait_until(lambda: usable() == 0, f"the worker missing its {setting}")  # noqa: B023
+                wait_until(lambda: usable() == 0, f"the worker missing its {setting}")
                 assert sentence in said()
                 client.config_set(setting, before)
                 wait_until(lambda: usable() == 1, "the worker going on", BACK_SECONDS)
