@@ -51,7 +51,7 @@ class _Channel(kombu_redis.Channel):
     QoS = _QoS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
         # Else a consumer would connect to a server that takes no writes, fail at its first command, and so on at once.
         try:
             prove(self.client)

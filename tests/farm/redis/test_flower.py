@@ -1,4 +1,4 @@
-"""Flower shows the queue of a Redis with a database, a password and TLS, and no process of the farm is started with a password."""
+"""Flower shows the queue of a Redis with a database, a password and TLS; no process is started with a password."""
 
 import sys
 from contextlib import ExitStack
