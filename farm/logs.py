@@ -119,12 +119,13 @@ class _Handler(logging.StreamHandler[Any]):
     """Ours, to be known again."""
 
 
-def configure(form: str, secrets: Iterable[str]) -> None:
+def configure(form: str, secrets: Iterable[str], **fields: str) -> None:
     """Write the records of this process, and of those that it forks, to the standard error; `form` is "text" or "json".
 
-    `secrets` are hidden wherever they would stand.
+    `secrets` are hidden wherever they would stand; all belongs to `fields`, such as the worker that this is.
     """
     install()
+    _everywhere.update(fields)
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
         root.removeHandler(handler)

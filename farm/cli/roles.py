@@ -59,7 +59,10 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     # Mesa's software OpenGL takes every core for each Blender unless it is told; several Blenders share them.
     os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
     settings = Settings()
-    logs.configure(settings.log_format, settings.secrets)
+    from farm.worker.celery_app import node
+
+    name = node(settings)
+    logs.configure(settings.log_format, settings.secrets, worker=name)
     if settings.require_gpu:
         from farm.drawing.blender import Blender
 
@@ -70,12 +73,10 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
     from farm.worker import metrics, shutdown
-    from farm.worker.celery_app import node
     from farm.worker.presence import Presence
     from farm.worker.tasks import app
 
     shutdown.prepare(scratch.path)
-    name = node(settings)
     presence = Presence(app, settings, name, concurrency)
 
     class Metrics(StartStopStep):  # type: ignore[misc]
@@ -112,8 +113,7 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     )
     setup_logging.connect(lambda **_: None, weak=False)  # `logs.configure` did it
     try:
-        with logs.everywhere(worker=name):
-            process.start()
+        process.start()
     finally:
         scratch.close()
     sys.exit(process.exitcode)

@@ -10,6 +10,7 @@ import redis
 
 from api.services import make_services
 from farm.jobs.submission import Entry, Request
+from farm.keys import Role, entry_for, new_key
 from farm.models.package import Package
 from farm.settings import Settings
 from farm.spec import RenderSpec
@@ -33,7 +34,7 @@ def lines_of(log: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.blender
 def test_each_line_of_api_and_worker_is_an_object_with_what_it_is_about(package: Package, tmp_path: Path) -> None:
-    port = free_port()
+    port, alice = free_port(), new_key()
     url = f"redis://:{QUOTED}@127.0.0.1:{port}/0"
     environment = {
         "FARM_REDIS_URL": url,
@@ -41,6 +42,7 @@ def test_each_line_of_api_and_worker_is_an_object_with_what_it_is_about(package:
         "FARM_WORKER_NAME": "w",
         "FARM_LOG_FORMAT": "json",
         "FARM_S3_SECRET_KEY": KEY,
+        "FARM_API_KEYS": entry_for("alice", [Role.SUBMIT], alice),
     }
     with serving(tmp_path / "redis", port, f'requirepass "{PASSWORD}"') as server:
         with redis.Redis(port=port, password=PASSWORD) as client:
@@ -54,7 +56,9 @@ def test_each_line_of_api_and_worker_is_an_object_with_what_it_is_about(package:
             batch = services.batches.submit(request)[0].id
             wait_until(lambda: services.jobs.batch(batch).ended, "the batch")
             server.kill()
-            answer = httpx.get(f"{api.url}/v1/batches/{batch}", timeout=60, trust_env=False)
+            answer = httpx.get(
+                f"{api.url}/v1/batches/{batch}", headers={"X-API-Key": alice}, timeout=60, trust_env=False
+            )
             assert answer.status_code == 503
             wait_until(lambda: "waits" in (tmp_path / "worker.log").read_text(), "the worker saying that it waits")
 
@@ -65,5 +69,5 @@ def test_each_line_of_api_and_worker_is_an_object_with_what_it_is_about(package:
     (begun,) = [line for line in done if line["message"].startswith(f"job {batch}-0: model")]
     assert (begun["batch"], begun["job"], begun["attempt"]) == (batch, f"{batch}-0", "1")
     text = (tmp_path / "api.log").read_text() + (tmp_path / "worker.log").read_text()
-    for secret in (PASSWORD, QUOTED, KEY):
+    for secret in (PASSWORD, QUOTED, KEY, alice):
         assert secret not in text
