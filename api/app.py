@@ -1,6 +1,7 @@
 """The application: `make` is what uvicorn runs (``uvicorn --factory api.app:make``)."""
 
 import gc
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from api import (
     inspections,
     jobs,
     limits,
+    log_context,
     models,
     operations,
     pages,
@@ -38,6 +40,7 @@ from farm import __version__, logs
 from farm.keys import keys_for_api
 from farm.settings import Settings
 
+log = logging.getLogger(__name__)
 _SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter while others wait (Python's own: 5 ms). A question about a batch changes
 hands some ten times until it is answered, so beside a submission of thousands of models it would wait as often."""
@@ -45,8 +48,8 @@ hands some ten times until it is answered, so beside a submission of thousands o
 
 def make() -> FastAPI:
     """The application for the settings of the environment. Raises KeysError when nobody could be kept out."""
-    logs.install()
     settings = Settings()
+    logs.configure(settings.log_format, settings.secrets)
     keys = keys_for_api(settings)
     services = make_services(settings)
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -55,6 +58,7 @@ def make() -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         services.keeper.start()
         services.messenger.start()
+        log.info("Facefarm %s serves; Redis is at %s", __version__, services.connection.address)
         try:
             yield
         finally:
@@ -90,6 +94,7 @@ def make() -> FastAPI:
     app.add_middleware(limits.RateLimit, rate=settings.rate_limit)
     app.add_middleware(auth.Gate, keys=keys, sessions=services.sessions)
     app.add_middleware(problems.LastResort)
+    app.add_middleware(log_context.LogContext)
     app.add_middleware(policy.Policy)
     # None of this is ever garbage, and looking through it took a quarter of a second, now and then, of somebody's answer.
     gc.collect()

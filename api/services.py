@@ -91,7 +91,7 @@ def make_services(settings: Settings) -> Services:
         readers=readers,
         sessions=Sessions(connection),
         keeper=Keeper(connection, book, tickets, settings.history_days, f"api-{new_id()}", [intake.sweep]),
-        messenger=Messenger(connection, jobs, settings.webhook_private),
+        messenger=Messenger(connection, jobs, book.note_told, settings.webhook_private),
     )
 
 

@@ -1,6 +1,8 @@
 """The settings of every role, read from environment variables that begin with FARM_."""
 
+from contextlib import suppress
 from typing import Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -61,3 +63,16 @@ class Settings(BaseSettings):
     """Where the operators' page says that Flower is; it does not mention it if empty."""
     grafana_url: str = Field("", pattern="^$|^https?://")
     """The same for Grafana."""
+    log_format: Literal["text", "json"] = "text"
+    """How API and workers write their logs: lines for people, or an object of JSON each."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must stand in no log."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        found = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        with suppress(ValueError):  # it is none, and whoever connects says so
+            url = urlsplit(self.redis_url)
+            found.append(unquote(url.netloc.rpartition("@")[0].partition(":")[2]))
+            found.append(dict(parse_qsl(url.query)).get("sentinel_password", ""))
+        return tuple(secret for secret in found if secret)

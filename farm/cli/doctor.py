@@ -64,7 +64,7 @@ def _checks(settings: Settings) -> list[_Check]:
         ),
         _Check("embedded Valkey", _valkey, True, "Run `make setup`; `farm render` and `farm up` need it."),
         _Check(
-            f"Redis at {settings.redis_url.rsplit('@')[-1]}",
+            "Redis",
             lambda: _redis(settings),
             "redis_url" in settings.model_fields_set,
             "Only a farm of your own servers needs it: start Redis and set FARM_REDIS_URL. `farm render` brings its own.",
@@ -116,7 +116,8 @@ def _valkey() -> str:
 def _redis(settings: Settings) -> str:
     from farm.jobs.connection import Connection
 
-    return Connection(settings.redis_url).check()
+    connection = Connection(settings.redis_url)
+    return f"{connection.check()} at {connection.address}"
 
 
 def _store(settings: Settings) -> str:

@@ -7,6 +7,7 @@ import time
 
 import click
 
+from farm import logs
 from farm.errors import ServiceError
 from farm.scratch import Scratch
 from farm.settings import Settings
@@ -31,6 +32,7 @@ def api(host: str, port: int) -> None:
         factory=True,
         host=host,
         port=port,
+        log_config=None,  # its lines go the way of all others, which `api.app.make` lays
         log_level="warning",
         timeout_graceful_shutdown=5,
         http=import_from_string("api.connections:Protocol"),
@@ -57,26 +59,39 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     # Mesa's software OpenGL takes every core for each Blender unless it is told; several Blenders share them.
     os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
     settings = Settings()
+    from farm.worker.celery_app import node
+
+    name = node(settings)
+    logs.configure(settings.log_format, settings.secrets, worker=name)
     if settings.require_gpu:
         from farm.drawing.blender import Blender
 
         blender = Blender(require_gpu=True)
         blender.start()  # raises when OpenGL is software: better no worker than one a hundred times too slow
         blender.stop()
-    from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+    from celery.bootsteps import StartStopStep
+    from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
     from farm.worker import metrics, shutdown
-    from farm.worker.celery_app import node
     from farm.worker.presence import Presence
     from farm.worker.tasks import app
 
     shutdown.prepare(scratch.path)
-    name = node(settings)
     presence = Presence(app, settings, name, concurrency)
+
+    class Metrics(StartStopStep):  # type: ignore[misc]
+        """Serves them as soon as the pool's processes are there, whether Redis is or not."""
+
+        requires = ("celery.worker.components:Pool",)
+
+        def start(self, parent: object) -> None:
+            metrics.REDIS.set(0)
+            metrics.serve(metrics_host, metrics_port)
+
+    app.steps["worker"].add(Metrics)
 
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
-        metrics.serve(metrics_host, metrics_port)
         presence.start()
 
     @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
@@ -89,8 +104,14 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
 
     # The worker itself, not Celery's command line, whose twenty commands are all imported before it runs one.
     process = app.Worker(
-        hostname=name, concurrency=concurrency, loglevel="INFO", without_mingle=True, without_gossip=True
+        hostname=name,
+        concurrency=concurrency,
+        loglevel="INFO",
+        without_mingle=True,
+        without_gossip=True,
+        quiet=settings.log_format == "json",  # its banner is no line of the log
     )
+    setup_logging.connect(lambda **_: None, weak=False)  # `logs.configure` did it
     try:
         process.start()
     finally:
@@ -105,14 +126,16 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
 )
 def flower(port: int, host: str | None) -> None:
     """Run Flower, the page that shows the queue and the workers."""
+    from farm.jobs.address import read_address
+
     settings = Settings()
     auth = settings.flower_basic_auth.get_secret_value()
     host = host or ("0.0.0.0" if auth else "127.0.0.1")  # noqa: S104 - with a password
+    read_address(settings.redis_url)  # refused here in a sentence
     # Secrets go by the environment: a command line is for all on the machine to see.
-    os.environ["CELERY_BROKER_URL"] = settings.redis_url
     if auth:
         os.environ["FLOWER_BASIC_AUTH"] = auth
-    command = [sys.executable, "-P", "-m", "celery", "flower", f"--port={port}", f"--address={host}"]
+    command = [sys.executable, "-P", "-m", "farm.worker.flower", f"--port={port}", f"--address={host}"]
     os.execv(command[0], command)
 
 

@@ -9,6 +9,9 @@ Whoever may operate the farm is bound by neither.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import redis
 
 from farm.errors import AllowanceError, FullError, SpecError
 from farm.jobs.batches import BatchRecord
@@ -24,6 +27,8 @@ _SUBMISSION_SHARE = 0.8
 """Of Redis' memory. Above it nobody submits: the rest is for the work that goes on, and for operators who stop it."""
 _USER_SHARE = 0.25
 """Of Redis' memory, for all batches of a user."""
+_UNTOLD = 2**30
+"""What we take for the size of a Redis that does not tell its user (ACL without INFO)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,16 @@ class Memory:
             )
 
     def _read(self) -> tuple[int, int]:
-        """Bytes taken, and bytes that there are: half of the machine's where no limit is set."""
-        found = self._connection.safely(lambda: self._connection.redis.info("memory"))
+        """Bytes taken, and bytes that there are: half of the machine's where there is no limit, `_UNTOLD` if untold."""
+
+        def ask() -> dict[str, Any]:
+            try:
+                return dict(self._connection.redis.info("memory"))
+            except redis.exceptions.NoPermissionError:
+                return {}
+
+        found = self._connection.safely(ask)
+        if not found:
+            return 0, _UNTOLD
         size = int(found.get("maxmemory") or 0) or int(found.get("total_system_memory") or 0) // 2
         return int(found["used_memory"]), size

@@ -28,6 +28,18 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """That the end of a batch was told, or given up, for good: how it went, and of what."""
+
+    state: str
+    """A `farm.jobs.webhooks.DeliveryState`, not "pending"."""
+    tries: int
+    last: str
+    counts: dict[State, int]
+    """Jobs by state, as they were told. A batch that ended otherwise since has ended anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRecord:
     """What is said once about a batch, when it is submitted."""
 

@@ -1,5 +1,6 @@
 """The connection to Redis that the modules of `farm.jobs` share: scripts, clock, and one error for a server that is away."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -7,36 +8,17 @@ from importlib.resources import files
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from farm.errors import ServiceError
+from farm.jobs.address import ANSWER_SECONDS, read_address
+from farm.jobs.client import Client
+from farm.jobs.refusals import explain
 
 LEASE_SECONDS = 45.0
 """How long a worker may be silent before its job goes to another."""
-CONNECT_SECONDS = 5.0
-_ANSWER_SECONDS = 10.0
 _ANSWER_SHARE = 1 / 4
 """Of a lease, if that is less: a worker must hear in time that Redis is silent (`farm.worker.heart`)."""
 _HELD_SECONDS = 20.0
-_NO_WRITES = ("MISCONF", "NOREPLICAS", "BUSY ")
-"""What Redis says when its disk is full, its replicas are gone, or a script does not end."""
-
-
-def connect(url: str, answer_seconds: float = _ANSWER_SECONDS) -> "redis.Redis":
-    """A client for `url`; nothing is sent yet.
-
-    A command is never sent a second time behind our back: the first may have been carried out.
-    """
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_connect_timeout=CONNECT_SECONDS,
-        socket_timeout=answer_seconds,
-        health_check_interval=30,
-        retry=Retry(NoBackoff(), 0),
-    )
-
 
 _HEAD = "#!lua flags=allow-oom\n"
 """Work that goes on, and an operator who stops it, must get through a Redis whose memory is full: what these scripts write
@@ -50,18 +32,14 @@ def _source(name: str) -> str:
 
 
 class Connection:
-    """Redis at `url`. Every method raises ServiceError when it does not answer."""
+    """Redis at `url`. Every method raises ServiceError when it does not answer, or cannot do what it is asked."""
 
     def __init__(self, url: str, lease_seconds: float = LEASE_SECONDS) -> None:
         self.lease_seconds = lease_seconds
+        self.address = read_address(url)
+        answer_seconds = min(ANSWER_SECONDS, lease_seconds * _ANSWER_SHARE)
         # redis-py types every answer as bytes | str, whatever decode_responses says.
-        try:
-            self.redis: Any = connect(url, min(_ANSWER_SECONDS, lease_seconds * _ANSWER_SHARE))
-        except ValueError as error:
-            raise ServiceError(
-                f"FARM_REDIS_URL is no Redis address ({error}); it looks like redis://host:6379/0."
-            ) from error
-        self._url = url
+        self.redis: Any = Client.from_pool(self.address.pool(answer_seconds, decode=True))
         self._scripts: dict[str, Any] = {}
 
     def script(self, name: str) -> Any:
@@ -78,19 +56,36 @@ class Connection:
         """What `action` returns; its failure to reach Redis becomes a ServiceError."""
         try:
             return action()
-        except (
-            redis.ConnectionError,
-            redis.TimeoutError,
-            redis.exceptions.ReadOnlyError,
-            redis.OutOfMemoryError,
-            redis.ResponseError,
-        ) as error:
-            if type(error) is redis.ResponseError and not any(word in str(error) for word in _NO_WRITES):
+        except redis.RedisError as error:
+            sentence = explain(error)
+            if sentence is None:
                 raise  # a mistake of ours
-            raise ServiceError(
-                f"Redis at {self._url.rsplit('@')[-1]} does not answer or takes no writes ({error}). Check FARM_REDIS_URL, "
-                "that the server is up and that it has memory and disk; `farm doctor` tries it."
-            ) from error
+            # Connections of before lead to a server that is gone, or was the primary: each would cost somebody a wait.
+            self.redis.connection_pool.disconnect(inuse_connections=False)
+            raise ServiceError(f"Redis at {self.address} {sentence}") from error
+
+    def transaction[T](self, write: Callable[[Any], T], *watched: str) -> T:
+        """What `write` returns, to which a pipeline is given; what it queues is done if nobody changed `watched` meanwhile.
+
+        Else `write` is called again. Raises ServiceError also when others change it for too long.
+        """
+        deadline = time.monotonic() + _HELD_SECONDS
+
+        def once() -> T:
+            with self.redis.pipeline(transaction=True) as pipe:
+                pipe.watch(*watched)
+                answer = write(pipe)
+                pipe.execute()
+                return answer
+
+        while True:
+            try:
+                return self.safely(once)
+            except redis.WatchError as error:  # also when the connection broke, and then the server is asked anew
+                if time.monotonic() > deadline:
+                    raise ServiceError(
+                        f"Redis at {self.address} is changed by others all the time ({error})."
+                    ) from error
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -117,10 +112,26 @@ class Connection:
         """Prove that Redis answers and takes writes; a phrase that names it."""
 
         def ask() -> str:
-            self.redis.set("farm:check", "", ex=60)
-            info: dict[str, Any] = self.redis.info("server")
+            prove(self.redis)
+            try:
+                info: dict[str, Any] = self.redis.info("server")
+            except redis.exceptions.NoPermissionError:
+                return "a Redis that does not say its version"
             name = info.get("server_name", "redis")
             version = info.get("valkey_version") or info.get("redis_version", "?")
             return f"{name} {version}"
 
         return self.safely(ask)
+
+
+_PROOF = """#!lua
+redis.call('SET', 'farm:check', redis.call('TIME')[1], 'EX', 60)
+redis.call('SET', 'farm:check:2', '', 'EX', 60)
+return 1
+"""
+"""Writes as the scripts of the farm do; two keys, of which a cluster has no two in one place."""
+
+
+def prove(client: Any) -> None:
+    """Have the server that `client` talks to run a script that writes. Raises what redis-py raises when it does not."""
+    client.eval(_PROOF, 0)

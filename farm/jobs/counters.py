@@ -1,7 +1,7 @@
 """The counters of a batch: what new jobs add up to, and what the numbers that Redis keeps say."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from farm.jobs.batches import Batch, BatchRecord
 from farm.jobs.effects import IMAGES_DONE, IMAGES_TOTAL, effects
@@ -29,7 +29,7 @@ def sums(jobs: Iterable[Job]) -> tuple[dict[str, int], dict[str, int], int, int]
     return counts, models, backlog, open_jobs
 
 
-def by_state(values: dict[str, str]) -> dict[State, int]:
+def by_state(values: Mapping[str, str | int]) -> dict[State, int]:
     """Jobs by state, of counters as Redis has them."""
     return {state: int(values.get(state, 0)) for state in State}
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from farm import logs
 from farm.errors import ConflictError, FarmError, NotFoundError
 from farm.jobs.connection import Connection
 from farm.jobs.orders import OrderBook
@@ -153,6 +154,10 @@ class Keeper:
     def _take_back(self, job: Job) -> None:
         at = self._connection.now()
         sentence = f"Worker {job.worker} fell silent; it was killed, cut off, or its machine is gone."
+        with logs.within(batch=job.batch, job=job.id, attempt=job.attempt):
+            self._lost(job, sentence, at)
+
+    def _lost(self, job: Job, sentence: str, at: float) -> None:
         after = self._jobs.change(job.id, lambda j: lose(j, job.attempt, "worker-lost", sentence, at))
         self._workers.lost(job.worker)
         log.warning("job %s was lost with worker %s (attempt %d): %s", job.id, job.worker, job.attempt, after.state)

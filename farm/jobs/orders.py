@@ -2,6 +2,7 @@
 
     batches/<id>/order.json     written once, before Redis hears of the batch: specification, models, annotations
     batches/<id>/standing.json  priority, paused, cancelled; written when one of them changes from what was ordered
+    batches/<id>/told.json      that its end was told to the webhook, and of what; the last time that one was
 
 `farm.jobs.reconcile` makes batches and jobs of them again. What is done stands in the manifests.
 """
@@ -9,10 +10,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
 
 from farm.errors import NotFoundError
-from farm.jobs.batches import BatchRecord, Webhook
+from farm.jobs.batches import BatchRecord, Told, Webhook
 from farm.jobs.states import Job, Work, job_id
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.provenance import NOBODYS, Provenance
@@ -22,6 +23,7 @@ from farm.spec import RenderSpec, render_key
 from farm.storage import ObjectStore
 
 _PAGE = 1000
+_TOLD = TypeAdapter(Told)
 
 
 class _Record(BaseModel):
@@ -169,6 +171,17 @@ class OrderBook:
         try:
             return Standing.model_validate_json(self._store.get(f"batches/{batch}/standing.json"))
         except NotFoundError:
+            return None
+
+    def note_told(self, batch: str, told: Told) -> None:
+        """Keep that the end of a batch was told."""
+        self._store.put(f"batches/{batch}/told.json", _TOLD.dump_json(told))
+
+    def told(self, batch: str) -> Told | None:
+        """What is kept of the last end that was told; None: nothing that can be read."""
+        try:
+            return _TOLD.validate_json(self._store.get(f"batches/{batch}/told.json"))
+        except (NotFoundError, ValidationError):
             return None
 
     def read(self, batch: str) -> Order:

@@ -1,5 +1,6 @@
 """Rebuilds Redis from the object store: after a total loss of Redis, every order is a batch again, and done is what has a
-manifest. Jobs that had failed are tried again, since the store does not say that they failed.
+manifest. Jobs that had failed are tried again, since the store does not say that they failed. A batch that had ended has
+ended again: its webhook is told unless the store says that it was.
 """
 
 from collections.abc import Callable
@@ -65,7 +66,8 @@ def reconcile(store: ObjectStore, jobs: JobStore, on_batch: Callable[[str], None
         standing = book.standing_of(order)
         with ThreadPoolExecutor(_ASKING) as pool:
             found = list(pool.map(partial(_as_found, store=store, order=order, standing=standing), order.jobs()))
-        if jobs.add_batch(order.id, order.record, found, standing.priority, standing.paused):
+        told = book.told(order.id) if order.webhook else None
+        if jobs.add_batch(order.id, order.record, found, standing.priority, standing.paused, told=told):
             rebuilt += 1
             done += sum(job.state is State.DONE for job in found)
             queued += sum(job.state is State.QUEUED for job in found)

@@ -30,7 +30,7 @@ from typing import Any
 from farm.errors import ConflictError, NotFoundError
 from farm.jobs import counters
 from farm.jobs.allowances import Allowance, taken_by
-from farm.jobs.batches import Batch, BatchRecord, Totals
+from farm.jobs.batches import Batch, BatchRecord, Told, Totals
 from farm.jobs.connection import Connection
 from farm.jobs.effects import IMAGES_DONE, IMAGES_TOTAL, effects
 from farm.jobs.states import Job, State
@@ -104,10 +104,12 @@ class JobStore:
         priority: int = 0,
         paused: bool = False,
         allowance: Allowance = Allowance(),  # noqa: B008 - it never changes
+        told: Told | None = None,
     ) -> bool:
         """Store a batch and its jobs in one step; False, changing nothing, when there is a batch of this id.
 
-        Raises AllowanceError when its owner would have more than `allowance`.
+        One whose jobs have all ended has ended, and that is told unless `told` says that just this was. Raises
+        AllowanceError when its owner would have more than `allowance`.
         """
         key, owner = f"farm:batch:{batch}", f"farm:owner:{record.owner}"
         texts = {job.index: text_of(job) for job in jobs}
@@ -115,6 +117,7 @@ class JobStore:
         counts, models, backlog, open_jobs = counters.sums(jobs)
         taken = taken_by(record, jobs, list(texts.values()))
         open_script = self._connection.script("open")
+        was_told = told is not None and told.counts == counters.by_state(counts)
 
         def write(pipe: Any) -> bool:
             if pipe.exists(key):
@@ -133,6 +136,8 @@ class JobStore:
             }
             if record.webhook:
                 fields["webhook"] = record.webhook.host
+                if was_told and told:
+                    fields |= {"webhook_tries": told.tries, "webhook_state": told.state, "webhook_last": told.last}
             pipe.hset(key, mapping=fields)
             for some in batched(texts.items(), _CHUNK, strict=False):
                 pipe.hset(f"{key}:jobs", mapping=dict[int, str](some))
@@ -146,10 +151,10 @@ class JobStore:
                 pipe.hincrby(_TOTALS, "paused_images", backlog)
             for model, count in models.items():
                 pipe.hincrby(_MODELS, model, count)
-            open_script(args=[batch], client=pipe)
+            open_script(args=[batch, int(was_told)], client=pipe)
             return True
 
-        return bool(self._safely(lambda: self._redis.transaction(write, key, owner, value_from_callable=True)))
+        return self._connection.transaction(write, key, owner)
 
     def job(self, job: str) -> Job:
         """Raises NotFoundError."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from farm import logs
 from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog, unknown_background
 from farm.errors import AllowanceError, ConflictError, ServiceError, SpecError
@@ -140,6 +141,10 @@ class BatchControl:
             raise
         if not new:
             return self._known(batch_id, request), False
+        with logs.within(batch=batch_id):
+            log.info(
+                "batch '%s' of %d jobs was submitted by %s", request.name, len(jobs), request.owner or "nobody named"
+            )
         if not request.paused:
             self._wake_some(len(jobs))
         return self._jobs.batch(batch_id), True

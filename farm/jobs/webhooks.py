@@ -1,7 +1,7 @@
 """Tells whoever asked for it that a batch has ended.
 
-    farm:webhooks     sorted set of batches of which is to be told, by the time when it is to be tried; `lua/commit.lua`
-                      puts a batch there when its last job ends, and takes it away when a retry reopens the batch
+    farm:webhooks     sorted set of batches of which is to be told, by the time when it is to be tried; `end_batch` in
+                      `lua/prelude.lua` puts a batch there, `lua/commit.lua` takes it away when a retry reopens it
     farm:webhooks:owner:<name>, farm:webhooks:host:<host>
                       sorted sets of the batches of which a message is on the way to this user's receivers, or to this
                       host, by when it is so no longer, whatever became of it
@@ -9,6 +9,9 @@
 
 What is sent is signed (`farm.jobs.signatures`), and goes to public addresses alone unless the settings say otherwise
 (`farm.jobs.posting`).
+
+That it was told, or given up, the object store keeps too (`farm.jobs.orders`), so that a farm whose Redis was lost tells
+what was not told, and not everything again.
 
 Every end is told at least once: whoever tells it takes it for `_CLAIM_SECONDS`, and when that process dies, another
 one tells it after that. It is told twice only if the process, or Redis, goes away between the answer and its note.
@@ -19,7 +22,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -29,9 +32,10 @@ from typing import Any
 
 import httpx
 
-from farm.errors import NotFoundError, ServiceError, SpecError
+from farm import logs
+from farm.errors import NotFoundError, ServiceError, SpecError, StorageError
 from farm.jobs import posting
-from farm.jobs.batches import Batch, Webhook
+from farm.jobs.batches import Batch, Told, Webhook
 from farm.jobs.connection import Connection
 from farm.jobs.signatures import key_of, signed_headers
 from farm.jobs.store import JobStore
@@ -120,19 +124,22 @@ def check_webhook(webhook: Webhook, private_allowed: bool) -> None:
 class Messenger:
     """Tells of ended batches, in threads of its own after `start`. Any number of processes may have one.
 
-    `private_allowed`: whether webhooks may lead to addresses that are not public; `retries`: seconds between the tries.
+    `keep` notes durably that a batch's end was told, or given up; `private_allowed`: whether webhooks may lead to addresses
+    that are not public; `retries`: seconds between the tries.
     """
 
     def __init__(
         self,
         connection: Connection,
         jobs: JobStore,
+        keep: Callable[[str, Told], None],
         private_allowed: bool,
         retries: Sequence[float] = RETRY_SECONDS,
     ) -> None:
         self._connection = connection
         self._redis = connection.redis
         self._jobs = jobs
+        self._keep = keep
         self._private_allowed = private_allowed
         self._retries = retries
         self._stop = threading.Event()
@@ -170,7 +177,8 @@ class Messenger:
         if batch_id is None:
             return False
         try:
-            self._tell_of(batch_id)
+            with logs.within(batch=batch_id):
+                self._tell_of(batch_id)
         finally:
             self._connection.run("release_webhook", batch_id)
         return True
@@ -219,25 +227,31 @@ class Messenger:
         """Keep what came of a try, unless the batch was reopened meanwhile: its next end is another message."""
         key = f"farm:batch:{batch.id}"
 
-        def write(pipe: Any) -> int:
+        def write(pipe: Any) -> Told | None:
             ended, tries = pipe.hmget(key, "ended", _TRIES)
             now = self._connection.now()
             pipe.multi()
             if ended is None or float(ended) != batch.ended_at:
-                return 0
+                return None
             count = int(tries or 0) + 1
             if state is DeliveryState.PENDING and count <= len(self._retries):
                 pipe.hset(key, mapping={_TRIES: count, _STATE: state, _LAST: last})
                 pipe.zadd(_WEBHOOKS, {batch.id: now + self._retries[count - 1]}, xx=True)
-                return 0
+                return None
             final = DeliveryState.DELIVERED if state is DeliveryState.DELIVERED else DeliveryState.GIVEN_UP
             pipe.hset(key, mapping={_TRIES: count, _STATE: final, _LAST: last})
             pipe.zrem(_WEBHOOKS, batch.id)
-            return count if final is DeliveryState.GIVEN_UP else 0
+            return Told(final, count, last, batch.counts)
 
-        tries = self._connection.safely(lambda: self._redis.transaction(write, key, value_from_callable=True))
-        if tries:
-            log.warning("the webhook of batch %s was given up after %d tries: %s", batch.id, tries, last)
+        told = self._connection.transaction(write, key)
+        if told is None:
+            return
+        if told.state == DeliveryState.GIVEN_UP:
+            log.warning("the webhook of batch %s was given up after %d tries: %s", batch.id, told.tries, last)
+        try:
+            self._keep(batch.id, told)
+        except (ServiceError, StorageError) as error:  # then it is told again if Redis is lost, too
+            log.warning("that batch %s was told is not kept in the store: %s", batch.id, error)
 
 
 def _message(batch: Batch, ended_at: float) -> dict[str, Any]:

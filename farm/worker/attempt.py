@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from farm import logs
 from farm.drawing.render import Interrupted
 from farm.errors import (
     BlenderStartError,
@@ -106,12 +107,14 @@ class JobRunner:
             taken = self.queue.take(self.worker)
             if taken is None:
                 return False
-            job = self._claimed(taken)
+            with logs.within(batch=taken.job.rpartition("-")[0], job=taken.job):
+                job = self._claimed(taken)
         except ServiceError as error:
             log.warning("no job can be taken: %s", error)
             return False
         if job is not None:
-            self._attempt(job)
+            with logs.everywhere(batch=job.batch, job=job.id, attempt=job.attempt):
+                self._attempt(job)
         return True
 
     def _claimed(self, taken: Taken) -> Job | None:

@@ -6,10 +6,13 @@ lose nor repeat work: the keeper issues what is missing, and a ticket too many f
 """
 
 import socket
-from typing import Any
+from collections.abc import Callable
 
+import redis
 from celery import Celery
+from kombu.exceptions import OperationalError
 
+from farm.jobs.address import read_address
 from farm.jobs.connection import Connection
 from farm.settings import Settings
 from farm.worker import broker
@@ -21,9 +24,10 @@ VISIBILITY_SECONDS = 3600
 
 
 def make_app(settings: Settings) -> Celery:
-    """A Celery application on the settings' Redis."""
+    """A Celery application on the settings' Redis. Raises ServiceError for an address that is none."""
     broker.install()
-    app = Celery("facefarm", broker=settings.redis_url)
+    address = read_address(settings.redis_url)
+    app = Celery("facefarm", broker=address.celery_url)
     app.conf.update(
         task_default_queue=QUEUE,
         task_ignore_result=True,
@@ -34,10 +38,13 @@ def make_app(settings: Settings) -> Celery:
         task_reject_on_worker_lost=True,
         # Nobody waits for a result that it may have sent before; the default holds its worker up for ten seconds.
         worker_lost_wait=0.5,
-        broker_transport_options={"visibility_timeout": VISIBILITY_SECONDS, "socket_keepalive": True},
+        broker_transport_options=broker.options(address, VISIBILITY_SECONDS),
+        broker_use_ssl=dict(address.tls) if address.tls is not None else None,  # Flower asks
         visibility_timeout=VISIBILITY_SECONDS,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # What Redis refuses (`broker.Transport.connection_errors`) is waited for, not died of.
+        broker_channel_error_retry=True,
         # A worker that Redis left for a moment goes on drawing: its own lease says when it must stop.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
@@ -74,15 +81,18 @@ class CeleryTickets:
         return int(self._connection.safely(lambda: self._connection.redis.llen(QUEUE)))
 
 
-def _as_redis(action: Any) -> Any:
-    """`action`, with kombu's name for a lost connection turned into redis-py's."""
-    import redis
-    from kombu.exceptions import OperationalError
+def _as_redis(action: Callable[[], None]) -> Callable[[], None]:
+    """`action`, with kombu's name for what Redis did turned into redis-py's."""
 
     def run() -> None:
         try:
             action()
         except OperationalError as error:
+            cause: BaseException | None = error
+            while cause is not None:
+                if isinstance(cause, redis.RedisError) and cause.__cause__ is None:
+                    raise cause from error
+                cause = cause.__cause__
             raise redis.ConnectionError(str(error)) from error
 
     return run

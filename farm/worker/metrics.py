@@ -14,6 +14,11 @@ STAGES = Histogram(
 RENDERER = Gauge(
     "farm_renderer_info", "The OpenGL renderer that draws; 1 by its name", ["renderer"], multiprocess_mode="livemax"
 )
+REDIS = Gauge(
+    "farm_redis_usable",
+    "Whether Redis does what this worker asks of it; 0: it is away, silent or takes no writes, and the worker waits",
+    multiprocess_mode="livemax",
+)
 
 
 def serve(host: str, port: int) -> None:

@@ -13,6 +13,7 @@ from farm.jobs.orders import OrderBook
 from farm.jobs.workers import BEAT_SECONDS, Workers
 from farm.settings import Settings
 from farm.storage import open_store
+from farm.worker import metrics
 from farm.worker.celery_app import QUEUE, CeleryTickets
 
 log = logging.getLogger(__name__)
@@ -29,13 +30,23 @@ class Presence:
         tickets = CeleryTickets(app, connection)
         self._keeper = Keeper(connection, OrderBook(open_store(settings)), tickets, settings.history_days, name)
         self._over = threading.Event()
+        self._registered = False
+        self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def start(self) -> None:
-        """The worker takes jobs from now on."""
-        self._workers.register(self._name, self._concurrency)
+        """The worker takes jobs from now on. It is there as soon as Redis can be told so."""
+        try:
+            self._register()
+        except ServiceError as error:
+            self._cannot(error)
         self._thread.start()
         self._keeper.start()
+
+    def _register(self) -> None:
+        self._workers.register(self._name, self._concurrency)
+        self._registered = True
+        metrics.REDIS.set(1)
 
     def stop(self) -> None:
         """The worker ends."""
@@ -50,6 +61,8 @@ class Presence:
         looks, consuming = 0, True
         while not self._over.wait(_LOOK_SECONDS):
             try:
+                if not self._registered:
+                    self._register()
                 if looks % int(BEAT_SECONDS / _LOOK_SECONDS) == 0:
                     self._workers.beat(self._name, self._concurrency)
                 looks += 1
@@ -57,8 +70,22 @@ class Presence:
                 if bool(drained) == consuming:
                     self._consume(not drained, drained)
                     consuming = not drained
+                self._can()
             except (ServiceError, OperationalError) as error:
-                log.warning("the worker cannot show that it is there: %s", error)
+                looks = 0  # it may be forgotten by then, and has to write before it can say that all is well
+                self._cannot(error)
+
+    def _can(self) -> None:
+        metrics.REDIS.set(1)
+        if self._trouble:
+            log.warning("Redis works again for this worker")
+        self._trouble = ""
+
+    def _cannot(self, error: Exception) -> None:
+        metrics.REDIS.set(0)
+        if str(error) != self._trouble:  # once, not once a second
+            log.warning("the worker takes no jobs and waits: %s", error)
+        self._trouble = str(error)
 
     def _consume(self, consuming: bool, reason: str) -> None:
         # A drained worker must leave the tickets to others; the queue itself gives it no job either.

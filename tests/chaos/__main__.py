@@ -56,6 +56,8 @@ class Chaos:
             self.hang_blender,
             self.restart_redis,
             self.wipe_redis,
+            self.silence_redis,
+            self.take_no_writes,
             self.restart_api,
             self.pause,
         ]
@@ -105,6 +107,19 @@ class Chaos:
         self.farm.services.connection.redis.flushall()
         time.sleep(self.dice.uniform(0, 2))
         reconcile(self.farm.store, self.farm.services.jobs)
+
+    def silence_redis(self) -> None:
+        self.farm.pause_redis(True)
+        time.sleep(self.dice.uniform(1, 2 * SHORT_LEASE_SECONDS))
+        self.farm.pause_redis(False)
+
+    def take_no_writes(self) -> None:
+        """Redis becomes a replica for a while, or its own replicas are gone."""
+        server = self.farm.services.connection.redis
+        demoted = self.dice.choice([True, False])
+        server.replicaof("127.0.0.1", "1") if demoted else server.config_set("min-replicas-to-write", 1)
+        time.sleep(self.dice.uniform(1, 2 * SHORT_LEASE_SECONDS))
+        server.replicaof("NO", "ONE") if demoted else server.config_set("min-replicas-to-write", 0)
 
     def restart_api(self) -> None:
         self.farm.stop_api(self.dice.choice([signal.SIGKILL, signal.SIGTERM]))

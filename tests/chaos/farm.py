@@ -155,6 +155,11 @@ class Farm:
         assert self._redis is not None
         end(self._redis)
 
+    def pause_redis(self, stopped: bool) -> None:
+        """SIGSTOP: it keeps its connections and says nothing, until it goes on."""
+        assert self._redis is not None
+        self._redis.send_signal(signal.SIGSTOP if stopped else signal.SIGCONT)
+
     # The API
 
     def start_api(self) -> None:

@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from enum import StrEnum, auto
 from types import TracebackType
 from typing import Self
@@ -34,6 +35,9 @@ class Fault(StrEnum):
     """A connection is reset after a random number of bytes, counted both ways from the moment the fault is set."""
     LOSE_ANSWER = auto()
     """The server gets all and does it, but instead of the first byte of its answer the client gets a reset."""
+    SILENT = auto()
+    """Nothing is carried any more, and nobody is told: connections that were open stay so, and dead, also afterwards; new
+    ones are accepted and get no answer. A firewall that forgot them, or a machine that is gone, looks like this."""
 
 
 class FaultyProxy:
@@ -53,6 +57,8 @@ class FaultyProxy:
         """How many connections ended well, were refused, were told "unavailable", were cut, lost an answer."""
         self.port = 0
         self._fault = Fault.OK
+        self._silences = 0
+        """How often it fell silent: a connection that began before the last time is dead."""
         self._random = random.Random(seed)
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -73,6 +79,8 @@ class FaultyProxy:
     @fault.setter
     def fault(self, fault: Fault) -> None:
         self._fault = fault
+        if fault is Fault.SILENT:
+            self._silences += 1
         if fault is Fault.REFUSE:
             self._loop.call_soon_threadsafe(self._reset_all)
 
@@ -128,8 +136,12 @@ class FaultyProxy:
         if self._fault is Fault.UNAVAILABLE:
             await reader.read(1)  # the client has begun its request
             return Fault.UNAVAILABLE
+        if self._fault is Fault.SILENT:
+            while await reader.read(_PIECE):
+                pass
+            return Fault.SILENT
         server_reader, server_writer = await asyncio.open_connection(self.target_host, self.target_port, limit=_PIECE)
-        budget = _Budget()
+        budget = _Budget(self._silences)
         ways = [
             asyncio.create_task(self._forward(reader, server_writer, budget, from_client=True)),
             asyncio.create_task(self._forward(server_reader, writer, budget, from_client=False)),
@@ -150,6 +162,8 @@ class FaultyProxy:
         writer.transport.set_write_buffer_limits(0)  # so that drained bytes have left
         while data := await reader.read(_PIECE):
             fault = self._fault
+            if budget.silences != self._silences:
+                continue  # swallowed
             if fault is (Fault.UNAVAILABLE if from_client else Fault.LOSE_ANSWER):
                 return fault
             if fault is not Fault.CUT:
@@ -165,9 +179,11 @@ class FaultyProxy:
         return self._fault if self._fault is Fault.REFUSE else Fault.OK
 
 
+@dataclass
 class _Budget:
-    """How many bytes a connection still carries; None: as many as come."""
+    """How many bytes a connection still carries; None: as many as come. And how many silences there were before it."""
 
+    silences: int
     left: int | None = None
 
 

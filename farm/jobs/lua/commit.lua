@@ -63,14 +63,7 @@ tell('job', batch, event)
 if effects.open ~= 0 then
   local open = redis.call('HINCRBY', key, 'open', effects.open)
   if open == 0 then
-    redis.call('HSET', key, 'ended', string.format('%.3f', time))
-    redis.call('ZADD', 'farm:ended', time, batch)
-    charge(batch, 'preview_pixels', -1)
-    tell('batch', batch, '{"change":"ended"}')
-    if redis.call('HEXISTS', key, 'webhook') == 1 then
-      redis.call('ZADD', 'farm:webhooks', time, batch)
-      redis.call('HDEL', key, 'webhook_tries')
-    end
+    end_batch(batch, time, false)
   elseif effects.open > 0 and redis.call('HDEL', key, 'ended') == 1 then
     tell('batch', batch, '{"change":"reopened"}')
     redis.call('ZREM', 'farm:ended', batch)

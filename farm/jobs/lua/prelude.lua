@@ -68,6 +68,20 @@ local function charge(batch, field, sign)
   end
 end
 
+-- The last job of a batch has ended: the one place that says so, whatever ended it. told: whoever asked to be told of this
+-- end was (before Redis was lost), and is not told again.
+local function end_batch(batch, time, told)
+  local key = batch_key(batch)
+  redis.call('HSET', key, 'ended', string.format('%.3f', time))
+  redis.call('ZADD', 'farm:ended', time, batch)
+  charge(batch, 'preview_pixels', -1)
+  tell('batch', batch, '{"change":"ended"}')
+  if not told and redis.call('HEXISTS', key, 'webhook') == 1 then
+    redis.call('ZADD', 'farm:webhooks', time, batch)
+    redis.call('HDEL', key, 'webhook_tries')
+  end
+end
+
 -- What a message about the batch goes by: its user's lane and its host's (`farm.jobs.webhooks`). A batch of nobody's is a
 -- lane of its own.
 local function webhook_lanes(batch)

@@ -3,13 +3,13 @@
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from farm.jobs import states
-from farm.jobs.batches import BatchRecord, Webhook
+from farm.jobs.batches import BatchRecord, Told, Webhook
 from farm.jobs.connection import Connection
 from farm.jobs.states import Job, job_id
 from farm.jobs.store import JobStore, new_id, utc_now
@@ -92,8 +92,13 @@ def finish(jobs: JobStore, batch: str, failed: int = 0) -> None:
             jobs.change(job.id, lambda j, a=attempt: states.finish(j, a))  # type: ignore[misc]
 
 
-def messenger(connection: Connection, private: bool = True, retries: Sequence[float] = (0.0,) * 6) -> Messenger:
-    return Messenger(connection, JobStore(connection), private, retries)
+def messenger(
+    connection: Connection,
+    private: bool = True,
+    retries: Sequence[float] = (0.0,) * 6,
+    keep: Callable[[str, Told], None] = lambda batch, told: None,
+) -> Messenger:
+    return Messenger(connection, JobStore(connection), keep, private, retries)
 
 
 @contextmanager
