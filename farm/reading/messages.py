@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 ANSWER = "answer.json"
+HELD = "held.json"
+"""The inventory of a kept model that is to be decided again, in the folder."""
 BACKGROUND = "background.png"
 MAX_ANSWER = 16 * 2**20
 MAX_INVENTORY = 8 * 2**20
@@ -21,8 +23,9 @@ class _Message(BaseModel):
 class ReadOrder(_Message):
     """Farm to reader: read the file, and leave the answer and what it speaks of in the folder."""
 
-    what: Literal["models", "background"]
+    what: Literal["models", "background", "decision"]
     file: str
+    """For a decision, the model's package; the answer is its inventory."""
     name: str
     """What its owner calls it."""
     folder: str

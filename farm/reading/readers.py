@@ -28,6 +28,7 @@ from farm.process import exit_code, signal_group
 from farm.reading.messages import (
     ANSWER,
     BACKGROUND,
+    HELD,
     MAX_ANSWER,
     MAX_INVENTORY,
     Answer,
@@ -115,6 +116,11 @@ class Readers:
                 raise BackgroundError(f"{name} cannot be read; save it anew.")
             yield ReadPicture(answer.background, folder / BACKGROUND)
 
+    def decided(self, model: str, held: Inventory, package: bytes) -> Inventory:
+        """The inventory of a kept model of this id as this version decides on its morphs. Raises ModelError and BusyError."""
+        with self._read("decision", f"model {model}", [package], held) as (folder, _):
+            return _validated(Inventory, folder / inventory_file(0), MAX_INVENTORY)
+
     def close(self) -> None:
         """End the readers."""
         for reader in self._all:
@@ -122,13 +128,19 @@ class Readers:
 
     @contextmanager
     def _read(
-        self, what: Literal["models", "background"], name: str, source: Iterable[bytes]
+        self,
+        what: Literal["models", "background", "decision"],
+        name: str,
+        source: Iterable[bytes],
+        held: Inventory | None = None,
     ) -> Iterator[tuple[Path, Answer]]:
         with self._turn() as reader, tempfile.TemporaryDirectory(prefix="farm-reading-") as room:
             file, folder = Path(room, "file"), Path(room, "folder")
             folder.mkdir()
             with file.open("wb") as sink:
                 sink.writelines(source)
+            if held is not None:
+                (folder / HELD).write_text(held.model_dump_json())
             order = ReadOrder(
                 what=what, file=str(file), name=name, folder=str(folder), memory=self._memory, seconds=_CPU_SECONDS
             )

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from farm.backgrounds import normalise
 from farm.errors import ArchiveError, FarmError, ModelError, ModelFormatError
-from farm.models.package import Package, Refusal, received, write_package
+from farm.models.inventory import Inventory
+from farm.models.package import Package, Refusal, decided_again, received, write_package
 from farm.reading.messages import (
     ANSWER,
     BACKGROUND,
+    HELD,
     MAX_INVENTORY,
     Answer,
     ReadBackground,
@@ -35,6 +37,8 @@ def carry_out(order: ReadOrder) -> None:
                 _read_models(order, answer)
             case "background":
                 _read_background(order, answer)
+            case "decision":
+                _decide(order)
     except FarmError as error:
         answer.error = _refused(order.name, error)
     except MemoryError:
@@ -83,6 +87,13 @@ def _keep(order: ReadOrder, answer: Answer, package: Package, inventory: bytes) 
     write_package(package, folder / package_file(number))
     (folder / inventory_file(number)).write_bytes(inventory)
     answer.models.append(ReadModel(id=package.id, name=package.name[:_MAX_SENTENCE]))
+
+
+def _decide(order: ReadOrder) -> None:
+    folder = Path(order.folder)
+    held = Inventory.model_validate_json((folder / HELD).read_bytes())
+    again = decided_again(held, Path(order.file).read_bytes())
+    (folder / inventory_file(0)).write_text(again.model_dump_json())
 
 
 def _read_background(order: ReadOrder, answer: Answer) -> None:

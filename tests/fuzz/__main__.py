@@ -42,8 +42,8 @@ def _run(what: str, wanted: int, outcomes: Iterator[Outcome], memory: int) -> bo
         print(f"{count:8d}  {kind}")
     good = not bad and total.counts.total() >= wanted and total.peak < memory
     print(
-        f"{total.counts.total() + bad} {what}, {bad} bad, slowest {total.slowest:.2f} s, peak {total.peak / 2**20:.0f} MiB of "
-        f"a process, {time.monotonic() - started:.0f} s: {'ok' if good else 'FAILED'}",
+        f"{total.counts.total() + bad} {what}, {bad} bad, slowest {total.slowest:.2f} s, peak {total.peak / 2**20:.0f} MiB "
+        f"of a process, {time.monotonic() - started:.0f} s: {'ok' if good else 'FAILED'}",
         flush=True,
     )
     return good

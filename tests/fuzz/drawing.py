@@ -1,4 +1,4 @@
-"""Bad files that are taken all the same, through a Blender: a picture or a sentence about the model, and the same Blender goes on."""
+"""Bad files that are taken all the same, through a Blender: pictures or a sentence, and the same Blender goes on."""
 
 import os
 import time

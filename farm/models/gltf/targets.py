@@ -72,8 +72,8 @@ class Targets:
         self._lookups += lookups
         if self._lookups > _MAX_LOOKUPS:
             raise ModelFormatError(
-                f"The VRM's expressions ask for morph targets more than {_MAX_LOOKUPS} times. Reduce their binds in an editor "
-                "and export again."
+                f"The VRM's expressions ask for morph targets more than {_MAX_LOOKUPS} times. Reduce their binds in an "
+                "editor and export again."
             )
 
     def _names_of(self, mesh: int) -> list[str]:
