@@ -3,8 +3,8 @@
 usage: python -m tests.fuzz [--files 200000] [--vrm 200000] [--drawings 2000] [--seed 1]
 
 Ends with code 0 and a line of counts for each when every file was either taken or refused with one of our own errors, within
-2 s of the processor and 512 MiB, and every drawing ended in pictures or a sentence about the model, within 60 s and 3 GiB; otherwise it names
-the first offenders, writes them to build/fuzz/, and ends with code 1. `make fuzz` calls it.
+2 s of the processor and 512 MiB, and every drawing ended in pictures or a sentence about the model, within 60 s and 3 GiB;
+otherwise it names the first offenders, writes them to build/fuzz/, and ends with code 1. `make fuzz` calls it.
 """
 
 import argparse

@@ -56,15 +56,22 @@ class S3Server:
     """A running S3 server."""
 
     endpoint: str
+    conf: Path
 
-    def environment(self, bucket: str) -> dict[str, str]:
-        """The FARM_ variables for a bucket of it."""
+    def environment(self, bucket: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> dict[str, str]:
+        """The FARM_ variables for a bucket of it, and one of its users."""
         return {
             "FARM_STORAGE_URL": f"s3://{bucket}",
             "FARM_S3_ENDPOINT": self.endpoint,
-            "FARM_S3_ACCESS_KEY": ACCESS_KEY,
-            "FARM_S3_SECRET_KEY": SECRET_KEY,
+            "FARM_S3_ACCESS_KEY": access_key,
+            "FARM_S3_SECRET_KEY": secret_key,
         }
+
+    def add_user(self, name: str) -> None:
+        """A user who may do nothing yet; name and keys are one."""
+        command = ["radosgw-admin", "-c", str(self.conf), "user", "create", "--uid", name, "--display-name", name]
+        keys = ["--access-key", name, "--secret-key", name]
+        subprocess.run([*command, *keys], capture_output=True, check=True, timeout=PATIENCE_SECONDS)
 
 
 def has_radosgw() -> bool:
@@ -166,7 +173,7 @@ def _radosgw_once(folder: Path) -> Iterator[S3Server]:
             "radosgw-admin", "-c", str(conf), "user", "create", "--uid", "lab", "--display-name", "lab",
             "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY,
         )  # fmt: skip
-        yield S3Server(endpoint)
+        yield S3Server(endpoint, conf)
     finally:
         for process in reversed(processes):
             end(process)
