@@ -123,7 +123,7 @@ def stores(helm: Helm, s3: S3Server) -> tuple[ObjectStore, ObjectStore]:
     s3.add_user(WORKER)
     manifests = rendered_chart(helm, "defaults", "--set", f"storage.url=s3://{BUCKET}")
     policy = json.loads(users_of_minio(manifests)["worker-policy.json"])
-    # As a bucket says it, radosgw having no other way; there objects are who made them's alone, and the owner reads them, too.
+    # As a bucket says it, since radosgw has no other way. There an object is its maker's alone, and the owner is let in.
     for statement in policy["Statement"]:
         statement["Principal"] = {"AWS": [f"arn:aws:iam:::user/{WORKER}"]}
     everything = {"Action": ["s3:*"], "Resource": [f"arn:aws:s3:::{BUCKET}/*"]}
