@@ -31,6 +31,8 @@ class ReadOrder(_Message):
     folder: str
     memory: int
     """Bytes that reading may take."""
+    packages: int
+    """Bytes that all its models may take as packages: each keeps its own textures, and one may be named by thousands."""
     seconds: int
     """Of the processor."""
 

@@ -42,6 +42,8 @@ from farm.reading.work import too_large
 
 MEMORY = 2 * 2**30
 """Bytes that reading one file may take."""
+PACKAGES = 2 * 2**30
+"""Bytes that all models of one file may take as packages."""
 _CPU_SECONDS = 120
 _SECONDS = 240.0
 """From the order to the answer: on a busy machine a second of the processor takes longer."""
@@ -93,8 +95,10 @@ class ReadPicture:
 class Readers:
     """A queue with a few readers behind it. Any thread may ask."""
 
-    def __init__(self, readers: int = _READERS, memory: int = MEMORY, seconds: float = _SECONDS) -> None:
-        self._memory, self._seconds = memory, seconds
+    def __init__(
+        self, readers: int = _READERS, memory: int = MEMORY, seconds: float = _SECONDS, packages: int = PACKAGES
+    ) -> None:
+        self._memory, self._seconds, self._packages = memory, seconds, packages
         self._idle: LifoQueue[_Reader] = LifoQueue()  # the last that worked is warm
         for _ in range(readers):
             self._idle.put(_Reader())
@@ -142,7 +146,13 @@ class Readers:
             if held is not None:
                 (folder / HELD).write_text(held.model_dump_json())
             order = ReadOrder(
-                what=what, file=str(file), name=name, folder=str(folder), memory=self._memory, seconds=_CPU_SECONDS
+                what=what,
+                file=str(file),
+                name=name,
+                folder=str(folder),
+                memory=self._memory,
+                packages=self._packages,
+                seconds=_CPU_SECONDS,
             )
             reader.carry_out(order, self._seconds)
             answer = _validated(Answer, folder / ANSWER, MAX_ANSWER)

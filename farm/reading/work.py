@@ -20,8 +20,6 @@ from farm.reading.messages import (
     package_file,
 )
 
-MAX_PACKAGES_BYTES = 2 * 2**30
-"""Of all models of one file: each keeps its own textures, and one texture may be named by thousands."""
 _MAX_INVENTORIES_BYTES = 64 * 2**20
 _MAX_REFUSALS = 100
 _MAX_SENTENCE = 2000
@@ -59,7 +57,7 @@ def _refused(name: str, error: FarmError) -> Refused:
 
 
 def _read_models(order: ReadOrder, answer: Answer) -> None:
-    left, left_for_inventories = MAX_PACKAGES_BYTES, _MAX_INVENTORIES_BYTES
+    left, left_for_inventories = order.packages, _MAX_INVENTORIES_BYTES
     for found in received(order.name, Path(order.file)):
         if isinstance(found, Refusal):
             refused = _refused(found.name, found.error)
@@ -70,7 +68,7 @@ def _read_models(order: ReadOrder, answer: Answer) -> None:
             left_for_inventories -= len(inventory)
             if left < 0 or left_for_inventories < 0:
                 raise ArchiveError(
-                    f"The models of '{order.name}' would take more than {MAX_PACKAGES_BYTES // 2**30} GiB, as each keeps "
+                    f"The models of '{order.name}' would take more than {order.packages / 2**30:.1f} GiB, as each keeps "
                     "its own textures. Upload fewer at a time."
                 )
             if len(inventory) <= MAX_INVENTORY:
