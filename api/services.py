@@ -65,8 +65,8 @@ def make_services(settings: Settings) -> Services:
     store = open_store(settings)
     connection = Connection(settings.redis_url, settings.lease_seconds)
     tickets = CeleryTickets(make_app(settings), connection)
-    catalog, book, jobs, queue = Catalog(store), OrderBook(store), JobStore(connection), Queue(connection)
     readers = Readers()
+    catalog, book, jobs, queue = Catalog(store, readers), OrderBook(store), JobStore(connection), Queue(connection)
     annotations = Annotations(catalog, store, connection.lock)
     pixels = settings.preview_megapixels * 10**6
     batches = BatchControl(catalog, annotations, book, jobs, queue, tickets.issue, Memory(connection), pixels)

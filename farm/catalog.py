@@ -7,6 +7,7 @@ Models are ``models/<id>/package.zip`` and ``inventory.json``, backgrounds are `
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 
 from pydantic import ValidationError
 
@@ -14,10 +15,10 @@ from farm.backgrounds import Background
 from farm.errors import ConflictError, NotFoundError, OutdatedModelError
 from farm.licences.tombstones import Tombstone
 from farm.models.inventory import Inventory
-from farm.models.package import Package, decided_again, to_bytes
+from farm.models.package import Package, to_bytes
 from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.refs import Annotation, packed, unpacked
-from farm.reading.readers import Model, ReadPicture
+from farm.reading.readers import Model, Readers, ReadPicture
 from farm.storage import ObjectStore
 
 _ANNOTATION_FORMAT = 3
@@ -37,8 +38,9 @@ def kept_annotation(annotation: Annotation) -> bytes:
 class Catalog:
     """Models and backgrounds by content hash. Every method raises ServiceError when the store does not answer."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    def __init__(self, store: ObjectStore, readers: Readers | None = None) -> None:
+        """`readers` read what has to be read again; None: one that is started when that happens, and ends with it."""
+        self._store, self._readers = store, readers
 
     def add(self, package: Package) -> None:
         """Keep a model; one that is there already stays as it is, unless it is outdated, or came without its notices. The
@@ -76,7 +78,7 @@ class Catalog:
         self._store.put(_inventory_key(model_id), inventory.model_dump_json().encode())
 
     def inventory(self, model_id: str) -> Inventory:
-        """What the model holds, decided by this version: where another did, it is measured again, once.
+        """What the model holds, decided by this version: where another did, a reader measures it again, once.
 
         Raises NotFoundError, WithdrawnModelError, and OutdatedModelError when an earlier version took it in and noted too
         little.
@@ -89,9 +91,17 @@ class Catalog:
                 "with POST /v1/models, as `farm render` and `farm submit` do by themselves."
             ) from error
         if held.decided_by != DECISION_VERSION:
-            held = decided_again(held, self.package(model_id))
+            held = self._decided_again(model_id, held)
             self._put_inventory(model_id, held)
         return held
+
+    def _decided_again(self, model_id: str, held: Inventory) -> Inventory:
+        """The file is a stranger's still, however long we have had it."""
+        package = self.package(model_id)
+        if self._readers is not None:
+            return self._readers.decided(model_id, held, package)
+        with closing(Readers(1)) as readers:
+            return readers.decided(model_id, held, package)
 
     def _inventory_bytes(self, model_id: str) -> bytes:
         try:

@@ -12,7 +12,7 @@ from blender_worker.character.ramps import Ramp, between, flat
 from blender_worker.character.surface import Detail, Look, Map, Surface
 from blender_worker.importers.decoding import TextureDecoder
 from farm.models.description import Character, ColourBind, Expression, Tint, TransformBind
-from farm.models.materials import AlphaMode, GltfMaterial, MToon, OutlineMode, Shading, TextureUse
+from farm.models.materials import AlphaMode, GltfMaterial, Material, MToon, OutlineMode, Shading, TextureUse
 from farm.models.posing.morphs import Effect, PaintEffect, UVEffect
 
 _OUTLINE_COLOUR = (0.04, 0.022, 0.027)
@@ -175,7 +175,7 @@ def colours(character: Character) -> NDArray[np.float32] | None:
     return found
 
 
-def vertices_of(character: Character, material: GltfMaterial) -> NDArray[np.int32]:
+def vertices_of(character: Character, material: Material) -> NDArray[np.int32]:
     """The vertices of a material, which in glTF no other material has."""
     return np.unique(character.triangles_of(material))
 
@@ -229,13 +229,16 @@ def colour_effect(character: Character, bind: ColourBind) -> Effect | None:
 
 
 def transform_effects(
-    character: Character, bind: TransformBind, rest: tuple[NDArray[np.float32], NDArray[np.float32] | None]
+    character: Character,
+    bind: TransformBind,
+    vertices: NDArray[np.int32],
+    rest: tuple[NDArray[np.float32], NDArray[np.float32] | None],
 ) -> Iterator[Effect]:
-    """What a texture transform bind does; `rest` are the first and second coordinates (n, 2), v from the top."""
+    """What a texture transform bind does to the `vertices_of` its material; `rest` are the first and second coordinates
+    (n, 2) of all, v from the top."""
     material = character.materials[bind.material]
     if not isinstance(material, GltfMaterial):
         return
-    vertices = vertices_of(character, material)
     for second, ((layer, _, _, rotation), uvs) in enumerate(zip(placements(material), rest, strict=False)):
         if uvs is not None:
             target = looked_up(character, (layer, bind.scale, bind.offset, rotation), vertices)

@@ -1,11 +1,12 @@
 """What the wanted source morphs do to a character: movement, and with it paint and texture coordinates."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.importers.gltf_surfaces import colour_effect, transform_effects
+from blender_worker.importers.gltf_surfaces import colour_effect, transform_effects, vertices_of
 from blender_worker.importers.mmd_surfaces import MmdPaint
 from farm.models.description import Character, Expression, MaterialMorph, UVMorph
 from farm.models.description import Morph as SourceMorph
@@ -38,13 +39,17 @@ def take_apart(
 def _looks(character: Character, uvs: Coordinates) -> Callable[[SourceMorph], Iterator[Effect]]:
     """What a morph of `character`, no group, does to paint and texture coordinates."""
 
+    @cache  # any number of binds may name one material, and looking its triangles through takes as long as they are many
+    def dressed(material: int) -> NDArray[np.int32]:
+        return vertices_of(character, character.materials[material])
+
     def looks(morph: SourceMorph) -> Iterator[Effect]:
         match morph:
             case Expression():
                 found = (colour_effect(character, bind) for bind in morph.colours)
                 yield from (effect for effect in found if effect is not None)
                 for transform in morph.transforms:
-                    yield from transform_effects(character, transform, uvs)
+                    yield from transform_effects(character, transform, dressed(transform.material), uvs)
             case UVMorph(channel=0 | 1) if morph.channel == 0 or uvs[1] is not None:
                 yield _uv_effect(morph)
             case MaterialMorph():

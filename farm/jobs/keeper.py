@@ -1,8 +1,9 @@
 """Keeps the farm going: whatever a crash left undone, a round of the keeper does.
 
-A round takes jobs back from workers that fell silent, sees to it that workers are woken for the jobs that wait, and
-forgets old history. Any number of processes may run one; a mark in Redis lets one at a time do the round, and
-nothing breaks if two do, since every step is atomic and can be repeated.
+A round takes jobs back from workers that fell silent, and sees to it that workers are woken for the jobs that wait. Any
+number of processes may run one; a mark in Redis lets one at a time do the round, and nothing breaks if two do, since every
+step is atomic and can be repeated. Who may change what was ordered also keeps house, under a mark of its own: old history is
+forgotten. A worker may not, and it must not be in the way of those that may.
 """
 
 import logging
@@ -21,7 +22,7 @@ from farm.jobs.workers import Workers
 
 log = logging.getLogger(__name__)
 ROUND_SECONDS = 1.0
-_MARK = "farm:keeper"
+_MARK, _HOUSE_MARK = "farm:keeper", "farm:housekeeper"
 _MARK_SECONDS = 3
 _TICKETS = 1000
 """Tickets on the queue at most: as many jobs can begin between two rounds."""
@@ -67,13 +68,13 @@ class Keeper:
     def __init__(
         self,
         connection: Connection,
-        book: OrderBook,
+        book: OrderBook | None,
         tickets: Tickets,
         history_days: float,
         name: str,
         chores: Sequence[Callable[[], object]] = (),
     ) -> None:
-        """`chores` are done now and then, as often as history is forgotten."""
+        """`book` None: it does not keep house. `chores` are done now and then, as often as history is forgotten."""
         self._connection = connection
         self._jobs, self._queue, self._workers = JobStore(connection), Queue(connection), Workers(connection)
         self._book = book
@@ -99,8 +100,10 @@ class Keeper:
         trouble = ""
         while not self._stop.wait(ROUND_SECONDS):
             try:
-                if self._mine():
+                if self._mine(_MARK):
                     self.round()
+                if self._book is not None and self._mine(_HOUSE_MARK):
+                    self.keep_house()
                 if trouble:
                     log.warning("the keeper goes on")
                 trouble = ""
@@ -112,23 +115,26 @@ class Keeper:
                 # The last guard of the farm must not end by a bug in one of its steps.
                 log.exception("a round of the keeper broke down")
 
-    def _mine(self) -> bool:
+    def _mine(self, mark: str) -> bool:
         redis = self._connection.redis
 
         def ask() -> bool:
-            if redis.set(_MARK, self._name, nx=True, ex=_MARK_SECONDS):
+            if redis.set(mark, self._name, nx=True, ex=_MARK_SECONDS):
                 return True
-            if redis.get(_MARK) != self._name:
+            if redis.get(mark) != self._name:
                 return False
-            redis.expire(_MARK, _MARK_SECONDS)
+            redis.expire(mark, _MARK_SECONDS)
             return True
 
         return self._connection.safely(ask)
 
     def round(self) -> None:
-        """Do everything that is due."""
+        """Do what cannot wait."""
         self.reap()
         self.wake()
+
+    def keep_house(self) -> None:
+        """Forget what is over, once in a while: most calls do nothing."""
         self._rounds += 1
         if self._rounds % _PRUNE_ROUNDS == 1:
             self.prune()
@@ -180,6 +186,7 @@ class Keeper:
             except (ConflictError, NotFoundError):
                 continue  # retried, or pruned, by somebody else at this moment
         # In a step of its own, so that a crash or a store that is away leaves no order that would come back to life.
+        assert self._book is not None
         for batch in self._jobs.removed():
             if not self._jobs.has_batch(batch):
                 self._book.remove(batch)

@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 ANSWER = "answer.json"
+HELD = "held.json"
+"""The inventory of a kept model that is to be decided again, in the folder."""
 BACKGROUND = "background.png"
 DISK_FULL = 28
 """How a child ends whose folder has no room for its answer; what `errno` calls ENOSPC."""
@@ -23,13 +25,16 @@ class _Message(BaseModel):
 class ReadOrder(_Message):
     """Farm to reader: read the file, and leave the answer and what it speaks of in the folder."""
 
-    what: Literal["models", "background"]
+    what: Literal["models", "background", "decision"]
     file: str
+    """For a decision, the model's package; the answer is its inventory."""
     name: str
     """What its owner calls it."""
     folder: str
     memory: int
     """Bytes that reading may take."""
+    packages: int
+    """Bytes that all its models may take as packages: each keeps its own textures, and one may be named by thousands."""
     seconds: int
     """Of the processor."""
 

@@ -30,6 +30,7 @@ from farm.reading.messages import (
     ANSWER,
     BACKGROUND,
     DISK_FULL,
+    HELD,
     MAX_ANSWER,
     MAX_INVENTORY,
     Answer,
@@ -43,6 +44,8 @@ from farm.reading.work import too_large
 
 MEMORY = 2 * 2**30
 """Bytes that reading one file may take."""
+PACKAGES = 2 * 2**30
+"""Bytes that all models of one file may take as packages."""
 _CPU_SECONDS = 120
 _SECONDS = 240.0
 """From the order to the answer: on a busy machine a second of the processor takes longer."""
@@ -94,8 +97,10 @@ class ReadPicture:
 class Readers:
     """A queue with a few readers behind it. Any thread may ask."""
 
-    def __init__(self, readers: int = _READERS, memory: int = MEMORY, seconds: float = _SECONDS) -> None:
-        self._memory, self._seconds = memory, seconds
+    def __init__(
+        self, readers: int = _READERS, memory: int = MEMORY, seconds: float = _SECONDS, packages: int = PACKAGES
+    ) -> None:
+        self._memory, self._seconds, self._packages = memory, seconds, packages
         self._idle: LifoQueue[_Reader] = LifoQueue()  # the last that worked is warm
         for _ in range(readers):
             self._idle.put(_Reader())
@@ -118,6 +123,11 @@ class Readers:
                 raise BackgroundError(f"{name} cannot be read; save it anew.")
             yield ReadPicture(answer.background, folder / BACKGROUND)
 
+    def decided(self, model: str, held: Inventory, package: bytes) -> Inventory:
+        """The inventory of a kept model of this id as this version decides on its morphs. Raises ModelError and BusyError."""
+        with self._read("decision", f"model {model}", [package], held) as (folder, _):
+            return _validated(Inventory, folder / inventory_file(0), MAX_INVENTORY)
+
     def close(self) -> None:
         """End the readers."""
         for reader in self._all:
@@ -125,7 +135,11 @@ class Readers:
 
     @contextmanager
     def _read(
-        self, what: Literal["models", "background"], name: str, source: Iterable[bytes]
+        self,
+        what: Literal["models", "background", "decision"],
+        name: str,
+        source: Iterable[bytes],
+        held: Inventory | None = None,
     ) -> Iterator[tuple[Path, Answer]]:
         with self._turn() as reader, ExitStack() as stack:
             with free_space.noticed_temporary():
@@ -134,8 +148,16 @@ class Readers:
                 folder.mkdir()
                 with file.open("wb") as sink:
                     sink.writelines(source)
+                if held is not None:
+                    (folder / HELD).write_text(held.model_dump_json())
             order = ReadOrder(
-                what=what, file=str(file), name=name, folder=str(folder), memory=self._memory, seconds=_CPU_SECONDS
+                what=what,
+                file=str(file),
+                name=name,
+                folder=str(folder),
+                memory=self._memory,
+                packages=self._packages,
+                seconds=_CPU_SECONDS,
             )
             reader.carry_out(order, self._seconds)
             answer = _validated(Answer, folder / ANSWER, MAX_ANSWER)

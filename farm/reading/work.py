@@ -5,10 +5,12 @@ from pathlib import Path
 from farm import free_space
 from farm.backgrounds import normalise
 from farm.errors import ArchiveError, DiskFullError, FarmError, ModelError, ModelFormatError
-from farm.models.package import Package, Refusal, received, write_package
+from farm.models.inventory import Inventory
+from farm.models.package import Package, Refusal, decided_again, received, write_package
 from farm.reading.messages import (
     ANSWER,
     BACKGROUND,
+    HELD,
     MAX_INVENTORY,
     Answer,
     ReadBackground,
@@ -19,8 +21,6 @@ from farm.reading.messages import (
     package_file,
 )
 
-MAX_PACKAGES_BYTES = 2 * 2**30
-"""Of all models of one file: each keeps its own textures, and one texture may be named by thousands."""
 _MAX_INVENTORIES_BYTES = 64 * 2**20
 _MAX_REFUSALS = 100
 _MAX_SENTENCE = 2000
@@ -42,6 +42,8 @@ def _answer(order: ReadOrder) -> Answer:
                 _read_models(order, answer)
             case "background":
                 _read_background(order, answer)
+            case "decision":
+                _decide(order)
     except DiskFullError:
         raise  # it says nothing about the file
     except FarmError as error:
@@ -64,7 +66,7 @@ def _refused(name: str, error: FarmError) -> Refused:
 
 
 def _read_models(order: ReadOrder, answer: Answer) -> None:
-    left, left_for_inventories = MAX_PACKAGES_BYTES, _MAX_INVENTORIES_BYTES
+    left, left_for_inventories = order.packages, _MAX_INVENTORIES_BYTES
     for found in received(order.name, Path(order.file)):
         if isinstance(found, Refusal):
             refused = _refused(found.name, found.error)
@@ -75,7 +77,7 @@ def _read_models(order: ReadOrder, answer: Answer) -> None:
             left_for_inventories -= len(inventory)
             if left < 0 or left_for_inventories < 0:
                 raise ArchiveError(
-                    f"The models of '{order.name}' would take more than {MAX_PACKAGES_BYTES // 2**30} GiB, as each keeps "
+                    f"The models of '{order.name}' would take more than {order.packages / 2**30:.1f} GiB, as each keeps "
                     "its own textures. Upload fewer at a time."
                 )
             if len(inventory) <= MAX_INVENTORY:
@@ -92,6 +94,13 @@ def _keep(order: ReadOrder, answer: Answer, package: Package, inventory: bytes) 
     write_package(package, folder / package_file(number))
     (folder / inventory_file(number)).write_bytes(inventory)
     answer.models.append(ReadModel(id=package.id, name=package.name[:_MAX_SENTENCE]))
+
+
+def _decide(order: ReadOrder) -> None:
+    folder = Path(order.folder)
+    held = Inventory.model_validate_json((folder / HELD).read_bytes())
+    again = decided_again(held, Path(order.file).read_bytes())
+    (folder / inventory_file(0)).write_text(again.model_dump_json())
 
 
 def _read_background(order: ReadOrder, answer: Answer) -> None:

@@ -9,10 +9,8 @@ from kombu.exceptions import OperationalError
 from farm.errors import ServiceError
 from farm.jobs.connection import Connection
 from farm.jobs.keeper import Keeper
-from farm.jobs.orders import OrderBook
 from farm.jobs.workers import BEAT_SECONDS, Workers
 from farm.settings import Settings
-from farm.storage import open_store
 from farm.worker import metrics
 from farm.worker.celery_app import QUEUE, CeleryTickets
 
@@ -28,7 +26,7 @@ class Presence:
         self._app, self._name, self._concurrency = app, name, concurrency
         self._workers = Workers(connection)
         tickets = CeleryTickets(app, connection)
-        self._keeper = Keeper(connection, OrderBook(open_store(settings)), tickets, settings.history_days, name)
+        self._keeper = Keeper(connection, None, tickets, settings.history_days, name)
         self._over = threading.Event()
         self._registered = False
         self._trouble = ""

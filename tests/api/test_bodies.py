@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -174,6 +174,40 @@ def test_slow_bodies_end_and_leave_room(port: int, monkeypatch: pytest.MonkeyPat
             time.sleep(0.1)
             connection.sendall(byte)
         assert status(connection) == 200, "slow, and within its time"
+
+
+MULTIPART = "multipart/form-data; boundary=x"
+SLOW: dict[str, tuple[bytes, bytes]] = {
+    "chunks of a byte": (b"Transfer-Encoding: chunked", b"1\r\n{\r\n"),
+    "chunks with long extensions": (b"Transfer-Encoding: chunked", b"1;" + b"e" * 50 + b"\r\n{\r\n"),
+    "a chunk that does not come": (b"Transfer-Encoding: chunked", b"ffff\r\n"),
+    "asked to go on, and silent": (b"Expect: 100-continue\r\nContent-Length: 1000", b""),
+    "a form's preamble": (f"Content-Type: {MULTIPART}\r\nContent-Length: 100000".encode(), b"preamble\r\n"),
+    "a part's head": (
+        f"Content-Type: {MULTIPART}\r\nContent-Length: 100000".encode(),
+        b"--x\r\nContent-Disposition: form-data; name=file; filename=a.pmx\r\nX-More: ",
+    ),
+    "a form of one field": (b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000", b"key="),
+    "no type at all": (b"Content-Length: 1000", b"["),
+}
+
+
+@pytest.mark.parametrize("how", SLOW)
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/batches", "/sign-in", "/nowhere"])
+def test_however_a_body_is_slow_it_ends(port: int, monkeypatch: pytest.MonkeyPatch, path: str, how: str) -> None:
+    monkeypatch.setattr(bodies, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 1.0)
+    announced, begun = SLOW[how]
+    with connected(port) as connection:
+        lines = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {KEYS['alice']}\r\n".encode()
+        connection.sendall(lines + announced + b"\r\n\r\n" + begun)
+
+        answer = b""
+        with suppress(ConnectionResetError):
+            while piece := connection.recv(4096):
+                answer += piece
+    said = int(answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").split()[1])
+    assert said in (400, 401, 403, 404, 405, 408, 413, 422), answer
 
 
 def closed(connection: socket.socket) -> bool:

@@ -2,6 +2,7 @@
 
 import bz2
 import io
+import json
 import lzma
 import struct
 import zipfile
@@ -13,8 +14,8 @@ from functools import partial
 import numpy as np
 
 from farm.models.description import VertexMorph
+from farm.models.gltf.glb_writer import GlbWriter, glb_bytes
 from farm.models.mmd.pmx_writer import pmx_bytes
-from farm.models.vrm.writer import vrm_draft
 from farm.morphs.panels import Panel
 from tests.farm.models import made_files as made
 
@@ -32,7 +33,7 @@ class Bomb:
 def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """A zip of these members."""
     with io.BytesIO() as out:
-        with zipfile.ZipFile(out, "w", method) as archive:
+        with zipfile.ZipFile(out, "w", method, compresslevel=1) as archive:
             for name, data in members.items():
                 archive.writestr(name, data)
         return out.getvalue()
@@ -89,14 +90,48 @@ def strange_textures(count: int) -> bytes:
     return zipped({"m.pmx": pmx_bytes(made.small_character(textures=names)), **files})
 
 
-def many_binds(binds: int, meshes: int) -> bytes:
-    """A VRM whose one expression binds every mesh again and again."""
-    draft = vrm_draft(made.full_character(), "0.x")
-    content = draft.content
-    content["meshes"] += [content["meshes"][0]] * (meshes - 1)
-    groups = content["extensions"]["VRM"]["blendShapeMaster"]["blendShapeGroups"]
-    groups[0]["binds"] = [{"mesh": n % meshes, "index": 0, "weight": 1} for n in range(binds)]
+def binds_times_nodes(groups: int, binds: int, nodes: int = 500, index: int = 0) -> bytes:
+    """A VRM whose one mesh stands on many nodes, and is bound again and again: each bind is one of every node."""
+    draft = _mesh_on_nodes(nodes, "0.x")
+    bind = {"mesh": 0, "index": index}
+    group = {"name": "g", "presetName": "unknown", "binds": [bind] * binds}
+    draft.content["extensions"]["VRM"]["blendShapeMaster"]["blendShapeGroups"] += [group] * groups
     return draft.to_bytes()
+
+
+def names_times_nodes(names: int, nodes: int = 500) -> bytes:
+    """A VRM without expressions, whose one mesh has many named morph targets and stands on many nodes."""
+    draft = _mesh_on_nodes(nodes, "1.0")
+    draft.content["extensions"]["VRMC_vrm"]["expressions"] = {}
+    draft.content["meshes"][0]["extras"] = {"targetNames": [f"{n}" for n in range(names)]}
+    return draft.to_bytes()
+
+
+def binds_times_primitives(binds: int, primitives: int = 500) -> bytes:
+    """A VRM whose mesh has many primitives, each of which every bind of a number that nobody has looks at."""
+    draft = made.vrm("1.0")
+    (mesh,) = draft.content["meshes"]
+    mesh["primitives"] = mesh["primitives"][:1] * primitives
+    (node,) = (place for place, node in enumerate(draft.content["nodes"]) if "mesh" in node)
+    more = [{"node": node, "index": 1000 + number, "weight": 1} for number in range(binds)]
+    draft.content["extensions"]["VRMC_vrm"]["expressions"]["custom"]["x"] = {"morphTargetBinds": more}
+    return draft.to_bytes()
+
+
+def many_values(count: int) -> bytes:
+    """A VRM whose JSON has so many empty objects: three bytes each, and sixty-four of memory."""
+    draft = made.vrm("1.0")
+    draft.content["extras"] = "EMPTY"
+    return glb_bytes(json.dumps(draft.content).encode().replace(b'"EMPTY"', b"[" + b"{}," * count + b"{}]"))
+
+
+def _mesh_on_nodes(nodes: int, version: str) -> GlbWriter:
+    draft = made.vrm(version)
+    of_mesh = next(node for node in draft.content["nodes"] if "mesh" in node)
+    first = len(draft.content["nodes"])
+    draft.content["nodes"] += [of_mesh] * nodes
+    draft.content["scenes"][0]["nodes"] += range(first, first + nodes)
+    return draft
 
 
 _METHODS: tuple[tuple[str, int, Callable[[], bytes]], ...] = (
@@ -123,11 +158,16 @@ def bombs(scale: int = 1) -> Iterator[Bomb]:
     count = 30_000 * scale
     yield Bomb("empty morphs", "a.pmx", partial(empty_morphs, count), f"lists {count} morphs, over the limit")
     yield Bomb("a name of a million letters", "a.pmx", _long_name, "names of more than 1000 characters")
+    often = "ask for morph targets more than 262144 times"
+    yield Bomb("binds times nodes", "a.vrm", partial(binds_times_nodes, 50 * scale, 1000), often)
+    yield Bomb("names times nodes", "a.vrm", partial(names_times_nodes, 6000 * scale), often)
+    yield Bomb("binds times primitives", "a.vrm", partial(binds_times_primitives, 5000 * scale), often)
+    yield Bomb("a JSON of millions of values", "a.vrm", partial(many_values, 2_200_000), "JSON has more than")
     yield Bomb("1,000 textures elsewhere", "a.zip", partial(strange_textures, 1000), "")
 
 
 def _deflated(size: int) -> bytes:
-    made_of = zlib.compressobj(9, zlib.DEFLATED, -15)
+    made_of = zlib.compressobj(1, zlib.DEFLATED, -15)
     piece = bytes(2**24)
     return b"".join(made_of.compress(piece) for _ in range(size // len(piece))) + made_of.flush()
 

@@ -15,7 +15,7 @@ from tests.attack.bombs import Bomb
 
 @pytest.fixture(scope="module")
 def readers() -> Iterator[Readers]:
-    pool = Readers(1)
+    pool = Readers(1, packages=2**28)  # an eighth of what models may take: `make attack` goes up to the whole
     yield pool
     pool.close()
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from farm.catalog import Catalog
-from farm.errors import ConflictError, NotFoundError, OutdatedModelError
+from farm.errors import ArchiveError, ConflictError, NotFoundError, OutdatedModelError
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.notices import Notice
 from farm.models.package import Package
 from farm.morphs.refs import MorphRef
+from farm.reading.readers import Readers
 from farm.storage import LocalStore
 from tests.farm.models import made_files as made
 from tests.support.received import receive
@@ -103,6 +104,42 @@ def test_what_another_version_decided_is_measured_again_from_the_package(
     assert catalog.annotation(package.id) == made.NAMES_TWICE
     assert catalog.inventory(package.id) == package.inventory
     assert json.loads(store.get(key)) == json.loads(package.inventory.model_dump_json())
+
+
+def test_what_is_measured_again_is_not_read_in_the_farms_own_process(
+    catalog: Catalog, store: LocalStore, package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an inventory of another version, and a process in which no model file can be read
+    key = f"models/{package.id}/inventory.json"
+    store.put(key, package.inventory.model_copy(update={"decided_by": "names"}).model_dump_json().encode())
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("The farm's own process reads a stranger's file.")
+
+    monkeypatch.setattr("farm.models.package.read_character", refuse)
+
+    # THEN a reader reads it: the farm's own, which goes on, or one that ends with the deed
+    readers = Readers(1)
+    try:
+        assert Catalog(store, readers).inventory(package.id) == package.inventory
+        (reader,) = readers._all
+        assert reader._process is not None
+        assert reader._process.poll() is None
+    finally:
+        readers.close()
+    store.put(key, package.inventory.model_copy(update={"decided_by": "names"}).model_dump_json().encode())
+    assert catalog.inventory(package.id) == package.inventory
+
+
+def test_a_package_that_has_become_unreadable_is_said_to_be(
+    catalog: Catalog, store: LocalStore, package: Package
+) -> None:
+    key = f"models/{package.id}/inventory.json"
+    store.put(key, package.inventory.model_copy(update={"decided_by": "names"}).model_dump_json().encode())
+    store.put(f"models/{package.id}/package.zip", b"no zip")
+
+    with pytest.raises(ArchiveError):
+        catalog.inventory(package.id)
 
 
 def test_an_outdated_model_can_be_removed(catalog: Catalog, store: LocalStore, package: Package) -> None:

@@ -63,15 +63,22 @@ class S3Server:
     """That certificate."""
     admin: Callable[..., None]
     """Runs ``radosgw-admin`` with these arguments."""
+    conf: Path
 
-    def environment(self, bucket: str) -> dict[str, str]:
-        """The FARM_ variables for a bucket of it."""
+    def environment(self, bucket: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> dict[str, str]:
+        """The FARM_ variables for a bucket of it, and one of its users."""
         return {
             "FARM_STORAGE_URL": f"s3://{bucket}",
             "FARM_S3_ENDPOINT": self.endpoint,
-            "FARM_S3_ACCESS_KEY": ACCESS_KEY,
-            "FARM_S3_SECRET_KEY": SECRET_KEY,
+            "FARM_S3_ACCESS_KEY": access_key,
+            "FARM_S3_SECRET_KEY": secret_key,
         }
+
+    def add_user(self, name: str) -> None:
+        """A user who may do nothing yet; name and keys are one."""
+        command = ["radosgw-admin", "-c", str(self.conf), "user", "create", "--uid", name, "--display-name", name]
+        keys = ["--access-key", name, "--secret-key", name]
+        subprocess.run([*command, *keys], capture_output=True, check=True, timeout=PATIENCE_SECONDS)
 
 
 def has_radosgw() -> bool:
@@ -181,7 +188,7 @@ def _radosgw_once(folder: Path, more: str) -> Iterator[S3Server]:
             "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY,
         )  # fmt: skip
         admin = partial(run, "radosgw-admin", "-c", str(conf))
-        yield S3Server(endpoint, f"https://127.0.0.1:{tls_port}", certificate, admin)
+        yield S3Server(endpoint, f"https://127.0.0.1:{tls_port}", certificate, admin, conf)
     finally:
         for process in reversed(processes):
             end(process)

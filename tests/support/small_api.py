@@ -64,6 +64,10 @@ def small_api(keys: Keys, rate: float = 0, redis_url: str = "redis://127.0.0.1:1
 
         return StreamingResponse(pieces(), media_type="application/x-tar", headers={"ETag": '"the-hash"'})
 
+    @routes.get("/flood", response_class=StreamingResponse, dependencies=[auth.needs(Role.READ)])
+    def flood() -> StreamingResponse:
+        return StreamingResponse(iter([b"x" * 2**18] * 64), media_type="application/x-tar")
+
     @routes.get("/events", dependencies=[auth.needs(Role.READ)])
     def events() -> StreamingResponse:
         return StreamingResponse(iter(["data: 1\n\n"]), media_type="text/event-stream")

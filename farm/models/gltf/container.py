@@ -17,6 +17,8 @@ from farm.models.gltf.values import Json, entries, index, member, members, text,
 
 _MAGIC, _JSON_CHUNK, _BYTES_CHUNK = b"glTF", 0x4E4F534A, 0x004E4942
 _MAX_JSON = 64 * 2**20
+_MARKS, _MAX_MARKS = (b",", b":", b"[", b"{"), 2**22
+"""So many values the JSON has at most: three bytes of it can become a hundred of memory. Real files have some thousand."""
 GEOMETRY_COMPRESSIONS = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_meshopt_compression")
 _UNREADABLE = (*GEOMETRY_COMPRESSIONS, "KHR_texture_basisu")
 _INLINE = re.compile(r"data:([A-Za-z0-9][\w.+-]*/[\w.+-]+)?(;[\w.+-]+=[\w.+-]+)*;base64,")
@@ -87,6 +89,10 @@ def read_glb(data: bytes) -> Gltf:
 
 
 def _parse(chunk: bytes) -> Json:
+    if sum(map(chunk.count, _MARKS)) > _MAX_MARKS:
+        raise ModelFormatError(
+            f"The VRM's JSON has more than {_MAX_MARKS} values. Reduce it in an editor and export again."
+        )
     try:
         content = json.loads(chunk.rstrip(b"\0"))  # the padding should be spaces, and is NUL with some exporters
     except (ValueError, RecursionError) as error:

@@ -206,6 +206,8 @@ class GeometryReader:
             self._limit(count, _MAX_VERTICES, "vertices")
             corners = np.arange(count)
         else:
+            named = self._accessors.count(primitive["indices"])
+            self._limit(self._corners + named, _MAX_CORNERS, "corners of triangles")
             corners = self._accessors.integers(primitive["indices"], 1)[:, 0]
         if mode == _TRIANGLES:
             triangles = corners[: len(corners) // 3 * 3].reshape(-1, 3)

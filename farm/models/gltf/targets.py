@@ -13,6 +13,9 @@ from farm.models.gltf.nodes import Nodes
 from farm.models.gltf.values import Json, entries, member, members, text
 
 _MAX_OFFSETS = 2**23
+_MAX_LOOKUPS = 2**18
+"""Of targets, by all expressions together, and of primitives for them: a file of a few MiB can bind every mesh of every
+node again and again. Real ones ask some thousand times."""
 _STANDSTILL = 1e-7
 """Of the character's size: a vertex that moves no farther stands still."""
 
@@ -38,6 +41,7 @@ class Targets:
         self._names: dict[int, list[str]] = {}
         self._smallest = _STANDSTILL * float(np.ptp(heap.positions, axis=0).max()) if len(heap.positions) else 0.0
         self._left = _MAX_OFFSETS
+        self._lookups = 0
 
     def nodes_of(self, mesh: int) -> list[int]:
         """The shown nodes that have the mesh."""
@@ -53,14 +57,24 @@ class Targets:
     def find(self, node: int, number: int) -> int | None:
         """The index in `found` of a node's target; None when there is none or it moves nothing.
 
-        Raises ModelFormatError when the file is damaged there.
+        Raises ModelFormatError when the file is damaged there, or asks too often.
         """
+        self._count(1)
         if (node, number) not in self._known:
+            self._count(len(self._by_node.get(node, ())))
             target = self._read(node, number)
             self._known[node, number] = len(self.found) if target is not None else None
             if target is not None:
                 self.found.append(target)
         return self._known[node, number]
+
+    def _count(self, lookups: int) -> None:
+        self._lookups += lookups
+        if self._lookups > _MAX_LOOKUPS:
+            raise ModelFormatError(
+                f"The VRM's expressions ask for morph targets more than {_MAX_LOOKUPS} times. Reduce their binds in an "
+                "editor and export again."
+            )
 
     def _names_of(self, mesh: int) -> list[str]:
         """The targets' names; exporters write them in the mesh's or the first primitive's extras."""

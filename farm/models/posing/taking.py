@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.models.description import BoneMorph, Character, Expression, GroupMorph, Morph, VertexMorph
-from farm.models.posing.morphs import BoneEffect, Effect, Flip, ShapeEffect
+from farm.models.posing.morphs import BoneEffect, Effect, Flip, ShapeEffect, UVEffect
 from farm.models.posing.morphs import Morph as Taken
 from farm.models.posing.turns import unit
 
@@ -83,7 +83,7 @@ class Taker:
 
     def _add_looks(self, morph: Morph, weight: float, result: Taken) -> None:
         for effect in self._looks(morph):
-            self.steps += _STEP
+            self.steps += _STEP + (len(effect.vertices) if isinstance(effect, UVEffect) else 0)
             if self.steps > MOST_STEPS:
                 return
             result.effects.append((effect, weight))
@@ -92,8 +92,9 @@ class Taker:
         for number, share in morph.targets:
             target = self._character.targets[number]
             self.steps += _STEP + len(target.vertices)
-            if self.steps <= MOST_STEPS:
-                pieces.append((target.vertices, target.offsets * np.float32(share * weight)))
+            if self.steps > MOST_STEPS:
+                return
+            pieces.append((target.vertices, target.offsets * np.float32(share * weight)))
 
     def _bone_effects(self, morph: BoneMorph) -> Iterator[BoneEffect]:
         """The bone effects in world axes; a mirror among the axes turns rotations the other way round."""

@@ -142,8 +142,10 @@ def _found(targets: Targets, binds: Iterator[tuple[Json, Sequence[int | None], f
     """The targets behind (bind, its nodes, the weight that means all), with their weights."""
     for bind, nodes, full in binds:
         place, weight = whole(bind.get("index")), max(0.0, min(1.0, number(bind.get("weight"), full) / full))
+        if place is None or not weight:
+            continue
         for node in nodes:
-            target = targets.find(node, place) if node is not None and place is not None and weight else None
+            target = targets.find(node, place) if node is not None else None
             if target is not None:
                 yield target, weight
 

@@ -128,6 +128,30 @@ affinity:
 {{- ternary .Values.storage.existingSecretSecretKey "secret-key" (not (empty .Values.storage.existingSecret)) -}}
 {{- end -}}
 
+{{/* Whether workers have a user of their own; empty: no. */}}
+{{- define "facefarm.workerHasUser" -}}
+{{- with .Values.storage.worker -}}
+{{- if or $.Values.minio.enabled .existingSecret .accessKey -}}yes{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The two entries of an environment that name the S3 user of the workers. Takes (list . access-variable secret-variable). */}}
+{{- define "facefarm.workerUserEnv" -}}
+{{- $root := index . 0 -}}
+{{- $worker := $root.Values.storage.worker -}}
+{{- $secret := default (printf "%s-s3-worker" (include "facefarm.fullname" $root)) $worker.existingSecret -}}
+- name: {{ index . 1 }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $secret }}
+      key: {{ ternary $worker.existingSecretAccessKey "access-key" (not (empty $worker.existingSecret)) }}
+- name: {{ index . 2 }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $secret }}
+      key: {{ ternary $worker.existingSecretSecretKey "secret-key" (not (empty $worker.existingSecret)) }}
+{{- end -}}
+
 {{/* A random value that survives upgrades: what the Secret in the cluster holds, else the prefix and `length` random
      letters and digits; in base64. Takes (list . secret key prefix length). */}}
 {{- define "facefarm.generated" -}}
@@ -204,13 +228,26 @@ http://{{ include "facefarm.fullname" . }}-minio:9000
 {{- end -}}
 {{- end -}}
 
-{{- define "facefarm.storageEnv" -}}
+{{- define "facefarm.bucketEnv" -}}
 - name: FARM_STORAGE_URL
   value: {{ .Values.storage.url | quote }}
 - name: FARM_S3_ENDPOINT
   value: {{ include "facefarm.endpoint" . | quote }}
 - name: FARM_S3_REGION
   value: {{ .Values.storage.region | quote }}
+{{- end -}}
+
+{{- define "facefarm.workerStorageEnv" -}}
+{{- if include "facefarm.workerHasUser" . -}}
+{{ include "facefarm.bucketEnv" . }}
+{{ include "facefarm.workerUserEnv" (list . "FARM_S3_ACCESS_KEY" "FARM_S3_SECRET_KEY") }}
+{{- else -}}
+{{ include "facefarm.storageEnv" . }}
+{{- end -}}
+{{- end -}}
+
+{{- define "facefarm.storageEnv" -}}
+{{ include "facefarm.bucketEnv" . }}
 - name: FARM_S3_ACCESS_KEY
   valueFrom:
     secretKeyRef:

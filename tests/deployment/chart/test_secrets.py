@@ -74,6 +74,7 @@ def test_an_existing_secret_serves_the_servers_of_the_release_too(helm: Helm) ->
         "redis.existingSecret=a",
         "redis.existingSecretPasswordKey=pw",
         "storage.existingSecret=b",
+        "storage.worker.existingSecret=w",
         "api.keys.existingSecret=c",
     ]
     manifests = render(helm, "no-gpu", *(word for option in options for word in ("--set", option)))
@@ -84,7 +85,7 @@ def test_an_existing_secret_serves_the_servers_of_the_release_too(helm: Helm) ->
         for entry in environment(container).values()
         if "valueFrom" in entry
     }
-    assert used == {("a", "pw"), ("b", "access-key"), ("b", "secret-key")}
+    assert used == {("a", "pw"), ("b", "access-key"), ("b", "secret-key"), ("w", "access-key"), ("w", "secret-key")}
 
 
 def test_the_first_key_may_do_everything_and_further_ones_what_their_entries_say(
@@ -214,7 +215,7 @@ def test_an_upgrade_keeps_every_generated_secret(helm: Helm, cluster: tuple[Clus
 
     # GIVEN two installations, which share no secret
     first, other = secrets(), secrets()
-    assert len(first) == 4
+    assert len(first) == 5
     assert all(first[name]["data"] != other[name]["data"] for name in first)
     # WHEN the first is in the cluster and is upgraded, THEN nothing changes but what the values change
     owner = {"meta.helm.sh/release-name": "farm", "meta.helm.sh/release-namespace": "farm"}

@@ -220,7 +220,7 @@ def test_an_order_whose_batch_was_forgotten_before_a_crash_is_forgotten_too(core
     assert core.jobs.removed() == []
 
 
-def test_a_round_goes_on_with_the_next_when_pruning_fails(core: Core) -> None:
+def test_housekeeping_goes_on_when_pruning_fails(core: Core) -> None:
     class NoBook:
         def remove(self, batch: str) -> None:
             raise ServiceError("The store is away.")
@@ -231,8 +231,27 @@ def test_a_round_goes_on_with_the_next_when_pruning_fails(core: Core) -> None:
     keeper = Keeper(core.connection, NoBook(), core.tickets, 30.0, "k")  # type: ignore[arg-type]
 
     with pytest.raises(ServiceError):
-        keeper.round()
-    keeper.round()  # prunes only after a minute again
+        keeper.keep_house()
+    keeper.keep_house()  # prunes only after a minute again
+
+
+def test_a_worker_that_does_the_rounds_is_not_in_the_way_of_who_keeps_house(core: Core) -> None:
+    batch = ordered(core)
+    core.jobs.change_all(batch, states.cancel)
+    core.jobs.remove_batch(batch)
+    done: list[str] = []
+    worker = Keeper(core.connection, None, core.tickets, 30.0, "worker")
+    api = Keeper(core.connection, core.book, core.tickets, 30.0, "api", [lambda: done.append("swept")])
+    try:
+        worker.start()
+        servers.wait_until(lambda: core.connection.redis.get("farm:keeper") == "worker", "the worker's round")
+        assert list(core.book.ids()) == [batch], "a worker changes no order"
+        api.start()
+        servers.wait_until(lambda: done == ["swept"], "the house kept")
+    finally:
+        worker.stop()
+        api.stop()
+    assert list(core.book.ids()) == []
 
 
 def test_a_farm_that_starts_anew_takes_all_jobs_back(core: Core) -> None:
