@@ -312,6 +312,16 @@ def test_results_come_the_same_while_waiting_later_and_piece_by_piece(
         assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
         assert "contact sheet" in one.stdout
 
+        # AND so it is where sizes are right and bytes are not, in pictures and in what no manifest hashes
+        for spoilt, byte in (("flat/rotated/*.png", -20), ("contact-sheet.png", -20), ("manifest.json", -200)):
+            (path,) = read_output(tmp_path / "two")[0].folder.glob(spoilt)
+            data = bytearray(path.read_bytes())
+            data[byte] = ord("7") if data[byte] != ord("7") else ord("8")
+            path.write_bytes(data)
+            again = farm.run("fetch", batch, "--out", tmp_path / "two")
+            assert "1 models fetched, 1 were there" in again.stdout, (spoilt, again.stderr)
+            assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
         # AND a data set made of the batch is the one that is made of the folder
         for what, out in ((batch, "of the batch"), (str(tmp_path / "one"), "of the folder")):
             made = farm.run("export", what, "--format", "webdataset", "--out", tmp_path / out)

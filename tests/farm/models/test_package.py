@@ -55,6 +55,18 @@ def test_a_model_comes_with_the_textures_that_are_there(tmp_path: Path) -> None:
     assert any("'missing.bmp'" in warning for warning in read.inventory.warnings)
 
 
+def test_many_textures_that_are_missing_are_one_warning(tmp_path: Path) -> None:
+    textures = ("tex\\Face.png", *(f"lost{n}.bmp" for n in range(28)))
+    data = pmx_bytes(made.small_character(textures=textures))
+
+    held = read_model(_folder(tmp_path, {"m.pmx": data, "tex/face.PNG": b"face"}) / "m.pmx").inventory
+
+    assert held.textures_absent == list(textures[1:])
+    (warning,) = [warning for warning in held.warnings if "lost" in warning]
+    assert warning.startswith("Texture 'lost0.bmp' is not in the model's folder; its material is drawn plain.")
+    assert warning.endswith("So it is with 27 others: 'lost1.bmp', 'lost2.bmp', 'lost3.bmp' and 24 more.")
+
+
 def test_the_inventory_says_what_the_model_holds(tmp_path: Path) -> None:
     held = read_model(_folder(tmp_path, MODEL) / "m.pmx").inventory
 
