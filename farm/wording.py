@@ -1,7 +1,7 @@
 """Numbers, times and many sentences of one kind as people read them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 _SHOWN = 3
@@ -55,6 +55,10 @@ def _in_one(alike: list[str]) -> str:
     others = [_QUOTED.findall(sentence)[0] for sentence in alike[1:]]
     if not others:
         return alike[0]
-    named = ", ".join(f"'{name}'" for name in others[:_SHOWN])
-    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-    return f"{alike[0]} So it is with {counted(len(others), 'other')}: {named}{more}."
+    return f"{alike[0]} So it is with {counted(len(others), 'other')}: {few(others)}."
+
+
+def few(names: Sequence[str]) -> str:
+    """The first of some names, quoted, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + more
