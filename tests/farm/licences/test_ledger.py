@@ -129,7 +129,7 @@ def test_a_model_that_is_taken_back_is_gone_from_folder_and_export_and_kept_out(
 
     assert answer.exit_code == 0, answer.output
     gone = model_id("Banned")
-    assert f"{out}: 1 folders and 4 rows removed" in answer.stdout
+    assert f"{out}: 1 folder and 4 rows removed" in answer.stdout
     assert gone not in (out / POSES).read_text()
     assert folder("Banned") not in (out / "index.html").read_text()
     assert list(verify(out, 1, lambda report: None)) == []
