@@ -121,9 +121,7 @@ def _decoded(data: bytes, name: str) -> Image.Image:
             reduced.load()
             return reduced
     except UnidentifiedImageError as error:
-        raise BackgroundError(
-            f"{name} is no picture of a known format; take a PNG, JPEG, WebP or BMP file."
-        ) from error
+        raise BackgroundError(f"{name} is no picture of a known format; take a PNG, JPEG, WebP or BMP file.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BackgroundError(
             f"{name} has more pixels than the limit of {MAX_PIXELS // 2**20} million; make it smaller."

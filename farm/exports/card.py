@@ -39,6 +39,8 @@ def card(plan: ExportPlan, described: Described) -> bytes:
         f"# Faces of {len(members)} 3D anime characters\n\nMade by Facefarm {__version__}, which draws the AnimeCeleb data "
         f"set anew ({PAPER}): every picture comes with the exact pose of the face, the light and the camera that drew it.",
         "## Load it\n\n" + described.how_to_load.strip(),
+        "## Is it whole?\n\n`sha256sum --check SHA256SUMS` compares every file; `farm verify` of Facefarm also counts the rows and "
+        "looks at the split.",
         "## What is in it\n\n" + _numbers(plan),
         "## How it was made\n\n" + _making(members),
         "## The pose vector\n\n" + _poses(),

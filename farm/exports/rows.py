@@ -156,6 +156,12 @@ def read(file: File) -> bytes:
     return data
 
 
+def read_and_hashed(file: File) -> str:
+    """The hash of a file's bytes, which are read. Raises StorageError as `read` does."""
+    data = read(file)
+    return file.sha256 or hashlib.sha256(data).hexdigest()
+
+
 def record_of(row: SampleRow, split: Split) -> dict[str, Any]:
     """What is told of a row beside its pictures, as JSON has it."""
     return {

@@ -31,7 +31,9 @@ class Accessories:
         """
         side = model.spec.size
         left, top, right, bottom = _within(model.head_box, side)
-        shown = Image.fromarray(read_cutout(self._folder / str(self._pictures[int(draw("picture") * len(self._pictures))])))
+        shown = Image.fromarray(
+            read_cutout(self._folder / str(self._pictures[int(draw("picture") * len(self._pictures))]))
+        )
         longer = (_SMALLEST + (_LARGEST - _SMALLEST) * draw("size")) * (bottom - top)
         scale = longer / max(shown.size)
         prop = shown.resize((_pixels(shown.width * scale), _pixels(shown.height * scale)), Image.Resampling.BILINEAR)

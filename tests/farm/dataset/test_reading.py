@@ -43,9 +43,7 @@ SPOILT: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
-def test_files_of_the_right_size_and_other_bytes_are_not_intact(
-    tmp_path: Path, spoil: Callable[[Path], None]
-) -> None:
+def test_files_of_the_right_size_and_other_bytes_are_not_intact(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     model = render(tmp_path, "Rin", SPEC)
     (model.folder / CONTACT_SHEET).write_bytes(b"no manifest has its hash")
     assert intact(model)

@@ -191,7 +191,9 @@ def test_a_zip_without_models_is_refused_as_a_whole() -> None:
 def test_a_zip_in_a_zip_is_named_where_models_are_in_there(inside: dict[str, bytes]) -> None:
     inner = _zip(inside)
 
-    with pytest.raises(ArchiveError, match=r"'a\.zip' holds zips .*: 'x/1\.zip', 'x/2\.zip'\. A zip in a zip is not opened"):
+    with pytest.raises(
+        ArchiveError, match=r"'a\.zip' holds zips .*: 'x/1\.zip', 'x/2\.zip'\. A zip in a zip is not opened"
+    ):
         receive("a.zip", _zip({"x/1.zip": inner, "x/2.zip": inner, "motions.zip": _zip({"dance.vmd": b"x"})}))
     packages, refusals = receive("a.zip", _zip({"m.pmx": PMX, "x/1.zip": inner}))
     assert [one.name for one in packages] == ["m"]
