@@ -39,11 +39,11 @@ def moment(at: float | str) -> datetime:
 
 def counted(count: int, one: str, many: str = "") -> str:
     """How many there are of something: ``1 model``, ``2 models``; `many` where it is more than `one` and an s."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def gathered(sentences: Iterable[str]) -> list[str]:
-    """The sentences, each once. Of those that differ only in what they quote and in numbers the first stays, and names others."""
+    """The sentences, each once. Of those that differ only in quotes and numbers the first stays, and names others."""
     kinds: dict[str, dict[str, None]] = {}
     for sentence in sentences:
         kind = _NUMBER.sub("", _QUOTED.sub("", sentence)) if _QUOTED.search(sentence) else sentence

@@ -101,7 +101,7 @@ class Downloads:
         return True
 
     def _is_the_farms(self, there: RenderedModel, job: JobView) -> bool:
-        """Whether the folder has the farm's manifest, its contact sheet, which no manifest hashes, and the bytes it states."""
+        """Whether the folder has the farm's manifest, its contact sheet (no manifest hashes it), and the bytes it states."""
         try:
             if there.manifest != self.client.manifest(job.id):
                 return False

@@ -81,7 +81,7 @@ def licences(
         note(
             "licences",
             "red" if lacking else "green",
-            f"{models - lacking} of {models} models allow {', '.join(require)}",
+            f"{models - lacking} of {counted(models, 'model allows', 'models allow')} {', '.join(require)}",
         )
     if lacking:
         raise SystemExit(1)
@@ -163,7 +163,7 @@ def permit(
                 why=why,
             )
         )
-    _say(f"{len(models)} decisions are in {standing.path}")
+    _say(f"{counted(len(models), 'decision')} recorded: {standing.path}")
 
 
 @click.command()

@@ -15,7 +15,7 @@ from farm.cli.remote import batch_id, job_id, remote
 from farm.client import BatchView, FarmClient, JobView
 from farm.errors import WithdrawnModelError
 from farm.jobs.states import RETRIABLE, State
-from farm.wording import duration
+from farm.wording import counted, duration
 
 _BAR_WIDTH = 20
 _SHOWN_JOBS = 20
@@ -146,7 +146,11 @@ def _not_done(batch: BatchView, jobs: list[JobView]) -> None:
         return
     _say("not done")
     for job in jobs:
-        at = f"at {job.worker}, attempt {job.attempt}" if job.state.active else f"after {job.attempt} attempts"
+        at = (
+            f"at {job.worker}, attempt {job.attempt}"
+            if job.state.active
+            else f"after {counted(job.attempt, 'attempt')}"
+        )
         where = at if job.attempt else ""
         _say(f"  {job.id}  {job.state:<9}  {job.images_done}/{job.images_total}  {job.name}  {where}".rstrip())
     more = sum(count for state, count in batch.jobs.items() if not state.ended) - len(jobs)
@@ -160,14 +164,14 @@ def _not_done(batch: BatchView, jobs: list[JobView]) -> None:
 def logs(client: FarmClient, job: str) -> None:
     """Show what became of the attempts on JOB, and the end of Blender's log of the last one that ended badly."""
     found = client.job(job_id(client, job))
-    _say(f"job {found.id}  {found.name}  {found.state}, {found.images_done} of {found.images_total} images")
+    _say(f"job {found.id}  {found.name}  {found.state}, {found.images_done} of {counted(found.images_total, 'image')}")
     if found.error:
         _say(f"{found.error_code}: {found.error}")
     for warning in found.warnings:
         _say(f"warning: {warning}")
     for attempt in found.attempts:
-        counted = "" if attempt.counted else " (does not count)"
-        _say(f"attempt {attempt.number}  {attempt.at}  {attempt.worker}  {attempt.code}{counted}: {attempt.error}")
+        counts = "" if attempt.counted else " (does not count)"
+        _say(f"attempt {attempt.number}  {attempt.at}  {attempt.worker}  {attempt.code}{counts}: {attempt.error}")
     if log := client.log(found.id):
         _say("Blender's last words:")
         stdout.print(clean_lines(log.rstrip("\n")), markup=False, soft_wrap=True)

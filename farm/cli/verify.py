@@ -18,6 +18,7 @@ from farm.errors import SpecError
 from farm.licences.forgetting import is_export
 from farm.verification.findings import Finding
 from farm.verification.model import ModelReport
+from farm.wording import counted
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)%")
 
@@ -66,7 +67,8 @@ def verify(
 ) -> None:
     """Verify the folder DIRECTORY, which `farm render` or `farm export` made: every file, picture, label, pose and row.
 
-    Of an export, files, rows and the split are looked at. Prints a line for each thing that is wrong. The exit code is 1 when there is any.
+    Of an export, files, rows and the split are looked at. Prints a line for each thing that is wrong. The exit code is 1 when
+    there is any.
     """
     share = _share(redraw)
     if share and not models:
@@ -102,14 +104,14 @@ class _Told:
         """Print the counts; ends the command with code 1 when anything was found."""
         total = self.total
         again = f", {total['redrawn']} of them drawn again" if total["redrawn"] else ""
-        looked_at = f"{total['models']} models, {total['pictures']} pictures"
-        seen = f"{total['files']} files" if "files" in total else f"{looked_at}{again}"
+        looked_at = f"{counted(total['models'], 'model')}, {counted(total['pictures'], 'picture')}"
+        seen = counted(total["files"], "file") if "files" in total else f"{looked_at}{again}"
         if self._as_json:
             summary = {**total, "findings": sum(self.faults.values()), "faults": dict(sorted(self.faults.items()))}
             stdout.print(json.dumps({"summary": summary}), markup=False, soft_wrap=True)
         elif self.faults:
             counts = ", ".join(f"{count} {fault}" for fault, count in self.faults.most_common())
-            _say(f"{seen}: {sum(self.faults.values())} findings ({counts})")
+            _say(f"{seen}: {counted(sum(self.faults.values()), 'finding')} ({counts})")
         else:
             _say(f"{seen}: nothing is wrong")
         if self.faults:

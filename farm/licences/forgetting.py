@@ -21,6 +21,7 @@ from farm.dataset.sums import SUMS, read_sums, sum_line
 from farm.dataset.tables import org_id as org_id_of
 from farm.errors import StorageError
 from farm.licences.tombstones import Tombstone, bury, tombstones
+from farm.wording import counted
 
 _MARKER, _LISTS = "facefarm-export.json", ("train_list.txt", "test_list.txt")
 """Of an export, as `farm.exports` names them; what writes exports stands above this room."""
@@ -59,7 +60,8 @@ def find_model(directory: Path, named: str) -> str:
                 found.add(model)
     if len(found) != 1:
         raise StorageError(
-            f"{directory} holds {len(found) or 'no'} models '{named}'; name its folder, or 8 to 64 digits of its hash."
+            f"'{named}' is the name of {counted(len(found), 'model')} in {directory}; name its folder, or 8 to 64 digits of "
+            "its hash."
         )
     return found.pop()
 

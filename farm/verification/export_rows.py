@@ -86,7 +86,7 @@ def _table(path: Path, where: str) -> Iterator[ExportedRow]:
 def _shard(path: Path, where: str) -> Iterator[ExportedRow]:
     with tarfile.open(path, "r:") as shard:
         for member in shard:
-            shard.members = []  # it would remember them all
+            shard.members = []  # type: ignore[attr-defined]  # it would remember them all; typeshed does not know it
             key, _, suffix = member.name.partition(".")
             if suffix != "json" or member.size > _MOST_JSON or (source := shard.extractfile(member)) is None:
                 continue

@@ -20,6 +20,7 @@ from farm.exports.destination import MARKER
 from farm.exports.running import MODELS
 from farm.verification.export_rows import LAYOUTS, UNREADABLE, ExportedRow, listed, rows_in, stands
 from farm.verification.findings import Fault, Finding
+from farm.wording import counted
 
 _MOST_MARKER = 64 * 2**20
 _AHEAD = 64
@@ -240,5 +241,7 @@ def _counts(members: dict[str, _Member]) -> Iterator[Finding]:
             )
         if (found := member.found.total()) != member.images:
             yield Finding(
-                Fault.ROW, member.folder, f"Its rows have {found} pictures, and {MODELS} says {member.images}."
+                Fault.ROW,
+                member.folder,
+                f"Its rows have {counted(found, 'picture')}, and {MODELS} says {member.images}.",
             )

@@ -122,7 +122,7 @@ def test_of_the_zips_in_a_folder_those_with_models_are_submitted(
     done = farm.run("submit", tmp_path, "--paused", *SMALL)
 
     assert done.returncode == 0, done.stderr
-    assert "1 models" in done.stdout
+    assert "1 model," in done.stdout
     assert "dance.zip holds no model" in done.stderr
 
 
@@ -244,7 +244,7 @@ def test_watching_ends_with_the_batch_and_tells_of_failures(farm: Farm, tmp_path
 
     assert watching.wait(servers.PATIENCE_SECONDS) == 1
     assert "16 of 32 images are done" in log.read_text()
-    assert f"1 jobs ended without pictures; `farm status {batch}` says why" in log.read_text()
+    assert f"1 job ended without pictures; `farm status {batch}` says why" in log.read_text()
 
 
 def test_a_withdrawal_is_told_of_done_and_of_cancelled_jobs(farm: Farm, tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ def test_results_come_the_same_while_waiting_later_and_piece_by_piece(
         again = farm.run("fetch", batch[:8], "--out", tmp_path / "two")
 
         # THEN only what is missing came, and both folders are the same to the byte
-        assert "1 models fetched, 1 were there" in again.stdout, again.stderr
+        assert "1 model fetched, 1 was there" in again.stdout, again.stderr
         assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
         assert "contact sheet" in one.stdout
 
@@ -344,7 +344,7 @@ def test_results_come_the_same_while_waiting_later_and_piece_by_piece(
             data[byte] = ord("7") if data[byte] != ord("7") else ord("8")
             path.write_bytes(data)
             again = farm.run("fetch", batch, "--out", tmp_path / "two")
-            assert "1 models fetched, 1 were there" in again.stdout, (spoilt, again.stderr)
+            assert "1 model fetched, 1 was there" in again.stdout, (spoilt, again.stderr)
             assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
         # AND a data set made of the batch is the one that is made of the folder

@@ -18,8 +18,8 @@ from farm.licences.ledger import ledger
 from farm.licences.tombstones import check_admitted
 from farm.models.package import read_model
 from farm.spec import RenderSpec
-from farm.verification.verify import verify
 from farm.verification.exported import verify_export
+from farm.verification.verify import verify
 from tests.support.packed import model_id, with_licence, write_model, write_table
 
 SPEC = RenderSpec(samples=2, size=256, styles=("flat",))
