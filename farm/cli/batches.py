@@ -129,8 +129,8 @@ def submit(
                 _say(f"batch {batch.id}")
                 ended = follow(client, batch.id)
                 bad = list(client.jobs(batch.id, RETRIABLE)) if ended.count(RETRIABLE) else []
-            models = counted(ended.count([State.DONE]), "model is", "models are")
-            _say(f"{counted(ended.images_done, 'image')} of {models} done")
+            rendered = counted(ended.count([State.DONE]), "model is", "models are")
+            _say(f"{counted(ended.images_done, 'image')} of {rendered} done")
             report(refused, bad)
 
 

@@ -91,7 +91,7 @@ def survey(
             progress(done, len(entries))
     if not members:
         raise StorageError(
-            f"None of {counted(len(entries), 'model')} is permitted; `farm licences` with --require says why."
+            f"None of the {counted(len(entries), 'model')} is permitted; `farm licences` with --require says why."
         )
     seen: dict[str, Member] = {}
     for member in members:

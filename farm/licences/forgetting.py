@@ -60,8 +60,8 @@ def find_model(directory: Path, named: str) -> str:
                 found.add(model)
     if len(found) != 1:
         raise StorageError(
-            f"'{named}' is the name of {counted(len(found), 'model')} in {directory}; name its folder, or 8 to 64 digits of "
-            "its hash."
+            f"{directory} holds {counted(len(found), 'model') if found else 'no models'} '{named}'; name its folder, or 8 to "
+            "64 digits of its hash."
         )
     return found.pop()
 
