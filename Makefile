@@ -85,7 +85,7 @@ overhead: setup-test ## What API, queue and S3 add to a bare drawing loop (minut
 	$(PY) -m benchmarks.overhead
 
 .PHONY: export-bench
-export-bench: setup-test ## Speed and memory of `farm export` on 100,000 small images (minutes; makes them first)
+export-bench: setup-test ## Speed and memory of `farm export` in all layouts, 100,000 small images and less (minutes; makes them first)
 	$(PY) -m benchmarks.export
 
 LEARN_PY ?= $(PY)

@@ -25,7 +25,7 @@ from farm.jobs.batches import PRIORITIES
 from farm.jobs.listing import BatchState, state_of
 from farm.jobs.states import State
 from farm.keys import Role
-from farm.wording import duration, moment, number
+from farm.wording import counted, duration, moment, number
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -58,7 +58,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(duration=duration, number=number, moment=moment)
+    made.filters.update(counted=counted, duration=duration, number=number, moment=moment)
     made.globals.update(
         overview=overview, state_of=state_of, BatchState=BatchState, State=State, PRIORITIES=PRIORITIES,
         static_version=_VERSION, farm_version=__version__,

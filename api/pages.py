@@ -123,7 +123,7 @@ def job(request: Request, job_id: JobPath, services: ServicesOf) -> Response:
     """A job: its attempts, what Blender said, its pictures."""
     found = services.jobs.job(job_id)
     its_batch = services.jobs.batch(found.batch)
-    shows = found.state is State.DONE and found.work is Work.RESULT
+    shows = found.state is State.DONE and found.work is Work.RESULT and not found.withdrawn
     return framed(
         request,
         "job.html",

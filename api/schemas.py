@@ -192,7 +192,9 @@ class BatchView(BaseModel):
     jobs: dict[State, int]
     images_total: int
     images_done: int
-    errors: dict[str, int] = Field(description="Failed and quarantined jobs by error code")
+    errors: dict[str, int] = Field(
+        description="Failed and quarantined jobs by error code, and those whose model was withdrawn"
+    )
     rate: float = Field(description="Images a second over the last minute")
     eta_seconds: float | None = Field(description="Until it ends at that rate; null when that cannot be said")
     ended: bool

@@ -36,11 +36,11 @@ class WithdrawalAnswer(BaseModel):
 def withdraw(
     model_id: ModelPath, request: WithdrawalRequest, services: ServicesOf, who: PrincipalOf
 ) -> WithdrawalAnswer:
-    """Take a model back for good: its jobs are cancelled, its files and its results are removed, and it is kept out.
+    """Take a model back for good: its jobs are cancelled, its files, results and annotation removed, and it is kept out.
 
     May be asked again, and for a model that the farm does not have. What was brought home from the farm is not touched.
     """
     stone = Tombstone(model=model_id, who=who.name or "nobody", when=datetime.now(UTC), why=request.why)
     gone = withdraw_from_farm(stone, services.store, services.catalog, services.book, services.jobs)
-    services.annotations.forget(model_id)
+    services.annotations.withdraw(model_id)
     return WithdrawalAnswer(jobs_cancelled=gone.cancelled, results_removed=gone.results)

@@ -15,6 +15,7 @@ from blender_worker.importers.build import build
 from farm import pipe
 from farm.errors import FarmError, RenderError
 from farm.models.package import read_character
+from farm.wording import gathered
 
 
 def serve(commands: int, answers: int, lacking: dict[str, str]) -> None:
@@ -71,7 +72,7 @@ def _draw(command: pipe.Render, commands: int, answers: int) -> None:
     pipe.send(
         answers,
         pipe.Loaded(
-            warnings=actor.warnings,
+            warnings=gathered(actor.warnings),
             survey=artist.survey,
             unseen=artist.unseen,
             part_rules=artist.part_rules,

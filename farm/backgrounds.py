@@ -63,12 +63,27 @@ class BackgroundRecord(BaseModel):
 
 def read_pixels(path: Path) -> NDArray[np.uint8]:
     """(height, width, 3) the pixels of a picture file as the farm would keep them. Raises BackgroundError."""
+    return np.asarray(_opaque(_decoded(_read(path), str(path))))
+
+
+def read_cutout(path: Path) -> NDArray[np.uint8]:
+    """(height, width, 4) sRGB and straight alpha: what is to be seen of a picture file, without empty edges.
+
+    Raises BackgroundError, for one that shows nothing, too.
+    """
+    picture = _decoded(_read(path), str(path)).convert("RGBA")
+    box = picture.getchannel("A").getbbox()
+    if box is None:
+        raise BackgroundError(f"{path} shows nothing: all of it is transparent. Take it out of its folder.")
+    return np.asarray(picture.crop(box))
+
+
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BackgroundError(f"{path} cannot be read ({error.strerror}).") from error
-    return np.asarray(_decoded(data, str(path)))
 
 
 def normalise(data: bytes, name: str) -> Background:
@@ -76,7 +91,7 @@ def normalise(data: bytes, name: str) -> Background:
 
     Turned upright, transparent parts over white, sides reduced to MAX_SIDE. Raises BackgroundError.
     """
-    picture = _decoded(data, name)
+    picture = _opaque(_decoded(data, name))
     content = hashlib.sha256(struct.pack("<II", *picture.size))
     content.update(picture.tobytes())
     picture.info.clear()  # profiles and comments would be written, too
@@ -86,7 +101,7 @@ def normalise(data: bytes, name: str) -> Background:
 
 
 def _decoded(data: bytes, name: str) -> Image.Image:
-    """The file as an RGB picture with no side over MAX_SIDE."""
+    """The file as an RGB or RGBA picture with no side over MAX_SIDE."""
     if len(data) > MAX_BYTES:
         raise BackgroundError(f"{name} is larger than {MAX_BYTES // 2**20} MiB; save it smaller, as JPEG for example.")
     try:
@@ -99,14 +114,14 @@ def _decoded(data: bytes, name: str) -> Image.Image:
                 )
             if min(picture.size) < MIN_SIDE:
                 raise BackgroundError(
-                    f"{name} has {picture.width} x {picture.height} pixels; a background needs {MIN_SIDE} a side."
+                    f"{name} has {picture.width} x {picture.height} pixels; a picture needs {MIN_SIDE} a side."
                 )
             ImageOps.exif_transpose(picture, in_place=True)
-            return _opaque(_reduced(_eight_bit(picture)))
+            reduced = _reduced(_eight_bit(picture))
+            reduced.load()
+            return reduced
     except UnidentifiedImageError as error:
-        raise BackgroundError(
-            f"{name} is no picture of a known format; a background is a PNG, JPEG, WebP or BMP file."
-        ) from error
+        raise BackgroundError(f"{name} is no picture of a known format; take a PNG, JPEG, WebP or BMP file.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BackgroundError(
             f"{name} has more pixels than the limit of {MAX_PIXELS // 2**20} million; make it smaller."

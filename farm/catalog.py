@@ -142,14 +142,15 @@ class Catalog:
             )
         self._store.delete_all(f"models/{model_id}/")
 
-    def withdraw(self, stone: Tombstone) -> None:
-        """Keep a model out from now on, and remove it. A second tombstone changes nothing.
+    def withdraw(self, stone: Tombstone) -> Tombstone:
+        """Keep a model out from now on, and remove it; the tombstone that stands: a second one changes nothing.
 
         Jobs that need the model fail afterwards: `farm.jobs.withdrawal` cancels them before.
         """
         self._store.put_new(_tombstone_key(stone.model), stone.model_dump_json().encode())
         self._store.delete(_inventory_key(stone.model))
         self._store.delete_all(f"models/{stone.model}/")
+        return Tombstone.model_validate_json(self._store.get(_tombstone_key(stone.model)))
 
     def check_admitted(self, model_id: str) -> None:
         """Raises WithdrawnModelError for a model that was withdrawn."""

@@ -1,7 +1,12 @@
-"""Numbers and times as people read them."""
+"""Numbers, times and many sentences of one kind as people read them."""
 
+import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+_SHOWN = 3
+_QUOTED = re.compile(r"'([^']*)'")
+_NUMBER = re.compile(r"\d+")
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -30,3 +35,30 @@ def moment(at: float | str) -> datetime:
     if isinstance(at, str):
         return datetime.fromisoformat(at).astimezone(UTC)
     return datetime.fromtimestamp(round(at), UTC)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """How many there are of something: ``1 model``, ``2 models``; `many` where it is more than `one` and an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def gathered(sentences: Iterable[str]) -> list[str]:
+    """The sentences, each once. Of those that differ only in quotes and numbers the first stays, and names others."""
+    kinds: dict[str, dict[str, None]] = {}
+    for sentence in sentences:
+        kind = _NUMBER.sub("", _QUOTED.sub("", sentence)) if _QUOTED.search(sentence) else sentence
+        kinds.setdefault(kind, {})[sentence] = None
+    return [_in_one(list(alike)) for alike in kinds.values()]
+
+
+def _in_one(alike: list[str]) -> str:
+    others = [_QUOTED.findall(sentence)[0] for sentence in alike[1:]]
+    if not others:
+        return alike[0]
+    return f"{alike[0]} So it is with {counted(len(others), 'other')}: {few(others)}."
+
+
+def few(names: Sequence[str]) -> str:
+    """The first of some names, quoted, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + more

@@ -89,6 +89,11 @@ class Annotations:
             with self._guard:
                 self._rows.pop(collection, None)
 
+    def withdraw(self, model: str) -> None:
+        """The model was taken back: what people said of it goes, and `forget`."""
+        self.forget(model)
+        self.records.remove(model)
+
     def _digest(self, collection: str) -> Digest:
         key, kept = _digest_key(collection), None
         with suppress(NotFoundError):

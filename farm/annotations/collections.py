@@ -15,6 +15,7 @@ from farm.annotations.journal import Journal, Lock, present
 from farm.annotations.verdicts import Saying, stale
 from farm.errors import ConflictError, NotFoundError
 from farm.storage import ObjectStore
+from farm.wording import counted
 
 MAX_COLLECTIONS = 1000
 MAX_MODELS = 10_000
@@ -65,8 +66,8 @@ class Collections:
         there = self.read(collection.name)
         if set(there.models) != set(collection.models):
             raise ConflictError(
-                f"There is a collection '{collection.name}' of {len(there.models)} other models, made by {there.who}. "
-                "Take another name."
+                f"There is a collection '{collection.name}' of {counted(len(there.models), 'other model')}, made by "
+                f"{there.who}. Take another name."
             )
         return there
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from farm.annotations.verdicts import Saying
 from farm.morphs.annotation import COLUMNS
+from farm.wording import counted
 
 SNAPSHOT_EVERY = 100
 MAX_VERDICTS = 20_000
@@ -51,7 +52,9 @@ class GroupVerdict(Saying):
         """The verdict in words."""
         if not self.decided:
             return "open"
-        return (self.target or "nothing") + (f", but for {len(self.exceptions)} models" if self.exceptions else "")
+        return (self.target or "nothing") + (
+            f", but for {counted(len(self.exceptions), 'model')}" if self.exceptions else ""
+        )
 
     def same_as(self, other: "GroupVerdict | None") -> bool:
         """Whether both say the same, whoever said it; a name that nobody has decided is as one that is open again."""

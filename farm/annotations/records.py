@@ -26,7 +26,7 @@ type Said = Mapping[str, tuple[VerdictStatus, MorphRef | None]]
 
 
 class AnnotationRecords:
-    """The records. They outlive their models: whoever uploads a model again finds what was said of it.
+    """The records. They outlive their models, but for withdrawn ones: who uploads a model again finds what was said of it.
 
     Every method raises ServiceError when the store or Redis does not answer.
     """
@@ -92,6 +92,11 @@ class AnnotationRecords:
             )
 
         return self._write(model, make)
+
+    def remove(self, model: str) -> None:
+        """Remove all versions: of a withdrawn model nothing is kept."""
+        with self._lock(f"annotations/models/{model}"):
+            self._store.delete_all(f"{_FOLDER}{model}/")
 
     def _write(
         self, model: str, make: Callable[[AnnotationRecord | None], AnnotationRecord | None]

@@ -19,6 +19,7 @@ from farm.morphs.annotation import apply_table, read_table, sampled_targets, tab
 from farm.morphs.coverage import coverage
 from farm.morphs.vocabulary import target_morphs
 from farm.poses import MANY_TARGETS, has_many, sample_count
+from farm.wording import counted
 
 
 @click.command()
@@ -70,7 +71,9 @@ def annotate(paths: tuple[Path, ...], out: Path | None, table: Path | None, repo
         text = table_csv([package.inventory.source_morphs() for package in packages])
         out.write_text(text, "utf-8-sig")  # with the mark that lets spreadsheets read it as UTF-8
         rows = text.count("\n") - 1
-        stdout.print(f"{rows} names of {len(packages)} models are in {out}", markup=False, soft_wrap=True)
+        stdout.print(
+            f"{counted(rows, 'name')} of {counted(len(packages), 'model')} written: {out}", markup=False, soft_wrap=True
+        )
         return
     mapping = read_table(table_text(table.read_bytes()))
     records = []
@@ -92,7 +95,7 @@ def annotate(paths: tuple[Path, ...], out: Path | None, table: Path | None, repo
             }
         )
         stdout.print(
-            f"{clean(package.name)}: {len(targets)} of {len(target_morphs())} target morphs, {samples} samples",
+            f"{clean(package.name)}: {len(targets)} of {len(target_morphs())} target morphs, {counted(samples, 'sample')}",
             markup=False,
         )
         for one in overruled:
@@ -106,13 +109,17 @@ def _report(packages: Sequence[Package], out: Path | None) -> None:
     )
     if out is not None:
         out.write_text(found.model_dump_json(indent=1) + "\n", "utf-8")
-    table = Table("target", "models", "share", title=f"{found.models} models", title_justify="left", box=SIMPLE_HEAD)
+    table = Table(
+        "target", "models", "share", title=counted(found.models, "model"), title_justify="left", box=SIMPLE_HEAD
+    )
     for target, count in found.targets.items():
         table.add_row(target, str(count), f"{count / found.models:.0%}")
     stdout.print(table)
     many = sum(count for targets, count in found.by_count.items() if has_many(targets))
     stdout.print(f"{many} with more than {MANY_TARGETS} target morphs; never seen: {', '.join(found.never) or 'none'}")
-    title = f"{len(found.differing)} morphs that are not what their names say"
+    title = counted(
+        len(found.differing), "morph that is not what its name says", "morphs that are not what their names say"
+    )
     rows = Table("model", "morph", "name says", "plays", "reason", title=title, title_justify="left", box=SIMPLE_HEAD)
     for one in found.differing:
         name = escape(clean(f"{one.index} {one.name}"))

@@ -19,6 +19,7 @@ from farm.dataset.output import locked
 from farm.errors import ServiceError, SpecError
 from farm.jobs.batches import PRIORITIES
 from farm.jobs.states import RETRIABLE, WENT_WRONG, State
+from farm.wording import counted
 
 _BATCH = click.argument("batch")
 _PREVIEW_SAMPLES = 4
@@ -112,7 +113,7 @@ def submit(
         if batch.replayed:
             note("known", "yellow", f"Batch {batch.id} was submitted under this key before; nothing new was made.")
         if out is None and not wait:
-            _say(f"batch {batch.id}: {len(uploaded)} models, {batch.images_total} images")
+            _say(f"batch {batch.id}: {counted(len(uploaded), 'model')}, {counted(batch.images_total, 'image')}")
             _say(f"next: farm watch {batch.id}, farm fetch {batch.id} --out DIR")
             report(refused, [])
             return
@@ -128,7 +129,8 @@ def submit(
                 _say(f"batch {batch.id}")
                 ended = follow(client, batch.id)
                 bad = list(client.jobs(batch.id, RETRIABLE)) if ended.count(RETRIABLE) else []
-            _say(f"{ended.images_done} images of {ended.count([State.DONE])} models are done")
+            rendered = counted(ended.count([State.DONE]), "model is", "models are")
+            _say(f"{counted(ended.images_done, 'image')} of {rendered} done")
             report(refused, bad)
 
 
@@ -184,9 +186,9 @@ def watch(client: FarmClient, batch: str) -> None:
     found = batch_id(client, batch)
     with _leaving_it_running(found):
         ended = follow(client, found)
-    _say(f"{ended.images_done} of {ended.images_total} images are done")
+    _say(f"{ended.images_done:,} of {counted(ended.images_total, 'image is', 'images are')} done")
     if bad := ended.count(RETRIABLE):
-        note("bad", "red", f"{bad} jobs ended without pictures; `farm status {found}` says why.")
+        note("bad", "red", f"{counted(bad, 'job')} ended without pictures; `farm status {found}` says why.")
         raise SystemExit(1)
 
 
@@ -214,9 +216,14 @@ def fetch(client: FarmClient, batch: str, out: Path) -> None:
         results.summarise()
     for job in results.bad.values():
         note("left out", "yellow", bad_line(job))
-    _say(f"{brought - len(results.bad)} models fetched, {results.models + len(results.bad) - brought} were there")
+    there = counted(results.models + len(results.bad) - brought, "was there", "were there")
+    _say(f"{counted(brought - len(results.bad), 'model')} fetched, {there}")
     if waiting := sum(count for state, count in present.jobs.items() if not state.ended):
-        note("later", "yellow", f"{waiting} jobs have not ended yet; run this again for their results.")
+        note(
+            "later",
+            "yellow",
+            f"{counted(waiting, 'job has', 'jobs have')} not ended yet; run this again for the results.",
+        )
 
 
 def _standing(batch: BatchView) -> None:
@@ -261,7 +268,7 @@ def retry(client: FarmClient, what: str, cancelled: bool) -> None:
         return
     found = batch_id(client, what)
     states = RETRIABLE if cancelled else WENT_WRONG
-    _say(f"{client.retry(found, states)} jobs are tried again")
+    _say(f"{counted(client.retry(found, states), 'job is', 'jobs are')} tried again")
     _standing(client.batch(found))
 
 

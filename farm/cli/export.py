@@ -28,6 +28,7 @@ from farm.licences.decisions import DECISIONS, Decisions
 from farm.licences.ledger import permits
 from farm.licences.terms import Permission
 from farm.settings import Settings
+from farm.wording import counted
 
 _LAYOUTS = {
     "animeceleb": "AnimeCelebLayout",
@@ -159,9 +160,9 @@ def _report(result: Exported, out: str) -> None:
     if unknown := result.sides.unknown:
         note("unknown", "yellow", f"Ids of the lists that name no model here: {len(unknown)}, such as '{unknown[0]}'.")
     stdout.print(
-        f"{result.images} images of {result.models} models in {len(result.styles)} styles "
-        f"{'were there already, whole, at' if result.already else 'are in'} {out} "
-        f"({result.train} models to train, {result.test} to test)",
+        f"{counted(result.images, 'image')} of {counted(result.models, 'model')} in {counted(len(result.styles), 'style')} "
+        f"{'stood there already, whole: ' if result.already else 'written: '}{out} "
+        f"({counted(result.train, 'model')} to train, {result.test} to test)",
         markup=False,
         soft_wrap=True,
     )

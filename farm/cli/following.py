@@ -15,6 +15,7 @@ from farm.dataset.output import (
     unpack_result,
     whole_result,
 )
+from farm.dataset.reading import intact
 from farm.dataset.summary import summarise
 from farm.errors import WithdrawnModelError
 from farm.jobs.states import RETRIABLE, State
@@ -90,14 +91,24 @@ class Downloads:
                 note("warning", "yellow", f"{job.name}: {warning}")
 
     def take_if_missing(self, job: JobView) -> bool:
-        """The same, unless the job's result is in the folder already: whether it was brought."""
+        """The same, unless the job's result is in the folder already, byte for byte: whether it was brought."""
         folder = self.out / folder_name(job.name, job.model)
         there = whole_result(folder, lambda manifest: manifest.render_key == job.render_key)
-        if there is not None:
+        if there is not None and self._is_the_farms(there, job):
             self._keep(job, there)
             return False
         self.take(job)
         return True
+
+    def _is_the_farms(self, there: RenderedModel, job: JobView) -> bool:
+        """Whether the folder has the farm's manifest, its contact sheet (no manifest hashes it), and the bytes it states."""
+        try:
+            if there.manifest != self.client.manifest(job.id):
+                return False
+        except WithdrawnModelError:
+            return False  # said when it is taken
+        sheet = (there.folder / CONTACT_SHEET).read_bytes()
+        return sheet == self.client.contact_sheet(job.id) and intact(there)
 
     def _keep(self, job: JobView, model: RenderedModel) -> None:
         # Not the manifests themselves: those of thousands of models take gigabytes.

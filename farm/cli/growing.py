@@ -28,6 +28,7 @@ from farm.morphs.annotation import apply_table, read_table
 from farm.scratch import Scratch
 from farm.spec import RenderSpec, render_key
 from farm.stack import EmbeddedStack
+from farm.wording import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -251,7 +252,7 @@ class Growth:
             task,
             total=known + round(left),
             completed=self._images + now,
-            description=f"{self._drawn} models, images",
+            description=f"{counted(self._drawn, 'model')}, images",
         )
 
 

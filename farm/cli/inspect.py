@@ -15,6 +15,7 @@ from farm.models.inventory import Inventory
 from farm.models.overview import overview_page
 from farm.morphs.annotation import disagreements
 from farm.morphs.vocabulary import target_morphs
+from farm.wording import counted
 
 _IF_TEXTURED = "; none where the absent textures are the face's: `farm annotate --html` draws it and says"
 
@@ -90,8 +91,8 @@ def _show(path: str, inventory: Inventory) -> None:
         *((f"meta {key}", text) for key, text in inventory.licence.items()),
         (
             "size",
-            f"{inventory.vertices} vertices, {inventory.triangles} triangles, {inventory.meshes} meshes, "
-            f"{inventory.bones} bones",
+            f"{counted(inventory.vertices, 'vertex', 'vertices')}, {counted(inventory.triangles, 'triangle')}, "
+            f"{counted(inventory.meshes, 'mesh', 'meshes')}, {counted(inventory.bones, 'bone')}",
         ),
         ("neck, head", f"{inventory.neck}, {inventory.head} (rule: {inventory.bone_rule})"),
         ("textures", f"{len(inventory.textures_found)} found, {len(inventory.textures_absent)} absent"),

@@ -15,6 +15,7 @@ from farm.inspection.drawing import draw_pictures
 from farm.inspection.page import Inspected, InspectionPage
 from farm.inspection.pictured import decided_by_pictures
 from farm.models.package import to_bytes
+from farm.wording import counted
 
 
 class _Rate(ProgressColumn):
@@ -37,7 +38,7 @@ def write_page(paths: tuple[Path, ...], out: Path) -> None:
         raise FarmError("None of the models can be read and drawn.")
     index = page.write(found)
     morphs = sum(len(model.inspection.morphs) for model in found)
-    stdout.print(f"{morphs} morphs of {len(found)} models are in {index}", markup=False, soft_wrap=True)
+    stdout.print(f"{counted(morphs, 'morph')} of {counted(len(found), 'model')}: {index}", markup=False, soft_wrap=True)
     if left_out:
         raise SystemExit(1)
 

@@ -17,6 +17,7 @@ from farm.licences.ledger import LedgerRow, ledger
 from farm.licences.terms import Permission, Ruling
 from farm.licences.tombstones import Tombstone
 from farm.morphs.cells import defused
+from farm.wording import counted
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -80,7 +81,7 @@ def licences(
         note(
             "licences",
             "red" if lacking else "green",
-            f"{models - lacking} of {models} models allow {', '.join(require)}",
+            f"{models - lacking} of {counted(models, 'model allows', 'models allow')} {', '.join(require)}",
         )
     if lacking:
         raise SystemExit(1)
@@ -162,7 +163,7 @@ def permit(
                 why=why,
             )
         )
-    _say(f"{len(models)} decisions are in {standing.path}")
+    _say(f"{counted(len(models), 'decision')} recorded: {standing.path}")
 
 
 @click.command()
@@ -203,8 +204,8 @@ def forget(model: str, places: tuple[Path, ...], url: str | None, who: str, why:
 
         with connect(url) as client:
             cancelled, results = client.withdraw_model(found, why)
-        _say(f"{url}: {results} results removed, {cancelled} jobs cancelled; it is kept out")
+        _say(f"{url}: {counted(results, 'result')} removed, {counted(cancelled, 'job')} cancelled; it is kept out")
 
 
 def _say_gone(place: Path, gone: Forgotten) -> None:
-    _say(f"{place}: {gone.folders} folders and {gone.rows} rows removed")
+    _say(f"{place}: {counted(gone.folders, 'folder')} and {counted(gone.rows, 'row')} removed")

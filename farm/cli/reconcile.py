@@ -9,6 +9,7 @@ from farm.jobs.reconcile import reconcile as rebuild
 from farm.jobs.store import JobStore
 from farm.settings import Settings
 from farm.storage import open_store
+from farm.wording import counted
 
 
 @click.command()
@@ -33,7 +34,8 @@ def reconcile() -> None:
     for batch in found.damaged:
         note("damaged", "red", f"The order batches/{batch}/order.json cannot be read; submit that batch again.")
     stdout.print(
-        f"{found.known} batches known, {found.rebuilt} rebuilt ({found.done} jobs done, {found.queued} queued), "
+        f"{counted(found.known, 'batch', 'batches')} known, {found.rebuilt} rebuilt ({counted(found.done, 'job')} done, "
+        f"{found.queued} queued), "
         f"{len(found.damaged)} damaged",
         markup=False,
         soft_wrap=True,

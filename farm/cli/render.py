@@ -15,6 +15,7 @@ from farm.cli.sources import Sources, Watched
 from farm.cli.wishes import MAPPING, Wish, wish
 from farm.dataset.output import locked
 from farm.spec import RenderSpec
+from farm.wording import counted
 
 if TYPE_CHECKING:
     from farm.cli.growing import Growth
@@ -86,7 +87,11 @@ def _growth(out: Path, wanted: Wish, workers: int, retry_failed: bool) -> Iterat
         try:
             yield growth
         except KeyboardInterrupt:
-            note("stopped", "yellow", f"{growth.drawn} models were drawn; the same command goes on where it stopped.")
+            note(
+                "stopped",
+                "yellow",
+                f"{counted(growth.drawn, 'model was', 'models were')} drawn; the same command goes on where it stopped.",
+            )
             raise
         from farm.cli.reporting import report_all  # bars take a while to import
 
@@ -120,7 +125,11 @@ def _watch(growth: "Growth", paths: tuple[Path, ...], out: Path) -> None:
             drawn = growth.drawn
             held = growth.rebuild()
             built = time.monotonic()
-            note("watching", "green", f"{held.models if held else 0} models are in {out}; Ctrl-C ends this.")
+            note(
+                "watching",
+                "green",
+                f"{counted(held.models if held else 0, 'model is', 'models are')} in {out}; Ctrl-C ends this.",
+            )
         if not growth.busy:
             time.sleep(_WATCH_SECONDS)
 

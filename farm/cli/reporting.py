@@ -19,6 +19,7 @@ from farm.cli.console import clean, note, stderr, stdout
 from farm.dataset.gallery import GALLERY
 from farm.dataset.output import POSES, POSES_PARQUET
 from farm.dataset.summary import Summary
+from farm.wording import counted
 
 _SHEETS = 20
 """Contact sheets that the summary names; the page shows all."""
@@ -54,7 +55,8 @@ def progress_bar() -> Progress:
 
 def say_results(out: Path, found: Summary, sheets: Sequence[Path]) -> None:
     """Print where things are: all that the folder `out` holds, and the contact sheets of what came now."""
-    _say(f"{found.images} images of {found.models} models are in {out}; {len(sheets)} models came now")
+    images, models = counted(found.images, "image"), counted(found.models, "model")
+    _say(f"{images} of {models} in {out}; {counted(len(sheets), 'model')} came now")
     _say(f"  poses:          {out / POSES}, {out / POSES_PARQUET}")
     for sheet in sorted(sheets)[:_SHEETS]:
         _say(f"  contact sheet:  {sheet}")

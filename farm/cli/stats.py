@@ -11,6 +11,7 @@ from farm.cli.console import stderr, stdout
 from farm.cli.ending import stopped_by_sigterm
 from farm.dataset.reading import model_folders
 from farm.licences.forgetting import STATISTICS
+from farm.wording import counted
 
 
 @click.command()
@@ -62,7 +63,8 @@ def stats(directory: Path, out: Path | None, as_json: bool, pictures: int, sheet
     path = out or directory / STATISTICS
     path.write_text(report.page(directory.resolve().name, counts, looks), encoding="utf-8")
     stdout.print(
-        f"{counts.models} models, {counts.samples} samples, {counts.pictures} pictures: {path}",
+        f"{counted(counts.models, 'model')}, {counted(counts.samples, 'sample')}, "
+        f"{counted(counts.pictures, 'picture')}: {path}",
         markup=False,
         soft_wrap=True,
     )

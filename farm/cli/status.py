@@ -13,13 +13,15 @@ from rich.text import Text
 from farm.cli.console import clean, clean_lines, stdout
 from farm.cli.remote import batch_id, job_id, remote
 from farm.client import BatchView, FarmClient, JobView
+from farm.errors import WithdrawnModelError
 from farm.jobs.states import RETRIABLE, State
-from farm.wording import duration
+from farm.wording import counted, duration
 
 _BAR_WIDTH = 20
 _SHOWN_JOBS = 20
 _LOOKED_AT = 1000
 """Jobs that are looked at for a summary; a batch can have ten thousand."""
+_WITHDRAWN = WithdrawnModelError.code
 _ACTIVE = tuple(state for state in State if state.active)
 
 
@@ -42,17 +44,27 @@ def status(client: FarmClient, batch: str | None, as_json: bool, limit: int) -> 
         return
     found = client.batch(batch_id(client, batch))
     bad = list(islice(client.jobs(found.id, RETRIABLE), _LOOKED_AT)) if found.count(RETRIABLE) else []
+    gone = _withdrawn_since(client, found, bad)
     busy = list(islice(client.jobs(found.id, _ACTIVE), _LOOKED_AT)) if found.count(_ACTIVE) else []
     waiting = list(islice(client.jobs(found.id, [State.QUEUED]), _SHOWN_JOBS)) if found.count([State.QUEUED]) else []
     if as_json:
         values = found.model_dump(mode="json", exclude={"replayed"})
-        jobs = {"failed_jobs": bad, "running_jobs": busy}
+        jobs = {"failed_jobs": bad, "withdrawn_jobs": gone, "running_jobs": busy}
         values |= {name: [job.model_dump(mode="json") for job in some] for name, some in jobs.items()}
         click.echo(json.dumps(values, ensure_ascii=False))
         return
     _numbers(found)
-    _failures(found, bad)
+    _failures(found, [*bad, *gone])
     _not_done(found, [*busy, *waiting][:_SHOWN_JOBS])
+
+
+def _withdrawn_since(client: FarmClient, batch: BatchView, bad: list[JobView]) -> list[JobView]:
+    """The jobs that were done before their model was withdrawn."""
+    count = batch.errors.get(_WITHDRAWN, 0) - sum(job.error_code == _WITHDRAWN for job in bad)
+    if count <= 0:
+        return []
+    done = (job for job in client.jobs(batch.id, [State.DONE]) if job.error_code == _WITHDRAWN)
+    return list(islice(done, min(count, _LOOKED_AT)))
 
 
 def _table(batches: Iterable[BatchView]) -> Table:
@@ -63,11 +75,11 @@ def _table(batches: Iterable[BatchView]) -> Table:
     ):  # fmt: skip
         table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading != "name")
     for batch in batches:
-        failed = batch.count(RETRIABLE)
+        failed, gone = batch.count(RETRIABLE), batch.errors.get(_WITHDRAWN, 0)
         table.add_row(
             batch.id,
             Text(clean(batch.name)),
-            _standing(batch),
+            _standing(batch) + (f", {gone} withdrawn" if gone else ""),
             ProgressBar(max(1, batch.images_total), batch.images_done, _BAR_WIDTH),
             str(_percent(batch)),
             f"{batch.images_done}/{batch.images_total}",
@@ -122,7 +134,10 @@ def _failures(batch: BatchView, bad: list[JobView]) -> None:
             _say(f"         {job.id}  {job.name}  ({job.state})")
         if count > _SHOWN_JOBS:
             _say(f"         ... and {count - _SHOWN_JOBS} more")
-    again = "" if any(job.state is not State.CANCELLED for job in bad) else " --cancelled"
+    retriable = [job for job in bad if job.error_code != _WITHDRAWN]
+    if not retriable:
+        return
+    again = "" if any(job.state is not State.CANCELLED for job in retriable) else " --cancelled"
     _say(f"`farm logs JOB` shows what Blender said, `farm retry {batch.id}{again}` tries them again.")
 
 
@@ -131,7 +146,11 @@ def _not_done(batch: BatchView, jobs: list[JobView]) -> None:
         return
     _say("not done")
     for job in jobs:
-        at = f"at {job.worker}, attempt {job.attempt}" if job.state.active else f"after {job.attempt} attempts"
+        at = (
+            f"at {job.worker}, attempt {job.attempt}"
+            if job.state.active
+            else f"after {counted(job.attempt, 'attempt')}"
+        )
         where = at if job.attempt else ""
         _say(f"  {job.id}  {job.state:<9}  {job.images_done}/{job.images_total}  {job.name}  {where}".rstrip())
     more = sum(count for state, count in batch.jobs.items() if not state.ended) - len(jobs)
@@ -145,14 +164,14 @@ def _not_done(batch: BatchView, jobs: list[JobView]) -> None:
 def logs(client: FarmClient, job: str) -> None:
     """Show what became of the attempts on JOB, and the end of Blender's log of the last one that ended badly."""
     found = client.job(job_id(client, job))
-    _say(f"job {found.id}  {found.name}  {found.state}, {found.images_done} of {found.images_total} images")
+    _say(f"job {found.id}  {found.name}  {found.state}, {found.images_done} of {counted(found.images_total, 'image')}")
     if found.error:
         _say(f"{found.error_code}: {found.error}")
     for warning in found.warnings:
         _say(f"warning: {warning}")
     for attempt in found.attempts:
-        counted = "" if attempt.counted else " (does not count)"
-        _say(f"attempt {attempt.number}  {attempt.at}  {attempt.worker}  {attempt.code}{counted}: {attempt.error}")
+        counts = "" if attempt.counted else " (does not count)"
+        _say(f"attempt {attempt.number}  {attempt.at}  {attempt.worker}  {attempt.code}{counts}: {attempt.error}")
     if log := client.log(found.id):
         _say("Blender's last words:")
         stdout.print(clean_lines(log.rstrip("\n")), markup=False, soft_wrap=True)

@@ -15,8 +15,10 @@ from farm.cli.ending import stopped_by_sigterm
 from farm.cli.options import default_workers, models_at
 from farm.dataset.reading import model_folders
 from farm.errors import SpecError
+from farm.licences.forgetting import is_export
 from farm.verification.findings import Finding
 from farm.verification.model import ModelReport
+from farm.wording import counted
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)%")
 
@@ -63,17 +65,20 @@ def _share(text: str) -> float:
 def verify(
     directory: Path, redraw: str, models: tuple[Path, ...], backgrounds: Path | None, processes: int, as_json: bool
 ) -> None:
-    """Verify the folder DIRECTORY, which `farm render` made: every file, picture, label, pose and row.
+    """Verify the folder DIRECTORY, which `farm render` or `farm export` made: every file, picture, label, pose and row.
 
-    Prints a line for each thing that is wrong. The exit code is 1 when there is any.
+    Of an export, files, rows and the split are looked at. Prints a line for each thing that is wrong. The exit code is 1 when
+    there is any.
     """
     share = _share(redraw)
     if share and not models:
         raise SpecError("--redraw needs the model files: name them or their folders with --models PATH.")
+    if share and is_export(directory):
+        raise SpecError(f"{directory} is an export; --redraw looks at the rendered folder that it was made of.")
     files = models_at(models) if share else {}
     told = _Told(as_json)
     with stopped_by_sigterm(), _progress() as bar:
-        _verify_files(directory, processes, bar, told)
+        (_verify_export if is_export(directory) else _verify_files)(directory, processes, bar, told)
         if share:
             _draw_again(directory, share, files, backgrounds, bar, told)
     told.summarise()
@@ -99,13 +104,14 @@ class _Told:
         """Print the counts; ends the command with code 1 when anything was found."""
         total = self.total
         again = f", {total['redrawn']} of them drawn again" if total["redrawn"] else ""
-        seen = f"{total['models']} models, {total['pictures']} pictures{again}"
+        looked_at = f"{counted(total['models'], 'model')}, {counted(total['pictures'], 'picture')}"
+        seen = counted(total["files"], "file") if "files" in total else f"{looked_at}{again}"
         if self._as_json:
             summary = {**total, "findings": sum(self.faults.values()), "faults": dict(sorted(self.faults.items()))}
             stdout.print(json.dumps({"summary": summary}), markup=False, soft_wrap=True)
         elif self.faults:
             counts = ", ".join(f"{count} {fault}" for fault, count in self.faults.most_common())
-            _say(f"{seen}: {sum(self.faults.values())} findings ({counts})")
+            _say(f"{seen}: {counted(sum(self.faults.values()), 'finding')} ({counts})")
         else:
             _say(f"{seen}: nothing is wrong")
         if self.faults:
@@ -137,6 +143,20 @@ def _verify_files(directory: Path, processes: int, bar: Progress, told: _Told) -
         bar.update(task, advance=1, rate=_rate(told.total["pictures"], bar.tasks[task].elapsed))
 
     for finding in findings_in(directory, processes, seen):
+        told.take(finding)
+
+
+def _verify_export(directory: Path, threads: int, bar: Progress, told: _Told) -> None:
+    from farm.verification.exported import verify_export
+
+    task = bar.add_task("files", total=None, rate="")
+    told.total = Counter(files=0)
+
+    def seen(files: int) -> None:
+        told.total["files"] += files
+        bar.update(task, advance=files)
+
+    for finding in verify_export(directory, threads, seen):
         told.take(finding)
 
 

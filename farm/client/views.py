@@ -59,7 +59,7 @@ class BatchView(_View):
     images_total: int
     images_done: int
     errors: dict[str, int]
-    """Failed and quarantined jobs by error code."""
+    """Failed and quarantined jobs by error code, and as "model-withdrawn" those whose model was withdrawn since."""
     rate: float
     """Images a second over the last minute."""
     eta_seconds: float | None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from farm.dataset.manifest import CONTACT_SHEET
 from farm.dataset.output import RenderedModel, replacing
+from farm.wording import counted
 
 GALLERY = "index.html"
 MODELS_A_PAGE = 50
@@ -61,8 +62,8 @@ def _card(model: RenderedModel) -> str:
     notes = "".join(f"<li>{html.escape(warning)}</li>" for warning in manifest.warnings)
     return (
         f"<section><h2>{html.escape(manifest.model.title or model.folder.name)}</h2>"
-        f"<p>{name} &middot; {html.escape(manifest.model.format)} &middot; {manifest.target_morphs} target morphs "
-        f"&middot; {manifest.samples} samples &middot; {len(manifest.images)} images</p>"
+        f"<p>{name} &middot; {html.escape(manifest.model.format)} &middot; {counted(manifest.target_morphs, 'target morph')} "
+        f"&middot; {counted(manifest.samples, 'sample')} &middot; {counted(len(manifest.images), 'image')}</p>"
         + (f"<ul>{notes}</ul>" if notes else "")
         + f'<a href="{name}/"><img src="{name}/{CONTACT_SHEET}" alt="Contact sheet of {name}" loading="lazy"'
         ' decoding="async"></a></section>'

@@ -1,5 +1,6 @@
 """Reads rendered folders that may come from elsewhere: nothing outside them is opened, and no size is trusted."""
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -7,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.dataset.manifest import MANIFEST, read_manifest
-from farm.dataset.output import RenderedModel
+from farm.dataset.output import LABELS, RenderedModel
 from farm.errors import StorageError
 
 MAX_MANIFEST_BYTES = 256 * 2**20
 """One of 100 samples has about half a MiB."""
+MAX_FILE_BYTES = 64 * 2**20
+"""Of a picture or a label file: of 1,024 pixels a side none has nearly as many."""
 MAX_FILES = 4_000_000
 """In one model's folder."""
 _DEPTH = 4
@@ -105,3 +108,26 @@ def listing(folder: Path) -> Listing:
                 if len(sizes) + len(strange) > MAX_FILES:
                     raise StorageError(f"{folder} holds more than {MAX_FILES} files; it is no rendered folder.")
     return Listing(sizes, sorted(strange))
+
+
+def intact(model: RenderedModel) -> bool:
+    """Whether every file whose hash the manifest states has these very bytes; reads all of them.
+
+    A contact sheet has no hash, nor have the labels of earlier versions.
+    """
+    folder, manifest = model.folder, model.manifest
+    stated = [(folder / "basis" / f"{basis.style}.png", basis.sha256) for basis in manifest.basis]
+    stated += [(model.image_path(image), image.sha256) for image in manifest.images]
+    stated += [
+        (folder / LABELS / label.partition / f"{folder.name}_{label.file.partition('_')[2]}", label.sha256)
+        for label in manifest.label_files
+    ]
+    return all(_hash_of(path) == sha256 for path, sha256 in stated)
+
+
+def _hash_of(path: Path) -> str:
+    """Of a plain file of up to MAX_FILE_BYTES; empty where there is none."""
+    try:
+        return hashlib.sha256(read_file(path, MAX_FILE_BYTES)).hexdigest()
+    except (FileNotFoundError, StorageError):
+        return ""

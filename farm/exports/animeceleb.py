@@ -6,7 +6,7 @@
     OUT/combined_<style>/expression/<num_cluster>/<folder_name>/<png_name> frontal partition, same names
     OUT/combined_<style>/basis/<folder_name>/basis.png                     the neutral face
     OUT/combined_<style>/flat/rotation/<num_cluster>/<png_name>            the same files, as other loaders want them
-    OUT/combined_<style>/together/rotation/<png_name>                      all in one folder
+    OUT/combined_<style>/together/rotation/<png_name>                      all in one folder; hard links, as the flat ones
 
 All names derive from the model's hash and label alone, so other models that come or go change none of them.
 Source of the layout: the data loaders in the authors' repository, kangyeolk/AnimeCeleb, Animo/data/animeceleb.py, and two
@@ -22,6 +22,7 @@ from pathlib import Path
 from farm.dataset.output import POSE_COLUMNS, RenderedModel
 from farm.dataset.shards import sha256_of
 from farm.dataset.splits import Split
+from farm.dataset.sums import SUMS, sum_line
 from farm.errors import SpecError, StorageError
 from farm.exports import croissant
 from farm.exports.destination import Destination
@@ -29,7 +30,7 @@ from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, model_units
 from farm.exports.receipts import FileRecord, Receipt
-from farm.exports.rows import File, SampleRow, read, rows_of
+from farm.exports.rows import File, SampleRow, read_and_hashed, rows_of
 from farm.exports.sides import LISTS
 from farm.poses import Partition, uniform
 from farm.spec import StyleName
@@ -68,21 +69,22 @@ class AnimeCelebLayout:
         ((member, model),) = zip(unit.members, models, strict=True)
         pairs = _pairs(model)
         copied = images = 0
+        sums: list[str] = []
         for style in model.manifest.spec.styles:
             root, folder = _root(style), _folder_name(model.folder.name)
             basis = File(str(model.folder / "basis" / f"{style}.png"), _basis_hash(model, style))
-            read(basis)
+            sums.append(sum_line(f"{root}/basis/{folder}/basis.png", read_and_hashed(basis)))
             copied += not target.link(f"{root}/basis/{folder}/basis.png", Path(basis.path))
             for rows in pairs:
                 for row in rows:
                     picture = row.pictures[style]
-                    read(picture)
                     part, name, cluster = (
                         _FOLDERS[row.partition],
                         _png_name(folder, rows[0].sample),
                         _cluster(member.model),
                     )
                     placed = f"{root}/{part}/{cluster:05d}/{folder}/{name}"
+                    sums.append(sum_line(placed, read_and_hashed(picture)))
                     copied += not target.link(placed, Path(picture.path))
                     if target.links:
                         target.link_again(f"{root}/flat/{part}/{cluster:05d}/{name}", placed)
@@ -91,7 +93,7 @@ class AnimeCelebLayout:
                 images += 2
         return Receipt(
             unit=unit.name, split=unit.split, models=1, keys=2 * len(pairs), images=images, copied=copied,
-            notes=_notes(member, model, pairs),
+            notes={**_notes(member, model, pairs), SUMS: "".join(sums)},
         )  # fmt: skip
 
     def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
@@ -121,6 +123,7 @@ class AnimeCelebLayout:
                     for name in poses
                 ),
             ],
+            tables=tables,
             # The loaders cut the last character off every line, so the last line needs its newline too.
             last={LISTS[split]: "".join(f"{i}\n" for i in ids).encode() for split, ids in sides.items()},
         )

@@ -16,6 +16,7 @@ from farm.exports.plan import ExportPlan
 from farm.labels import LabelName, Part
 from farm.poses import LIGHT_RANGE, ROTATION_LIMIT
 from farm.styles import STYLES
+from farm.wording import counted
 
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 _LABELS = {
@@ -36,9 +37,12 @@ def card(plan: ExportPlan, described: Described) -> bytes:
     members = plan.members
     sections = [
         _front_matter(plan, described),
-        f"# Faces of {len(members)} 3D anime characters\n\nMade by Facefarm {__version__}, which draws the AnimeCeleb data "
-        f"set anew ({PAPER}): every picture comes with the exact pose of the face, the light and the camera that drew it.",
+        f"# Faces of {counted(len(members), '3D anime character')}\n\nMade by Facefarm {__version__}, which draws the "
+        f"AnimeCeleb data set anew ({PAPER}): every picture comes with the exact pose of the face, the light and the "
+        "camera that drew it.",
         "## Load it\n\n" + described.how_to_load.strip(),
+        "## Is it whole?\n\n`sha256sum --check SHA256SUMS` compares every file; `farm verify` of Facefarm also counts "
+        "the rows and looks at the split.",
         "## What is in it\n\n" + _numbers(plan),
         "## How it was made\n\n" + _making(members),
         "## The pose vector\n\n" + _poses(),
@@ -55,7 +59,7 @@ def card(plan: ExportPlan, described: Described) -> bytes:
 
 def _front_matter(plan: ExportPlan, described: Described) -> str:
     fields: dict[str, Any] = {
-        "pretty_name": f"Faces of {len(plan.members)} 3D anime characters",
+        "pretty_name": f"Faces of {counted(len(plan.members), '3D anime character')}",
         "license": "other",
         "license_name": "as-each-model-allows",
         "license_link": "README.md#licences",
@@ -98,7 +102,10 @@ def _making(members: Sequence[Member]) -> str:
         ("seed", said(spec.seed for spec in specs)),
         ("samples a model", said(spec.samples for spec in specs)),
         ("partitions", said(", ".join(spec.partitions) for spec in specs)),
-        ("camera", said(f"{s.camera.framing.value}, {s.camera.projection}, {s.camera.views} views" for s in specs)),
+        (
+            "camera",
+            said(f"{s.camera.framing.value}, {s.camera.projection}, {counted(s.camera.views, 'view')}" for s in specs),
+        ),
         ("backgrounds", said(len(spec.backgrounds) or "none" for spec in specs)),
         ("annotations that count", said(spec.annotation.value for spec in specs)),
         ("formats of the models", said(member.format for member in members)),
@@ -144,7 +151,7 @@ def _split(plan: ExportPlan) -> str:
     text = (
         f"By model: its hash decides, so that {TEST_MODELS} of {MODELS} are for testing on average, as in the paper. "
         "Near-duplicates stand on one side: models whose heads have the same geometry and morphs, or whose neutral heads are "
-        f"alike by at least {LIKE} (correlation of colours at 24 x 24 pixels). There are {len(sides.groups)} such groups."
+        f"alike by at least {LIKE} (correlation of colours at 24 x 24 pixels). Such groups: {len(sides.groups)}."
     )
     if sides.pairs:
         folders = {member.model: member.folder for member in plan.members}
@@ -154,9 +161,12 @@ def _split(plan: ExportPlan) -> str:
         ]
         text += "\n\n" + _table(("model", "near-duplicate", "likeness", "same geometry"), rows)
         if len(sides.pairs) > len(rows):
-            text += f"\n\nand {len(sides.pairs) - len(rows)} more pairs."
+            text += f"\n\nand {counted(len(sides.pairs) - len(rows), 'more pair')}."
     if sides.parted:
-        text += f"\n\nThe lists that were given part {len(sides.parted)} pairs of near-duplicates: a test on them is no test."
+        text += (
+            f"\n\nThe lists that were given part {counted(len(sides.parted), 'pair')} of near-duplicates: a test on "
+        )
+        "them is no test."
     return text
 
 

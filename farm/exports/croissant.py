@@ -13,6 +13,7 @@ from farm.dataset.splits import SPLITS
 from farm.exports.layout import Described
 from farm.exports.plan import ExportPlan
 from farm.exports.receipts import FileRecord
+from farm.wording import counted
 
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -86,8 +87,9 @@ def metadata(plan: ExportPlan, described: Described, models: Mapping[str, FileRe
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": "facefarm-faces",
-        "description": f"{plan.images} pictures of the faces of {len(plan.members)} 3D anime characters, with exact poses, "
-        f"in the styles {styles}; layout {plan.layout}. README.md tells how they were made.",
+        "description": f"{counted(plan.images, 'picture')} of the faces of "
+        f"{counted(len(plan.members), '3D anime character')}, with exact poses, in the styles {styles}; "
+        f"layout {plan.layout}. README.md tells how they were made.",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "license": "README.md#licences",
         "url": "README.md",

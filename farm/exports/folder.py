@@ -13,13 +13,14 @@ from pathlib import Path
 from farm.dataset.output import LABELS, RenderedModel
 from farm.dataset.shards import sha256_of
 from farm.dataset.splits import SPLITS
+from farm.dataset.sums import SUMS, sum_line
 from farm.exports import croissant
 from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, model_units
 from farm.exports.receipts import FileRecord, Receipt
-from farm.exports.rows import File, read, record_of, rows_of
+from farm.exports.rows import File, read_and_hashed, record_of, rows_of
 
 ROWS = "metadata.jsonl"
 
@@ -38,10 +39,11 @@ class FolderLayout:
     def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         copied = images = keys = 0
         lines: list[str] = []
+        sums: list[str] = []
 
         def add(name: str, file: File) -> None:
             nonlocal copied
-            read(file)
+            sums.append(sum_line(f"{unit.split}/{name}", read_and_hashed(file)))
             copied += not target.link(f"{unit.split}/{name}", Path(file.path))
 
         for model in models:
@@ -64,7 +66,7 @@ class FolderLayout:
                 tell(len(row.pictures))
         return Receipt(
             unit=unit.name, split=unit.split, models=len(unit.members), keys=keys, images=images, copied=copied,
-            notes={ROWS: "".join(lines)},
+            notes={ROWS: "".join(lines), SUMS: "".join(sums)},
         )  # fmt: skip
 
     def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
@@ -93,6 +95,7 @@ class FolderLayout:
                     for name in tables
                 ),
             ],
+            tables=tables,
             last={},
         )
 

@@ -83,6 +83,7 @@ class HuggingFaceLayout:
                     for split in splits
                 ),
             ],
+            tables={},
             last={"index.json": json.dumps(index, ensure_ascii=False, indent=1).encode() + b"\n"},
         )
 

@@ -8,7 +8,7 @@ from farm.dataset.output import RenderedModel
 from farm.exports.destination import Destination
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit
-from farm.exports.receipts import Receipt
+from farm.exports.receipts import FileRecord, Receipt
 
 type Tell = Callable[[int], None]
 """To be called with the number of pictures that were just written; raises when the export is to end."""
@@ -26,6 +26,8 @@ class Described:
     """Croissant's file objects and file sets."""
     record_sets: list[dict[str, Any]]
     """Croissant's record sets."""
+    tables: dict[str, FileRecord]
+    """Files that span all units, by name; written already."""
     last: dict[str, bytes]
     """Files that say, by being there, that all others are."""
 

@@ -19,6 +19,7 @@ from farm.exports.source import Source
 from farm.morphs.vocabulary import all_targets
 from farm.pipe import Survey
 from farm.spec import RenderSpec
+from farm.wording import counted
 
 _THUMBNAIL = 24
 """Pixels a side of the head that near-duplicates are told by."""
@@ -89,7 +90,9 @@ def survey(
             members += [member] if member is not None else []
             progress(done, len(entries))
     if not members:
-        raise StorageError(f"None of the {len(entries)} models is permitted; `farm licences` with --require says why.")
+        raise StorageError(
+            f"None of the {counted(len(entries), 'model')} is permitted; `farm licences` with --require says why."
+        )
     seen: dict[str, Member] = {}
     for member in members:
         if (other := seen.setdefault(member.org_id, member)) is not member:

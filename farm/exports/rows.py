@@ -15,13 +15,12 @@ from typing import Any
 from farm.backgrounds import BackgroundRecord
 from farm.dataset.manifest import Manifest
 from farm.dataset.output import LABELS, RenderedModel
+from farm.dataset.reading import MAX_FILE_BYTES
 from farm.dataset.splits import Split
 from farm.errors import StorageError
 from farm.poses import POSE_SIZE, Partition
 from farm.spec import StyleName
 
-MAX_FILE_BYTES = 64 * 2**20
-"""Of a picture or a label file: of 1,024 pixels a side none has nearly as many."""
 _SUFFIX = re.compile(r"(\.[a-z]{1,16}){1,3}")
 
 
@@ -155,6 +154,12 @@ def read(file: File) -> bytes:
     if file.sha256 and hashlib.sha256(data).hexdigest() != file.sha256:
         raise StorageError(f"{file.path} is not what its manifest says: it was cut, changed or exchanged; {_AGAIN}")
     return data
+
+
+def read_and_hashed(file: File) -> str:
+    """The hash of a file's bytes, which are read. Raises StorageError as `read` does."""
+    data = read(file)
+    return file.sha256 or hashlib.sha256(data).hexdigest()
 
 
 def record_of(row: SampleRow, split: Split) -> dict[str, Any]:

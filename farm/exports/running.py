@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from farm.dataset.manifest import Manifest
 from farm.dataset.output import RenderedModel
 from farm.dataset.splits import Split
+from farm.dataset.sums import SUMS, sum_line
 from farm.errors import StorageError
 from farm.exports.card import card
 from farm.exports.croissant import metadata
@@ -131,9 +132,27 @@ def _run(
         CROISSANT: metadata(plan, described, {MODELS: _record(models)}),
         **described.last,
     }
+    _write_sums(target, receipts, described.tables, last)
     copied = sum(receipt.copied for receipt in receipts())
     target.finish(layout.name, files, last)
     return copied
+
+
+def _write_sums(
+    target: Destination,
+    receipts: Callable[[], Iterable[Receipt]],
+    tables: Mapping[str, FileRecord],
+    last: Mapping[str, bytes],
+) -> None:
+    """Write the hashes of all files but the marker and second names."""
+    path = target.scratch / SUMS
+    with path.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        for receipt in receipts():
+            file.writelines(sum_line(name, record.sha256) for name, record in receipt.files.items())
+            file.write(receipt.notes.get(SUMS, ""))
+        file.writelines(sum_line(name, record.sha256) for name, record in tables.items())
+        file.writelines(sum_line(name, _record(data).sha256) for name, data in last.items())
+    target.place(SUMS, path)
 
 
 def _unchanged(unit: Unit, models: Iterable[RenderedModel]) -> Iterable[RenderedModel]:

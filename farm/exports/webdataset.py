@@ -70,6 +70,7 @@ class WebDatasetLayout:
                     for split in by_split
                 ),
             ],
+            tables={},
             last={"index.json": json.dumps(index, ensure_ascii=False, indent=1).encode() + b"\n"},
         )
 

@@ -22,10 +22,11 @@ from farm.jobs.batches import Batch
 from farm.jobs.orders import OrderedModel
 from farm.jobs.store import JobStore
 from farm.jobs.submission import BatchControl
+from farm.jobs.withdrawal import INSPECTION
 from farm.spec import RenderSpec
 from farm.storage import ObjectStore
 
-RECORD, SPRITE = "inspection.json", "sprite.webp"
+RECORD, SPRITE = INSPECTION, "sprite.webp"
 _ASKING = 16
 """Questions to the store at a time."""
 _SPEC = RenderSpec(samples=1, size=SIZE, styles=("flat",))

@@ -96,7 +96,7 @@ class Batch:
     images_total: int
     images_done: int
     errors: dict[str, int]
-    """Failed and quarantined jobs by error code."""
+    """Failed and quarantined jobs by error code, and those whose model was withdrawn since."""
     rate: float
     """Images a second over the last minute."""
     ended_at: float | None

@@ -8,7 +8,7 @@ from farm.jobs.effects import IMAGES_DONE, IMAGES_TOTAL, effects
 from farm.jobs.states import Job, State
 
 ERROR = "error:"
-"""Before an error code, it names the counter of the jobs that ended with it."""
+"""Before an error code, it names the counter of the jobs that ended with it (`Job.reason`)."""
 _RATE_SLOT_SECONDS = 10
 _RATE_SLOTS = 6
 

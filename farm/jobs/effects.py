@@ -18,7 +18,7 @@ class Effects:
     backlog: int
     """Change of the images that the farm still owes: those of jobs that have not ended and that are not drawn."""
     errors: dict[str, int]
-    """Changes of the batch's failures by code."""
+    """Changes of the batch's jobs without pictures by code: `Job.reason`."""
     drawn: int
     """Images that became known as drawn; never negative, for the rate."""
     leased: bool
@@ -47,8 +47,8 @@ def effects(before: Job | None, after: Job) -> Effects:
         counts[job.state] += sign
         counts[IMAGES_DONE] += sign * job.images_done
         counts[IMAGES_TOTAL] += sign * job.images_total
-        if job.state.went_wrong:
-            errors[job.error_code] += sign
+        if job.reason:
+            errors[job.reason] += sign
         if not job.state.ended:
             opened += sign
             # Ended jobs leave the backlog with all their images.

@@ -1,12 +1,13 @@
 """What an operator wants to know at a glance: how batches stand, why jobs failed, what keeps the farm from working."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from threading import Lock
 
 from farm.dataset.contact_sheet import chosen_samples
 from farm.dataset.manifest import image_file, view_suffix
+from farm.errors import WithdrawnModelError
 from farm.jobs.batches import Batch, Totals
 from farm.jobs.listing import Page
 from farm.jobs.states import WENT_WRONG, Job, State
@@ -26,7 +27,7 @@ class Reason:
 
     code: str
     count: int
-    """Failed and quarantined jobs with this code."""
+    """Jobs with this code that have no pictures (`Job.reason`)."""
     example: Job | None
     """One of them, whose sentence says more; None when they were tried again meanwhile."""
 
@@ -54,7 +55,7 @@ class Reasons:
         wanted = {code for code, count in batch.errors.items() if count}
         examples = {code: job for code in wanted if (job := self._remembered(batch.id, code))}
         if wanted - examples.keys():
-            for job in _failures(self._jobs, batch.id, 0):
+            for job in _failures(self._jobs, batch.id, 0, wanted):
                 examples.setdefault(job.error_code, job)
                 if wanted <= examples.keys():
                     break
@@ -69,7 +70,7 @@ class Reasons:
         if known is None:
             return None
         job = self._jobs.job(known)
-        return job if job.state.went_wrong and job.error_code == code else None
+        return job if job.reason == code else None
 
     def _remember(self, batch: str, examples: Mapping[str, Job]) -> None:
         with self._lock:
@@ -83,7 +84,7 @@ class Reasons:
 def page_of_failures(jobs: JobStore, batch: str, code: str, limit: int, first: int = 0) -> Page[Job]:
     """Up to `limit` of the batch's jobs that failed with `code`, from place `first` on. Raises NotFoundError."""
     found: list[Job] = []
-    for job in _failures(jobs, batch, first):
+    for job in _failures(jobs, batch, first, {code}):
         if job.error_code == code:
             if len(found) == limit:
                 return Page(found, job.index)
@@ -91,11 +92,12 @@ def page_of_failures(jobs: JobStore, batch: str, code: str, limit: int, first: i
     return Page(found, None)
 
 
-def _failures(jobs: JobStore, batch: str, first: int) -> Iterator[Job]:
-    """The batch's failed and quarantined jobs, read in pieces: whoever asks seldom needs all of them."""
+def _failures(jobs: JobStore, batch: str, first: int, codes: Set[str]) -> Iterator[Job]:
+    """The batch's jobs with one of `codes` for a `reason`, read in pieces: whoever asks seldom needs all of them."""
     at_once = 100
-    while piece := jobs.jobs(batch, first, at_once, frozenset(WENT_WRONG)):
-        yield from piece
+    states = State if WithdrawnModelError.code in codes else WENT_WRONG  # done and cancelled ones may say so, too
+    while piece := jobs.jobs(batch, first, at_once, frozenset(states)):
+        yield from (job for job in piece if job.reason in codes)
         if len(piece) < at_once:
             return
         first = piece[-1].index + 1

@@ -11,10 +11,11 @@ from functools import partial
 
 from pydantic import ValidationError
 
+from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, read_manifest, result_object
-from farm.errors import NotFoundError, StorageError
+from farm.errors import NotFoundError, StorageError, WithdrawnModelError
 from farm.jobs.orders import Order, OrderBook, Standing
-from farm.jobs.states import Job, State, cancel, with_samples
+from farm.jobs.states import Job, State, cancel, with_samples, withdraw
 from farm.jobs.store import JobStore
 from farm.poses import SAMPLES_FEW
 from farm.storage import ObjectStore
@@ -85,4 +86,8 @@ def _as_found(job: Job, store: ObjectStore, order: Order, standing: Standing) ->
             with suppress(StorageError):  # of another version: done all the same
                 job = with_samples(job, read_manifest(store.get(manifest), manifest).samples)
         return replace(job, state=State.DONE, images_done=job.images_total)
+    try:
+        Catalog(store).check_admitted(job.model)
+    except WithdrawnModelError as error:
+        return withdraw(job, str(error))
     return cancel(job) if standing.cancels(job.index) else job

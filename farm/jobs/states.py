@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Literal, get_args
 
-from farm.errors import ConflictError
+from farm.errors import ConflictError, WithdrawnModelError
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import Annotation, packed, unpacked
 
@@ -143,6 +143,16 @@ class Job:
     def index(self) -> int:
         """Its place in the batch."""
         return int(self.id.rpartition("-")[2])
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether its model was taken back: there are no pictures of it, or no longer."""
+        return self.state.ended and self.error_code == WithdrawnModelError.code
+
+    @property
+    def reason(self) -> str:
+        """The code of why it has no pictures though somebody may look for them; else empty."""
+        return self.error_code if self.state.went_wrong or self.withdrawn else ""
 
     @property
     def losses(self) -> int:
@@ -290,9 +300,15 @@ def cancel(job: Job) -> Job:
     return job if job.state.ended else replace(job, state=State.CANCELLED, wait=0.0)
 
 
+def withdraw(job: Job, error: str) -> Job:
+    """Its model is taken back, as the sentence `error` tells: it is cancelled unless it has ended, and says why."""
+    return replace(cancel(job), error_code=WithdrawnModelError.code, error=error)
+
+
 def retry(job: Job) -> Job:
-    """A user wants a failed, quarantined or cancelled job tried again, with all its attempts; others stay as they are."""
-    if job.state not in RETRIABLE:
+    """A user wants a failed, quarantined or cancelled job tried again, with all its attempts; others stay as they are, and
+    those whose model was withdrawn."""
+    if job.state not in RETRIABLE or job.withdrawn:
         return job
     forgiven = tuple(replace(attempt, counted=False) for attempt in job.attempts)
     return replace(job, state=State.QUEUED, images_done=0, error_code="", error="", attempts=forgiven, wait=0.0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from farm import logs
 from farm.annotations.annotations import Annotations
 from farm.catalog import Catalog, unknown_background
-from farm.errors import AllowanceError, ConflictError, ServiceError, SpecError
+from farm.errors import AllowanceError, ConflictError, ServiceError, SpecError, WithdrawnModelError
 from farm.jobs import states
 from farm.jobs.allowances import BYTES, Allowance, Memory, check_sizes, taken_by
 from farm.jobs.batches import PRIORITIES, Batch, BatchRecord, Webhook
@@ -204,10 +204,13 @@ class BatchControl:
         return count
 
     def retry_job(self, job: str) -> states.Job:
-        """Try one job again that failed, was quarantined or cancelled. Raises NotFoundError, and ConflictError for others."""
+        """Try one job again that failed, was quarantined or cancelled. Raises NotFoundError, WithdrawnModelError, and
+        ConflictError for others."""
 
         def again(present: states.Job) -> states.Job:
             after = states.retry(present)
+            if present.withdrawn:
+                raise WithdrawnModelError(present.error)
             if after == present:
                 raise ConflictError(
                     f"Job {job} is {present.state}; only failed, quarantined or cancelled ones are retried."

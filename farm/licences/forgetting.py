@@ -7,7 +7,7 @@ can be given again. Nothing outside the folder is touched: names come from the f
 import csv
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +15,20 @@ from farm.dataset.failures import Failures
 from farm.dataset.manifest import MANIFEST
 from farm.dataset.output import POSES, POSES_PARQUET
 from farm.dataset.reading import model_folders, models_in, read_model_folder
+from farm.dataset.shards import sha256_of
 from farm.dataset.summary import summarise
+from farm.dataset.sums import SUMS, read_sums, sum_line
 from farm.dataset.tables import org_id as org_id_of
 from farm.errors import StorageError
 from farm.licences.tombstones import Tombstone, bury, tombstones
+from farm.wording import counted
 
 _MARKER, _LISTS = "facefarm-export.json", ("train_list.txt", "test_list.txt")
 """Of an export, as `farm.exports` names them; what writes exports stands above this room."""
 STATISTICS = "statistics.html"
 """What `farm stats` leaves in a rendered folder."""
 _ROOT = "combined_"
-_CACHE, _TABLE = "cached.json", "combined_pose.csv"
+_CACHE, _TABLE, _MODELS = "cached.json", "combined_pose.csv", "models.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ def find_model(directory: Path, named: str) -> str:
                 found.add(model)
     if len(found) != 1:
         raise StorageError(
-            f"{directory} holds {len(found) or 'no'} models '{named}'; name its folder, or 8 to 64 digits of its hash."
+            f"{directory} holds {counted(len(found), 'model') if found else 'no models'} '{named}'; name its folder, or 8 to "
+            "64 digits of its hash."
         )
     return found.pop()
 
@@ -113,6 +117,7 @@ def forget_in_export(directory: Path, model: str) -> Forgotten:
         if (directory / name).is_file():
             lines = (directory / name).read_text().splitlines(keepends=True)
             _replace(directory / name, "".join(line for line in lines if line.strip() != org_id).encode())
+    _without_line(directory / _MODELS, model)
     folders = rows = 0
     for root in roots:
         rows += _without(root / _TABLE, "org_id", lambda value: value == org_id)
@@ -121,7 +126,27 @@ def forget_in_export(directory: Path, model: str) -> Forgotten:
         if entry is not None:
             _replace(root / _CACHE, json.dumps(tree, ensure_ascii=True).encode() + b"\n")
         folders += _remove_pictures(root, model)
+    _sum_again(directory, {*_LISTS, _MODELS, *(f"{root.name}/{name}" for root in roots for name in (_TABLE, _CACHE))})
     return Forgotten(folders, rows)
+
+
+def _without_line(path: Path, model: str) -> None:
+    """Take the model out of the list of models."""
+    if path.is_file() and not path.is_symlink():
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+        _replace(path, "".join(line for line in lines if model not in line).encode())
+
+
+def _sum_again(directory: Path, changed: Set[str]) -> None:
+    """Let the list of hashes name what is there, with the hashes of the `changed` files as they are now."""
+    if not (directory / SUMS).is_file() or (directory / SUMS).is_symlink():
+        return  # an earlier version exported this
+    partial = directory / f".{SUMS}.partial"
+    with partial.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        for name, sha256 in read_sums(directory / SUMS):
+            if (directory / name).is_file():
+                file.write(sum_line(name, sha256_of(directory / name) if name in changed else sha256))
+    partial.replace(directory / SUMS)
 
 
 def _remove_pictures(root: Path, model: str) -> int:

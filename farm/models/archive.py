@@ -3,8 +3,8 @@
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Container, Sequence
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from farm import free_space
@@ -65,6 +65,19 @@ def unpack(source: BinaryIO, into: Path, fit: Fit | None = None) -> None:
         if stat.S_ISLNK(mode) or (stat.S_IFMT(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))):
             raise ArchiveError(f"The zip member '{name}' is a link or a device. Zip plain files only.")
         left = _write(archive, member, name, target, left)
+
+
+def lists(path: Path, suffixes: Container[str]) -> bool:
+    """Whether the zip file at `path` names a member with one of `suffixes`, in small letters; False for what is
+    no zip, or a very long one."""
+    try:
+        with path.open("rb") as source:
+            if _count(source, _DIRECTORY_ENTRY) > MAX_MEMBERS:
+                return False
+            with zipfile.ZipFile(source) as archive:
+                return any(PurePosixPath(member.filename).suffix.lower() in suffixes for member in archive.infolist())
+    except _DAMAGE:
+        return False
 
 
 def _count(source: BinaryIO, mark: bytes) -> int:

@@ -30,6 +30,7 @@ from farm.morphs.refs import MorphRef
 from farm.morphs.traits import moved_side
 from farm.morphs.vocabulary import Side, all_targets
 from farm.poses import sample_count
+from farm.wording import gathered
 
 MAX_NAME = 1000
 """Characters of a name in a file."""
@@ -232,7 +233,7 @@ def of_character(
         ],
         textures_found=sorted(found.values()) + ([f"{inside} inside the file"] if inside else []),
         textures_absent=absent,
-        warnings=warnings,
+        warnings=gathered(warnings),
         **_decided(character, {}),
     )
 

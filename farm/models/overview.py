@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from farm.models.inventory import Inventory
 from farm.poses import MANY_TARGETS, has_many
+from farm.wording import counted
 
 _HEADINGS = ("model", "format", "title", "vertices", "morphs", "targets", "samples", "neck, head", "textures", "notes")
 
@@ -15,7 +16,7 @@ def overview_page(found: Sequence[tuple[str, Inventory]], refused: Sequence[tupl
     bad = "\n".join(f"<li><code>{_safe(path)}</code>: {_safe(reason)}</li>" for path, reason in refused)
     full = sum(has_many(inventory.target_morphs) for _, inventory in found)
     many = f"{full} of them with more than {MANY_TARGETS} target morphs"
-    summary = f"{len(found)} models, {many}; {len(refused)} files refused."
+    summary = f"{counted(len(found), 'model')}, {many}; {counted(len(refused), 'file')} refused."
     return _PAGE.format(
         summary=summary,
         headings="".join(f"<th>{heading}</th>" for heading in _HEADINGS),
@@ -56,7 +57,8 @@ def _details(inventory: Inventory) -> str:
     licence = "".join(f"<li>{_safe(key)}: {_safe(value)}</li>" for key, value in inventory.licence.items())
     return (
         (
-            f"<details class=warn><summary>{len(inventory.warnings)} warnings</summary><ul>{warnings}</ul></details>"
+            f"<details class=warn><summary>{counted(len(inventory.warnings), 'warning')}</summary><ul>{warnings}</ul>"
+            "</details>"
             if warnings
             else ""
         )
@@ -64,7 +66,8 @@ def _details(inventory: Inventory) -> str:
             f"<details><summary>comment, licence</summary><pre>{_safe(inventory.comment)}</pre><ul>{licence}</ul></details>"
         )
         + (
-            f"<details><summary>{len(inventory.morphs)} morphs</summary><table><tr><th>index</th><th>morph</th><th>type</th>"
+            f"<details><summary>{counted(len(inventory.morphs), 'morph')}</summary><table><tr><th>index</th><th>morph</th>"
+            "<th>type</th>"
             f"<th>panel</th><th>moves</th><th>target</th><th>sure</th><th>reasons</th></tr>{morphs}</table></details>"
             if inventory.morphs
             else ""

@@ -10,9 +10,10 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -20,7 +21,7 @@ from typing import BinaryIO
 from farm import free_space
 from farm.errors import ArchiveError, FarmError, ModelFormatError, NoModelError
 from farm.models import inventory
-from farm.models.archive import unpack
+from farm.models.archive import lists, unpack
 from farm.models.description import Character
 from farm.models.fit import Fit
 from farm.models.inventory import Inventory
@@ -30,6 +31,7 @@ from farm.models.mmd.pmx import read_pmx
 from farm.models.notices import Notice, find_notices, read_notices
 from farm.models.textures import TextureFolder
 from farm.models.vrm.reader import read_vrm
+from farm.wording import few
 
 _READERS = {".pmx": read_pmx, ".pmd": read_pmd, ".vrm": read_vrm}
 SUFFIXES = tuple(_READERS)
@@ -39,6 +41,8 @@ MAX_TEXTURES = 1024
 """Entries of a model's texture list; fewer than an archive's members, so that every package can be unpacked again."""
 MAX_PACKAGE_BYTES = 1 * 2**30
 """The stated limit for one model with its textures."""
+_INNER = 64
+"""Zips in a zip that are looked into, to tell that models are in there."""
 _CHARACTER = "character"
 _TEXTURE = "texture-"
 _AGAIN = "again.json"
@@ -227,6 +231,10 @@ def _opened(file_name: str, file: Path) -> Iterator[Opened]:
             else:
                 shutil.copyfile(file, root / _safe_name(file_name))
         paths = list(find_models(root))
+        zips = [zipped for zipped in islice(find_models(root, (ZIP,)), _INNER) if lists(zipped, (*SUFFIXES, ZIP))]
+        inner = [zipped.relative_to(root).as_posix() for zipped in zips]
+        if inner and not paths:
+            raise _nested(file_name, inner)
         if not paths:
             raise NoModelError(
                 f"'{file_name}' holds no model: upload a .vrm, .pmx or .pmd file, or a .zip of a folder with one."
@@ -237,6 +245,15 @@ def _opened(file_name: str, file: Path) -> Iterator[Opened]:
                 yield Opened(name, len(paths), open_model(path, root))
             except FarmError as error:
                 yield Opened(name, len(paths), error)
+        if inner:
+            yield Opened(inner[0], len(paths), _nested(file_name, inner))
+
+
+def _nested(file_name: str, inner: Sequence[str]) -> ArchiveError:
+    return ArchiveError(
+        f"'{file_name}' holds zips in which there are models, or zips again: {few(inner)}. A zip in a zip is not opened: "
+        "unpack the outer one, and give what comes out of it."
+    )
 
 
 def received(file_name: str, file: Path) -> Iterator[Package | Refusal]:

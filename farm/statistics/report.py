@@ -14,6 +14,7 @@ from farm.labels import PART_COLOURS, Part
 from farm.morphs.vocabulary import POSE_ENTRIES, target_morphs
 from farm.statistics.counts import Counts, Histogram
 from farm.statistics.looks import Looks, Lots, look_at
+from farm.wording import counted
 
 _BOXES = 400
 """Head boxes that the page draws over each other."""
@@ -101,6 +102,7 @@ def page(name: str, counts: Counts, looks: Looks) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     areas = _areas(looks)
+    environment.filters["counted"] = counted
     return environment.get_template("report.html").render(
         name=name,
         counts=counts,

@@ -17,6 +17,7 @@ from farm.exports.sides import Sides, read_lists, sides_of
 from farm.exports.source import neutral, plainest
 from farm.poses import Partition
 from farm.torch.rows import PARTITIONS, PackedRows, pack
+from farm.wording import counted
 
 type Places = NDArray[np.int32]
 """(n, 2) the place of a model in `Faces.models`, and that of a row in it."""
@@ -90,8 +91,8 @@ class Faces:
         if not len(places):
             what = f"{partition} pictures" if chosen else "models"
             raise SpecError(
-                f"There are no {what} on the side '{split}' of {len(self.sides.of)} models; render more, or give lists "
-                "that say who is on which side."
+                f"There are no {what} on the side '{split}' of {counted(len(self.sides.of), 'model')}; render more, or give "
+                "lists that say who is on which side."
             )
         return places
 

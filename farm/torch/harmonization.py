@@ -1,4 +1,7 @@
-"""Characters in a light that does not belong to the background that they stand before, and the same in one that does."""
+"""Characters in a light that does not belong to the background that they stand before, and the same in one that does.
+
+In both, an accessory may lie over the character.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +16,7 @@ from farm.colour import laid_over, linear_of, srgb_of
 from farm.dataset.splits import Split
 from farm.errors import SpecError
 from farm.poses import Partition, uniform
+from farm.torch.accessories import Accessories
 from farm.torch.faces import Faces
 from farm.torch.rows import PackedRows
 from farm.torch.tensors import tensor_of
@@ -22,13 +26,17 @@ class Harmonization(Dataset[dict[str, Any]]):
     """A character laid over a picture of the folder `backgrounds` in two ways, of every row of a side.
 
     An item has `target` (3, side, side), the row in `style` over the background; `input` (3, side, side), over the same
-    background the same row in one of `other_styles`, under a light of another colour; `mask` (1, side, side), the
-    character's alpha. All float32 in [0, 1]. Background, its crop, other style and light are drawn from `seed`: the red,
-    green and blue of linear light are scaled by factors in [1 - cast, 1 + cast]. `partition` None takes both. The paper
-    harmonizes its S.3, the flat style.
+    background the same row in one of `other_styles`, under a light of another colour; `mask` (1, side, side), the alpha of
+    all that was laid over the background. All float32 in [0, 1]. With `accessories`, a folder of pictures with transparent
+    parts, one of them lies over the character: as it is in `target`, under a light of its own in `input`; its alpha is
+    `accessory` (1, side, side).
+
+    Background, its crop, other style, accessory, its place and the lights are drawn from `seed`: the red, green and blue of
+    linear light are scaled by factors in [1 - cast, 1 + cast]. `partition` None takes both. The paper harmonizes its S.3,
+    the flat style.
 
     Raises SpecError as `Faces.select` does and for pictures that were rendered over backgrounds, BackgroundError when there
-    is no picture in the folder, and later when one cannot be used.
+    is no picture in a folder, and later when one cannot be used.
     """
 
     def __init__(
@@ -36,6 +44,7 @@ class Harmonization(Dataset[dict[str, Any]]):
         faces: Faces,
         split: Split,
         backgrounds: str | Path,
+        accessories: str | Path | None = None,
         *,
         seed: int = 0,
         style: str = "flat",
@@ -53,6 +62,7 @@ class Harmonization(Dataset[dict[str, Any]]):
                     f"{model.folder} was rendered over backgrounds, so its characters cannot be cut out; render it again "
                     "without --backgrounds."
                 )
+        self._accessories = None if accessories is None else Accessories(accessories)
         self._folder = Path(backgrounds)
         self._pictures = np.array([str(path.relative_to(self._folder)) for path in find_pictures(self._folder)])
 
@@ -69,14 +79,20 @@ class Harmonization(Dataset[dict[str, Any]]):
             )
 
         behind = self._ground(draw, model)
-        target = model.picture(row, self._style)
+        character = model.picture(row, self._style)
         other = model.picture(row, self._others[int(draw("style") * len(self._others))])
-        factors = [1 + self._cast * (2 * draw(f"light/{channel}") - 1) for channel in "rgb"]
-        return {
-            "input": tensor_of(laid_over(_lit(other, factors), behind)),
-            "mask": tensor_of(target[..., 3]),
-            "target": tensor_of(laid_over(target, behind)),
-        }
+        target, given = laid_over(character, behind), laid_over(self._lit(other, draw, "light"), behind)
+        item, alpha = dict[str, Any](), character[..., 3]
+        if self._accessories is not None:
+            prop = self._accessories.placed(model, lambda purpose: draw(f"accessory/{purpose}"))
+            target, given = laid_over(prop, target), laid_over(self._lit(prop, draw, "accessory/light"), given)
+            item["accessory"] = tensor_of(prop[..., 3])
+            alpha = _together(alpha, prop[..., 3])
+        return item | {"input": tensor_of(given), "mask": tensor_of(alpha), "target": tensor_of(target)}
+
+    def _lit(self, picture: NDArray[np.uint8], draw: Callable[[str], float], light: str) -> NDArray[np.uint8]:
+        """The picture under a light of another colour."""
+        return _scaled(picture, [1 + self._cast * (2 * draw(f"{light}/{channel}") - 1) for channel in "rgb"])
 
     def _ground(self, draw: Callable[[str], float], model: PackedRows) -> NDArray[np.uint8]:
         name = str(self._pictures[int(draw("picture") * len(self._pictures))])
@@ -85,7 +101,13 @@ class Harmonization(Dataset[dict[str, Any]]):
         return ground(pixels, cropped(name, (width, height), draw), model.spec.size)
 
 
-def _lit(picture: NDArray[np.uint8], factors: Sequence[float]) -> NDArray[np.uint8]:
+def _together(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w) the alpha of two layers, one over the other."""
+    through = (255 - one.astype(np.uint32)) * (255 - other)
+    return (255 - through // 255).astype(np.uint8)
+
+
+def _scaled(picture: NDArray[np.uint8], factors: Sequence[float]) -> NDArray[np.uint8]:
     """(h, w, 4) the picture with the red, green and blue of its light scaled."""
     light = linear_of(np.arange(256, dtype=np.float32) / np.float32(255))[:, None] * np.array(factors, np.float32)
     shown = np.rint(np.clip(srgb_of(light), 0, 1) * 255).astype(np.uint8)  # (256, 3), by byte

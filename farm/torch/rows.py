@@ -28,6 +28,8 @@ class PackedRows:
     model: str
     """The model's hash."""
     spec: RenderSpec
+    head_box: tuple[float, float, float, float]
+    """Left, top, right, bottom of the head in the neutral picture, as shares of the frame; may reach beyond it."""
     places: NDArray[np.int32]
     """(n, 3) sample, place of the partition in PARTITIONS, view."""
     poses: NDArray[np.float32]
@@ -76,6 +78,7 @@ def pack(model: RenderedModel) -> PackedRows:
         model.folder,
         model.manifest.model.id,
         model.manifest.spec,
+        model.manifest.survey.head_box,
         np.array([(row.sample, PARTITIONS.index(row.partition), row.view) for row in rows], np.int32).reshape(-1, 3),
         np.array([row.pose for row in rows], np.float32),
         np.array([row.light for row in rows], np.float32),

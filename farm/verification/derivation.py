@@ -13,6 +13,7 @@ from farm.pipe import View
 from farm.poses import NEUTRAL, POSE_SIZE, Partition, Sample, pose_vector, rotation_matrix
 from farm.spec import RENDERER_VERSION, render_key
 from farm.verification.findings import Fault, FindingList
+from farm.wording import counted
 
 _ANGLE = 2e-9
 """By how much an entry of a rotation matrix, kept to nine decimals, may differ: the last one is the cosine's rounding."""
@@ -50,7 +51,9 @@ def check_counts(manifest: Manifest, findings: FindingList) -> None:
             Fault.COUNT, "", f"It says that {manifest.target_morphs} target morphs are annotated, and names {count}."
         )
     if (total := spec.images_of(manifest.samples)) != len(manifest.images):
-        findings.add(Fault.COUNT, "", f"The manifest lists {len(manifest.images)} pictures; its samples make {total}.")
+        findings.add(
+            Fault.COUNT, "", f"The manifest lists {counted(len(manifest.images), 'picture')}; its samples make {total}."
+        )
     listed: dict[tuple[str, str], int] = {}
     for image in manifest.images:
         listed[image.style, image.partition] = listed.get((image.style, image.partition), 0) + 1
@@ -60,7 +63,9 @@ def check_counts(manifest: Manifest, findings: FindingList) -> None:
     for style, partition in sorted(listed.keys() | packed.keys()):
         if (has := listed.get((style, partition), 0)) != (had := packed.get((style, partition), 0)):
             findings.add(
-                Fault.COUNT, f"{style}/{partition}", f"The manifest lists {has} pictures, and {had} in their shards."
+                Fault.COUNT,
+                f"{style}/{partition}",
+                f"The manifest lists {counted(has, 'picture')}, and {had} in their shards.",
             )
     if {basis.style for basis in manifest.basis} != set(spec.styles) or len(manifest.basis) != len(spec.styles):
         findings.add(Fault.COUNT, "basis", "There is not one neutral picture for each style.")
@@ -99,7 +104,8 @@ def check_poses(manifest: Manifest, findings: FindingList) -> None:
         findings.add(
             Fault.COUNT,
             "",
-            f"The manifest says {manifest.samples} samples, and its annotation and specification {len(planned.samples)}.",
+            f"The manifest says {counted(manifest.samples, 'sample')}, and its annotation and specification "
+            f"{len(planned.samples)}.",
         )
     derived: dict[Place, _Derived] = {
         (shot.partition, shot.sample, shot.view.index): _Derived(planned.samples[shot.sample], shot.view)

@@ -13,6 +13,7 @@ from farm.verification.findings import Fault, Finding, FindingList
 from farm.verification.labels import LabelFiles
 from farm.verification.pictures import PictureFiles
 from farm.verification.rows import Run, check_rows
+from farm.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def verify_model(folder: Path, columns: Sequence[str], runs: Sequence[Run] | Non
     if runs is not None:
         splits = check_rows(model, columns, runs, findings)
         if len(splits) > 1:
-            counts = ", ".join(f"{count} rows in '{split[:20]}'" for split, count in sorted(splits.items()))
+            counts = ", ".join(f"{counted(count, 'row')} in '{split[:20]}'" for split, count in sorted(splits.items()))
             findings.add(Fault.SPLIT, "", f"The model is on both sides of the split: {counts}.")
     known = pictures.names | labels.names | {MANIFEST}
     for name in sorted(found.sizes.keys() - known):

@@ -13,6 +13,7 @@ from farm.dataset.manifest import ImageRecord
 from farm.dataset.output import COLUMNS, POSE_COLUMNS, POSES, RenderedModel
 from farm.dataset.tables import org_id
 from farm.verification.findings import Fault, FindingList
+from farm.wording import counted
 
 REQUIRED = COLUMNS[: COLUMNS.index("background") + 1]
 """Columns that every table has; later versions add some behind them."""
@@ -66,7 +67,9 @@ def survey_table(directory: Path, folders: Container[str], findings: FindingList
                 strangers[folder if line.endswith(b"\n") else "a row that is cut off"] += 1
             at = end
     for folder, count in sorted(strangers.items()):
-        findings.add(Fault.ROW, "", f"{count} rows are of '{folder[:100]}', which is no model here.")
+        findings.add(
+            Fault.ROW, "", f"{counted(count, 'row is', 'rows are')} of '{folder[:100]}', which is no model here."
+        )
     return table
 
 
@@ -99,7 +102,7 @@ def check_rows(
         findings.add(Fault.ROW, name.partition("/")[2], f"{POSES} has no row for it.")
     for name, count in seen.items():
         if count > 1:
-            findings.add(Fault.ROW, name.partition("/")[2], f"{POSES} has {count} rows for it.")
+            findings.add(Fault.ROW, name.partition("/")[2], f"{POSES} has {counted(count, 'row')} for it.")
     return dict(splits)
 
 

@@ -87,7 +87,12 @@ class _Audit:
             self._same(f"{state} of {batch}", int(standing.get(state, 0)), states[state])
         for name in ("images_total", "images_done"):
             self._same(f"{name} of {batch}", int(standing.get(name, 0)), sum(getattr(job, name) for job in jobs))
-        codes = Counter(job.error_code for job in jobs if job.state in (State.FAILED, State.QUARANTINED))
+        codes = Counter(
+            job.error_code
+            for job in jobs
+            if job.state in (State.FAILED, State.QUARANTINED)
+            or (job.state in (State.DONE, State.CANCELLED) and job.error_code == "model-withdrawn")
+        )
         kept = {k.removeprefix("error:"): int(v) for k, v in standing.items() if k.startswith("error:")}
         self._same(f"errors of {batch}", kept, dict(codes))
         self._same(f"backlog of {batch}", int(standing["backlog_images"]), _owed(jobs))

@@ -53,7 +53,7 @@ inspection.Export = class {
 
   counted(model) { return this.collection.samples(model); }
   possible() { return true; }
-  remark(open) { return open ? `${open} morphs are open: for them the proposals are written.` : "Everything is decided."; }
+  remark(open) { return open ? `${counted(open, "morph is", "morphs are")} open: the proposals are written.` : "Everything is decided."; }
 
   async go() {
     inspection.download(inspection.mappingTable(this.collection), "mapping.csv");

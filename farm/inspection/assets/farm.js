@@ -221,8 +221,8 @@ inspection.Order = class {
 
   remark(open) {
     const models = this.#ready.length;
-    return (models ? `Rendered are the ${models} of which something is confirmed. ` : "Nothing is confirmed yet: there is nothing to render. ")
-      + (open ? `${open} morphs are open and play nothing.` : "Everything is decided.");
+    return (models ? `Something is confirmed of ${counted(models, "model, which is", "models, which are")} rendered. ` : "Nothing is confirmed yet: there is nothing to render. ")
+      + (open ? `${counted(open, "morph is open and plays", "morphs are open and play")} nothing.` : "Everything is decided.");
   }
 
   async go() {
@@ -232,7 +232,7 @@ inspection.Order = class {
     const batch = await this.rest.ask("POST", "batches", { name: by("batch-name").value, models, spec });
     by("batch").href = `/batches/${batch.id}`;
     by("batch").hidden = false;
-    return `${counted(models.length, "model")} are being rendered; b opens the batch.`;
+    return `${counted(models.length, "model is", "models are")} being rendered; b opens the batch.`;
   }
 };
 
@@ -259,7 +259,7 @@ inspection.Drawing = class {
     by("drawing-bar").value = total ? done / total : 0;
     by("draw-again").hidden = !ended || !this.may;
     by("drawing-text").textContent = ended
-      ? `The pictures of ${missing} of ${models} models are not drawn${now.batch ? ": what drew them has ended" : ""}.`
+      ? `The pictures of ${missing} of ${counted(models, "model")} are not drawn${now.batch ? ": what drew them has ended" : ""}.`
       : `Pictures: ${done} of ${total} drawn${time}. Models without any: ${missing}.`;
     if (missing < this.missing) this.page.drawn();
     this.missing = missing;

@@ -11,7 +11,7 @@ inspection.start = async (data) => {
 
 const ROW = 46; // pixels a row
 const SIDES = { left: ", on the character's left", right: ", on the character's right", both: ", on both sides", "": "" };
-const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+const counted = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
 inspection.Page = class {
   grouped = false; // the left list: models, or names
@@ -227,7 +227,7 @@ inspection.Page = class {
     } else {
       const model = this.collection.models[number];
       const { count, samples } = this.collection.samples(model);
-      fill(row, model.name, "", `${count} targets: ${samples} samples`, `${done} / ${uses.length}`, done === uses.length, this.#unsaved(model));
+      fill(row, model.name, "", `${counted(count, "target")}: ${counted(samples, "sample")}`, `${done} / ${uses.length}`, done === uses.length, this.#unsaved(model));
     }
   }
 
@@ -279,7 +279,7 @@ inspection.Page = class {
     if (empty) return by("inner-note").textContent = "No morph of this model moves anything.";
     const { count, samples } = this.collection.samples(this.model), confirmed = this.collection.confirmed(this.model);
     const sure = this.store.backend.hasVerdicts ? `, ${confirmed.count} confirmed: ${confirmed.samples}` : "";
-    by("inner-note").textContent = `${this.grouped ? `${this.model.name}: ` : ""}${count} target morphs: ${samples} samples${sure} (more than ${this.collection.rule.many}: ${this.collection.rule.samples_many}, else ${this.collection.rule.samples_few})`;
+    by("inner-note").textContent = `${this.grouped ? `${this.model.name}: ` : ""}${counted(count, "target morph")}: ${counted(samples, "sample")}${sure} (more than ${this.collection.rule.many}: ${this.collection.rule.samples_many}, else ${this.collection.rule.samples_few})`;
     const { morph, name, model } = this;
     if (model !== this.arrived) this.store.backend.arrived?.(model);
     this.arrived = model;
@@ -321,8 +321,8 @@ inspection.Page = class {
       by("unusable").textContent = `This model would not be rendered. ${unusable.join(" ")}`;
       const side = (morph.side === "both" ? /both|mouth/ : /left|right/).test(found.effect) ? "" : SIDES[morph.side];
       by("effect").textContent = `At weight 1 it ${found.effect}${side}.`;
-      const left = shown.record.left_out ? `; ${shown.record.left_out} further morphs of the model were not drawn` : "";
-      by("morph-facts").textContent = `${found.kind} morph ${morph.index}, ${found.pixels} pixels change${left}`;
+      const left = shown.record.left_out ? `; ${counted(shown.record.left_out, "further morph of the model was", "further morphs of the model were")} not drawn` : "";
+      by("morph-facts").textContent = `${found.kind} morph ${morph.index}, ${counted(found.pixels, "pixel changes", "pixels change")}${left}`;
       by("reasons").replaceChildren(...found.reasons.map((reason) => Object.assign(document.createElement("li"), { textContent: reason })));
       by("shown").dataset.shows = `${model.id}/${morph.index}`;
     } catch (error) {

@@ -18,14 +18,14 @@ inspection.Saving = class {
     const model = this.collection.models[number];
     const { count, samples } = this.way.counted(model);
     const open = model.morphs.filter((morph) => morph.decided === undefined).length;
-    fill(row, model.name, "", `${counted(count, "target morph")}: ${samples} samples`, open ? `${open} open` : "✓", !open);
+    fill(row, model.name, "", `${counted(count, "target morph")}: ${counted(samples, "sample")}`, open ? `${open} open` : "✓", !open);
   }
 
   open() {
     const { models, rule } = this.collection;
     const full = models.filter((model) => this.way.counted(model).count > rule.many).length;
     by("saving-text").textContent =
-      `${full} of ${models.length} models have more than ${rule.many} target morphs and get ${rule.samples_many} samples, the others ${rule.samples_few}. `
+      `Of ${counted(models.length, "model")} ${full} ${full === 1 ? "has" : "have"} more than ${rule.many} target morphs: ${rule.samples_many} samples each, the others ${rule.samples_few}. `
       + this.way.remark(this.collection.total - this.collection.decided);
     by("saving").showModal();
     this.list.reset(models.length);

@@ -14,6 +14,7 @@ from farm.models.binary import Cursor, finite
 from farm.models.description import Bone, BoneFlag, Character, VertexMorph
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.morphs.panels import Panel
+from farm.wording import counted
 
 _VERTEX = np.dtype(
     [
@@ -140,7 +141,8 @@ def _read_morphs(r: Cursor, vertex_count: int) -> tuple[list[VertexMorph], list[
             continue
         kept = index < len(base)
         if not kept.all():
-            warnings.append(f"Morph '{name}' moves {int((~kept).sum())} vertices that do not exist; they are ignored.")
+            absent = counted(int((~kept).sum()), "vertex that does", "vertices that do")
+            warnings.append(f"Morph '{name}' moves {absent} not exist; ignored.")
         panel = _PANELS.get(kind, Panel.OTHER)
         morphs.append(VertexMorph(name, "", panel, base[index[kept]], np.ascontiguousarray(offsets[kept])))
     return morphs, warnings

@@ -20,6 +20,7 @@ from farm.models.description import (
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.models.mmd.pmx_cursor import SIGNED, UNSIGNED, PmxCursor
 from farm.models.mmd.pmx_morphs import read_morphs
+from farm.wording import counted
 
 _SMALLEST_VERTEX = 12 + 12 + 8 + 1 + 1 + 4
 _SMALLEST_MATERIAL = 4 + 4 + 16 + 12 + 4 + 12 + 1 + 16 + 4 + 1 + 1 + 1 + 1 + 1 + 4 + 4
@@ -43,7 +44,8 @@ def read_pmx(data: bytes) -> Character:
     bone_indices = vertices["bones"].astype(np.int32)
     astray = (bone_indices >= len(bones)) | (bone_indices < -1)
     if astray.any():
-        r.warnings.append(f"{int(astray.sum())} vertex weights name bones that do not exist; they are ignored.")
+        absent = counted(int(astray.sum()), "vertex weight names a bone that does", "vertex weights name bones that do")
+        r.warnings.append(f"{absent} not exist; ignored.")
         bone_indices[astray] = -1
     morphs = read_morphs(r, len(vertices["positions"]), len(bones), len(materials))
     _skip_tail(r)
@@ -204,7 +206,8 @@ def _read_materials(r: PmxCursor, texture_count: int, triangle_count: int) -> tu
         )
         first += triangles
     if first < triangle_count:
-        r.warnings.append(f"{triangle_count - first} triangles belong to no material; they are not drawn.")
+        homeless = counted(triangle_count - first, "triangle belongs", "triangles belong")
+        r.warnings.append(f"{homeless} to no material; not drawn.")
     return tuple(materials)
 
 

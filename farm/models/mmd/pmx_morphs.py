@@ -19,6 +19,7 @@ from farm.models.description import (
 )
 from farm.models.mmd.pmx_cursor import SIGNED, UNSIGNED, PmxCursor
 from farm.morphs.panels import Panel
+from farm.wording import counted
 
 _SMALLEST_MORPH = 4 + 4 + 1 + 1 + 4
 
@@ -81,7 +82,8 @@ def _kept(r: PmxCursor, name: str, rows: NDArray[np.void], vertices: int) -> tup
     index = rows["index"].astype(np.int32)
     kept = (index >= 0) & (index < vertices)
     if not kept.all():
-        r.warnings.append(f"Morph '{name}' moves {int((~kept).sum())} vertices that do not exist; they are ignored.")
+        absent = counted(int((~kept).sum()), "vertex that does", "vertices that do")
+        r.warnings.append(f"Morph '{name}' moves {absent} not exist; ignored.")
     return index[kept], finite(rows["offset"][kept])
 
 

@@ -167,7 +167,7 @@ def test_who_may_only_look_sees_all_and_decides_nothing(browser: Browser, farm: 
     with page_of(browser, farm.url, allowed=UNKNOWN) as page:
         sign_in(page, "rita", address)
         expect(page.locator("#morph-name")).to_have_text("まばたき")
-        expect(page.locator("#drawing-text")).to_contain_text("The pictures of 1 of 1 models are not drawn")
+        expect(page.locator("#drawing-text")).to_contain_text("The pictures of 1 of 1 model are not drawn")
 
         page.keyboard.press("Enter")
 

@@ -211,15 +211,22 @@ def test_a_model_that_an_earlier_version_took_in_is_to_be_uploaded_again(api: ht
     assert submit(api, model["id"])["jobs"]["queued"] == 1
 
 
-def test_a_model_that_is_taken_back_is_refused_ever_after(api: httpx.Client, mascots: dict[str, Path]) -> None:
+def test_a_model_that_is_taken_back_is_refused_ever_after(
+    api: httpx.Client, store: LocalStore, mascots: dict[str, Path]
+) -> None:
     name, data = upload_form(mascots["momo"])
     momo = str(upload(api, name, data).json()["models"][0]["id"])
     batch = submit(api, momo)
+    said = {"verdicts": {"mouth/a": {"status": "rejected"}}, "why": "looks wrong"}
+    assert api.put(f"/v1/annotations/models/{momo}", json=said, headers={"If-Match": "*"}).status_code == 200
+    assert store.list(f"annotations/models/{momo}/")
 
     answer = api.post(f"/v1/models/{momo}/withdrawal", json={"why": "the creator asked"})
 
     assert answer.json() == {"jobs_cancelled": 1, "results_removed": 0}
-    assert api.get(f"/v1/batches/{batch['id']}").json()["jobs"]["cancelled"] == 1
+    told = api.get(f"/v1/batches/{batch['id']}").json()
+    assert (told["jobs"]["cancelled"], told["errors"]) == (1, {"model-withdrawn": 1})
+    assert store.list(f"annotations/models/{momo}/") == []
     assert_problem(upload(api, name, data), 409, "model-withdrawn", "the creator asked")
     assert_problem(api.post("/v1/batches", json={"models": [{"id": momo}]}), 409, "model-withdrawn", "kept out")
     assert_problem(api.get(f"/v1/models/{momo}"), 409, "model-withdrawn", "kept out")

@@ -154,7 +154,7 @@ def test_inspect_writes_a_page_that_trusts_no_name(mascots: dict[str, Path], tmp
     assert "&lt;script&gt;alert(1)" in page
     assert "[bad].pmd" in page
     assert "まばたき" in page
-    assert "1 models, 0 of them with more than 5 target morphs; 1 files refused." in page
+    assert "1 model, 0 of them with more than 5 target morphs; 1 file refused." in page
 
 
 def test_inspect_of_a_folder_is_a_table_and_bad_files_make_the_exit_code_1(

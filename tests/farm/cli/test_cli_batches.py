@@ -21,9 +21,11 @@ from farm.jobs.states import State, cancel, claim, fail, finish, job_id, lose
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Workers
 from farm.keys import Role, entry_for, new_key
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import upload_form
 from farm.process import spawn
 from farm.spec import RenderSpec
+from tests.farm.models import made_files as made
 from tests.support import servers
 
 SMALL = ["--samples", "1", "--size", "48", "--style", "flat"]
@@ -120,7 +122,7 @@ def test_of_the_zips_in_a_folder_those_with_models_are_submitted(
     done = farm.run("submit", tmp_path, "--paused", *SMALL)
 
     assert done.returncode == 0, done.stderr
-    assert "1 models" in done.stdout
+    assert "1 model," in done.stdout
     assert "dance.zip holds no model" in done.stderr
 
 
@@ -242,7 +244,30 @@ def test_watching_ends_with_the_batch_and_tells_of_failures(farm: Farm, tmp_path
 
     assert watching.wait(servers.PATIENCE_SECONDS) == 1
     assert "16 of 32 images are done" in log.read_text()
-    assert f"1 jobs ended without pictures; `farm status {batch}` says why" in log.read_text()
+    assert f"1 job ended without pictures; `farm status {batch}` says why" in log.read_text()
+
+
+def test_a_withdrawal_is_told_of_done_and_of_cancelled_jobs(farm: Farm, tmp_path: Path) -> None:
+    path = tmp_path / "rin.pmx"
+    path.write_bytes(pmx_bytes(made.small_character(vertices=11)))
+    (rin,), _ = farm.client.upload(path)
+    batches = [farm.client.submit([rin, *farm.models[:1]], RenderSpec(samples=2, size=48, seed=n)).id for n in (1, 2)]
+    farm.end(job_id(batches[0], 0), State.DONE)
+
+    forgotten = farm.run("forget", rin.id, "--api", farm.api.url, "--who", "Ran", "--why", "the creator asked")
+
+    assert "0 results removed, 1 job cancelled" in forgotten.stdout, forgotten.stderr
+    for batch, state in zip(batches, (State.DONE, State.CANCELLED), strict=True):
+        told = farm.run("status", batch)
+        assert "1  model-withdrawn: Model" in told.stdout, told.stderr
+        assert f"({'the creator asked'}), and is kept out" in told.stdout
+        assert f"{job_id(batch, 0)}  rin  ({state})" in told.stdout
+        assert "`farm retry" not in told.stdout
+        lines = farm.run("status", batch, "--json").stdout
+        assert json.loads(lines)["errors"] == {"model-withdrawn": 1}
+    assert "1 withdrawn" in farm.run("status", COLUMNS="200").stdout
+    for batch in batches:
+        farm.client.cancel(batch)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -308,9 +333,19 @@ def test_results_come_the_same_while_waiting_later_and_piece_by_piece(
         again = farm.run("fetch", batch[:8], "--out", tmp_path / "two")
 
         # THEN only what is missing came, and both folders are the same to the byte
-        assert "1 models fetched, 1 were there" in again.stdout, again.stderr
+        assert "1 model fetched, 1 was there" in again.stdout, again.stderr
         assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
         assert "contact sheet" in one.stdout
+
+        # AND so it is where sizes are right and bytes are not, in pictures and in what no manifest hashes
+        for spoilt, byte in (("flat/rotated/*.png", -20), ("contact-sheet.png", -20), ("manifest.json", -200)):
+            (path,) = read_output(tmp_path / "two")[0].folder.glob(spoilt)
+            data = bytearray(path.read_bytes())
+            data[byte] = ord("7") if data[byte] != ord("7") else ord("8")
+            path.write_bytes(data)
+            again = farm.run("fetch", batch, "--out", tmp_path / "two")
+            assert "1 model fetched, 1 was there" in again.stdout, (spoilt, again.stderr)
+            assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
         # AND a data set made of the batch is the one that is made of the folder
         for what, out in ((batch, "of the batch"), (str(tmp_path / "one"), "of the folder")):

@@ -73,6 +73,16 @@ def test_a_zip_without_a_model_is_refused_only_where_a_person_named_it(
     assert "holds no model" in refused["."]
 
 
+def test_a_zip_of_zips_with_models_is_named_wherever_it_lies(tmp_path: Path) -> None:
+    inner = zipped(tmp_path / "inner.zip", a__pmx=child("1"))
+    zipped(tmp_path / "outer.zip", inner__zip=inner.read_bytes())
+
+    taken, refused = read(tmp_path)
+
+    assert taken == {"inner.zip": "inner"}
+    assert "A zip in a zip is not opened: unpack the outer one" in refused["outer.zip"]
+
+
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks without a pause between them."""

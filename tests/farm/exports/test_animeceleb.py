@@ -88,7 +88,7 @@ def test_the_loaders_find_every_picture_under_its_name(source: Path, tmp_path: P
     assert (result.train, result.test) == (2, 1)
     assert sorted(p.name for p in out.iterdir()) == sorted(
         ["combined_default", "combined_ink", "train_list.txt", "test_list.txt", MARKER]
-        + ["README.md", "croissant.json", "models.jsonl"]
+        + ["README.md", "SHA256SUMS", "croissant.json", "models.jsonl"]
     )
     for style in STYLES:
         loader = _Loader(out / f"combined_{style}", out)

@@ -18,6 +18,7 @@ from farm.licences.ledger import ledger
 from farm.licences.tombstones import check_admitted
 from farm.models.package import read_model
 from farm.spec import RenderSpec
+from farm.verification.exported import verify_export
 from farm.verification.verify import verify
 from tests.support.packed import model_id, with_licence, write_model, write_table
 
@@ -129,7 +130,7 @@ def test_a_model_that_is_taken_back_is_gone_from_folder_and_export_and_kept_out(
 
     assert answer.exit_code == 0, answer.output
     gone = model_id("Banned")
-    assert f"{out}: 1 folders and 4 rows removed" in answer.stdout
+    assert f"{out}: 1 folder and 4 rows removed" in answer.stdout
     assert gone not in (out / POSES).read_text()
     assert folder("Banned") not in (out / "index.html").read_text()
     assert list(verify(out, 1, lambda report: None)) == []
@@ -140,6 +141,10 @@ def test_a_model_that_is_taken_back_is_gone_from_folder_and_export_and_kept_out(
     assert len(lists[0]) + len(lists[1]) == 3
     cached = json.loads((tmp_path / "export/combined_flat/cached.json").read_text())
     assert sorted(cached) == sorted(lists[0] + lists[1])
+    listed = [json.loads(line)["model"] for line in (tmp_path / "export/models.jsonl").read_text().splitlines()]
+    assert len(listed) == 3
+    assert gone not in listed
+    assert list(verify_export(tmp_path / "export", 1, lambda files: None)) == []
     with pytest.raises(
         WithdrawnModelError, match=r"was withdrawn on 20.* by Rin .the creator wrote so., and is kept out"
     ):

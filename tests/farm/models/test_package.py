@@ -55,6 +55,18 @@ def test_a_model_comes_with_the_textures_that_are_there(tmp_path: Path) -> None:
     assert any("'missing.bmp'" in warning for warning in read.inventory.warnings)
 
 
+def test_many_textures_that_are_missing_are_one_warning(tmp_path: Path) -> None:
+    textures = ("tex\\Face.png", *(f"lost{n}.bmp" for n in range(28)))
+    data = pmx_bytes(made.small_character(textures=textures))
+
+    held = read_model(_folder(tmp_path, {"m.pmx": data, "tex/face.PNG": b"face"}) / "m.pmx").inventory
+
+    assert held.textures_absent == list(textures[1:])
+    (warning,) = [warning for warning in held.warnings if "lost" in warning]
+    assert warning.startswith("Texture 'lost0.bmp' is not in the model's folder; its material is drawn plain.")
+    assert warning.endswith("So it is with 27 others: 'lost1.bmp', 'lost2.bmp', 'lost3.bmp' and 24 more.")
+
+
 def test_the_inventory_says_what_the_model_holds(tmp_path: Path) -> None:
     held = read_model(_folder(tmp_path, MODEL) / "m.pmx").inventory
 
@@ -173,6 +185,20 @@ def test_an_upload_that_is_no_model_is_refused_as_a_whole(name: str) -> None:
 def test_a_zip_without_models_is_refused_as_a_whole() -> None:
     with pytest.raises(ArchiveError, match="holds no model"):
         receive("a.zip", _zip({"readme.txt": b"x"}))
+
+
+@pytest.mark.parametrize("inside", [{"in/M.PMX": PMX}, {"deeper.zip": b"PK"}])
+def test_a_zip_in_a_zip_is_named_where_models_are_in_there(inside: dict[str, bytes]) -> None:
+    inner = _zip(inside)
+
+    with pytest.raises(
+        ArchiveError, match=r"'a\.zip' holds zips .*: 'x/1\.zip', 'x/2\.zip'\. A zip in a zip is not opened"
+    ):
+        receive("a.zip", _zip({"x/1.zip": inner, "x/2.zip": inner, "motions.zip": _zip({"dance.vmd": b"x"})}))
+    packages, refusals = receive("a.zip", _zip({"m.pmx": PMX, "x/1.zip": inner}))
+    assert [one.name for one in packages] == ["m"]
+    assert [(one.name, one.error.code) for one in refusals] == [("x/1.zip", "archive-refused")]
+    assert receive("a.zip", _zip({"m.pmx": PMX, "motions.zip": _zip({"dance.vmd": b"x"})}))[1] == []
 
 
 def test_a_broken_zip_is_refused_as_a_whole() -> None:

@@ -69,7 +69,7 @@ def test_a_skin_row_outside_the_base_skin_is_left_out_with_a_warning() -> None:
 
     assert isinstance(read.morphs[0], VertexMorph)
     assert read.morphs[0].vertices.tolist() == [2]
-    assert read.warnings == ("Morph 'あ' moves 1 vertices that do not exist; they are ignored.",)
+    assert read.warnings == ("Morph 'あ' moves 1 vertex that does not exist; ignored.",)
 
 
 def test_panels_follow_the_skin_s_kind() -> None:

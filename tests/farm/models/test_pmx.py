@@ -30,6 +30,7 @@ from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.models.mmd.pmx import read_pmx
 from farm.models.mmd.pmx_writer import Layout, pmx_bytes
 from farm.morphs.panels import Panel
+from farm.wording import counted
 from tests.farm.models import made_files as made
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
@@ -147,7 +148,9 @@ def _characters(draw: st.DrawFn) -> Character:
         materials=tuple(draw(_materials(first, count, textures)) for first, count in runs),
         bones=tuple(draw(_bones(bones)) for _ in range(bones)),
         morphs=tuple(draw(_morphs(morphs, vertices, bones, materials)) for _ in range(morphs)),
-        warnings=(f"{left} triangles belong to no material; they are not drawn.",) if left else (),
+        warnings=(f"{counted(left, 'triangle belongs', 'triangles belong')} to no material; not drawn.",)
+        if left
+        else (),
     )
 
 
@@ -263,7 +266,7 @@ def test_weights_on_bones_that_do_not_exist_are_dropped_with_a_warning() -> None
     read = read_pmx(made.pack_pmx([made.pmx_vertex(1, struct.pack("<2hf", 1, 300, 0.5))], bones=300))
 
     assert read.bone_indices.tolist() == [[1, -1, -1, -1]]
-    assert read.warnings == ("1 vertex weights name bones that do not exist; they are ignored.",)
+    assert read.warnings == ("1 vertex weight names a bone that does not exist; ignored.",)
 
 
 def test_an_unknown_weight_type_is_refused_and_names_the_vertex() -> None:
@@ -339,7 +342,7 @@ def test_morph_rows_for_things_that_do_not_exist_are_left_out() -> None:
     assert isinstance(read.morphs[0], VertexMorph)
     assert read.morphs[0].panel is Panel.OTHER  # there is no panel 9
     assert read.morphs[0].vertices.tolist() == [0]
-    assert read.warnings == ("Morph 'あ' moves 1 vertices that do not exist; they are ignored.",)
+    assert read.warnings == ("Morph 'あ' moves 1 vertex that does not exist; ignored.",)
     assert isinstance(read.morphs[1], GroupMorph)
     assert read.morphs[1].morphs.tolist() == [0]
 

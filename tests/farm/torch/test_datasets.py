@@ -28,6 +28,7 @@ SPEC = RenderSpec(styles=("default", "toon", "flat", "ink"), size=32, labels=(La
 SIDES: tuple[Split, Split] = ("train", "test")
 LABELS = [next(f"{side} {n}" for n in range(999) if split_of(hash_of(f"{side} {n}")) == side) for side in SIDES]
 SAMPLES = 4
+RING = (20, 180, 60, 255)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,17 @@ def faces(folder: Path) -> sets.Faces:
 def backgrounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("backgrounds")
     Image.fromarray(np.full((50, 80, 3), (200, 40, 90), np.uint8)).save(out / "even.png")
+    return out
+
+
+@pytest.fixture(scope="module")
+def accessories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ring: a wide empty edge, opaque paint, a hole."""
+    out = tmp_path_factory.mktemp("accessories")
+    ring = np.zeros((90, 120, 4), np.uint8)
+    ring[20:60, 30:90] = RING
+    ring[35:45, 50:70] = 0
+    Image.fromarray(ring).save(out / "ring.png")
     return out
 
 
@@ -159,10 +171,52 @@ def test_without_a_cast_the_input_is_another_style_as_drawn(faces: sets.Faces, b
     assert np.array_equal(as_bytes(item["input"]), laid_over(pixels(LABELS[1], "toon", "frontal", 0, 32), behind))
 
 
-def test_the_seed_decides_and_processes_of_a_loader_change_nothing(folder: Path, backgrounds: Path) -> None:
+def test_an_accessory_lies_over_the_head_as_it_is_and_under_a_light_of_its_own(
+    faces: sets.Faces, backgrounds: Path, accessories: Path
+) -> None:
+    found = sets.Harmonization(faces, "test", backgrounds, accessories, cast=0.4)
+    plain = sets.Harmonization(faces, "test", backgrounds, cast=0.4)
+    left, top, right, bottom = (32 * edge for edge in faces.models[0].head_box)
+
+    middles = set()
+    for place in range(len(found)):
+        item, without = found[place], plain[place]
+        lies, mask = (as_bytes(item[name])[..., 0] for name in ("accessory", "mask"))
+        rows, columns = np.nonzero(lies)
+        middle = ((rows.min() + rows.max() + 1) / 2, (columns.min() + columns.max() + 1) / 2)
+        middles.add(middle)
+        assert top - 1.5 <= middle[0] <= bottom + 1.5
+        assert left - 1.5 <= middle[1] <= right + 1.5
+        assert 0.2 * (bottom - top) < max(np.ptp(rows), np.ptp(columns)) + 1 < (bottom - top)
+        assert (mask >= np.maximum(lies, as_bytes(without["mask"])[..., 0])).all()
+        assert (mask[lies == 255] == 255).all()
+        assert np.abs(as_bytes(item["target"])[lies == 255].astype(int) - RING[:3]).max() < 12
+        assert not torch.equal(item["input"], item["target"])
+        for name in ("input", "target"):  # what it does not cover is as it would be without it
+            assert torch.equal(item[name][:, lies == 0], without[name][:, lies == 0])
+            assert torch.equal(item[name][:, mask == 0], item["target"][:, mask == 0])
+        assert "accessory" not in without
+    assert len(middles) > SAMPLES
+    again = sets.Harmonization(faces, "test", backgrounds, accessories, cast=0.4)
+    assert all(equal(found[place], again[place]) for place in range(len(found)))
+
+
+def test_an_accessory_that_shows_nothing_is_refused(faces: sets.Faces, backgrounds: Path, tmp_path: Path) -> None:
+    (tmp_path / "props").mkdir()
+    with pytest.raises(BackgroundError, match="no picture in"):
+        sets.Harmonization(faces, "test", backgrounds, tmp_path / "props")
+    Image.new("RGBA", (64, 64)).save(tmp_path / "props" / "nothing.png")
+    with pytest.raises(BackgroundError, match=r"nothing\.png shows nothing"):
+        sets.Harmonization(faces, "test", backgrounds, tmp_path / "props")[0]
+
+
+def test_the_seed_decides_and_processes_of_a_loader_change_nothing(
+    folder: Path, backgrounds: Path, accessories: Path
+) -> None:
     def batches(seed: int, workers: int) -> list[dict[str, Any]]:
         faces = sets.Faces(folder)
-        made = [sets.Reenactment(faces, "train", seed=seed), sets.Harmonization(faces, "train", backgrounds, seed=seed)]
+        harmonized = sets.Harmonization(faces, "train", backgrounds, accessories, seed=seed)
+        made = [sets.Reenactment(faces, "train", seed=seed), harmonized]
         return [batch for each in made for batch in data.DataLoader(each, batch_size=3, num_workers=workers)]
 
     first, again, other = batches(1, 0), batches(1, 2), batches(2, 0)

@@ -195,7 +195,7 @@ def test_a_model_in_two_splits_is_found(out: Path) -> None:
 
     (finding,) = found(out)
     assert (finding.fault, finding.where) == (Fault.SPLIT, folder(out, "Aoi").name)
-    assert "1 rows in 'test', 11 rows in 'train'" in finding.sentence
+    assert "1 row in 'test', 11 rows in 'train'" in finding.sentence
 
 
 def test_a_model_under_two_names_on_two_sides_is_found(out: Path) -> None:
