@@ -63,7 +63,6 @@ class S3Server:
     """That certificate."""
     admin: Callable[..., None]
     """Runs ``radosgw-admin`` with these arguments."""
-    conf: Path
 
     def environment(self, bucket: str, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> dict[str, str]:
         """The FARM_ variables for a bucket of it, and one of its users."""
@@ -76,9 +75,9 @@ class S3Server:
 
     def add_user(self, name: str) -> None:
         """A user who may do nothing yet; name and keys are one."""
-        command = ["radosgw-admin", "-c", str(self.conf), "user", "create", "--uid", name, "--display-name", name]
-        keys = ["--access-key", name, "--secret-key", name]
-        subprocess.run([*command, *keys], capture_output=True, check=True, timeout=PATIENCE_SECONDS)
+        self.admin(
+            "user", "create", "--uid", name, "--display-name", name, "--access-key", name, "--secret-key", name
+        )  # fmt: skip
 
 
 def has_radosgw() -> bool:
@@ -188,7 +187,7 @@ def _radosgw_once(folder: Path, more: str) -> Iterator[S3Server]:
             "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY,
         )  # fmt: skip
         admin = partial(run, "radosgw-admin", "-c", str(conf))
-        yield S3Server(endpoint, f"https://127.0.0.1:{tls_port}", certificate, admin, conf)
+        yield S3Server(endpoint, f"https://127.0.0.1:{tls_port}", certificate, admin)
     finally:
         for process in reversed(processes):
             end(process)
