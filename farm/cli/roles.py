@@ -108,12 +108,13 @@ def flower(port: int, host: str | None) -> None:
     settings = Settings()
     auth = settings.flower_basic_auth.get_secret_value()
     host = host or ("0.0.0.0" if auth else "127.0.0.1")  # noqa: S104 - with a password
+    from farm.worker.celery_app import make_app
+
     # Secrets go by the environment: a command line is for all on the machine to see.
-    os.environ["CELERY_BROKER_URL"] = settings.redis_url
     if auth:
         os.environ["FLOWER_BASIC_AUTH"] = auth
-    command = [sys.executable, "-P", "-m", "celery", "flower", f"--port={port}", f"--address={host}"]
-    os.execv(command[0], command)
+    # Left to itself, it runs a flowerconfig.py of the current folder.
+    make_app(settings).start(["flower", f"--port={port}", f"--address={host}", f"--conf={os.devnull}"])
 
 
 @click.group()

@@ -118,6 +118,8 @@ class Keeper:
             if redis.set(_MARK, self._name, nx=True, ex=_MARK_SECONDS):
                 return True
             if redis.get(_MARK) != self._name:
+                if redis.ttl(_MARK) > _MARK_SECONDS:  # Redis' clock went back: whoever it names may be long dead
+                    redis.delete(_MARK)
                 return False
             redis.expire(_MARK, _MARK_SECONDS)
             return True
@@ -166,7 +168,7 @@ class Keeper:
     def prune(self) -> int:
         """Forget ended batches and workers of long ago; how many batches. Results are not touched."""
         self._workers.forget_old()
-        horizon = self._connection.now() - self._history_seconds
+        horizon = self._connection.time() - self._history_seconds
         count = 0
         for batch in self._jobs.ended_before(horizon, _PRUNED_AT_ONCE):
             try:

@@ -221,7 +221,7 @@ class Messenger:
 
         def write(pipe: Any) -> int:
             ended, tries = pipe.hmget(key, "ended", _TRIES)
-            now = self._connection.now()
+            now = self._connection.time()
             pipe.multi()
             if ended is None or float(ended) != batch.ended_at:
                 return 0

@@ -21,7 +21,7 @@ from typing import IO, Literal
 
 from pydantic import ValidationError
 
-import farm
+from farm.environment import for_stranger
 from farm.errors import ArchiveError, BackgroundError, BusyError, FarmError, ModelError, ServiceError
 from farm.models.inventory import Inventory
 from farm.process import exit_code, signal_group
@@ -207,12 +207,7 @@ def _start() -> subprocess.Popen[bytes]:
         [sys.executable, "-P", "-m", "farm.reading"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={
-            "PATH": os.defpath,
-            "LC_ALL": "C.UTF-8",
-            "PYTHONPATH": str(Path(farm.__file__).parent.parent),
-            "OPENBLAS_NUM_THREADS": "1",  # a fork takes no threads along
-        },
+        env=for_stranger() | {"OPENBLAS_NUM_THREADS": "1"},  # a fork takes no threads along
         start_new_session=True,
     )
 

@@ -5,9 +5,12 @@ priority and order, is decided in that moment. A ticket that is lost, late or de
 lose nor repeat work: the keeper issues what is missing, and a ticket too many finds nothing to do.
 """
 
+import os
 import socket
+from contextlib import nullcontext
 from typing import Any
 
+import celery.utils.imports
 from celery import Celery
 
 from farm.jobs.connection import Connection
@@ -23,6 +26,11 @@ VISIBILITY_SECONDS = 3600
 def make_app(settings: Settings) -> Celery:
     """A Celery application on the settings' Redis."""
     broker.install()
+    # Celery goes first through the current folder for modules of its own, and of Python, that it needs late.
+    celery.utils.imports.cwd_in_path = nullcontext
+    # It prefers its own variables to what it is told, and whoever runs the API by uvicorn's command may have some.
+    for name in [name for name in os.environ if name.startswith("CELERY_")]:
+        del os.environ[name]
     app = Celery("facefarm", broker=settings.redis_url)
     app.conf.update(
         task_default_queue=QUEUE,

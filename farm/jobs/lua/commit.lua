@@ -26,7 +26,7 @@ for code, change in pairs(effects.errors) do
   end
 end
 if effects.drawn > 0 then
-  local slot = math.floor(time / RATE_SLOT)
+  local slot = math.floor(clock() / RATE_SLOT)
   for _, rate in ipairs({batch_key(batch, 'rate'), 'farm:rate'}) do
     if redis.call('HINCRBY', rate, slot, effects.drawn) == effects.drawn then
       for _, old in ipairs(redis.call('HKEYS', rate)) do
@@ -63,7 +63,7 @@ tell('job', batch, event)
 if effects.open ~= 0 then
   local open = redis.call('HINCRBY', key, 'open', effects.open)
   if open == 0 then
-    redis.call('HSET', key, 'ended', string.format('%.3f', time))
+    redis.call('HSET', key, 'ended', string.format('%.3f', clock()))
     redis.call('ZADD', 'farm:ended', time, batch)
     charge(batch, 'preview_pixels', -1)
     tell('batch', batch, '{"change":"ended"}')

@@ -8,7 +8,7 @@ offer(batch)
 tell('batch', batch, '{"change":"created"}')
 charge(batch, 'bytes', 1)
 if redis.call('HGET', key, 'open') == '0' then
-  redis.call('HSET', key, 'ended', string.format('%.3f', time))
+  redis.call('HSET', key, 'ended', string.format('%.3f', clock()))
   redis.call('ZADD', 'farm:ended', time, batch)
 else
   charge(batch, 'preview_pixels', 1)
