@@ -1,12 +1,14 @@
 """Commands for containers: each runs one role of the farm, with the settings of the environment."""
 
 import os
+import signal
 import sys
 import tempfile
 import time
 
 import click
 
+from farm.cli.ending import take_hangup_for_sigterm
 from farm.errors import ServiceError
 from farm.scratch import Scratch
 from farm.settings import Settings
@@ -25,6 +27,7 @@ def api(host: str, port: int) -> None:
     import uvicorn
     from uvicorn.importer import import_from_string
 
+    take_hangup_for_sigterm()
     os.environ["FARM_API_HOST"] = host  # the application decides by it whether it may do without keys
     uvicorn.run(
         "api.app:make",
@@ -49,6 +52,8 @@ def api(host: str, port: int) -> None:
 )
 def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     """Run a worker: take jobs from the queue and render them with Blender."""
+    take_hangup_for_sigterm()
+    hangup = signal.getsignal(signal.SIGHUP)
     scratch = Scratch()
     # What its processes leave behind when they are killed goes with the folder, or when the next worker starts.
     os.environ["TMPDIR"] = tempfile.tempdir = str(scratch.path)
@@ -76,6 +81,7 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
 
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
+        signal.signal(signal.SIGHUP, hangup)  # Celery takes it for a wish to start anew
         metrics.serve(metrics_host, metrics_port)
         presence.start()
 
@@ -114,6 +120,7 @@ def flower(port: int, host: str | None) -> None:
     if auth:
         os.environ["FLOWER_BASIC_AUTH"] = auth
     # Left to itself, it runs a flowerconfig.py of the current folder.
+    take_hangup_for_sigterm()
     make_app(settings).start(["flower", f"--port={port}", f"--address={host}", f"--conf={os.devnull}"])
 
 

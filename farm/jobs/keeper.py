@@ -14,7 +14,7 @@ from farm.errors import ConflictError, FarmError, NotFoundError
 from farm.jobs.connection import Connection
 from farm.jobs.orders import OrderBook
 from farm.jobs.queue import Queue
-from farm.jobs.states import Job, StaleAttempt, hand_back, lose
+from farm.jobs.states import WORKER_LOST, Job, StaleAttempt, hand_back, lose
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Workers
 
@@ -155,7 +155,7 @@ class Keeper:
     def _take_back(self, job: Job) -> None:
         at = self._connection.now()
         sentence = f"Worker {job.worker} fell silent; it was killed, cut off, or its machine is gone."
-        after = self._jobs.change(job.id, lambda j: lose(j, job.attempt, "worker-lost", sentence, at))
+        after = self._jobs.change(job.id, lambda j: lose(j, job.attempt, WORKER_LOST, sentence, at))
         self._workers.lost(job.worker)
         log.warning("job %s was lost with worker %s (attempt %d): %s", job.id, job.worker, job.attempt, after.state)
 

@@ -103,6 +103,10 @@ class Workers:
         self._require(name)
         self._safely(lambda: self._redis.hdel(_key(name), "drained", "blamed"))
 
+    def forgive(self, name: str) -> None:
+        """The worker was thought lost and is there: what broke down on it meanwhile was nobody's fault."""
+        self._safely(lambda: self._redis.hdel(_key(name), "blamed"))
+
     def drained(self, name: str) -> str:
         """Why the worker gets no jobs; empty: it gets some."""
         return str(self._safely(lambda: self._redis.hget(_key(name), "drained")) or "")

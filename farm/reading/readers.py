@@ -38,6 +38,7 @@ from farm.reading.messages import (
     package_file,
 )
 from farm.reading.work import too_large
+from farm.scratch import Scratch
 
 MEMORY = 2 * 2**30
 """Bytes that reading one file may take."""
@@ -98,6 +99,8 @@ class Readers:
         for _ in range(readers):
             self._idle.put(_Reader())
         self._all = list(self._idle.queue)
+        self._scratch: Scratch | None = None
+        """Where files lie while they are read, made with the first."""
         self._waiting, self._lock = 0, Lock()
 
     @contextmanager
@@ -119,12 +122,22 @@ class Readers:
         """End the readers."""
         for reader in self._all:
             reader.stop()
+        with self._lock:
+            if self._scratch is not None:
+                self._scratch.close()
+                self._scratch = None
+
+    def _home(self) -> Path:
+        with self._lock:
+            if self._scratch is None:
+                self._scratch = Scratch()
+            return self._scratch.path
 
     @contextmanager
     def _read(
         self, what: Literal["models", "background"], name: str, source: Iterable[bytes]
     ) -> Iterator[tuple[Path, Answer]]:
-        with self._turn() as reader, tempfile.TemporaryDirectory(prefix="farm-reading-") as room:
+        with self._turn() as reader, tempfile.TemporaryDirectory(dir=self._home()) as room:
             file, folder = Path(room, "file"), Path(room, "folder")
             folder.mkdir()
             with file.open("wb") as sink:

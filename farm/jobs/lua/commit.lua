@@ -44,7 +44,7 @@ if effects.unqueued then
 end
 if effects.leased then
   redis.call('ZADD', 'farm:leases', time + lease, job)
-else
+elseif effects.queued ~= '' or effects.open ~= 0 then -- not one that stays queued: it may be handed out at this moment
   redis.call('ZREM', 'farm:leases', job)
 end
 if effects.queued ~= '' then
