@@ -14,6 +14,7 @@ import celery.utils.imports
 from celery import Celery
 
 from farm.jobs.connection import Connection
+from farm.logs import plain
 from farm.settings import Settings
 from farm.worker import broker
 
@@ -56,8 +57,11 @@ def make_app(settings: Settings) -> Celery:
 
 
 def node(settings: Settings) -> str:
-    """The name of the worker that runs here: the host's, which is a pod's own, or what FARM_WORKER_NAME says."""
-    return f"worker@{settings.worker_name or socket.gethostname()}"
+    """The name of the worker that runs here: the host's, which is a pod's own, or what FARM_WORKER_NAME says.
+
+    What of it is no printable character stands there as an escape.
+    """
+    return f"worker@{plain(settings.worker_name or socket.gethostname())}"
 
 
 class CeleryTickets:
