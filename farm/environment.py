@@ -9,6 +9,7 @@ and everything else stays behind. Who sets a listed variable means every program
 import os
 import re
 import site
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -41,7 +42,12 @@ def settle() -> None:
 
     Called first of all, before what reads the environment when it is imported. (What Python itself was told, it was told
     before.) What it starts by the means of Python finds no code in the current folder.
+
+    Where the locale is not of UTF-8, the program begins anew in UTF-8: names of files are the same on every machine, and a
+    character's name is none that cannot be written.
     """
+    if sys.getfilesystemencoding() != "utf-8":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
     kept = _kept((*_USER, *_LOADER, *_GRAPHICS, *_NETWORK, *_SCREEN, *_FARM))
     for name in os.environ.keys() - kept.keys():
         del os.environ[name]

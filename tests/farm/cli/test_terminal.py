@@ -4,7 +4,9 @@ import contextlib
 import os
 import pty
 import select
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -74,6 +76,27 @@ def marked(mark: str) -> list[str]:
             if mark.encode() in (folder / "environ").read_bytes():
                 found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
     return found
+
+
+NO_KANA = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii:strict"}
+"""A terminal of 1988, and a Python that takes its word for it."""
+
+
+def test_names_that_a_terminal_cannot_print_are_the_same_in_what_is_written(
+    mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "初音"
+    shutil.copytree(mascots["momo"].parent, folder)
+    (folder / mascots["momo"].name).rename(folder / "ミク.pmx")
+    command = [str(FARM), "render", str(folder), "--out", str(tmp_path / "出"), "--samples", "1", "--size", "32"]
+
+    done = subprocess.run(
+        [*command, "--workers", "1"], env={**os.environ, **NO_KANA}, capture_output=True, check=False, timeout=400
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    assert len(list((tmp_path / "出").glob("ミク-*/manifest.json"))) == 1
 
 
 def left_in(folder: Path) -> list[str]:
