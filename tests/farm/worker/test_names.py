@@ -16,12 +16,8 @@ from tests.support import servers
 
 pytestmark = pytest.mark.blender
 NAMES = [
-    "a b/c%d%h",
-    "初音 'x\" *?[#@",
-    "line\nbreak\x1b[31m",
-    b"\xff\xfe".decode("utf-8", "surrogateescape"),
-    "../drain",
-    "x" * 250,
+    "a b/c%d%h 初音 'x\" *?[#@&;\nbreak\x1b[31m/../drain",
+    b"\xff\xfe".decode("utf-8", "surrogateescape") + "x" * 230,
 ]
 
 
