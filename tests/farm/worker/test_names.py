@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,10 @@ def running(name: str, folder: Path, environment: dict[str, str]) -> Iterator[di
     with servers.worker_process(folder, own):
         servers.wait_until(lambda: " ready." in (folder / "worker.log").read_text(errors="replace"), "the worker")
         yield own
+
+
+def says(log: Path, words: str) -> bool:
+    return words in log.read_text(errors="replace")
 
 
 def farm(environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[bytes]":
@@ -52,6 +57,6 @@ def test_a_worker_of_any_name_is_probed_listed_drained_and_taken_back(tmp_path: 
                     log = tmp_path / str(number) / "worker.log"
                     drained = farm(environment, "drain", known, "--api", api.url)
                     assert drained.returncode == 0, drained.stderr
-                    servers.wait_until(lambda log=log: "takes no more jobs" in log.read_text(), "the drain")
+                    servers.wait_until(partial(says, log, "takes no more jobs"), "the drain")
                     assert farm(environment, "drain", "--timeout", "60").returncode == 0
                 registry.leave(known)
