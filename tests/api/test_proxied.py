@@ -75,7 +75,7 @@ def test_everything_works_under_a_path(shown: Shown, browser: Browser, mascots: 
         expect(page.get_by_role("heading", name="night")).to_be_visible()
         assert page.url == f"{shown.url}/batches/{batch.id}"
         # pictures come, and so does the style sheet
-        page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth)")
+        servers.wait_until(lambda: page.evaluate(_ALL_SHOWN), "the pictures")
         assert page.evaluate("document.styleSheets[0].cssRules.length") > 0
         assert page.locator("main").get_attribute("data-events") == f"/some/farm/v1/events?batch={batch.id}"
 
@@ -96,7 +96,7 @@ def test_everything_works_under_a_path(shown: Shown, browser: Browser, mascots: 
         expect(page.locator("#morph-name")).to_have_text("まばたき")
         assert page.url == f"{shown.url}/annotate/spring/"
         page.keyboard.press("Enter")
-        page.wait_for_function("!inspection.page.store.saving")
+        servers.wait_until(lambda: page.evaluate("!inspection.page.store.saving"), "the decision being kept")
         page.locator("#home").click()
         expect(page.get_by_role("heading", name="Collections")).to_be_visible()
         # without its last stroke, the framework's own redirect
@@ -123,3 +123,5 @@ def test_a_probe_that_asks_without_the_path_is_answered(shown: Shown) -> None:
 
 
 _ADDRESSES = "(all) => all.map((one) => one.href || one.src || one.action).filter((one) => !one.includes('#'))"
+_ALL_SHOWN = "[...document.images].every((image) => image.complete && image.naturalWidth)"
+"""Asked again and again from here: a page's policy forbids the browser to wait for it by itself."""
