@@ -15,7 +15,7 @@ from fastapi.responses import RedirectResponse
 
 from api.annotation_schemas import COLLECTION_NAME, CollectionPath
 from api.auth import PrincipalOf, needs
-from api.framing import HEADERS, Page, framed
+from api.framing import HEADERS, Page, framed, root_of
 from api.services import Services, ServicesOf
 from farm.annotations.collections import MAX_MODELS
 from farm.annotations.groups import Collection
@@ -48,6 +48,7 @@ def collections(request: Request, services: ServicesOf) -> Response:
 
 @router.post("", dependencies=[needs(Role.ANNOTATE)])
 def create(
+    request: Request,
     services: ServicesOf,
     who: PrincipalOf,
     name: Annotated[str, Form(pattern=COLLECTION_NAME)],
@@ -65,7 +66,7 @@ def create(
         )
     kept.create(Collection(name=name, models=tuple(models), who=who.name, when=utc_now()))
     services.annotations.rows(name)  # digests it, so that its page need not wait
-    return RedirectResponse(f"/annotate/{name}/", HTTPStatus.SEE_OTHER)
+    return RedirectResponse(f"{root_of(request)}/annotate/{name}/", HTTPStatus.SEE_OTHER)
 
 
 def _models(services: Services) -> list[str]:

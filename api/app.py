@@ -28,6 +28,7 @@ from api import (
     operations,
     pages,
     policy,
+    prefix,
     previews,
     problems,
     records,
@@ -88,6 +89,7 @@ def make() -> FastAPI:
     _tell_of_not_modified(app)
 
     # From the inside to the outside.
+    app.add_middleware(prefix.Inside, path=settings.api_path)
     app.add_middleware(etags.ETags)
     app.add_middleware(bodies.BodyLimit)
     app.add_middleware(limits.Share)
@@ -96,6 +98,7 @@ def make() -> FastAPI:
     app.add_middleware(problems.LastResort)
     app.add_middleware(log_context.LogContext)
     app.add_middleware(policy.Policy)
+    app.add_middleware(prefix.Outside, path=settings.api_path)
     # None of this is ever garbage, and looking through it took a quarter of a second, now and then, of somebody's answer.
     gc.collect()
     gc.freeze()

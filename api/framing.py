@@ -69,11 +69,17 @@ def _templates() -> jinja2.Environment:
 _TEMPLATES = _templates()
 
 
+def root_of(request: Request) -> str:
+    """What stands before every path of the farm's own pages, where a proxy shows them under a path; empty: nothing."""
+    return str(request.scope.get("root_path", ""))
+
+
 def framed(request: Request, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
     """A page; `values` are what its template speaks of."""
     who = request.state.principal
     html = _TEMPLATES.get_template(template).render(
         settings=request.app.state.services.settings,
+        root=root_of(request),
         who=who,
         may_submit=who is not None and who.may(Role.SUBMIT),
         may_annotate=who is not None and who.may(Role.ANNOTATE),
@@ -84,10 +90,17 @@ def framed(request: Request, template: str, status: int = HTTPStatus.OK, **value
     return HTMLResponse(html, status, HEADERS)
 
 
-def sign_in_page(request: Request, refusal: str = "", status: int = HTTPStatus.OK, leads_to: str = "/") -> Response:
+def sign_in_page(request: Request, refusal: str = "", status: int = HTTPStatus.OK, leads_to: str = "") -> Response:
     # The browser keeps the key back when a page of another site led here. From our own page on it shows it.
     elsewhere = request.method == "GET" and request.headers.get("sec-fetch-site") == "cross-site"
-    return framed(request, "sign-in.html", status, refusal=refusal, leads_to=leads_to, elsewhere=elsewhere)
+    return framed(
+        request,
+        "sign-in.html",
+        status,
+        refusal=refusal,
+        leads_to=leads_to or f"{root_of(request)}/",
+        elsewhere=elsewhere,
+    )
 
 
 class Page(APIRoute):
@@ -100,7 +113,7 @@ class Page(APIRoute):
             try:
                 return await handler(request)
             except UnauthorizedError:
-                here = request.url.path if request.method == "GET" else "/"
+                here = request.url.path if request.method == "GET" else f"{root_of(request)}/"
                 query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
                 return sign_in_page(request, status=HTTPStatus.UNAUTHORIZED, leads_to=here + query)
             except (FarmError, RequestValidationError) as error:

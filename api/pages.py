@@ -19,7 +19,7 @@ from fastapi.responses import RedirectResponse
 
 from api import auth
 from api.auth import needs
-from api.framing import STATIC, Page, framed, sign_in_page
+from api.framing import STATIC, Page, framed, root_of, sign_in_page
 from api.ownership import NO_PREVIEW_AGAIN, OWN_BATCH, OWN_JOB
 from api.schemas import BatchPath, JobPath, WorkerPath
 from api.services import ServicesOf
@@ -47,7 +47,7 @@ def _own_path(address: str, otherwise: str) -> str:
 
 def _back(request: Request, otherwise: str, element: str = "") -> Response:
     """To the page whose form was posted, where `element` stands."""
-    path = _own_path(request.headers.get("referer", ""), otherwise)
+    path = _own_path(request.headers.get("referer", ""), root_of(request) + otherwise)
     return RedirectResponse(path + (f"#{element}" if element else ""), HTTPStatus.SEE_OTHER)
 
 
@@ -182,13 +182,13 @@ def retry_job(request: Request, job_id: JobPath, services: ServicesOf) -> Respon
     return _back(request, f"/jobs/{job_id}", f"job-{job_id}")
 
 
-@router.post("/workers/{name}/drain", dependencies=[needs(Role.OPERATE)])
+@router.post("/workers/{name:path}/drain", dependencies=[needs(Role.OPERATE)])
 def drain(request: Request, name: WorkerPath, services: ServicesOf) -> Response:
     services.workers.drain(name, f"{auth.principal(request).name} drained it on the operators' page.")
     return _back(request, "/", "workers")
 
 
-@router.post("/workers/{name}/resume", dependencies=[needs(Role.OPERATE)])
+@router.post("/workers/{name:path}/resume", dependencies=[needs(Role.OPERATE)])
 def resume_worker(request: Request, name: WorkerPath, services: ServicesOf) -> Response:
     services.workers.resume(name)
     return _back(request, "/", "workers")
@@ -198,16 +198,16 @@ def resume_worker(request: Request, name: WorkerPath, services: ServicesOf) -> R
 def show_sign_in(request: Request) -> Response:
     """Asks for a key."""
     if not request.app.state.keys.configured:
-        return RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(f"{root_of(request)}/", HTTPStatus.SEE_OTHER)
     return sign_in_page(request)
 
 
 @router.post("/sign-in")
 def sign_in(
-    request: Request, key: Annotated[str, Form(max_length=200)], leads_to: Annotated[str, Form(max_length=2000)] = "/"
+    request: Request, key: Annotated[str, Form(max_length=200)], leads_to: Annotated[str, Form(max_length=2000)] = ""
 ) -> Response:
     """Begins a session."""
-    welcome = RedirectResponse(_own_path(leads_to, "/"), HTTPStatus.SEE_OTHER)
+    welcome = RedirectResponse(_own_path(leads_to, f"{root_of(request)}/"), HTTPStatus.SEE_OTHER)
     try:
         auth.sign_in(request, welcome, key.strip())
     except UnauthorizedError as error:
@@ -218,7 +218,7 @@ def sign_in(
 @router.post("/sign-out", dependencies=[needs(Role.READ)])
 def sign_out(request: Request) -> Response:
     """Ends the session. Only a browser that shows one is heard: no other site's page can ask for it."""
-    gone = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
+    gone = RedirectResponse(f"{root_of(request)}/sign-in", HTTPStatus.SEE_OTHER)
     auth.sign_out(request, gone)
     return gone
 

@@ -39,7 +39,7 @@ type ModelPath = Annotated[str, Path(pattern=_HASH, description="A model's conte
 type BackgroundPath = Annotated[str, Path(pattern=_HASH, description="A background's content hash")]
 type BatchPath = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="A batch's id")]
 type JobPath = Annotated[str, Path(pattern="^[0-9a-f]{16}-[0-9]{1,6}$", description="A job's id")]
-type WorkerPath = Annotated[str, Path(pattern="^[ -.0-~]{1,255}$", description="A worker's name")]
+type WorkerPath = Annotated[str, Path(pattern="^[^\\x00-\\x1f\\x7f]{1,400}$", description="A worker's name")]
 Priority = Annotated[int, Field(ge=PRIORITIES.start, le=PRIORITIES.stop - 1), BeforeValidator(_number)]
 
 

@@ -20,14 +20,14 @@ def workers(services: ServicesOf) -> WorkersAnswer:
     return WorkersAnswer(workers=[worker_view(worker, jobs) for worker in services.workers.all()])
 
 
-@router.post("/{name}/drain", dependencies=[needs(Role.OPERATE)])
+@router.post("/{name:path}/drain", dependencies=[needs(Role.OPERATE)])
 def drain(name: WorkerPath, request: DrainRequest, services: ServicesOf) -> WorkerView:
     """Give a worker no more jobs; it finishes those that it has."""
     services.workers.drain(name, request.reason)
     return _view(services, name)
 
 
-@router.post("/{name}/resume", dependencies=[needs(Role.OPERATE)])
+@router.post("/{name:path}/resume", dependencies=[needs(Role.OPERATE)])
 def resume(name: WorkerPath, services: ServicesOf) -> WorkerView:
     """Give a drained worker jobs again."""
     services.workers.resume(name)

@@ -20,6 +20,7 @@ from farm.morphs.vocabulary import Side
 from farm.poses import Partition
 from farm.spec import CameraSpec, CanvasName, StyleName
 
+_LOOK_SECONDS = 1.0
 _LENGTHS = struct.Struct("<II")
 _HELD = 2**20
 """Bytes that a pipe holds: with Linux's 64 KiB, the two sides would wait for each other dozens of times a shot."""
@@ -250,23 +251,41 @@ def send(descriptor: int, message: _Message, *payload: Buffer) -> None:
 def receive(
     descriptor: int, timeout: float | None = None
 ) -> tuple[Render | Draw | Ready | Loaded | Pictures | Finished | Failed, bytearray]:
-    """Read one message and its payload. Raises Closed at the end of the stream, Silent after `timeout` seconds."""
-    deadline = None if timeout is None else time.monotonic() + timeout
-    lengths = _LENGTHS.unpack(_read(descriptor, _LENGTHS.size, deadline))
+    """Read one message and its payload. Raises Closed at the end of the stream, Silent after `timeout` seconds.
+
+    Seconds in which the machine slept, or somebody had stopped this process, do not count: the other side stood still, too.
+    """
+    patience = None if timeout is None else _Patience(timeout)
+    lengths = _LENGTHS.unpack(_read(descriptor, _LENGTHS.size, patience))
     if lengths[0] > MAX_HEADER or lengths[1] > MAX_PAYLOAD:
         raise Closed  # no message of ours: the other side wrote rubbish
-    message = _ADAPTER.validate_json(_read(descriptor, lengths[0], deadline))
-    return message, _read(descriptor, lengths[1], deadline)
+    message = _ADAPTER.validate_json(_read(descriptor, lengths[0], patience))
+    return message, _read(descriptor, lengths[1], patience)
 
 
-def _read(descriptor: int, count: int, deadline: float | None) -> bytearray:
+class _Patience:
+    """So many seconds of waiting, in looks that count for no longer than they were meant to last."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+
+    def wait(self, descriptor: int) -> None:
+        """Return when there is something to read. Raises Silent."""
+        while self._left > 0:
+            look, begun = min(self._left, _LOOK_SECONDS), time.monotonic()
+            came = select.select([descriptor], [], [], look)[0]
+            self._left -= min(look, time.monotonic() - begun)
+            if came:
+                return
+        raise Silent
+
+
+def _read(descriptor: int, count: int, patience: _Patience | None) -> bytearray:
     found = bytearray(count)
     rest = memoryview(found)
     while rest:
-        if deadline is not None:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-                raise Silent
+        if patience is not None:
+            patience.wait(descriptor)
         taken = os.readv(descriptor, [rest])
         if not taken:
             raise Closed

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from farm.environment import for_server
 from farm.errors import ServiceError
 
 _PR_SET_PDEATHSIG = 1
@@ -42,15 +43,16 @@ def spawn(
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     binds_itself: bool = False,
-    inherit: bool = True,
+    whole: bool = False,
     folder: Path | None = None,
     umask: int = -1,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a group of its own, its output at the end of the file, or in the descriptor, `output`.
 
-    `environment` goes on top of ours, or, without `inherit`, is all that it gets; `folder` is where it starts, `umask` what
-    its files lack (-1: both as ours). `binds_itself`: the program calls `die_with_parent` first of all, so that nothing of
-    ours has to run between fork and exec, which is no place for Python where other threads run.
+    `environment` goes on top of what every server of the farm gets (`farm.environment`), or, if `whole`, is all that it gets;
+    `folder` is where it starts, `umask` what its files lack (-1: both as ours). `binds_itself`: the program calls
+    `die_with_parent` first of all, so that nothing of ours has to run between fork and exec, which is no place for Python
+    where other threads run.
     """
     sink = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if isinstance(output, Path) else output
     try:
@@ -59,7 +61,7 @@ def spawn(
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            env={**(os.environ if inherit else {}), **(environment or {})},
+            env={**({} if whole else for_server()), **(environment or {})},
             cwd=folder,
             umask=umask,
             pass_fds=pass_fds,

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """The key that the command line and the SDK show to it."""
     api_host: str = "127.0.0.1"
     """The address that the API listens on. `farm api --host` sets it; whoever starts the API otherwise sets it too."""
+    api_path: str = Field("", pattern="^$|^(/[A-Za-z0-9._~-]+)+$")
+    """The path under which a proxy shows the API and its pages, such as /farm."""
     api_keys: SecretStr = SecretStr("")
     """Who may use the API: entries of `farm.keys`. With neither this nor a file, anybody on this machine may."""
     api_keys_file: str = ""

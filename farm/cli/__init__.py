@@ -6,7 +6,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from farm import __version__, logs
+from farm import __version__, environment, logs
 from farm.cli.console import note, stderr
 from farm.errors import FarmError
 
@@ -63,6 +63,11 @@ _COMMANDS = {name: module for group in _GROUPS.values() for name, module in grou
 
 class _Lazy(click.Group):
     """Loads a command's module when the command is used: `farm --help` should not wait for numpy."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """What the program `farm` calls: the process is this command's alone, and so is its environment."""
+        environment.settle()
+        return super().__call__(*arguments, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

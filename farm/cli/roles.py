@@ -1,6 +1,7 @@
 """Commands for containers: each runs one role of the farm, with the settings of the environment."""
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -8,6 +9,7 @@ import time
 import click
 
 from farm import logs
+from farm.cli.ending import take_hangup_for_sigterm
 from farm.errors import ServiceError
 from farm.scratch import Scratch
 from farm.settings import Settings
@@ -26,6 +28,7 @@ def api(host: str, port: int) -> None:
     import uvicorn
     from uvicorn.importer import import_from_string
 
+    take_hangup_for_sigterm()
     os.environ["FARM_API_HOST"] = host  # the application decides by it whether it may do without keys
     uvicorn.run(
         "api.app:make",
@@ -51,6 +54,8 @@ def api(host: str, port: int) -> None:
 )
 def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     """Run a worker: take jobs from the queue and render them with Blender."""
+    take_hangup_for_sigterm()
+    hangup = signal.getsignal(signal.SIGHUP)
     scratch = Scratch()
     # What its processes leave behind when they are killed goes with the folder, or when the next worker starts.
     os.environ["TMPDIR"] = tempfile.tempdir = str(scratch.path)
@@ -79,16 +84,17 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     shutdown.prepare(scratch.path)
     presence = Presence(app, settings, name, concurrency)
 
-    class Metrics(StartStopStep):  # type: ignore[misc]
-        """Serves them as soon as the pool's processes are there, whether Redis is or not."""
+    class Awake(StartStopStep):  # type: ignore[misc]
+        """Serves metrics as soon as the pool's processes are there, whether Redis is or not."""
 
         requires = ("celery.worker.components:Pool",)
 
         def start(self, parent: object) -> None:
+            signal.signal(signal.SIGHUP, hangup)  # Celery takes it for a wish to start anew
             metrics.REDIS.set(0)
             metrics.serve(metrics_host, metrics_port)
 
-    app.steps["worker"].add(Metrics)
+    app.steps["worker"].add(Awake)
 
     @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
@@ -126,17 +132,17 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
 )
 def flower(port: int, host: str | None) -> None:
     """Run Flower, the page that shows the queue and the workers."""
-    from farm.jobs.address import read_address
-
     settings = Settings()
     auth = settings.flower_basic_auth.get_secret_value()
     host = host or ("0.0.0.0" if auth else "127.0.0.1")  # noqa: S104 - with a password
-    read_address(settings.redis_url)  # refused here in a sentence
+    from farm.worker.celery_app import make_app
+
     # Secrets go by the environment: a command line is for all on the machine to see.
     if auth:
         os.environ["FLOWER_BASIC_AUTH"] = auth
-    command = [sys.executable, "-P", "-m", "farm.worker.flower", f"--port={port}", f"--address={host}"]
-    os.execv(command[0], command)
+    take_hangup_for_sigterm()
+    # Left to itself, it runs a flowerconfig.py of the current folder.
+    make_app(settings).start(["flower", f"--port={port}", f"--address={host}", f"--conf={os.devnull}"])
 
 
 @click.group()

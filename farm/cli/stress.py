@@ -1,8 +1,6 @@
 """`farm stress`: how much the farm carries on this machine, and whether it loses anything under it."""
 
 import json
-import signal
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,11 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from farm.cli.console import note, stderr, stdout
+from farm.cli.ending import stopped_by_sigterm
 from farm.errors import ServiceError
 from farm.jobs.connection import LEASE_SECONDS
 from farm.jobs.store import JobStore
 from farm.jobs.submission import MAX_MODELS
 from farm.jobs.workers import Workers
+from farm.scratch import Scratch
 from farm.stress import measurements
 from farm.stress.audit import Findings, audit
 from farm.stress.characters import model_ids, put_models
@@ -115,10 +115,9 @@ def stress(
     Starts the farm for the purpose in a temporary folder, and stops it afterwards. Exits with 1 when work was lost or done
     twice.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends like Ctrl-C, leaving nothing behind
     run = _Run(models, batch, workers, known, requests, Odds(seed, failures, deaths))
-    with tempfile.TemporaryDirectory(prefix="facefarm-stress-") as folder:
-        home = Path(folder)
+    with stopped_by_sigterm(), Scratch() as room:
+        home = room.path
         command = [
             f"--seed={seed}", f"--failures={failures}", f"--deaths={deaths}", f"--seconds-per-job={seconds_per_job}",
             f"--ledger={home / 'ledger'}", "--celery" if celery else "--no-celery",

@@ -113,7 +113,7 @@ class Blender:
             self._room.command(command_read, answer_write, 2 * self._memory),
             self._log.writing,
             self._room.environment(),
-            inherit=False,
+            whole=True,
             folder=self._room.home,
             pass_fds=(command_read, answer_write),
             binds_itself=True,

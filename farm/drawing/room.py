@@ -6,21 +6,12 @@ Blender is asked to draw strangers' models. What it can see is listed here; what
 
 import os
 import shutil
-import site
 import sys
 from pathlib import Path
 
-import farm
 from farm import pipe
+from farm.environment import for_stranger
 from farm.scratch import Scratch
-
-_INHERITED = (
-    "LD_LIBRARY_PATH", "LP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "DRI_PRIME", "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-)  # fmt: skip
-_INHERITED_PREFIXES = ("__EGL", "__GL", "AMD_", "EGL_", "GALLIUM_", "GALLIVM_", "INTEL_", "LIBGL_", "MESA_", "NVIDIA_",
-                       "RADV_", "VK_", "ZINK_")  # fmt: skip
-"""By these the machine's owner says which graphics driver draws, and how; whatever else is set stays with the worker."""
 
 
 class Room:
@@ -44,17 +35,11 @@ class Room:
 
     def environment(self) -> dict[str, str]:
         """All of Blender's environment. It has no setting of the farm in it, and so no secret."""
-        kept = {name: value for name, value in os.environ.items() if _is_inherited(name)}
-        return kept | {
+        return for_stranger() | {
             "HOME": str(self.home),
             "TMPDIR": str(self.home),
             "XDG_CACHE_HOME": str(self.shaders),
             "BLENDER_USER_RESOURCES": str(self.home),
-            "LC_ALL": "C.UTF-8",
-            "PATH": os.defpath,
-            # The same code as ours, wherever that was imported from.
-            "PYTHONPATH": str(Path(farm.__file__).parent.parent),
-            "PYTHONUSERBASE": site.getuserbase(),
         }
 
     def bring(self, request: pipe.Render) -> pipe.Render:
@@ -88,10 +73,6 @@ class Room:
     def close(self) -> None:
         """Remove the folders."""
         self._scratch.close()
-
-
-def _is_inherited(name: str) -> bool:
-    return name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
 
 
 def _shaders() -> Path | None:

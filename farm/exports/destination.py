@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from farm.dataset.output import locked
 from farm.errors import NotFoundError, StorageError
 from farm.exports.receipts import Receipt
+from farm.scratch import Scratch
 from farm.settings import Settings
 from farm.storage import ObjectStore, open_store
 from farm.storage.addresses import place
@@ -81,8 +81,8 @@ def destination_at(out: str, layout: str, plan: str) -> Iterator[Destination | N
     if out.startswith("s3://"):
         address = place(out)
         store = open_store(Settings(storage_url=f"s3://{address.bucket}"), _PATIENCE_SECONDS)
-        with tempfile.TemporaryDirectory(prefix="facefarm-export-") as room:
-            yield _bucket(store, address.prefix.removesuffix("/"), Path(room), layout, plan)
+        with Scratch() as room:
+            yield _bucket(store, address.prefix.removesuffix("/"), room.path, layout, plan)
         return
     with _working(out):
         folder = Path(out)

@@ -23,12 +23,16 @@ _HELD_SECONDS = 20.0
 _HEAD = "#!lua flags=allow-oom\n"
 """Work that goes on, and an operator who stops it, must get through a Redis whose memory is full: what these scripts write
 is small, and what ends makes room. What fills the memory comes by other commands, and is refused (Redis 7, Valkey)."""
+_READING_HEAD = "#!lua flags=no-writes\n"
+_READING = frozenset({"time"})
+"""Scripts that write nothing get through to a Redis that takes no writes."""
 
 
 @cache
 def _source(name: str) -> str:
     folder = files("farm.jobs") / "lua"
-    return _HEAD + (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+    head = _READING_HEAD if name in _READING else _HEAD
+    return head + (folder / "prelude.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
 
 
 class Connection:
@@ -107,6 +111,13 @@ class Connection:
         """Seconds since the epoch by Redis' clock, the one that all processes of a farm share."""
         seconds, micros = self.safely(self.redis.time)
         return float(seconds) + float(micros) / 1e6
+
+    def time(self) -> float:
+        """The farm's time in seconds: where clocks jump and machines sleep, it does neither (`lua/prelude.lua`).
+
+        Differences are what it is for; people read `now`.
+        """
+        return float(self.run("time"))
 
     def check(self) -> str:
         """Prove that Redis answers and takes writes; a phrase that names it."""

@@ -16,7 +16,7 @@ from farm.errors import ConflictError, FarmError, NotFoundError
 from farm.jobs.connection import Connection
 from farm.jobs.orders import OrderBook
 from farm.jobs.queue import Queue
-from farm.jobs.states import Job, StaleAttempt, hand_back, lose
+from farm.jobs.states import WORKER_LOST, Job, StaleAttempt, hand_back, lose
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Workers
 
@@ -122,6 +122,8 @@ class Keeper:
             if redis.set(mark, self._name, nx=True, ex=_MARK_SECONDS):
                 return True
             if redis.get(mark) != self._name:
+                if redis.ttl(mark) > _MARK_SECONDS:  # Redis' clock went back: whoever it names may be long dead
+                    redis.delete(mark)
                 return False
             redis.expire(mark, _MARK_SECONDS)
             return True
@@ -164,7 +166,7 @@ class Keeper:
             self._lost(job, sentence, at)
 
     def _lost(self, job: Job, sentence: str, at: float) -> None:
-        after = self._jobs.change(job.id, lambda j: lose(j, job.attempt, "worker-lost", sentence, at))
+        after = self._jobs.change(job.id, lambda j: lose(j, job.attempt, WORKER_LOST, sentence, at))
         self._workers.lost(job.worker)
         log.warning("job %s was lost with worker %s (attempt %d): %s", job.id, job.worker, job.attempt, after.state)
 
@@ -177,7 +179,7 @@ class Keeper:
     def prune(self) -> int:
         """Forget ended batches and workers of long ago; how many batches. Results are not touched."""
         self._workers.forget_old()
-        horizon = self._connection.now() - self._history_seconds
+        horizon = self._connection.time() - self._history_seconds
         count = 0
         for batch in self._jobs.ended_before(horizon, _PRUNED_AT_ONCE):
             try:

@@ -6,8 +6,8 @@
     farm:leases            sorted set of jobs that workers have, by the time when their lease runs out
 
 Pausing a batch or changing its priority moves one entry of `farm:ready`, however many jobs it has. A lease is prolonged
-by its worker's pulse; a job whose lease has run out goes back to the queue (`farm.jobs.keeper`). All times are those of
-Redis' clock.
+by its worker's pulse; a job whose lease has run out goes back to the queue (`farm.jobs.keeper`). All times are the farm's
+(`lua/prelude.lua`).
 """
 
 from dataclasses import dataclass

@@ -25,6 +25,10 @@ from farm.morphs.refs import Annotation, packed, unpacked
 MAX_ATTEMPTS = 3
 """Attempts that may break down before a job is quarantined."""
 MAX_WAIT_SECONDS = 60.0
+WORKER_LOST = "worker-lost"
+"""The code of an attempt whose worker fell silent."""
+MAX_FORGIVEN = 5
+"""Attempts that may be forgiven to a job: one at which worker after worker falls silent is not looked at by chance."""
 KEPT_ATTEMPTS = 10
 """Ended attempts that a job remembers; a job handed back every minute for a month must not grow."""
 
@@ -269,6 +273,19 @@ def lose(job: Job, attempt: int, code: str, error: str, at: float) -> Job:
     if given_back.losses < MAX_ATTEMPTS:
         return given_back
     return replace(given_back, state=State.QUARANTINED, wait=0.0)
+
+
+def forgive(job: Job, attempt: int) -> Job:
+    """The worker that was thought lost in this attempt speaks: it was cut off, or its machine slept.
+
+    So nothing is said against the job, and one that was quarantined for it is queued again.
+    """
+    lost = [a for a in job.attempts if a.code == WORKER_LOST]
+    if sum(not a.counted for a in lost) >= MAX_FORGIVEN or not any(a.number == attempt and a.counted for a in lost):
+        return job
+    attempts = tuple(replace(a, counted=a.counted and a.number != attempt) for a in job.attempts)
+    state = State.QUEUED if job.state is State.QUARANTINED else job.state
+    return replace(job, attempts=attempts, state=state)
 
 
 def hand_back(job: Job, attempt: int, code: str, error: str, at: float, wait: float = 0.0, kept: bool = False) -> Job:

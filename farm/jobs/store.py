@@ -8,7 +8,7 @@
     farm:batch:<id>:rate   hash: ten-second slot to images drawn in it, for the last ten minutes
     farm:batch:<id>:logs   hash: index to the tail of Blender's log, for jobs whose last attempt ended badly
     farm:batches           sorted set of batch ids by sequence, the order of submission
-    farm:ended             sorted set of the ids of batches that have ended, by when
+    farm:ended             sorted set of the ids of batches that have ended, by when (the farm's time)
     farm:removed           set of the ids of batches that were forgotten here and whose orders are not yet
     farm:totals            hash: the counters over all batches, backlog_images, and paused_images: those of paused batches
     farm:models            hash: model to the number of jobs that have not ended and need it
@@ -269,7 +269,7 @@ class JobStore:
         return [batch for batch in self._batches(ids) if batch is not None]
 
     def ended_before(self, time: float, limit: int) -> list[str]:
-        """The ids of batches that ended before `time`, the first to end first."""
+        """The ids of batches that ended before `time` (the farm's), the first to end first."""
         return list(self._safely(lambda: self._redis.zrangebyscore(_ENDED, "-inf", f"({time}", start=0, num=limit)))
 
     def remove_batch(self, batch: str) -> None:

@@ -229,7 +229,7 @@ class Messenger:
 
         def write(pipe: Any) -> Told | None:
             ended, tries = pipe.hmget(key, "ended", _TRIES)
-            now = self._connection.now()
+            now = self._connection.time()
             pipe.multi()
             if ended is None or float(ended) != batch.ended_at:
                 return None

@@ -1,6 +1,6 @@
 """The workers: who is there, what they have done, and who is not to be given work any more.
 
-    farm:workers         sorted set of names by when they were last heard of (Redis' clock)
+    farm:workers         sorted set of names by when they were last heard of (the farm's time)
     farm:worker:<name>   hash: started, concurrency, renderer, done, lost, blamed, well (its last success), drained (the
                          reason)
 
@@ -56,11 +56,11 @@ class Workers:
 
     def register(self, name: str, concurrency: int) -> None:
         """A worker begins: whatever was said about an earlier one of this name is forgotten."""
-        now = self._connection.now()
+        now, time = self._connection.now(), self._connection.time()
         pipe = self._redis.pipeline(transaction=True)
         pipe.delete(_key(name))
         pipe.hset(_key(name), mapping={"started": f"{now:.3f}", "concurrency": concurrency})
-        pipe.zadd(_SEEN, {name: now})
+        pipe.zadd(_SEEN, {name: time})
         self._safely(pipe.execute)
 
     def beat(self, name: str, concurrency: int) -> None:
@@ -68,8 +68,8 @@ class Workers:
         if not self._known(name):
             self.register(name, concurrency)
             return
-        now = self._connection.now()
-        self._safely(lambda: self._redis.zadd(_SEEN, {name: now}))
+        time = self._connection.time()
+        self._safely(lambda: self._redis.zadd(_SEEN, {name: time}))
 
     def leave(self, name: str) -> None:
         """The worker ends."""
@@ -80,13 +80,13 @@ class Workers:
 
     def all(self) -> list[Worker]:
         """Every worker that was heard of within the last day, by name."""
-        now = self._connection.now()
+        time = self._connection.time()
         seen: list[tuple[str, float]] = self._safely(lambda: self._redis.zrange(_SEEN, 0, -1, withscores=True))
         pipe = self._redis.pipeline(transaction=False)
         for name, _ in seen:
             pipe.hgetall(_key(name))
         values: list[dict[str, str]] = self._safely(pipe.execute) if seen else []
-        found = [_worker(name, now - at, held) for (name, at), held in zip(seen, values, strict=True) if held]
+        found = [_worker(name, time - at, held) for (name, at), held in zip(seen, values, strict=True) if held]
         return sorted(found, key=lambda worker: worker.name)
 
     def others_can_work(self, name: str) -> bool:
@@ -102,6 +102,10 @@ class Workers:
         """Give the worker jobs again, and forget its blame. Raises NotFoundError."""
         self._require(name)
         self._safely(lambda: self._redis.hdel(_key(name), "drained", "blamed"))
+
+    def forgive(self, name: str) -> None:
+        """The worker was thought lost and is there: what broke down on it meanwhile was nobody's fault."""
+        self._safely(lambda: self._redis.hdel(_key(name), "blamed"))
 
     def drained(self, name: str) -> str:
         """Why the worker gets no jobs; empty: it gets some."""
@@ -142,9 +146,8 @@ class Workers:
 
     def forget_old(self) -> None:
         """Forget workers that were not heard of for a day."""
-        old: list[str] = self._safely(
-            lambda: self._redis.zrangebyscore(_SEEN, "-inf", self._connection.now() - _FORGOTTEN_SECONDS)
-        )
+        horizon = self._connection.time() - _FORGOTTEN_SECONDS
+        old: list[str] = self._safely(lambda: self._redis.zrangebyscore(_SEEN, "-inf", horizon))
         for name in old:
             self.leave(name)
 

@@ -21,8 +21,8 @@ from typing import IO, Literal
 
 from pydantic import ValidationError
 
-import farm
 from farm import free_space
+from farm.environment import for_stranger
 from farm.errors import ArchiveError, BackgroundError, BusyError, FarmError, ModelError, ServiceError
 from farm.models.inventory import Inventory
 from farm.process import exit_code, signal_group
@@ -41,6 +41,7 @@ from farm.reading.messages import (
     package_file,
 )
 from farm.reading.work import too_large
+from farm.scratch import Scratch
 
 MEMORY = 2 * 2**30
 """Bytes that reading one file may take."""
@@ -105,6 +106,8 @@ class Readers:
         for _ in range(readers):
             self._idle.put(_Reader())
         self._all = list(self._idle.queue)
+        self._scratch: Scratch | None = None
+        """Where files lie while they are read, made with the first."""
         self._waiting, self._lock = 0, Lock()
 
     @contextmanager
@@ -132,6 +135,16 @@ class Readers:
         """End the readers."""
         for reader in self._all:
             reader.stop()
+        with self._lock:
+            if self._scratch is not None:
+                self._scratch.close()
+                self._scratch = None
+
+    def _home(self) -> Path:
+        with self._lock:
+            if self._scratch is None:
+                self._scratch = Scratch()
+            return self._scratch.path
 
     @contextmanager
     def _read(
@@ -143,7 +156,7 @@ class Readers:
     ) -> Iterator[tuple[Path, Answer]]:
         with self._turn() as reader, ExitStack() as stack:
             with free_space.noticed_temporary():
-                room = stack.enter_context(tempfile.TemporaryDirectory(prefix="farm-reading-"))
+                room = stack.enter_context(tempfile.TemporaryDirectory(dir=self._home()))
                 file, folder = Path(room, "file"), Path(room, "folder")
                 folder.mkdir()
                 with file.open("wb") as sink:
@@ -236,12 +249,7 @@ def _start() -> subprocess.Popen[bytes]:
         [sys.executable, "-P", "-m", "farm.reading"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={
-            "PATH": os.defpath,
-            "LC_ALL": "C.UTF-8",
-            "PYTHONPATH": str(Path(farm.__file__).parent.parent),
-            "OPENBLAS_NUM_THREADS": "1",  # a fork takes no threads along
-        },
+        env=for_stranger() | {"OPENBLAS_NUM_THREADS": "1"},  # a fork takes no threads along
         start_new_session=True,
     )
 

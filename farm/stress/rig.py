@@ -45,7 +45,7 @@ class Rig:
             ])  # fmt: skip
             self._wait("valkey", lambda: redis_answers(self._redis_port))
             self._servers["api"] = self._spawn(
-                "api", [sys.executable, "-m", "farm", "api", "--port", str(self._api_port)]
+                "api", [sys.executable, "-P", "-m", "farm", "api", "--port", str(self._api_port)]
             )
             self._wait("api", lambda: api_answers(self._api_port))
         except BaseException:
@@ -68,7 +68,7 @@ class Rig:
         room.mkdir(exist_ok=True)
         self._workers[name] = self._spawn(
             name,
-            [sys.executable, "-m", "farm.stress.worker", *self._worker],
+            [sys.executable, "-P", "-m", "farm.stress.worker", *self._worker],
             {"FARM_WORKER_NAME": name, "PROMETHEUS_MULTIPROC_DIR": str(room)},
         )
 

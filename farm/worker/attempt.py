@@ -241,19 +241,33 @@ class JobRunner:
 
     def _left(self, job: Job, error: StaleAttempt) -> None:
         log.info("job %s is left: %s", job.id, error)
-        try:
-            cancelled = self.jobs.job(job.id).state is State.CANCELLED
-        except (NotFoundError, ServiceError):
-            cancelled = False
+        now = self._forgiven(job)
+        cancelled = now is not None and now.state is State.CANCELLED
         if cancelled:
             metrics.MODELS.labels("cancelled").inc()
         else:
             metrics.LOST.labels("stale-attempt").inc()
 
+    def _forgiven(self, job: Job) -> Job | None:
+        """What became of a job that was taken from us: if we were thought lost, we are not, and it counts for nothing.
+
+        None when that cannot be told.
+        """
+        try:
+            before = self.jobs.job(job.id)
+            after = self.jobs.change(job.id, lambda j: states.forgive(j, job.attempt), before)
+            if after.losses < before.losses:
+                log.warning("job %s: this worker was silent for too long, and is back; it does not count", job.id)
+                self.workers.forgive(self.worker)
+        except (NotFoundError, ServiceError):
+            return None
+        return after
+
     def _give_back(self, job: Job, error: Exception, wait: float, kept: bool = False) -> None:
         code, sentence = _said(error)
         log.warning("job %s is handed back: %s: %s", job.id, code, sentence)
-        self._settle(job, lambda j, at: states.hand_back(j, job.attempt, code, sentence, at, wait, kept))
+        if self._settle(job, lambda j, at: states.hand_back(j, job.attempt, code, sentence, at, wait, kept)) is None:
+            self._forgiven(job)
         metrics.LOST.labels(code).inc()
 
     def _lose(self, job: Job, error: Exception) -> None:

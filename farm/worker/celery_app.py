@@ -5,15 +5,19 @@ priority and order, is decided in that moment. A ticket that is lost, late or de
 lose nor repeat work: the keeper issues what is missing, and a ticket too many finds nothing to do.
 """
 
+import os
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 
+import celery.utils.imports
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from farm.jobs.address import read_address
 from farm.jobs.connection import Connection
+from farm.logs import plain
 from farm.settings import Settings
 from farm.worker import broker
 
@@ -26,6 +30,11 @@ VISIBILITY_SECONDS = 3600
 def make_app(settings: Settings) -> Celery:
     """A Celery application on the settings' Redis. Raises ServiceError for an address that is none."""
     broker.install()
+    # Celery goes first through the current folder for modules of its own, and of Python, that it needs late.
+    celery.utils.imports.cwd_in_path = nullcontext
+    # It prefers its own variables to what it is told, and whoever runs the API by uvicorn's command may have some.
+    for name in [name for name in os.environ if name.startswith("CELERY_")]:
+        del os.environ[name]
     address = read_address(settings.redis_url)
     app = Celery("facefarm", broker=address.celery_url)
     app.conf.update(
@@ -55,8 +64,11 @@ def make_app(settings: Settings) -> Celery:
 
 
 def node(settings: Settings) -> str:
-    """The name of the worker that runs here: the host's, which is a pod's own, or what FARM_WORKER_NAME says."""
-    return f"worker@{settings.worker_name or socket.gethostname()}"
+    """The name of the worker that runs here: the host's, which is a pod's own, or what FARM_WORKER_NAME says.
+
+    What of it is no printable character stands there as an escape.
+    """
+    return f"worker@{plain(settings.worker_name or socket.gethostname())}"
 
 
 class CeleryTickets:

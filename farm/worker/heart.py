@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 _SURE_SHARE = 2 / 3
 """The attempt ends when its lease was not prolonged for this share of it: before anybody else may have the job, its
 Blender is dead."""
+_LATE_SECONDS = 5.0
+"""Nobody is woken so late but who did not run at all."""
 _PATIENCE_SECONDS = 3.0
 """How long an attempt that is told to end may take to notice; it looks after every shot."""
 
@@ -42,6 +44,8 @@ class _Beat:
     started: float = field(default_factory=time.monotonic)
     heard: float = field(default_factory=time.monotonic)
     """When Redis last prolonged the lease."""
+    stood: float = 0.0
+    """Seconds for which this process did not run, since the machine slept or somebody had stopped it."""
     verdict: FarmError | None = None
     since: float = 0.0
 
@@ -90,23 +94,32 @@ class Heart:
             raise beat.verdict
 
     def _run(self) -> None:
+        slept = time.monotonic()
         while not self._over.wait(PULSE_SECONDS):
-            beat = self._beat
-            if beat is None or time.monotonic() - beat.started < PULSE_SECONDS:
-                continue
-            if beat.verdict is None:
-                try:
-                    beat.verdict = self._verdict(beat)
-                except Exception:
-                    # Without a heart every lease would run out, whatever the trouble is.
-                    log.exception("a beat of the heart failed")
-                beat.since = time.monotonic()
-            else:
-                self._prolong(beat)
-            if beat.verdict is not None and self._must_be_killed(beat):
-                with self._lock:  # not the next attempt's Blender
-                    if self._beat is beat:
-                        self._process.interrupt(beat.verdict)
+            beat, late = self._beat, time.monotonic() - slept - PULSE_SECONDS
+            if beat is not None and late > _LATE_SECONDS:
+                beat.stood += late
+                log.warning("job %s: this worker stood still for %.0f s", beat.job, late)
+            self._act(beat)
+            slept = time.monotonic()
+
+    def _act(self, beat: _Beat | None) -> None:
+        """One beat of the heart."""
+        if beat is None or time.monotonic() - beat.started < PULSE_SECONDS:
+            return
+        if beat.verdict is None:
+            try:
+                beat.verdict = self._verdict(beat)
+            except Exception:
+                # Without a heart every lease would run out, whatever the trouble is.
+                log.exception("a beat of the heart failed")
+            beat.since = time.monotonic()
+        else:
+            self._prolong(beat)
+        if beat.verdict is not None and self._must_be_killed(beat):
+            with self._lock:  # not the next attempt's Blender
+                if self._beat is beat:
+                    self._process.interrupt(beat.verdict)
 
     def _prolong(self, beat: _Beat) -> None:
         """Keep the lease while an attempt that was told to end ends: it may be storing a checkpoint or its result."""
@@ -140,7 +153,7 @@ class Heart:
                 return Interrupted("A batch of higher priority needed the worker.", "yielded")
         if self._told_to_stop():
             return Interrupted("The worker was told to stop.", "worker-stopped")
-        if now - beat.started > self._job_seconds:
+        if now - beat.started - beat.stood > self._job_seconds:
             return BlenderTimeoutError(
                 f"The attempt took longer than {self._job_seconds:.0f} s; FARM_JOB_SECONDS sets the limit."
             )

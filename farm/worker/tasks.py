@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Callable
 from functools import cache
 
@@ -134,6 +135,9 @@ def _runner() -> JobRunner:
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _begin(**_: object) -> None:
     die_with_parent()
+    signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # a closing terminal tells all; the main process says what is done about it
     _blender().launch()  # it gets ready while the first job is on its way
 
 

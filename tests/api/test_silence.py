@@ -79,7 +79,7 @@ def _start_flower(url: str, tmp_path: Path) -> None:
         def arguments() -> str:
             return Path(f"/proc/{process.pid}/cmdline").read_text().replace("\0", " ")
 
-        servers.wait_until(lambda: "farm.worker.flower" in arguments(), "Flower's own command")
+        servers.wait_until(lambda: "flower" in arguments(), "its command")
         assert "password" not in arguments()
 
         def answers() -> bool:

@@ -186,11 +186,11 @@ def _limit_files(worker: int, size: int) -> None:
 def test_a_workers_clock_jumps(packages: list[Package], long_results: Results, tmp_path: Path) -> None:
     if not FAKETIME.exists():
         pytest.skip("faketime is not installed: apt-get install faketime")
-    offset = tmp_path / "offset"
+    offset = tmp_path / ".faketimerc"  # by a variable of its own a worker would not pass it on
     offset.write_text("+0")
     clock = {
         "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "HOME": str(tmp_path),
         "FAKETIME_CACHE_DURATION": "1",  # seconds; without, it reads the file at every look at a clock
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # as on a machine whose clock is set: the monotonic one goes on
         "DONT_FAKE_MONOTONIC": "1",
@@ -269,8 +269,9 @@ def test_of_two_workers_on_one_job_one_counts(packages: list[Package], long_resu
 
         farm.wait_for_end([batch])
         assert farm.jobs(batch)[0].worker == "worker@w1"
-        assert attempts(farm, batch) == [("worker-lost", True)]
         wait_until(lambda: "is left" in farm.workers["w0"].log.read_text(), "the first worker giving up")
+        # It is there after all: that it was silent says nothing against the job.
+        wait_until(lambda: attempts(farm, batch) == [("worker-lost", False)], "the attempt being forgiven")
         assert farm.complaints([batch], long_results) == []
 
 

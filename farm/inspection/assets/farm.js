@@ -1,6 +1,7 @@
 // The page of a running farm: reads a collection over REST, keeps decisions there, and has batches rendered.
 "use strict";
 
+const ROOT = "../.."; // of the farm, from /annotate/NAME/ on: a proxy may show it under a path
 const MODELS_AT_ONCE = 50, NAMES_AT_ONCE = 250;
 const LOOK_MS = 4000; // between two looks at what others have decided
 const ARRIVED_MS = 300; // a model that only passes by is not asked for
@@ -145,7 +146,10 @@ inspection.FarmBackend = class {
 
   // Pictures, and what others do.
 
-  pictures(id) { return this.rest.get(`models/${id}/pictures`); }
+  async pictures(id) {
+    const found = await this.rest.get(`models/${id}/pictures`);
+    return found && { ...found, src: ROOT + found.src };
+  }
 
   /** Look now and then at the names, and at the model that is shown: `present()`. */
   watch(look) {
@@ -209,7 +213,7 @@ inspection.Order = class {
 
   constructor(collection, farm) {
     Object.assign(this, { collection, farm });
-    this.rest = new inspection.Rest("/v1/");
+    this.rest = new inspection.Rest(`${ROOT}/v1/`);
     this.note = farm.may.includes("submit") ? "Only what is confirmed counts; the batch begins at once."
       : "Your key may annotate, but not submit. Whoever may: open this page, or farm submit --annotation confirmed.";
   }
@@ -230,7 +234,7 @@ inspection.Order = class {
     if (samples) spec.samples = samples;
     const models = this.#ready.map(({ id, name }) => ({ id, name }));
     const batch = await this.rest.ask("POST", "batches", { name: by("batch-name").value, models, spec });
-    by("batch").href = `/batches/${batch.id}`;
+    by("batch").href = `${ROOT}/batches/${batch.id}`;
     by("batch").hidden = false;
     return `${counted(models.length, "model is", "models are")} being rendered; b opens the batch.`;
   }
@@ -275,7 +279,7 @@ inspection.Drawing = class {
 };
 
 inspection.begin = async (farm) => {
-  const rest = new inspection.Rest("/v1/annotations/"), root = `collections/${farm.collection}`;
+  const rest = new inspection.Rest(`${ROOT}/v1/annotations/`), root = `collections/${farm.collection}`;
   by("status").textContent = "Reading the collection.";
   const names = [];
   let version, edition;

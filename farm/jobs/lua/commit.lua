@@ -26,7 +26,7 @@ for code, change in pairs(effects.errors) do
   end
 end
 if effects.drawn > 0 then
-  local slot = math.floor(time / RATE_SLOT)
+  local slot = math.floor(clock() / RATE_SLOT)
   for _, rate in ipairs({batch_key(batch, 'rate'), 'farm:rate'}) do
     if redis.call('HINCRBY', rate, slot, effects.drawn) == effects.drawn then
       for _, old in ipairs(redis.call('HKEYS', rate)) do
@@ -44,7 +44,7 @@ if effects.unqueued then
 end
 if effects.leased then
   redis.call('ZADD', 'farm:leases', time + lease, job)
-else
+elseif effects.queued ~= '' or effects.open ~= 0 then -- not one that stays queued: it may be handed out at this moment
   redis.call('ZREM', 'farm:leases', job)
 end
 if effects.queued ~= '' then

@@ -1,13 +1,35 @@
 -- What the scripts share. A script runs as one step of Redis: nobody sees it half done. Times are Redis' own, so that
--- a worker whose clock jumps can neither lose nor prolong a lease.
+-- a worker whose clock jumps can neither lose nor prolong a lease; what Redis' own clock does, `now` stands.
 
 local EVENTS_KEPT = 100000
 local RATE_SLOT = 10      -- seconds
 local RATE_SLOTS_KEPT = 60
 
-local function now()
+-- Redis' clock: seconds since the epoch, for what people read.
+local function clock()
   local time = redis.call('TIME')
   return tonumber(time[1]) + tonumber(time[2]) / 1e6
+end
+
+-- The farm's time, by which all is measured that must not end too early or too late: leases, waits, silence, age. It goes on
+-- with the clock from one script to the next, and a farm that is alive runs several a second. Where the clock made a leap
+-- between two of them it was set, or the machine slept, or Redis stood still: then nobody can have been heard meanwhile, and
+-- so nobody was silent. Such a leap counts for less than the shortest lease, that of three seconds, has left after a pulse.
+local LEAP, COUNTS_FOR = 2, 1 -- seconds
+local function read_time()
+  local at, held = clock(), redis.call('HMGET', 'farm:clock', 'clock', 'time')
+  if not held[1] then
+    return at, at
+  end
+  local step = at - tonumber(held[1])
+  return tonumber(held[2]) + ((step < 0 or step > LEAP) and COUNTS_FOR or step), at
+end
+
+-- The same, from which the next script goes on.
+local function now()
+  local time, at = read_time()
+  redis.call('HSET', 'farm:clock', 'clock', string.format('%.6f', at), 'time', string.format('%.6f', time))
+  return time
 end
 
 local function split(job)
@@ -72,7 +94,7 @@ end
 -- end was (before Redis was lost), and is not told again.
 local function end_batch(batch, time, told)
   local key = batch_key(batch)
-  redis.call('HSET', key, 'ended', string.format('%.3f', time))
+  redis.call('HSET', key, 'ended', string.format('%.3f', clock()))
   redis.call('ZADD', 'farm:ended', time, batch)
   charge(batch, 'preview_pixels', -1)
   tell('batch', batch, '{"change":"ended"}')

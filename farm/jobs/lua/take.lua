@@ -1,6 +1,6 @@
 -- Hands out the next job, under a lease from this moment on: a worker that dies before it has claimed it loses nothing.
 -- ARGV: worker, lease in seconds
--- Returns job id and the time, or nothing: no job may be taken now, or the worker is to take none.
+-- Returns job id and the time by Redis' clock, or nothing: no job may be taken now, or the worker is to take none.
 local worker, lease, time = ARGV[1], tonumber(ARGV[2]), now()
 if redis.call('HEXISTS', 'farm:worker:' .. worker, 'drained') == 1 then
   return false
@@ -18,6 +18,6 @@ while true do
   end
   if index and redis.call('HEXISTS', batch_key(batch, 'jobs'), index) == 1 then
     redis.call('ZADD', 'farm:leases', time + lease, batch .. '-' .. index)
-    return {batch .. '-' .. index, tostring(time)}
+    return {batch .. '-' .. index, string.format('%.6f', clock())}
   end
 end

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from farm import environment
 from farm.stack import EmbeddedStack
 from tests.support.servers import wait_until
 
@@ -53,6 +54,7 @@ def test_api_and_worker_import_neither_each_others_libraries_nor_those_of_a_stor
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    monkeypatch.setattr(environment, "_FARM", (*environment._FARM, "PYTHONPROFILEIMPORTTIME"))  # others do not get it
     logs = tmp_path / "logs"
 
     with EmbeddedStack(tmp_path, 1):

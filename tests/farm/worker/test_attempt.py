@@ -494,3 +494,17 @@ def test_an_attempt_outlives_a_redis_that_is_killed_and_comes_back_after_five_se
         bench.heart.stop()
     finally:
         servers.end(process)
+
+
+def test_a_worker_that_was_asleep_and_lost_its_job_meanwhile_costs_it_no_attempt(core: Core, bench: Bench) -> None:
+    (job,) = core.add(1)
+
+    def sleeps() -> None:
+        core.silence(job.id)
+        assert core.keeper.reap() == 1
+
+    bench.end_early(drawing_for(600), sleeps)
+
+    after = core.jobs.job(job.id)
+    assert (after.state, after.losses) == (State.QUEUED, 0)
+    assert [(attempt.code, attempt.counted) for attempt in after.attempts] == [("worker-lost", False)]
