@@ -53,6 +53,7 @@ def counting(
         own = own - said.keys()
         own |= {target for target, ref in said.items() if of_model.own(ref.index, source[ref.index]) is not None}
         provenance = provenance.model_copy(update={"table": True})
-    guessed = set(inventory.guessed)
-    told = tuple(target for target, ref in annotation.items() if target in own and ref.index in guessed)
-    return annotation, provenance.model_copy(update={"own": told})
+    if spec.annotation is AnnotationRule.CONFIRMED or not inventory.guessed:
+        return annotation, provenance
+    in_order = tuple(target for target in all_targets() if target in own)
+    return annotation, provenance.model_copy(update={"own": in_order})

@@ -81,13 +81,15 @@ def _eyes(neutral: PartsSeen, applied: PartsSeen, looks: Looks) -> dict[str, str
         before = int(neutral.areas[part])
         if not before and look is None:
             continue
-        share = look.open if look else applied.areas[part] / before
+        share = size = applied.areas[part] / before if before else 0.0
+        if look is not None:
+            share, size = look.open, look.size
         if share < SHUT:
             smiles = look is not None and look.lash is not None and look.lash > ARCHED
             found[side] = "closes in a smile (^)" if smiles else "closes"
         elif share < _NARROWER:
             found[side] = "narrows"
-        elif share > _WIDER:
+        elif size > _WIDER:
             found[side] = "widens"
         elif look is not None and look.iris is not None and look.iris < _NARROWER:
             found[side] = "shrinks the iris of"

@@ -136,7 +136,8 @@ class _Eye:
     """The lightness under which something is lash or pupil."""
     iris: int
     white: int
-    """Pixels."""
+    size: int
+    """Pixels: of iris, of white, and of all that is no skin."""
 
     @classmethod
     def of(cls, picture: _Pixels, parts: _Pixels, part: Part) -> "_Eye | None":
@@ -152,13 +153,13 @@ class _Eye:
         skin = np.median(pixels[lids][bright >= np.median(bright)], axis=0).astype(np.int64)
         darkest = float(np.percentile(pixels[mask | lids].sum(axis=1), 2))
         dark = darkest + _DARK * max(0.0, float(skin.sum()) - darkest)
-        eye = cls(part, window, mask, skin, dark, 0, 0)
-        iris, white = eye._classes(pixels, mask)
-        found = cls(part, window, mask, skin, dark, iris, white)
+        eye = cls(part, window, mask, skin, dark, 0, 0, 0)
+        iris, white, size = eye._classes(pixels, mask)
+        found = cls(part, window, mask, skin, dark, iris, white, size)
         return found if iris + white >= _FEWEST else None
 
-    def _classes(self, pixels: NDArray[np.int64], mask: _Mask) -> tuple[int, int]:
-        """How many pixels of `mask` show iris and how many white."""
+    def _classes(self, pixels: NDArray[np.int64], mask: _Mask) -> tuple[int, int, int]:
+        """How many pixels of `mask` show iris, how many white, and how many anything but skin."""
         chosen = pixels[mask]
         lightness = chosen.sum(axis=1)
         spread = chosen.max(axis=1) - chosen.min(axis=1)
@@ -168,16 +169,17 @@ class _Eye:
         skin = (from_skin <= _SKIN) & ~(pale & (from_white < from_skin))
         white = pale & ~skin
         iris = ~skin & ~white & (lightness > self.dark)
-        return int(np.count_nonzero(iris)), int(np.count_nonzero(white))
+        return int(np.count_nonzero(iris)), int(np.count_nonzero(white)), int(np.count_nonzero(~skin))
 
     def look(self, picture: _Pixels, parts: _Pixels) -> EyeLook:
         """What is seen of it now."""
         pixels = picture[self.window.rows, self.window.columns].astype(np.int64)
         seen = self.window.of(parts)
-        iris, white = self._classes(pixels, self.mask | (seen == self.part))
+        iris, white, size = self._classes(pixels, self.mask | (seen == self.part))
         still = (iris + white) / (self.iris + self.white)
         return EyeLook(
             open=round(still, _DECIMALS),
+            size=round(size / self.size, _DECIMALS),
             iris=round(iris / self.iris, _DECIMALS) if self.iris >= _FEWEST else None,
             white=round(white / self.white, _DECIMALS) if self.white >= _FEWEST else None,
             lash=self._line(pixels, seen) if still < _SHUT else None,

@@ -72,7 +72,7 @@ def _passed(assignment: Assignment, seen: Inventory, guessed: set[int]) -> Annot
             kept[target] = ref
             continue
         plays, _ = let_pass(target, morphs[ref.index].judgement)
-        if plays is not None:
+        if plays is not None and plays not in assignment.provenance.own:
             moved.setdefault(plays, ref)
     found = moved | kept
     return {target: found[target] for target in all_targets() if target in found}

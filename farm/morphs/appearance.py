@@ -73,7 +73,7 @@ def _eye(semantic: str, eye: EyeLook) -> Shown:
                 return Shown(False, "in the picture the eye is shut all the way")
             return Shown(True, f"in the picture {eye.open:.0%} of the eye is seen") if eye.open < OPEN else Shown()
         case _:
-            if eye.open > LARGER:
+            if eye.size > LARGER:
                 return Shown(True, "in the picture the eye is larger")
             if eye.open < SMALLER:
                 return Shown(False, f"in the picture {eye.open:.0%} of the eye is seen")

@@ -43,6 +43,8 @@ class EyeLook(_Record):
 
     open: float
     """The visible iris and white, by those of the neutral picture: 0 is shut, 1 as open as before."""
+    size: float
+    """All that is seen of it, the dark of pupil and lashes too, likewise: over 1 the opening is larger."""
     iris: float | None = None
     """The visible iris, likewise; None where the neutral picture shows none."""
     white: float | None = None

@@ -15,8 +15,8 @@ class Provenance(BaseModel):
     table: bool = False
     """Whether the batch brought a mapping table."""
     own: tuple[str, ...] = Field((), exclude_if=lambda found: not found)
-    """Targets that are played by morphs which move no vertex, and of which people have spoken for this very model, in its
-    record or in a row of the table: no picture overrules them."""
+    """Of a model with morphs that move no vertex: the targets of which people have spoken for this very model, in its record
+    or in a row of the table. No picture overrules them."""
 
 
 NOBODYS = Provenance()

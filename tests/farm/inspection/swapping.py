@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from farm.models.description import Character, GroupMorph, MaterialMorph, MaterialOffset, VertexMorph
+from farm.models.materials import MmdMaterial
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
 from farm.morphs.panels import Panel
+
+FACE = ("顔", "口内", "舌", "歯", "唇", "白目", "瞳", "目影", "瞼", "二重", "まつ毛", "眉")
+"""nagi's materials that have anything of a face."""
 
 
 @dataclass(frozen=True)
@@ -62,48 +66,68 @@ def irises_of(character: Character) -> list[np.ndarray]:
 
 
 def swapped(character: Character, swaps: Sequence[Swap], kept: Sequence[str] = ()) -> Character:
-    """The character with a copy of itself for each of `swaps`, unseen until its material morph brings it.
+    """The character with a copy of its face for each of `swaps`, unseen until its material morph brings it.
 
     Of its own morphs those named in `kept` stay; their indices come after the swaps'.
     """
-    count, plain = len(character.positions), character.mmd_materials
-    positions, triangles, materials, morphs = [character.positions], [character.triangles], list(plain), []
-    for number, swap in enumerate(swaps, 1):
-        copy = character.positions.copy()
-        for name, weight in swap.of.items():
-            for shape, share in shapes_of(character, name):
-                copy[shape.vertices] += np.float32(weight * share) * shape.offsets
-        for iris in irises_of(character):
-            middle = copy[iris].mean(axis=0)
-            copy[iris, :2] = middle[:2] + np.float32(swap.iris) * (copy[iris, :2] - middle[:2])
-        positions.append(copy)
-        triangles.append(character.triangles + np.int32(number * count))
-        first = number * len(plain)
-        for material in plain:
-            alpha = (*material.diffuse[:3], 0.0)
-            begin = material.first_triangle + number * len(character.triangles)
-            edge = (*material.edge_colour[:3], 0.0)
-            materials.append(replace(material, diffuse=alpha, edge_colour=edge, first_triangle=begin))
-        comes = [offset(first + place, 1.0, adds=True) for place in range(len(plain))]
-        goes = [offset(place, 0.0, adds=False) for place in range(len(plain))]
-        morphs.append(MaterialMorph(swap.name, "", swap.panel, (*goes, *comes)))
-    times = 1 + len(swaps)
+    plain = character.mmd_materials
+    face = np.unique(np.concatenate([character.triangles_of(each) for each in plain if each.name in FACE]))
+    place_in_copy = np.zeros(len(character.positions), np.int32)
+    place_in_copy[face] = np.arange(len(face), dtype=np.int32)
+    copies = [_moved(character, swap)[face] for swap in swaps]
+    triangles: list[np.ndarray] = []
+    materials: list[MmdMaterial] = []
+    goes: list[MaterialOffset] = []
+    comes: list[list[MaterialOffset]] = [[] for _ in swaps]
 
-    def again(values: np.ndarray) -> np.ndarray:
-        return np.concatenate([values] * times)
+    def add(material: MmdMaterial, shown: np.ndarray) -> int:
+        materials.append(replace(material, first_triangle=sum(map(len, triangles)), triangle_count=len(shown)))
+        triangles.append(shown)
+        return len(materials) - 1
 
+    # A copy stands right behind what it replaces: so it is drawn in the same order.
+    for material in plain:
+        shown = character.triangles_of(material)
+        place = add(material, shown)
+        if material.name in FACE:
+            goes.append(offset(place, 0.0, adds=False))
+            unseen = replace(
+                material, diffuse=(*material.diffuse[:3], 0.0), edge_colour=(*material.edge_colour[:3], 0.0)
+            )
+            for number, entries in enumerate(comes):
+                first = len(character.positions) + number * len(face)
+                entries.append(offset(add(unseen, place_in_copy[shown] + np.int32(first)), 1.0, adds=True))
+
+    def longer(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values, *(values[face] for _ in swaps)])
+
+    swapping = [
+        MaterialMorph(swap.name, "", swap.panel, (*goes, *entries)) for swap, entries in zip(swaps, comes, strict=True)
+    ]
     return replace(
         character,
-        positions=np.concatenate(positions),
-        normals=again(character.normals),
-        uvs=again(character.uvs),
-        bone_indices=again(character.bone_indices),
-        bone_weights=again(character.bone_weights),
-        edge_scales=again(character.edge_scales),
+        positions=np.concatenate([character.positions, *copies]),
+        normals=longer(character.normals),
+        uvs=longer(character.uvs),
+        bone_indices=longer(character.bone_indices),
+        bone_weights=longer(character.bone_weights),
+        edge_scales=longer(character.edge_scales),
         triangles=np.concatenate(triangles),
         materials=tuple(materials),
-        morphs=(*morphs, *(m for m in character.morphs if m.name in kept)),
+        morphs=(*swapping, *(m for m in character.morphs if m.name in kept)),
     )
+
+
+def _moved(character: Character, swap: Swap) -> np.ndarray:
+    """(n, 3): where the vertices are in the face that comes."""
+    moved = character.positions.copy()
+    for name, weight in swap.of.items():
+        for shape, share in shapes_of(character, name):
+            moved[shape.vertices] += np.float32(weight * share) * shape.offsets
+    for iris in irises_of(character):
+        middle = moved[iris].mean(axis=0)
+        moved[iris, :2] = middle[:2] + np.float32(swap.iris) * (moved[iris, :2] - middle[:2])
+    return moved
 
 
 def package_of(mascots: Mapping[str, Path], folder: Path, swaps: Sequence[Swap], kept: Sequence[str] = ()) -> Package:
