@@ -108,9 +108,9 @@ def _compared(
 
 def _request(package: bytes, inventory: Inventory, room: Path, morphs: list[int]) -> pipe.Render:
     character, textures = unfold(package, room)
-    guessed = set(inventory.guessed)
     # What pictures are to decide does not tell where the parts are.
-    annotation = {target: morph.index for target, morph in inventory.annotation.items() if morph.index not in guessed}
+    known = set(moving_morphs(inventory)) - set(inventory.guessed)
+    annotation = {target: morph.index for target, morph in inventory.annotation.items() if morph.index in known}
     return pipe.Render(
         character=str(character),
         textures={index: str(texture) for index, texture in textures.items()},

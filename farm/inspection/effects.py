@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from farm.labels import Part
 from farm.morphs.appearance import ARCHED, SHUT
-from farm.morphs.evidence import Looks, PictureChange
+from farm.morphs.evidence import FaceLook, PictureChange
 
 NOTHING = "changes nothing that is seen"
 _FEWEST = 4
@@ -68,13 +68,13 @@ def effect(neutral: PartsSeen, applied: PartsSeen, changed: NDArray[np.bool_], c
     """In words what differs; `changed` is (size, size), the pixels that do."""
     if change.count < _FEWEST:
         return NOTHING
-    looks = change.looks or Looks()
+    looks = change.looks or FaceLook()
     said = [_both(_eyes(neutral, applied, looks), "eye"), _both(_brows(looks), "brow"), _mouth(neutral, applied)]
     words = ", ".join(part for part in said if part)
     return words or _places(neutral, applied, changed)
 
 
-def _eyes(neutral: PartsSeen, applied: PartsSeen, looks: Looks) -> dict[str, str]:
+def _eyes(neutral: PartsSeen, applied: PartsSeen, looks: FaceLook) -> dict[str, str]:
     """By what is seen of them; where that is not known, by the area of their parts."""
     found = {}
     for side, part, look in zip(_SIDED["eye"], _SIDED["eye"].values(), (looks.left_eye, looks.right_eye), strict=True):
@@ -96,7 +96,7 @@ def _eyes(neutral: PartsSeen, applied: PartsSeen, looks: Looks) -> dict[str, str
     return found
 
 
-def _brows(looks: Looks) -> dict[str, str]:
+def _brows(looks: FaceLook) -> dict[str, str]:
     found = {}
     for side, look in (("left", looks.left_brow), ("right", looks.right_brow)):
         if look is None or max(abs(look.lift), abs(look.tilt)) <= _RAISED:

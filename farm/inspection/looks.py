@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.labels import Part
-from farm.morphs.evidence import BrowLook, EyeLook, Looks, MouthLook
+from farm.morphs.evidence import BrowLook, EyeLook, FaceLook, MouthLook
 
 _PARTS = {
     "eye": (Part.EYE_LEFT, Part.EYE_RIGHT),
@@ -66,12 +66,12 @@ class NeutralFace:
         self._colours = np.zeros(1 << (3 * _SHADES), bool)
         self._colours[_shades(picture[parts != Part.BACKGROUND])] = True
 
-    def looks(self, picture: _Pixels, parts: _Pixels, changed: _Mask) -> Looks:
+    def looks(self, picture: _Pixels, parts: _Pixels, changed: _Mask) -> FaceLook:
         """What the face with the morph shows; `changed` is (size, size), the pixels that differ to the eye."""
         eyes = [eye and eye.look(picture, parts) for eye in self._eyes.values()]
         brows = [self._brow(parts, part) for part in _PARTS["eyebrow"]]
         new = np.count_nonzero(~self._colours[_shades(picture[changed & (parts != Part.BACKGROUND)])])
-        return Looks(
+        return FaceLook(
             left_eye=eyes[0],
             right_eye=eyes[1],
             left_brow=brows[0],

@@ -1,13 +1,13 @@
 """What a picture says of a morph that moves no vertex: whether it shows what the name stands for, or something else.
 
-Colours tell what became of the features (`farm.morphs.evidence.Looks`). Only what a picture shows plainly speaks for a
+Colours tell what became of the features (`farm.morphs.evidence.FaceLook`). Only what a picture shows plainly speaks for a
 name or against it; of the rest the name decides, on the side that changes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from farm.morphs.evidence import BrowLook, EyeLook, Looks, MouthLook
+from farm.morphs.evidence import BrowLook, EyeLook, FaceLook, MouthLook
 from farm.morphs.naming import part_of
 from farm.morphs.vocabulary import Side
 
@@ -26,7 +26,7 @@ _NOT = {"eye": "the eyes", "eyebrow": "the brows", "mouth": "the mouth"}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Impression:
     """What the picture says of a morph as one for a semantic."""
 
     fits: bool | None = None
@@ -35,11 +35,11 @@ class Shown:
     """In words; empty where nothing is told."""
 
 
-def shown(semantic: str, side: Side, looks: Looks) -> Shown:
+def shown(semantic: str, side: Side, looks: FaceLook) -> Impression:
     """What `looks` says of a morph that changes `side`, as one for `semantic`."""
     part = part_of(semantic)
     if part not in looks.parts:
-        return Shown(False, f"what it changes in the picture is not {_NOT[part]}")
+        return Impression(False, f"what it changes in the picture is not {_NOT[part]}")
     if part == "mouth":
         return _mouth(looks.mouth)
     if part == "eye":
@@ -52,39 +52,43 @@ def _of_side[T](side: Side, left: T | None, right: T | None) -> list[T]:
     return [each for each in chosen if each is not None]
 
 
-def _agreed(found: Sequence[Shown]) -> Shown:
+def _agreed(found: Sequence[Impression]) -> Impression:
     """Of the sides: what speaks against it on one of them; or else what speaks for it on all."""
     for each in found:
         if each.fits is False:
             return each
-    return found[0] if found and all(each.fits for each in found) else Shown()
+    return found[0] if found and all(each.fits for each in found) else Impression()
 
 
-def _eye(semantic: str, eye: EyeLook) -> Shown:
+def _eye(semantic: str, eye: EyeLook) -> Impression:
     match semantic:
         case "eye/closed":
             if eye.open >= SHUT:
-                return Shown()
+                return Impression()
             if eye.lash is not None and eye.lash > ARCHED:
-                return Shown(False, "in the picture the eye closes in a smile (^)")
-            return Shown(True, "in the picture the eye is shut")
+                return Impression(False, "in the picture the eye closes in a smile (^)")
+            return Impression(True, "in the picture the eye is shut")
         case "eye/half_closed":
             if eye.open < SHUT:
-                return Shown(False, "in the picture the eye is shut all the way")
-            return Shown(True, f"in the picture {eye.open:.0%} of the eye is seen") if eye.open < OPEN else Shown()
+                return Impression(False, "in the picture the eye is shut all the way")
+            return (
+                Impression(True, f"in the picture {eye.open:.0%} of the eye is seen")
+                if eye.open < OPEN
+                else Impression()
+            )
         case _:
             if eye.size > LARGER:
-                return Shown(True, "in the picture the eye is larger")
+                return Impression(True, "in the picture the eye is larger")
             if eye.open < SMALLER:
-                return Shown(False, f"in the picture {eye.open:.0%} of the eye is seen")
+                return Impression(False, f"in the picture {eye.open:.0%} of the eye is seen")
             if eye.iris is not None and eye.iris < SMALLER:
-                return Shown(False, "in the picture the iris is smaller, and the eye is not larger")
-            return Shown()
+                return Impression(False, "in the picture the iris is smaller, and the eye is not larger")
+            return Impression()
 
 
-def _brow(semantic: str, brow: BrowLook) -> Shown:
+def _brow(semantic: str, brow: BrowLook) -> Impression:
     if max(abs(brow.lift), abs(brow.tilt)) < STEP:
-        return Shown()  # it may be painted: then the parts tell nothing of it
+        return Impression()  # it may be painted: then the parts tell nothing of it
     match semantic:
         case "eyebrow/angry":
             fits, does = brow.tilt >= STEP, "puts the brow's inner end down"
@@ -92,9 +96,11 @@ def _brow(semantic: str, brow: BrowLook) -> Shown:
             fits, does = brow.lift > 0, "raises the brow"
         case _:
             fits, does = brow.lift < 0, "lowers the brow"
-    return Shown(True, f"in the picture it {does}") if fits else Shown(False, f"nothing in the picture {does}")
+    return (
+        Impression(True, f"in the picture it {does}") if fits else Impression(False, f"nothing in the picture {does}")
+    )
 
 
-def _mouth(mouth: MouthLook | None) -> Shown:
+def _mouth(mouth: MouthLook | None) -> Impression:
     opens = mouth is not None and mouth.more_height >= STEP
-    return Shown(True, "in the picture it opens the mouth") if opens else Shown()
+    return Impression(True, "in the picture it opens the mouth") if opens else Impression()

@@ -13,7 +13,7 @@ from itertools import product
 from farm.morphs.agreement import Half, contradicted, half
 from farm.morphs.annotation import SourceMorph
 from farm.morphs.appearance import shown
-from farm.morphs.evidence import EVIDENCE_VERSION, Evidence, Looks
+from farm.morphs.evidence import EVIDENCE_VERSION, Evidence, FaceLook
 from farm.morphs.naming import Naming, Promise, naming, part_of, semantic_of
 from farm.morphs.reasons import TRAITS_IN_WORDS, effect, taken_as
 from farm.morphs.refs import Annotation, MorphRef
@@ -192,7 +192,7 @@ def _by_name(
     return found
 
 
-def _compare_with_picture(candidate: _Candidate, side: Side, looks: Looks) -> None:
+def _compare_with_picture(candidate: _Candidate, side: Side, looks: FaceLook) -> None:
     seen = shown(semantic_of(candidate.target), side, looks)
     if seen.fits is False:
         candidate.against.append(seen.told)

@@ -72,7 +72,7 @@ class MouthLook(_Record):
     more_width: float
 
 
-class Looks(_Record):
+class FaceLook(_Record):
     """What the frontal picture shows at weight 1. Left and right are the character's own; None where a part is not seen."""
 
     left_eye: EyeLook | None = None
@@ -95,7 +95,7 @@ class PictureChange(_Record):
     picture_right: int
     box: tuple[int, int, int, int] | None = None
     """Left, top, right, bottom; None when nothing changes."""
-    looks: Looks | None = Field(None, exclude_if=lambda looks: looks is None)
+    looks: FaceLook | None = Field(None, exclude_if=lambda looks: looks is None)
     """None where the parts of the face were not drawn, or nothing changes."""
 
 
