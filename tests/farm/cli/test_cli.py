@@ -135,7 +135,7 @@ def test_inspect_shows_morphs_bones_materials_and_proposals(mascots: dict[str, P
 
 @pytest.mark.blender
 def test_inspect_with_pictures_tells_what_is_seen_and_decides_by_it(mascots: dict[str, Path], tmp_path: Path) -> None:
-    swaps = (Swap("ウィンク２右", Panel.EYE, {"ウィンク２": 1}), Swap("なごみ", Panel.EYE, {"まばたき": 1}))
+    swaps = (Swap("ウィンク２右", Panel.EYE, {"ウィンク２": 1}), Swap("じと目", Panel.EYE, {"まばたき": 1}))
     package_of(mascots, tmp_path / "model", swaps, kept=("お",))
     model = next((tmp_path / "model").glob("*.pmx"))
 
