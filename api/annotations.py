@@ -19,7 +19,7 @@ _CSV = "text/csv"
 def proposals(request: ProposalsRequest, services: ServicesOf) -> CsvResponse:
     """The morph names of the models and the target proposed for each, as CSV: edit it, then submit it as `mapping`."""
     models = dict.fromkeys(request.models)
-    return CsvResponse(table_csv([services.catalog.inventory(model).source_morphs() for model in models]))
+    return CsvResponse(table_csv([services.catalog.proposals(model).source_morphs() for model in models]))
 
 
 @router.post("/check")

@@ -80,7 +80,7 @@ def have_drawn(collection: CollectionPath, services: ServicesOf) -> PicturesView
 )
 def inspection(model_id: ModelPath, services: ServicesOf) -> InspectionView | Response:
     """What each morph of a model changes in its picture."""
-    inventory = services.catalog.inventory(model_id)
+    inventory = services.catalog.proposals(model_id)
     if not services.pictures.drawn([model_id]):
         return Response(status_code=204)
     record = services.pictures.record(model_id)

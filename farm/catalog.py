@@ -1,15 +1,17 @@
 """What the farm has taken in, in the object store.
 
 Models are ``models/<id>/package.zip`` and ``inventory.json``, backgrounds are ``backgrounds/<id>.png``. Beside a model,
-``annotation.json`` remembers what was decided to play what: a batch of thousands asks for nothing else.
+``annotation.json`` remembers what was decided to play what: a batch of thousands asks for nothing else. Both go by the file
+alone, so that the same batch is always the same order; ``pictured.json`` has what pictures show of morphs that move no
+vertex, once these were looked at, and the inventory that is decided with it.
 ``withdrawn/<id>.json`` is the tombstone of a model that is kept out.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from farm.backgrounds import Background
 from farm.errors import ConflictError, NotFoundError, OutdatedModelError
@@ -17,8 +19,10 @@ from farm.licences.tombstones import Tombstone
 from farm.models.inventory import Inventory
 from farm.models.package import Package, to_bytes
 from farm.morphs.decision import DECISION_VERSION
+from farm.morphs.evidence import EVIDENCE_VERSION, PictureChange
 from farm.morphs.refs import Annotation, packed, unpacked
 from farm.reading.readers import Model, Readers, ReadPicture
+from farm.spec import RENDERER_VERSION
 from farm.storage import ObjectStore
 
 _ANNOTATION_FORMAT = 3
@@ -33,6 +37,22 @@ def kept_annotation(annotation: Annotation) -> bytes:
         "annotation": packed(annotation),
     }
     return json.dumps(kept, ensure_ascii=False).encode()
+
+
+def pictures_version() -> str:
+    """Changes whenever the picture of the same morph may be measured otherwise."""
+    return f"{EVIDENCE_VERSION}.{RENDERER_VERSION}"
+
+
+class _Pictured(BaseModel):
+    """``pictured.json``."""
+
+    version: str
+    """`pictures_version` of the pictures."""
+    pictures: dict[int, PictureChange]
+    """By index of the morph."""
+    inventory: Inventory
+    """As these decide."""
 
 
 class Catalog:
@@ -95,13 +115,44 @@ class Catalog:
             self._put_inventory(model_id, held)
         return held
 
-    def _decided_again(self, model_id: str, held: Inventory) -> Inventory:
+    def pictured(self, model_id: str) -> Inventory | None:
+        """The inventory decided by pictures as well; None where none are kept, or of an earlier version. Raises what
+        `inventory` raises.
+        """
+        try:
+            kept = _Pictured.model_validate_json(self._store.get(_pictured_key(model_id)))
+        except (NotFoundError, ValidationError):
+            return None
+        if kept.version != pictures_version():
+            return None
+        if kept.inventory.decided_by != DECISION_VERSION:
+            return self.keep_pictures(model_id, kept.pictures)
+        return kept.inventory.model_copy(update={"notices": self.inventory(model_id).notices})
+
+    def keep_pictures(self, model_id: str, pictures: Mapping[int, PictureChange]) -> Inventory:
+        """Keep what morphs change in the picture, by index; the inventory decided by it. Raises what `inventory` raises."""
+        found = self._decided_again(model_id, self.inventory(model_id), pictures)
+        kept = _Pictured(version=pictures_version(), pictures=dict(pictures), inventory=found)
+        self._store.put(_pictured_key(model_id), kept.model_dump_json().encode())
+        return found
+
+    def proposals(self, model_id: str) -> Inventory:
+        """The inventory with what is proposed to people: by pictures as well, where they decide and are kept.
+
+        Raises what `inventory` raises.
+        """
+        held = self.inventory(model_id)
+        return (self.pictured(model_id) or held) if held.guessed else held
+
+    def _decided_again(
+        self, model_id: str, held: Inventory, pictures: Mapping[int, PictureChange] | None = None
+    ) -> Inventory:
         """The file is a stranger's still, however long we have had it."""
         package = self.package(model_id)
         if self._readers is not None:
-            return self._readers.decided(model_id, held, package)
+            return self._readers.decided(model_id, held, package, pictures)
         with closing(Readers(1)) as readers:
-            return readers.decided(model_id, held, package)
+            return readers.decided(model_id, held, package, pictures)
 
     def _inventory_bytes(self, model_id: str) -> bytes:
         try:
@@ -197,6 +248,10 @@ def _tombstone_key(model_id: str) -> str:
 
 def _inventory_key(model_id: str) -> str:
     return f"models/{model_id}/inventory.json"
+
+
+def _pictured_key(model_id: str) -> str:
+    return f"models/{model_id}/pictured.json"
 
 
 def _background_key(background_id: str) -> str:

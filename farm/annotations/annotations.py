@@ -31,6 +31,8 @@ _READING = 8
 _KEPT_ROWS = 32
 _ROWS_SECONDS = 600.0
 """How long the rows of a collection are remembered: another replica may have forgotten a model of it."""
+_UNSEEN_ROWS_SECONDS = 30.0
+"""The same where workers may draw a model any moment, and so change what is proposed for it."""
 
 
 class Annotations:
@@ -46,9 +48,9 @@ class Annotations:
 
     def effect(self, model: str, record: AnnotationRecord | None = None) -> Effect:
         """How the targets of a model stand; with `record` in place of its own, how they would."""
-        inventory, proposals = self._catalog.inventory(model), self._catalog.annotation(model)
+        inventory = self._catalog.proposals(model)
         groups, own = self._said(model)
-        return effect(model, inventory.morphs, proposals, groups, own if record is None else record)
+        return effect(model, inventory.morphs, inventory.annotation, groups, own if record is None else record)
 
     def known(self, models: Sequence[str]) -> set[str]:
         """Those of `models` that a person may have said anything of."""
@@ -77,7 +79,8 @@ class Annotations:
                 return known[1]
         rows = Rows(self._digest(collection))
         with self._guard:
-            self._rows[collection] = time.monotonic() + _ROWS_SECONDS, rows
+            lasting = _UNSEEN_ROWS_SECONDS if rows.digest.unseen else _ROWS_SECONDS
+            self._rows[collection] = time.monotonic() + lasting, rows
             if len(self._rows) > _KEPT_ROWS:
                 self._rows.popitem(last=False)
         return rows
@@ -98,18 +101,34 @@ class Annotations:
         key, kept = _digest_key(collection), None
         with suppress(NotFoundError):
             kept = digest_in(self._store.get(key), DECISION_VERSION)
-        if kept is None or any(self._inventory(model) for model in kept.absent):  # one that was gone has come again
+        if kept is None or self._has_changed(kept):
             models = sorted(self.collections.read(collection).models)
             with ThreadPoolExecutor(_READING) as pool:
                 found = dict(zip(models, pool.map(self._inventory, models), strict=True))
             there = [(model, inventory) for model, inventory in found.items() if inventory is not None]
-            kept = digest_of(there, [model for model, inventory in found.items() if inventory is None])
+            kept = digest_of(
+                there,
+                [model for model, inventory in found.items() if inventory is None],
+                [model for model, inventory in there if inventory.guessed and not self._is_drawn(model)],
+            )
             self._store.put(key, kept.to_bytes(DECISION_VERSION))
         return kept
 
+    def _has_changed(self, digest: Digest) -> bool:
+        """Whether a model that was gone has come again, or one was drawn whose pictures decide."""
+        with ThreadPoolExecutor(_READING) as pool:
+            return any(pool.map(self._inventory, digest.absent)) or any(pool.map(self._is_drawn, digest.unseen))
+
+    def _is_drawn(self, model: str) -> bool:
+        """Whether pictures have decided what is proposed for a model."""
+        try:
+            return self._catalog.pictured(model) is not None
+        except (NotFoundError, OutdatedModelError, WithdrawnModelError):
+            return False
+
     def _inventory(self, model: str) -> Inventory | None:
         try:
-            return self._catalog.inventory(model)
+            return self._catalog.proposals(model)
         except (NotFoundError, OutdatedModelError, WithdrawnModelError):
             return None
 

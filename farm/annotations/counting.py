@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from farm.annotations.effect import effect
+from farm.annotations.effect import Origin, effect
 from farm.annotations.groups import GroupState
 from farm.annotations.verdicts import NOTHING_SAID, AnnotationRecord
 from farm.models.inventory import Inventory
@@ -43,10 +43,17 @@ def counting(
     provenance = stands.provenance
     if spec.annotation is AnnotationRule.CONFIRMED:
         provenance = provenance.model_copy(update={"groups": {}})  # they are proposals, and none counts
-    if table is None:
+    own = {target for target, playing in stands.targets.items() if playing.origin is Origin.PERSON}
+    if table is not None:
+        of_model = table.of(model)
+        named = {index for index, morph in enumerate(source) if of_model.find(index, morph) is not None}
+        said = {target: ref for target, ref in proposals.items() if ref.index in named}
+        found = {target: ref for target, ref in annotation.items() if ref.index not in named} | said
+        annotation = {target: found[target] for target in all_targets() if target in found}
+        own = own - said.keys()
+        own |= {target for target, ref in said.items() if of_model.own(ref.index, source[ref.index]) is not None}
+        provenance = provenance.model_copy(update={"table": True})
+    if spec.annotation is AnnotationRule.CONFIRMED or not inventory.guessed:
         return annotation, provenance
-    named = {index for index, morph in enumerate(source) if table.of(model).find(index, morph) is not None}
-    found = {target: ref for target, ref in annotation.items() if ref.index not in named}
-    found |= {target: ref for target, ref in proposals.items() if ref.index in named}
-    in_order = {target: found[target] for target in all_targets() if target in found}
-    return in_order, provenance.model_copy(update={"table": True})
+    in_order = tuple(target for target in all_targets() if target in own)
+    return annotation, provenance.model_copy(update={"own": in_order})

@@ -17,7 +17,7 @@ from farm.morphs.judgement import Judgement
 from farm.morphs.readings import reading
 from farm.morphs.vocabulary import Side
 
-_FORMAT = 2
+_FORMAT = 3
 
 type DigestedMorph = tuple[int, int, int, float | None]
 """Index in the file, number of its row, number of its judgement, confidence of its proposal."""
@@ -73,6 +73,8 @@ class Digest:
     """Sorted by id."""
     absent: Sequence[str] = ()
     """Models of the collection that the farm had no longer."""
+    unseen: Sequence[str] = ()
+    """Models of which names alone say what some morphs do, since nobody has drawn them yet."""
 
     def uses(self, row: int) -> dict[str, list[Judgement]]:
         """By model: what its morphs of the row of this number may play, in the file's order."""
@@ -87,7 +89,9 @@ class Digest:
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
-def digest_of(models: Iterable[tuple[str, Inventory]], absent: Sequence[str] = ()) -> Digest:
+def digest_of(
+    models: Iterable[tuple[str, Inventory]], absent: Sequence[str] = (), unseen: Sequence[str] = ()
+) -> Digest:
     """The digest of models, given by id and sorted by it."""
     seen: dict[RowKey, int] = {}
     first: list[tuple[str, RowKey]] = []
@@ -148,6 +152,7 @@ def digest_of(models: Iterable[tuple[str, Inventory]], absent: Sequence[str] = (
             for model, name, morphs, names in digested
         ],
         absent=absent,
+        unseen=unseen,
     )
 
 
@@ -161,6 +166,7 @@ def digest_in(data: bytes, decided_by: str) -> Digest | None:
         judgements=[_judgement(one) for one in kept["judgements"]],
         models=[DigestedModel(**model) for model in kept["models"]],
         absent=kept["absent"],
+        unseen=kept["unseen"],
     )
 
 

@@ -1,6 +1,8 @@
 """The command that shows what a model file holds."""
 
 import json
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -11,8 +13,14 @@ from rich.table import Table
 from farm.cli.console import clean, clean_lines, note, stdout
 from farm.cli.options import PATHS, models_at
 from farm.cli.sources import Sources, Unreadable
+from farm.drawing.blender import Blender
+from farm.errors import BlenderDiedError, RenderError
+from farm.inspection.drawing import look_at
+from farm.inspection.pictured import decided_by
+from farm.inspection.record import MAX_MORPHS, moving_morphs
 from farm.models.inventory import Inventory
 from farm.models.overview import overview_page
+from farm.models.package import to_bytes
 from farm.morphs.annotation import disagreements
 from farm.morphs.vocabulary import target_morphs
 from farm.wording import counted
@@ -26,23 +34,40 @@ _IF_TEXTURED = "; none where the absent textures are the face's: `farm annotate 
 @click.option(
     "--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page over all models to this file."
 )
-def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None) -> None:
-    """Show morphs, bones, materials, textures and proposals of models; a folder gives a table of all in it."""
+@click.option("--pictures", is_flag=True, help="Draw every morph, decide by what is seen as well, and tell of it.")
+def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None, pictures: bool) -> None:
+    """Show morphs, bones, materials, textures and proposals of models; a folder gives a table of all in it.
+
+    Without --pictures nothing is drawn, and names alone say what morphs do that move no vertex: textures that swap.
+    """
     found: list[tuple[str, Inventory]] = []
     refused: list[tuple[str, str]] = []
-    for model in Sources(models_at(paths), paths):
-        if isinstance(model, Unreadable):
-            refused.append((model.where, str(model.error)))
-            note(model.code, "red", f"{model.where}: {model.error}")
-            continue
-        package = model.package
-        found.append((model.where, package.inventory))
-        if as_json:
-            record = {"path": model.where, "id": package.id, **package.inventory.model_dump()}
-            click.echo(json.dumps(record, ensure_ascii=False))
+    effects: dict[int, str] = {}
+    """Of the last model's morphs, in words."""
+    with ExitStack() as stack:
+        blender = _blender(stack) if pictures else None
+        for model in Sources(models_at(paths), paths):
+            if isinstance(model, Unreadable):
+                refused.append((model.where, str(model.error)))
+                note(model.code, "red", f"{model.where}: {model.error}")
+                continue
+            package, inventory = model.package, model.package.inventory
+            if blender is not None:
+                try:
+                    seen = look_at(blender, to_bytes(package), inventory, moving_morphs(inventory)[:MAX_MORPHS])
+                except (RenderError, BlenderDiedError) as error:
+                    refused.append((model.where, str(error)))
+                    note(error.code, "red", f"{model.where}: {error}")
+                    continue
+                inventory = decided_by(package, seen)
+                effects = {morph.index: morph.effect for morph in seen}
+            found.append((model.where, inventory))
+            if as_json:
+                record = {"path": model.where, "id": package.id, **inventory.model_dump()}
+                click.echo(json.dumps(record, ensure_ascii=False))
     if not as_json:
         if len(found) == 1:
-            _show(*found[0])
+            _show(*found[0], effects)
         elif found:
             _overview(found)
     if page is not None:
@@ -50,6 +75,13 @@ def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None) -> None:
         note("page", "green", str(page))
     if refused:
         raise SystemExit(1)
+
+
+def _blender(stack: ExitStack) -> Blender:
+    """One that ends with `stack`."""
+    blender = Blender()
+    stack.callback(blender.stop)
+    return blender
 
 
 def _plain(text: str) -> str:
@@ -79,7 +111,7 @@ def _overview(found: list[tuple[str, Inventory]]) -> None:
     stdout.print(table)
 
 
-def _show(path: str, inventory: Inventory) -> None:
+def _show(path: str, inventory: Inventory, effects: Mapping[int, str]) -> None:
     facts = Table.grid(padding=(0, 2))
     for name, value in (
         ("file", path),
@@ -117,6 +149,7 @@ def _show(path: str, inventory: Inventory) -> None:
         "proposed target",
         "sure",
         "reasons",
+        *(("seen",) if effects else ()),
         title="Morphs",
         title_justify="left",
         box=SIMPLE_HEAD,
@@ -126,6 +159,7 @@ def _show(path: str, inventory: Inventory) -> None:
         morphs.add_row(
             str(morph.index), _plain(morph.name), morph.kind, morph.panel, str(morph.moved),
             morph.proposal or "", sure, _plain("; ".join(morph.reasons)),
+            *((effects.get(morph.index, ""),) if effects else ()),
         )  # fmt: skip
     stdout.print(morphs)
     for one in disagreements(inventory.source_morphs()):

@@ -29,11 +29,29 @@ class _Rate(ProgressColumn):
 def write_page(paths: tuple[Path, ...], out: Path) -> None:
     """Draw what is not drawn yet and write the page; ends with exit code 1 when models are left out.
 
+    The page is written again whenever it has twice the models, and when the command is interrupted: what is drawn can be
+    looked at. Without a terminal, where nobody sees a bar, each model is told of by a line.
+
     Raises FarmError when no model can be used or Blender does not start.
     """
     page = InspectionPage(out)
     left_out: list[str] = []
-    found = list(_inspected(paths, page, left_out))
+    found: list[Inspected] = []
+    due = 1
+    try:
+        for model in _inspected(paths, page, left_out):
+            found.append(model)
+            if len(found) == due:
+                page.write(found)
+                due *= 2
+            if not stderr.is_terminal:
+                note(
+                    "drawn", "green", f"{model.name}: {len(model.inspection.morphs)} morphs; {len(found)} models so far"
+                )
+    except KeyboardInterrupt:
+        if found:
+            note("page", "yellow", f"{page.write(found)} has the {len(found)} models that are drawn.")
+        raise
     if not found:
         raise FarmError("None of the models can be read and drawn.")
     index = page.write(found)

@@ -20,6 +20,8 @@ class Assignment:
     """The name of the result in the store."""
     spec: RenderSpec
     provenance: Provenance = NOBODYS
+    ordered: Annotation | None = None
+    """The annotation that the render key is of, where pictures have made another one of it."""
 
     @property
     def images_total(self) -> int:

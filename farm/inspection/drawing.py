@@ -1,6 +1,10 @@
-"""Draws what each morph of a model does: the neutral face from the front, and every morph at weight 1 beside it."""
+"""Draws what each morph of a model does: the neutral face from the front, and every morph at weight 1 beside it.
 
-from collections.abc import Callable
+What is measured of a morph depends on the model's file alone: not on which others are drawn, nor on what pictures decided
+before, so that a worker which looks at three morphs and the page which shows all of them say the same.
+"""
+
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +17,7 @@ from farm.colour import laid_over
 from farm.dataset.usability import reasons_against
 from farm.drawing.blender import Blender, Drawn
 from farm.inspection.effects import NOTHING, PartsSeen, effect
+from farm.inspection.looks import NeutralFace
 from farm.inspection.record import (
     MAX_MORPHS,
     SIZE,
@@ -27,7 +32,7 @@ from farm.inspection.sprite import pack, reduced
 from farm.labels import LabelName
 from farm.models.inventory import Inventory
 from farm.models.package import unfold
-from farm.morphs.comparison import box_of, picture_change
+from farm.morphs.comparison import box_of, changed_pixels, picture_change
 from farm.poses import BASIS_LIGHT, Partition
 
 _SUPERSAMPLE = 2
@@ -49,15 +54,14 @@ def draw_pictures(
     """
     moving = moving_morphs(inventory)
     drawn = moving[:MAX_MORPHS]
-    with TemporaryDirectory(prefix="farm-inspection-") as room:
-        loaded: list[pipe.Loaded] = []
-        with closing(blender.draw(_request(package, inventory, Path(room), drawn), loaded.append)) as shots:
-            neutral = _Neutral(next(shots))
-            pictures(1)
-            compared = []
-            for count, (index, shot) in enumerate(zip(drawn, shots, strict=True), 2):
-                compared.append(neutral.compared(index, shot))
-                pictures(count)
+    loaded: list[pipe.Loaded] = []
+    compared = []
+    with closing(_compared(blender, package, inventory, drawn, loaded.append)) as stream:
+        for count, (face, morph, crop) in enumerate(stream, 1):
+            neutral = face
+            pictures(count)
+            if morph is not None:
+                compared.append((morph, crop))
     crops = {morph.index: crop for morph, crop in compared if crop is not None}
     sprite = pack(neutral.pixels, crops)
     inspection = Inspection(
@@ -73,14 +77,45 @@ def draw_pictures(
     return DrawnInspection(inspection, sprite.webp())
 
 
+def look_at(blender: Blender, package: bytes, inventory: Inventory, morphs: Sequence[int]) -> list[MorphPicture]:
+    """What these morphs change in the picture, in their order: as `draw_pictures` has it, without keeping a picture.
+
+    Raises what `Blender.draw` raises.
+    """
+    with closing(_compared(blender, package, inventory, morphs, lambda _: None)) as stream:
+        return [morph.model_copy(update={"box": None, "scale": 1}) for _, morph, _ in stream if morph is not None]
+
+
+type _Compared = tuple["_Neutral", MorphPicture | None, NDArray[np.uint8] | None]
+
+
+def _compared(
+    blender: Blender,
+    package: bytes,
+    inventory: Inventory,
+    morphs: Sequence[int],
+    on_loaded: Callable[[pipe.Loaded], None],
+) -> Generator[_Compared]:
+    """The neutral face, without a morph, then each morph with its crop beside it."""
+    with TemporaryDirectory(prefix="farm-inspection-") as room:
+        request = _request(package, inventory, Path(room), list(morphs))
+        with closing(blender.draw(request, on_loaded)) as shots:
+            neutral = _Neutral(next(shots))
+            yield neutral, None, None
+            for index, shot in zip(morphs, shots, strict=True):
+                yield neutral, *neutral.compared(index, shot)
+
+
 def _request(package: bytes, inventory: Inventory, room: Path, morphs: list[int]) -> pipe.Render:
     character, textures = unfold(package, room)
-    annotation = inventory.annotation
+    # What pictures are to decide does not tell where the parts are.
+    known = set(moving_morphs(inventory)) - set(inventory.guessed)
+    annotation = {target: morph.index for target, morph in inventory.annotation.items() if morph.index in known}
     return pipe.Render(
         character=str(character),
         textures={index: str(texture) for index, texture in textures.items()},
-        morphs=morphs,
-        annotation={target: morph.index for target, morph in annotation.items() if morph.index in morphs},
+        morphs=sorted({*morphs, *annotation.values()}),
+        annotation=annotation,
         styles=[_STYLE],
         labels=[LabelName.PARTS],
         size=SIZE,
@@ -102,7 +137,9 @@ class _Neutral:
         self._picture = drawn.pictures[0]
         self.pixels = _grounded(self._picture)
         self._small = _halved(self.pixels)
-        self._view = PartsSeen.of(drawn.labels[LabelName.PARTS])
+        parts = drawn.labels[LabelName.PARTS]
+        self._view = PartsSeen.of(parts)
+        self._face = NeutralFace(self.pixels, parts)
 
     def compared(self, index: int, applied: Drawn) -> tuple[MorphPicture, NDArray[np.uint8] | None]:
         """What the morph changes, and the crop of its pixels; None where not one differs."""
@@ -116,8 +153,12 @@ class _Neutral:
         crop = _grounded(picture[top:bottom, left:right])
         small = self._small.copy()
         small[top // 2 : bottom // 2, left // 2 : right // 2] = _halved(crop)
-        change = picture_change(self._small, small)
-        words = effect(self._view, PartsSeen.of(applied.labels[LabelName.PARTS]), differs, change)
+        pixels = self.pixels.copy()
+        pixels[top:bottom, left:right] = crop
+        parts = applied.labels[LabelName.PARTS]
+        looks = self._face.looks(pixels, parts, changed_pixels(self.pixels, pixels))
+        change = picture_change(self._small, small).model_copy(update={"looks": looks})
+        words = effect(self._view, PartsSeen.of(parts), differs, change)
         kept, scale = reduced(crop)
         return MorphPicture(index=index, change=change, effect=words, box=box, scale=scale), kept
 

@@ -7,17 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.labels import Part
-from farm.morphs.evidence import PictureChange
+from farm.morphs.appearance import ARCHED, SHUT
+from farm.morphs.evidence import FaceLook, PictureChange
 
 NOTHING = "changes nothing that is seen"
 _FEWEST = 4
 """Pixels of the 256-pixel picture that must change; rounding changes fewer."""
 _ONE_SIDED = 0.9
 """Share of the changed pixels in one half of the picture that makes a change one-sided."""
-_CLOSED, _NARROWER, _WIDER = 0.15, 0.85, 1.08
-"""Of an eye's area in the neutral picture."""
+_NARROWER, _WIDER = 0.85, 1.08
+"""Of what is seen of an eye, or of its iris, in the neutral picture."""
 _RAISED = 0.004
-"""Share of the picture's height by which a brow's middle must move."""
+"""Share of the picture's height by which a brow must move, or one end of it more than the other."""
 _OPENED = 0.0004
 """Share of the picture by which the inside of the mouth must grow or shrink."""
 _MENTIONED = 0.15
@@ -52,13 +53,6 @@ class PartsSeen:
         """Measure (size, size) parts."""
         return cls(parts, np.bincount(parts.ravel(), minlength=256))
 
-    def height(self, part: Part) -> float | None:
-        """Share of the picture, from its top down, at which the part's middle is; None where it is not seen."""
-        if not self.areas[part]:
-            return None
-        rows = (self.parts == part).sum(axis=1)
-        return float(rows @ np.arange(len(rows)) / self.areas[part] / len(rows))
-
 
 def side_of(change: PictureChange) -> str:
     """Whose half changes: "left", "right", "both", or "" when nothing is seen. The picture's left is the right side."""
@@ -74,33 +68,43 @@ def effect(neutral: PartsSeen, applied: PartsSeen, changed: NDArray[np.bool_], c
     """In words what differs; `changed` is (size, size), the pixels that do."""
     if change.count < _FEWEST:
         return NOTHING
-    said = [_both(_eyes(neutral, applied), "eye"), _both(_brows(neutral, applied), "brow"), _mouth(neutral, applied)]
+    looks = change.looks or FaceLook()
+    said = [_both(_eyes(neutral, applied, looks), "eye"), _both(_brows(looks), "brow"), _mouth(neutral, applied)]
     words = ", ".join(part for part in said if part)
     return words or _places(neutral, applied, changed)
 
 
-def _eyes(neutral: PartsSeen, applied: PartsSeen) -> dict[str, str]:
+def _eyes(neutral: PartsSeen, applied: PartsSeen, looks: FaceLook) -> dict[str, str]:
+    """By what is seen of them; where that is not known, by the area of their parts."""
     found = {}
-    for side, part in _SIDED["eye"].items():
+    for side, part, look in zip(_SIDED["eye"], _SIDED["eye"].values(), (looks.left_eye, looks.right_eye), strict=True):
         before = int(neutral.areas[part])
-        if not before:
+        if not before and look is None:
             continue
-        share = applied.areas[part] / before
-        if share < _CLOSED:
-            found[side] = "closes"
+        share = size = applied.areas[part] / before if before else 0.0
+        if look is not None:
+            share, size = look.open, look.size
+        if share < SHUT:
+            smiles = look is not None and look.lash is not None and look.lash > ARCHED
+            found[side] = "closes in a smile (^)" if smiles else "closes"
         elif share < _NARROWER:
             found[side] = "narrows"
-        elif share > _WIDER:
+        elif size > _WIDER:
             found[side] = "widens"
+        elif look is not None and look.iris is not None and look.iris < _NARROWER:
+            found[side] = "shrinks the iris of"
     return found
 
 
-def _brows(neutral: PartsSeen, applied: PartsSeen) -> dict[str, str]:
+def _brows(looks: FaceLook) -> dict[str, str]:
     found = {}
-    for side, part in _SIDED["brow"].items():
-        before, after = neutral.height(part), applied.height(part)
-        if before is not None and after is not None and abs(after - before) > _RAISED:
-            found[side] = "raises" if after < before else "lowers"
+    for side, look in (("left", looks.left_brow), ("right", looks.right_brow)):
+        if look is None or max(abs(look.lift), abs(look.tilt)) <= _RAISED:
+            continue
+        if abs(look.tilt) > abs(look.lift):
+            found[side] = "draws down the inner end of" if look.tilt > 0 else "draws up the inner end of"
+        else:
+            found[side] = "raises" if look.lift > 0 else "lowers"
     return found
 
 

@@ -6,10 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 from farm.models.inventory import Inventory
 from farm.morphs.comparison import PICTURE_SIZE
-from farm.morphs.evidence import PictureChange
+from farm.morphs.evidence import EVIDENCE_VERSION, PictureChange
 from farm.spec import RENDERER_VERSION
 
-INSPECTION_VERSION = 2
+INSPECTION_VERSION = 3
 """Changes whenever the same model may give another record or sprite."""
 
 MAX_MORPHS = 400
@@ -73,7 +73,7 @@ class DrawnInspection:
 
 def picture_version() -> str:
     """Changes whenever the same model may look otherwise."""
-    return f"{INSPECTION_VERSION}.{RENDERER_VERSION}"
+    return f"{INSPECTION_VERSION}.{EVIDENCE_VERSION}.{RENDERER_VERSION}"
 
 
 def moving_morphs(inventory: Inventory) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from farm.errors import ModelFormatError
 from farm.models.description import (
@@ -25,6 +25,7 @@ from farm.morphs.evidence import Evidence, PictureChange
 from farm.morphs.expressions import Rule
 from farm.morphs.judgement import Judgement
 from farm.morphs.judging import judge
+from farm.morphs.naming import naming
 from farm.morphs.panels import Panel
 from farm.morphs.refs import MorphRef
 from farm.morphs.traits import moved_side
@@ -37,7 +38,7 @@ MAX_NAME = 1000
 
 
 class MorphEvidence(BaseModel):
-    """What a source morph moves about the face, in short."""
+    """What a source morph does to the face, in short."""
 
     side: Side | None
     """The character's; None: nothing that shows."""
@@ -45,7 +46,10 @@ class MorphEvidence(BaseModel):
     left_share: float
     """Of all movement, by its square, the share on the character's left; 0 where nothing moves."""
     parts: tuple[str, ...] | None = None
-    """Of eyes, brows and mouth those near which it moves something; None where nothing moves."""
+    """Of eyes, brows and mouth those near which it moves something, or where nothing moves those at which the picture
+    changes; None where neither is known."""
+    picture: PictureChange | None = Field(None, exclude_if=lambda picture: picture is None)
+    """What it changes in the frontal picture; None where no picture was looked at."""
 
 
 class MorphEntry(BaseModel):
@@ -65,7 +69,7 @@ class MorphEntry(BaseModel):
     denied: dict[str, str] = {}
     """Semantics, such as "eye/closed", that it is named for and does not do, with the reason."""
     evidence: MorphEvidence | None = None
-    """None where nothing was measured: morphs of textures and colours."""
+    """None where nothing was measured: morphs of textures and colours before a picture was looked at."""
     rule: Rule | None = None
     """VRM: how the expression limits others and itself; None for those without such a wish."""
 
@@ -124,6 +128,17 @@ class Inventory(BaseModel):
     def rules(self) -> dict[int, Rule]:
         """How expressions limit each other, by index, for those that do."""
         return {morph.index: morph.rule for morph in self.morphs if morph.rule is not None}
+
+    @property
+    def guessed(self) -> list[int]:
+        """The indices of morphs that have a name for a target and move no vertex: their names alone say what they do, until
+        pictures are looked at.
+        """
+        return [
+            entry.index
+            for entry, source in zip(self.morphs, self.source_morphs(), strict=True)
+            if entry.moved and entry.evidence is None and naming(source.name, source.panel).says_something
+        ]
 
     def source_morphs(self) -> list[SourceMorph]:
         """The morphs in the form that annotation works on."""
@@ -243,8 +258,8 @@ def decided_again(
 ) -> Inventory:
     """The inventory of the same character when it was decided by an earlier version, or now by pictures as well.
 
-    `pictures` are what morphs change in the neutral picture, by index: they count where no movement could be measured, as of
-    colours and textures. Raises NoNeckBoneError.
+    `pictures` are what morphs change in the neutral picture, by index: they decide where no movement could be measured, as of
+    colours and textures, and are told of for the others. Raises NoNeckBoneError.
     """
     return Inventory.model_validate(held.model_dump() | _decided(character, pictures or {}))
 
@@ -274,7 +289,7 @@ def _decided(character: Character, pictures: Mapping[int, PictureChange]) -> dic
                 confidence=verdict.confidence,
                 reasons=list(verdict.reasons),
                 denied=dict(verdict.denied),
-                evidence=_short(evidence[index], verdict.parts) if index in evidence else None,
+                evidence=_short(evidence[index], verdict.parts, pictures.get(index)) if index in evidence else None,
                 rule=rules[index] if rules[index] != Rule() else None,
             )
             for index, (source, verdict) in enumerate(zip(sources, verdicts, strict=True))
@@ -286,11 +301,12 @@ def _decided(character: Character, pictures: Mapping[int, PictureChange]) -> dic
     }
 
 
-def _short(evidence: Evidence, parts: tuple[str, ...] | None) -> MorphEvidence:
+def _short(evidence: Evidence, parts: tuple[str, ...] | None, picture: PictureChange | None) -> MorphEvidence:
     left, right = (side.energy if side else 0.0 for side in (evidence.left, evidence.right))
     return MorphEvidence(
         side=moved_side(evidence),
         vertices=sum(side.vertices for side in (evidence.left, evidence.right) if side),
         left_share=round(left / (left + right), 3) if left + right else 0.0,
         parts=parts,
+        picture=picture,
     )

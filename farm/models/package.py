@@ -31,6 +31,7 @@ from farm.models.mmd.pmx import read_pmx
 from farm.models.notices import Notice, find_notices, read_notices
 from farm.models.textures import TextureFolder
 from farm.models.vrm.reader import read_vrm
+from farm.morphs.evidence import PictureChange
 from farm.wording import few
 
 _READERS = {".pmx": read_pmx, ".pmd": read_pmd, ".vrm": read_vrm}
@@ -176,11 +177,11 @@ def open_model(path: Path, within: Path | None = None) -> ModelFiles:
     return ModelFiles(path.stem, suffix, data, textures, character, found, absent, strays, notices)
 
 
-def decided_again(held: Inventory, package: bytes) -> Inventory:
-    """The inventory of a kept package (`to_bytes`) as this version decides on its morphs."""
+def decided_again(held: Inventory, package: bytes, pictures: Mapping[int, PictureChange] | None = None) -> Inventory:
+    """The inventory of a kept package (`to_bytes`) as this version decides on its morphs, by `pictures` as well."""
     with free_space.noticed_temporary(), TemporaryDirectory(prefix="farm-decide-") as folder:
         path, _ = unfold(package, Path(folder))
-        return inventory.decided_again(held, read_character(path.suffix, path.read_bytes()))
+        return inventory.decided_again(held, read_character(path.suffix, path.read_bytes()), pictures)
 
 
 def find_models(path: Path, suffixes: Container[str] = SUFFIXES) -> Iterator[Path]:

@@ -14,8 +14,7 @@ characters was made with it."""
 
 def picture_change(neutral: NDArray[np.uint8], applied: NDArray[np.uint8]) -> PictureChange:
     """Compare two (256, 256, 3) sRGB pictures: the neutral face, and the one with a morph at weight 1."""
-    difference = np.abs(neutral.astype(np.int16) - applied).sum(axis=-1)
-    changed = difference > _CHANGED
+    changed = changed_pixels(neutral, applied)
     half = changed.shape[1] // 2
     return PictureChange(
         count=int(changed.sum()),
@@ -23,6 +22,12 @@ def picture_change(neutral: NDArray[np.uint8], applied: NDArray[np.uint8]) -> Pi
         picture_right=int(changed[:, half:].sum()),
         box=box_of(changed),
     )
+
+
+def changed_pixels(neutral: NDArray[np.uint8], applied: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """(height, width): where two sRGB pictures (height, width, 3) differ by enough to count."""
+    changed: NDArray[np.bool_] = np.abs(neutral.astype(np.int16) - applied).sum(axis=-1) > _CHANGED
+    return changed
 
 
 def box_of(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:

@@ -6,13 +6,14 @@ Of several that are both, the one whose halves are there goes first.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
 from farm.morphs.agreement import Half, contradicted, half
 from farm.morphs.annotation import SourceMorph
-from farm.morphs.evidence import EVIDENCE_VERSION, Evidence
+from farm.morphs.appearance import shown
+from farm.morphs.evidence import EVIDENCE_VERSION, Evidence, FaceLook
 from farm.morphs.naming import Naming, Promise, naming, part_of, semantic_of
 from farm.morphs.reasons import TRAITS_IN_WORDS, effect, taken_as
 from farm.morphs.refs import Annotation, MorphRef
@@ -20,7 +21,7 @@ from farm.morphs.scoring import PROMISED, Score, Weights, weights, weights_versi
 from farm.morphs.traits import LEAST_PIXELS, PARTS, Face, face_of, moved_side, sides, traits
 from farm.morphs.vocabulary import Side, all_targets, target_morphs, vocabulary_version
 
-DECISION_VERSION = f"3-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
+DECISION_VERSION = f"4-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
 """Changes whenever the same morphs and evidence may be decided otherwise."""
 LEAST = 0.3
 """The least confidence of a morph with a name for its target. Low, since a name and a fitting side are much: of those between
@@ -65,7 +66,7 @@ class Decision:
     rejected: dict[int, tuple[str, ...]]
     """By morph: why one that is named for a target plays none."""
     parts: Mapping[int, tuple[str, ...]]
-    """By morph that moves something: of eyes, brows and mouth those near which it does."""
+    """By morph that moves something, or whose picture is known: of eyes, brows and mouth those near which it does."""
 
 
 @dataclass(slots=True)
@@ -111,8 +112,8 @@ def decide(
     for index, (morph, name) in enumerate(zip(morphs, names, strict=True)):
         found, why = _candidates(index, morph, name, evidence.get(index), face, fitted)
         candidates += found
-        if index in evidence and sides(evidence[index]):
-            near = {part_of(candidate.target) for candidate in found if candidate.measured}
+        near = _near(evidence.get(index), found)
+        if near is not None:
             parts[index] = tuple(part for part in PARTS if part in near)
         if why and name.promises:
             rejected[index] = (why,)
@@ -133,6 +134,15 @@ def decide(
     )
 
 
+def _near(evidence: Evidence | None, found: Iterable[_Candidate]) -> Collection[str] | None:
+    """The parts at which a morph changes something; None where nobody knows."""
+    if evidence is None:
+        return None
+    if sides(evidence):
+        return {part_of(candidate.target) for candidate in found if candidate.measured}
+    return evidence.picture.looks.parts if evidence.picture is not None and evidence.picture.looks is not None else None
+
+
 def _candidates(
     index: int, morph: SourceMorph, name: Naming, evidence: Evidence | None, face: Face, fitted: Weights
 ) -> tuple[list[_Candidate], str]:
@@ -147,8 +157,12 @@ def _candidates(
     measured = {part: traits(part, evidence, face) for part in PARTS}
     if not any(measured.values()):
         assert evidence.picture is not None
-        change = f"changes {evidence.picture.count} pixels and moves no vertex: by its name alone"
-        return _by_name(index, morph, name, fitted, side, change, taken_as(morph.name, name, side)), ""
+        change = f"changes {evidence.picture.count} pixels and moves no vertex: by its name and the picture"
+        found = _by_name(index, morph, name, fitted, side, change, taken_as(morph.name, name, side))
+        if evidence.picture.looks is not None:
+            for candidate in found:
+                _compare_with_picture(candidate, side, evidence.picture.looks)
+        return found, ""
     found = []
     far = ""
     for semantic in fitted.names:
@@ -176,6 +190,15 @@ def _by_name(
         told = (f"named {morph.name}", *reasons)
         found.append(_Candidate(index, _target(semantic, side), promise, score, {}, told, name.usual_side))
     return found
+
+
+def _compare_with_picture(candidate: _Candidate, side: Side, looks: FaceLook) -> None:
+    seen = shown(semantic_of(candidate.target), side, looks)
+    if seen.fits is False:
+        candidate.against.append(seen.told)
+    elif seen.fits:
+        candidate.reasons = (*candidate.reasons, seen.told)
+        candidate.score = replace(candidate.score, confidence=(1 + candidate.score.confidence) / 2)
 
 
 def _fit(promise: Promise, score: Score) -> str:

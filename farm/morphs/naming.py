@@ -46,6 +46,11 @@ class Naming:
     panel: Panel | None
 
     @property
+    def says_something(self) -> bool:
+        """Whether it stands for any target, of the 23 or beyond."""
+        return self.known or bool(self.promises)
+
+    @property
     def part(self) -> str | None:
         """The part that it is of: by what it promises, else by its panel; None where neither says."""
         return next(map(part_of, self.promises), _PARTS.get(self.panel) if self.panel is not None else None)

@@ -1,6 +1,6 @@
 """Where an annotation came from, for the manifest: whose word counted beside the proposals, and which version of it."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Provenance(BaseModel):
@@ -14,6 +14,9 @@ class Provenance(BaseModel):
     """Collection to the version of its youngest verdict that bears on the model."""
     table: bool = False
     """Whether the batch brought a mapping table."""
+    own: tuple[str, ...] = Field((), exclude_if=lambda found: not found)
+    """Of a model with morphs that move no vertex: the targets of which people have spoken for this very model, in its record
+    or in a row of the table. No picture overrules them."""
 
 
 NOBODYS = Provenance()

@@ -7,9 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from farm.models.inventory import Inventory
+from farm.morphs.evidence import PictureChange
+
 ANSWER = "answer.json"
 HELD = "held.json"
-"""The inventory of a kept model that is to be decided again, in the folder."""
+"""The `Held` of a kept model that is to be decided again, in the folder."""
 BACKGROUND = "background.png"
 DISK_FULL = 28
 """How a child ends whose folder has no room for its answer; what `errno` calls ENOSPC."""
@@ -20,6 +23,14 @@ MAX_INVENTORY = 8 * 2**20
 
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class Held(_Message):
+    """What is known of a kept model."""
+
+    inventory: Inventory
+    pictures: dict[int, PictureChange] | None
+    """What morphs change in the picture, by index; None where nobody looked."""
 
 
 class ReadOrder(_Message):

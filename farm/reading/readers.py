@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from farm import free_space
 from farm.environment import for_stranger
 from farm.errors import ArchiveError, BackgroundError, BusyError, FarmError, ModelError, ServiceError
 from farm.models.inventory import Inventory
+from farm.morphs.evidence import PictureChange
 from farm.process import exit_code, signal_group
 from farm.reading.messages import (
     ANSWER,
@@ -34,6 +35,7 @@ from farm.reading.messages import (
     MAX_ANSWER,
     MAX_INVENTORY,
     Answer,
+    Held,
     ReadBackground,
     ReadOrder,
     Refused,
@@ -126,8 +128,18 @@ class Readers:
                 raise BackgroundError(f"{name} cannot be read; save it anew.")
             yield ReadPicture(answer.background, folder / BACKGROUND)
 
-    def decided(self, model: str, held: Inventory, package: bytes) -> Inventory:
-        """The inventory of a kept model of this id as this version decides on its morphs. Raises ModelError and BusyError."""
+    def decided(
+        self,
+        model: str,
+        inventory: Inventory,
+        package: bytes,
+        pictures: Mapping[int, PictureChange] | None = None,
+    ) -> Inventory:
+        """The inventory of a kept model of this id as this version decides on its morphs, by `pictures` as well.
+
+        Raises ModelError and BusyError.
+        """
+        held = Held(inventory=inventory, pictures=None if pictures is None else dict(pictures))
         with self._read("decision", f"model {model}", [package], held) as (folder, _):
             return _validated(Inventory, folder / inventory_file(0), MAX_INVENTORY)
 
@@ -152,7 +164,7 @@ class Readers:
         what: Literal["models", "background", "decision"],
         name: str,
         source: Iterable[bytes],
-        held: Inventory | None = None,
+        held: Held | None = None,
     ) -> Iterator[tuple[Path, Answer]]:
         with self._turn() as reader, ExitStack() as stack:
             with free_space.noticed_temporary():

@@ -5,7 +5,6 @@ from pathlib import Path
 from farm import free_space
 from farm.backgrounds import normalise
 from farm.errors import ArchiveError, DiskFullError, FarmError, ModelError, ModelFormatError
-from farm.models.inventory import Inventory
 from farm.models.package import Package, Refusal, decided_again, received, write_package
 from farm.reading.messages import (
     ANSWER,
@@ -13,6 +12,7 @@ from farm.reading.messages import (
     HELD,
     MAX_INVENTORY,
     Answer,
+    Held,
     ReadBackground,
     ReadModel,
     ReadOrder,
@@ -98,8 +98,8 @@ def _keep(order: ReadOrder, answer: Answer, package: Package, inventory: bytes) 
 
 def _decide(order: ReadOrder) -> None:
     folder = Path(order.folder)
-    held = Inventory.model_validate_json((folder / HELD).read_bytes())
-    again = decided_again(held, Path(order.file).read_bytes())
+    held = Held.model_validate_json((folder / HELD).read_bytes())
+    again = decided_again(held.inventory, Path(order.file).read_bytes(), held.pictures)
     (folder / inventory_file(0)).write_text(again.model_dump_json())
 
 

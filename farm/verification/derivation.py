@@ -37,7 +37,13 @@ def assignment_of(manifest: Manifest) -> Assignment:
     annotation = {**manifest.annotation, **manifest.unseen}
     in_order = {target: annotation[target] for target in all_targets() if target in annotation}
     return Assignment(
-        manifest.model.id, in_order, manifest.samples, manifest.render_key, manifest.spec, manifest.provenance
+        manifest.model.id,
+        in_order,
+        manifest.samples,
+        manifest.render_key,
+        manifest.spec,
+        manifest.provenance,
+        manifest.ordered,
     )
 
 
@@ -80,7 +86,8 @@ def _check_key(manifest: Manifest, findings: FindingList) -> None:
     if manifest.renderer != RENDERER_VERSION or unsaid:
         return  # another version made the key of other things
     of = assignment_of(manifest)
-    if render_key(of.model, of.annotation, of.spec, of.provenance) != manifest.render_key:
+    ordered = of.annotation if of.ordered is None else of.ordered
+    if render_key(of.model, ordered, of.spec, of.provenance) != manifest.render_key:
         findings.add(
             Fault.MANIFEST,
             "",

@@ -17,6 +17,7 @@ from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import FarmError, NotFoundError, RenderError, StorageError
 from farm.inspection.drawing import draw_pictures
+from farm.inspection.pictured import by_pictures
 from farm.inspection.pictures import KeptPictures
 from farm.jobs.connection import Connection
 from farm.jobs.queue import Queue
@@ -80,11 +81,12 @@ class BlenderRenderer:
     def _inspect(self, job: Job, images: Callable[[int, int], None]) -> Rendered:
         catalog = Catalog(self._store)
         package, inventory = catalog.package(job.model), catalog.inventory(job.model)
-        self._pictures.keep(
-            draw_pictures(
-                self._blender, job.model, package, inventory, lambda count: images(min(count, job.samples), job.samples)
-            )
+        drawn = draw_pictures(
+            self._blender, job.model, package, inventory, lambda count: images(min(count, job.samples), job.samples)
         )
+        if inventory.guessed:
+            catalog.keep_pictures(job.model, {morph.index: morph.change for morph in drawn.inspection.morphs})
+        self._pictures.keep(drawn)
         return Rendered((), job.samples)
 
     def _render(self, job: Job, spec: RenderSpec, images: Callable[[int, int], None]) -> Rendered:
@@ -101,6 +103,7 @@ class BlenderRenderer:
             metrics.STAGES.labels(name).observe(seconds)
 
         assignment = Assignment(job.model, job.annotation, job.samples, job.render_key, spec, job.provenance)
+        assignment = by_pictures(assignment, Catalog(self._store), self._blender)
         reporter = Reporter(lambda count: images(count, samples), stage, drawn, planned)
         manifest = render(assignment, self._store, self._blender, reporter)
         return Rendered(manifest.warnings, manifest.samples)

@@ -23,11 +23,13 @@ from farm.dataset.output import COLUMNS, read_output
 from farm.mascots.cast import MASCOTS
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_model
+from farm.morphs.panels import Panel
 from farm.morphs.refs import unpacked
 from farm.morphs.vocabulary import target_morphs
 from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import free_port
+from tests.farm.inspection.swapping import Swap, package_of
 from tests.farm.models import made_files as made
 from tests.support import servers
 
@@ -129,6 +131,26 @@ def test_inspect_shows_morphs_bones_materials_and_proposals(mascots: dict[str, P
     assert done.returncode == 0, done.stderr
     for words in ("首, 頭 (rule: MMD)", "ｳｨﾝｸ２右", "eye/closed/right", "23 of the 23", "tex/"):
         assert words in done.stdout, words
+
+
+@pytest.mark.blender
+def test_inspect_with_pictures_tells_what_is_seen_and_decides_by_it(mascots: dict[str, Path], tmp_path: Path) -> None:
+    swaps = (Swap("ウィンク２右", Panel.EYE, {"ウィンク２": 1}), Swap("じと目", Panel.EYE, {"まばたき": 1}))
+    package_of(mascots, tmp_path / "model", swaps, kept=("お",))
+    model = next((tmp_path / "model").glob("*.pmx"))
+
+    plain = json.loads(farm("inspect", model, "--json").stdout)
+    seen = json.loads(farm("inspect", model, "--json", "--pictures").stdout)
+    shown = farm("inspect", model, "--pictures")
+
+    assert set(plain["annotation"]) == {"eye/closed/right", "eye/half_closed/both", "mouth/o"}
+    assert set(seen["annotation"]) == {"eye/closed/left", "mouth/o"}
+    assert "picture" not in plain["morphs"][2]["evidence"]
+    assert seen["morphs"][0]["evidence"]["picture"]["looks"]["left_eye"]["open"] < 0.3
+    assert seen["morphs"][2]["evidence"]["picture"]["looks"]["mouth"]["height"] > 0
+    assert shown.returncode == 0, shown.stderr
+    words = " ".join(shown.stdout.split())
+    assert all(word in words for word in ("closes", "both", "opens"))
 
 
 def test_inspect_json_is_one_object_a_model(mascots: dict[str, Path]) -> None:

@@ -1,9 +1,12 @@
 """The page for inspection in a real browser, from the disk and with the keyboard alone."""
 
 import csv
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,8 @@ from farm.errors import FarmError
 from farm.inspection import page as pages
 from farm.inspection.record import DrawnInspection, Inspection, MorphPicture, picture_version
 from farm.models.inventory import Inventory, MorphEntry
+from farm.models.mmd.pmx_writer import pmx_bytes
+from farm.models.package import read_character
 from farm.morphs.annotation import annotate, read_table
 from farm.morphs.evidence import PictureChange
 from tests.support.browser import chromium, page_of
@@ -104,6 +109,35 @@ def test_pictures_of_another_version_or_by_half_are_drawn_again(tmp_path: Path) 
     assert page.kept("a") is None
     page.keep(DrawnInspection(record.model_copy(update={"version": "0"}), DOT))
     assert page.kept("a") is None
+
+
+@pytest.mark.blender
+def test_a_page_that_is_interrupted_shows_what_is_drawn_and_says_how_far_it_is(
+    mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    # GIVEN more characters than are drawn in a moment, and nobody at a terminal
+    for number in range(40):
+        folder = tmp_path / "models" / f"{number:02}"
+        shutil.copytree(mascots["momo"].parent, folder)
+        model = folder / mascots["momo"].name
+        character = read_character(".pmx", model.read_bytes())
+        model.write_bytes(pmx_bytes(replace(character, name_en=f"momo {number}")))
+    out = tmp_path / "page"
+    command = [sys.executable, "-m", "farm", "annotate", str(tmp_path / "models"), "--html", str(out)]
+
+    # WHEN it is interrupted after the first
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        first = next(line for line in process.stderr if line.startswith("drawn"))
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode not in (0, 1)
+
+    # THEN it has said so, and the page has what was drawn
+    assert "momo: 5 morphs; 1 models so far" in first
+    assert "models that are drawn" in rest
+    assert (out / "index.html").is_file()
+    assert 1 <= len(list((out / "data").glob("?" * 64 + ".js"))) < 40
 
 
 def download(page: Page, to: Path) -> Path:
