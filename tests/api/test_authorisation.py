@@ -57,8 +57,8 @@ MAY: dict[str, set[Role] | None] = {
     "GET /v1/jobs/{job_id}/images/{style}/{partition}/{name}": KNOWN,
     "GET /v1/events": KNOWN,
     "GET /v1/workers": KNOWN,
-    "POST /v1/workers/{name}/drain": OPERATORS,
-    "POST /v1/workers/{name}/resume": OPERATORS,
+    "POST /v1/workers/{name:path}/drain": OPERATORS,
+    "POST /v1/workers/{name:path}/resume": OPERATORS,
     "POST /v1/annotations/proposals": ANNOTATORS,
     "POST /v1/annotations/check": ANNOTATORS,
     "GET /v1/annotations/models/{model_id}": KNOWN,
@@ -96,8 +96,8 @@ MAY: dict[str, set[Role] | None] = {
     "POST /batches/{batch_id}/retry": SUBMITTERS,
     "POST /batches/{batch_id}/priority": OPERATORS,
     "POST /jobs/{job_id}/retry": SUBMITTERS,
-    "POST /workers/{name}/drain": OPERATORS,
-    "POST /workers/{name}/resume": OPERATORS,
+    "POST /workers/{name:path}/drain": OPERATORS,
+    "POST /workers/{name:path}/resume": OPERATORS,
     "GET /sign-in": ANYBODY,
     "POST /sign-in": ANYBODY,
     "POST /sign-out": KNOWN,
@@ -179,11 +179,12 @@ def test_the_document_says_which_role_a_route_needs(app: FastAPI) -> None:
         for method, operation in operations.items()
     }
     assert len(documented) > 30
+    may = {row.replace(":path}", "}"): roles for row, roles in MAY.items()}  # the document names no converters
 
     for row, operation in documented.items():
         scopes = {scope for way in operation.get("security", []) for names in way.values() for scope in names}
         roles = {role for role, allowed in ALLOWED.items() if scopes & allowed} if scopes else ANYBODY
-        assert roles == MAY[row], row
+        assert roles == may[row], row
 
 
 def test_only_an_operator_may_push_a_batch_forward(client: httpx.Client) -> None:

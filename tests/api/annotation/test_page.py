@@ -72,7 +72,7 @@ def test_two_characters_are_annotated_from_nothing_to_a_rendered_batch(browser: 
 
         # THEN the rule is shown before it is rendered
         page.keyboard.press("s")
-        expect(page.locator("#saving-text")).to_contain_text("1 of 2 models have more than 5 target morphs")
+        expect(page.locator("#saving-text")).to_contain_text("Of 2 models 1 has more than 5 target morphs")
         expect(page.locator("#saving-list")).to_contain_text("2 target morphs: 20 samples")
         page.keyboard.press("Shift+Tab")
         page.keyboard.type("1")

@@ -191,7 +191,7 @@ def test_two_characters_are_annotated_with_the_keyboard_alone_and_rendered(
         page.reload()
         expect(page.locator("#progress-text")).to_have_text("33 of 35 decided")
         page.keyboard.press("s")
-        expect(page.locator("#saving-text")).to_contain_text("1 of 2 models have more than 5 target morphs")
+        expect(page.locator("#saving-text")).to_contain_text("Of 2 models 1 has more than 5 target morphs")
         expect(page.locator("#saving-list")).to_contain_text("3 target morphs: 20 samples")
         page.keyboard.press("Escape")
         table = download(page, tmp_path / "mapping.csv")
