@@ -288,7 +288,7 @@ class EmbeddedStack:
             except DiskFullError:
                 raise
             except ServiceError:
-                pass  # the next round tries it again
+                pass  # Valkey or the store is away still; the next round tries it again, while `_to_reconcile` says so
         return ended
 
     def check(self) -> None:

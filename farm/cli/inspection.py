@@ -45,12 +45,11 @@ def write_page(paths: tuple[Path, ...], out: Path) -> None:
                 page.write(found)
                 due *= 2
             if not stderr.is_terminal:
-                note(
-                    "drawn", "green", f"{model.name}: {len(model.inspection.morphs)} morphs; {len(found)} models so far"
-                )
+                drawn = counted(len(model.inspection.morphs), "morph")
+                note("drawn", "green", f"{model.name}: {drawn}; {counted(len(found), 'model')} so far")
     except KeyboardInterrupt:
         if found:
-            note("page", "yellow", f"{page.write(found)} has the {len(found)} models that are drawn.")
+            note("page", "yellow", f"{page.write(found)} has what is drawn: {counted(len(found), 'model')}.")
         raise
     if not found:
         raise FarmError("None of the models can be read and drawn.")

@@ -84,7 +84,7 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     shutdown.prepare(scratch.path)
     presence = Presence(app, settings, name, concurrency)
 
-    class Awake(StartStopStep):  # type: ignore[misc]
+    class Awake(StartStopStep):  # type: ignore[misc]  # Celery has no types
         """Serves metrics as soon as the pool's processes are there, whether Redis is or not."""
 
         requires = ("celery.worker.components:Pool",)

@@ -163,10 +163,8 @@ def _split(plan: ExportPlan) -> str:
         if len(sides.pairs) > len(rows):
             text += f"\n\nand {counted(len(sides.pairs) - len(rows), 'more pair')}."
     if sides.parted:
-        text += (
-            f"\n\nThe lists that were given part {counted(len(sides.parted), 'pair')} of near-duplicates: a test on "
-        )
-        "them is no test."
+        pairs = counted(len(sides.parted), "pair")
+        text += f"\n\nThe lists that were given part {pairs} of near-duplicates: a test on them is no test."
     return text
 
 

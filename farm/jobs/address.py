@@ -113,7 +113,7 @@ class RedisAddress:
         if self.scheme == "redis":
             (host, port), *_ = self.hosts
             return redis.ConnectionPool(**options, host=host, port=port)
-        sentinels = Sentinel(  # type: ignore[no-untyped-call]
+        sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py says no types here
             self.hosts,
             sentinel_kwargs={
                 "socket_connect_timeout": _SENTINEL_SECONDS,
@@ -125,7 +125,7 @@ class RedisAddress:
                 **({} if self.tls is None else {"ssl": True, **dict(self.tls)}),
             },
         )
-        return SentinelConnectionPool(self.service, sentinels, **options)  # type: ignore[no-untyped-call]
+        return SentinelConnectionPool(self.service, sentinels, **options)  # type: ignore[no-untyped-call]  # nor here
 
     def _kind(self) -> type[Any]:
         if self.scheme == "unix":

@@ -138,9 +138,8 @@ def _runner() -> JobRunner:
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _begin(**_: object) -> None:
     die_with_parent()
-    signal.signal(
-        signal.SIGHUP, signal.SIG_IGN
-    )  # a closing terminal tells all; the main process says what is done about it
+    # A closing terminal tells all processes; the main one says what is done about it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _blender().launch()  # it gets ready while the first job is on its way
 
 

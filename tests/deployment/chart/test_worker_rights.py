@@ -115,6 +115,16 @@ def test_minio_makes_the_user_after_each_start(helm: Helm, tmp_path: Path) -> No
     assert "arn:aws:s3:::faces/renders/*" in users_of_minio(other)["worker-policy.json"]
 
 
+def test_in_a_prefix_of_a_bucket_the_rights_end_with_it(helm: Helm) -> None:
+    manifests = rendered_chart(helm, "defaults", "--set", "storage.url=s3://faces/tonight/")
+
+    statements = json.loads(users_of_minio(manifests)["worker-policy.json"])["Statement"]
+
+    of_names, *of_objects = (set(statement["Resource"]) for statement in statements)
+    assert of_names == {"arn:aws:s3:::faces"}
+    assert all(name.startswith("arn:aws:s3:::faces/tonight/") for names in of_objects for name in names)
+
+
 @pytest.fixture(scope="module")
 def stores(helm: Helm, s3: S3Server) -> tuple[ObjectStore, ObjectStore]:
     """The bucket as its owner has it, and as a worker with the chart's rights."""
@@ -167,6 +177,9 @@ def test_a_worker_does_its_work_with_these_rights(
     older = package.inventory.model_copy(update={"decided_by": "names"})
     owners.put(f"models/{package.id}/inventory.json", older.model_dump_json().encode())
     assert Catalog(workers).inventory(package.id) == package.inventory
+    # what pictures show of its morphs
+    Catalog(workers).keep_pictures(package.id, {morph.index: morph.change for morph in drawn.inspection.morphs})
+    assert Catalog(workers).pictured(package.id) is not None
     with pytest.raises(NotFoundError, match="no model"):
         Catalog(workers).inventory("0" * 64)
     # a background

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from farm.dataset.splits import split_of
+from farm.dataset.splits import Split, split_of
 from farm.errors import SpecError, StorageError
+from farm.exports import running
 from farm.exports.duplicates import groups, near_duplicates
+from farm.exports.folder import FolderLayout
 from farm.exports.members import Member, survey
 from farm.exports.sides import read_lists, sides_of
 from farm.exports.source import FolderSource
@@ -88,10 +90,16 @@ def test_lists_that_part_one_character_are_told(tmp_path: Path) -> None:
         render(tmp_path, label, SPEC, samples=1, face="one")
     members = _members(tmp_path)
 
-    sides = sides_of(members, near_duplicates(members), {hash_of("one"): "train", hash_of("the same"): "test"})
+    lists: dict[str, Split] = {hash_of("one"): "train", hash_of("the same"): "test"}
+
+    sides = sides_of(members, near_duplicates(members), lists)
 
     assert sides.of[hash_of("like them")] == "train"
     assert [hash_of("the same") in (pair.a, pair.b) for pair in sides.parted] == [True, True]
+    # AND the card of the export says so
+    running.export(FolderSource(tmp_path), str(tmp_path / "out"), FolderLayout(), lists=lists)
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "lists that were given part 2 pairs of near-duplicates: a test on them is no test." in card
 
 
 def test_lists_that_contradict_themselves_are_refused(tmp_path: Path, foxes: list[Member]) -> None:
