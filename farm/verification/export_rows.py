@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,10 +15,12 @@ from farm.dataset.splits import SPLITS
 from farm.exports.folder import ROWS
 from farm.exports.sides import LISTS
 
-UNREADABLE = (OSError, ValueError, LookupError, TypeError, csv.Error, tarfile.TarError, pa.ArrowException)
+UNREADABLE = (
+    OSError, ValueError, LookupError, TypeError, RecursionError, csv.Error, tarfile.TarError, pa.ArrowException,
+)  # fmt: skip
 """What reading a table or a shard raises when it is damaged."""
 _MOST_LINE = 2**20
-"""Characters of a line of JSON."""
+"""Characters of a line. Of a longer one the pieces are read as lines, and are none that mean something."""
 _MOST_JSON = 2**20
 
 
@@ -52,6 +55,12 @@ def stands(directory: Path, name: str) -> bool:
         return False
 
 
+def lines_in(file: TextIO) -> Iterator[str]:
+    """The lines of a file that may be one endless line."""
+    while line := file.readline(_MOST_LINE):
+        yield line
+
+
 def rows_in(directory: Path, layout: str) -> Iterator[tuple[str, Iterator[ExportedRow]]]:
     """The tables and shards of an export by name, each with its rows, which raise one of UNREADABLE when it is damaged."""
     patterns = {
@@ -70,13 +79,13 @@ def listed(directory: Path) -> Iterator[tuple[str, str]]:
     for split in SPLITS:
         if stands(directory, LISTS[split]):
             with (directory / LISTS[split]).open(encoding="utf-8", errors="replace") as file:
-                yield from ((split, line.strip()) for line in file if line.strip())
+                yield from ((split, line.strip()) for line in lines_in(file) if line.strip())
 
 
 def _table(path: Path, where: str) -> Iterator[ExportedRow]:
     root = where.split("/")[0]
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
+        for row in csv.DictReader(lines_in(file)):
             org_id, name = row["org_id"], row["png_name"]
             folder, cluster = name.rpartition("_")[0], int(row["folder_name"])
             pictures = tuple(f"{root}/{part}/{cluster:05d}/{folder}/{name}" for part in ("rotation", "expression"))
@@ -106,7 +115,7 @@ def _parquet(path: Path, where: str) -> Iterator[ExportedRow]:
 def _lines(path: Path, where: str) -> Iterator[ExportedRow]:
     split = where.split("/")[0]
     with path.open(encoding="utf-8") as file:
-        while line := file.readline(_MOST_LINE):
+        for line in lines_in(file):
             row = json.loads(line)
             pictures = tuple(
                 f"{split}/{name}"

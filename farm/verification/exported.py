@@ -18,7 +18,7 @@ from farm.dataset.sums import SUMS, read_sums
 from farm.errors import StorageError
 from farm.exports.destination import MARKER
 from farm.exports.running import MODELS
-from farm.verification.export_rows import LAYOUTS, UNREADABLE, ExportedRow, listed, rows_in, stands
+from farm.verification.export_rows import LAYOUTS, UNREADABLE, ExportedRow, lines_in, listed, rows_in, stands
 from farm.verification.findings import Fault, Finding
 from farm.wording import counted
 
@@ -45,7 +45,7 @@ def verify_export(directory: Path, threads: int, on_file: Callable[[int], None])
     """What is wrong with the export `directory`, as it is found. `on_file` gets the number of files that were hashed."""
     try:
         layout = json.loads(read_file(directory / MARKER, _MOST_MARKER)).get("layout")
-    except (OSError, StorageError, ValueError, AttributeError):
+    except (OSError, StorageError, ValueError, AttributeError, RecursionError):
         layout = None
     if layout not in LAYOUTS:
         yield Finding(Fault.MANIFEST, MARKER, f"It names no layout that is known ({', '.join(LAYOUTS)}). {_AGAIN}")
@@ -174,7 +174,7 @@ def _members(directory: Path, layout: str, members: dict[str, _Member]) -> Itera
         if not stands(directory, MODELS):
             raise FileNotFoundError(f"{MODELS} is not there")
         with (directory / MODELS).open(encoding="utf-8") as file:
-            for line in file:
+            for line in lines_in(file):
                 row = json.loads(line)
                 name = str(row["org_id"] if layout == "animeceleb" else row["model"])
                 member = _Member(str(row["folder"]), str(row["split"]), int(row["images"]))

@@ -251,7 +251,7 @@ def test_a_marker_that_names_no_layout_is_said(tmp_path: Path, marker: str) -> N
     assert found_in(tmp_path) == [(Fault.MANIFEST, "facefarm-export.json")]
 
 
-@pytest.mark.parametrize("junk", [b"", b"\xff\xfe\0", b"{}\n[]\n", b'{"model": 1}\n', b"a,b\n1,2\n"])
+@pytest.mark.parametrize("junk", [b"", b"\xff\xfe\0", b"{}\n[]\n", b'{"model": 1}\n', b"a,b\n1,2\n", b"[" * 2**19])
 def test_junk_in_place_of_tables_is_said_and_no_traceback(layout: str, whole: Path, junk: bytes) -> None:
     (whole / REMOVED[layout][0]).write_bytes(junk)
     (whole / "models.jsonl").write_bytes(junk)
