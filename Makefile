@@ -33,7 +33,7 @@ check: setup-test ## Lint, format, types, arrows between packages, known vulnera
 
 .PHONY: test
 test: check ## All checks and all tests: real Valkey, real S3, real Blender
-	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench
 bench: setup-test ## Speed and likeness against today's practice (many minutes; QUICK=1: fewer): benchmarks/results.json, .svg

@@ -29,6 +29,11 @@ settings.register_profile("facefarm", derandomize=True, database=None, deadline=
 settings.load_profile("facefarm")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than cores: tests wait for servers, terminals and time limits as long as they calculate."""
+    return (os.cpu_count() or 1) + 1
+
+
 def _folder(variable: str, default: str, what: str) -> Path:
     folder = (_ROOT / (os.environ.get(variable) or default)).resolve()
     if not folder.is_dir():

@@ -28,8 +28,8 @@ class Terminal:
     def __init__(self, command: list[str], environment: dict[str, str], deaf: bool = False) -> None:
         self.pid, self._master = pty.fork()
         if not self.pid:
-            if deaf:  # as nohup does
-                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            # Deaf as nohup makes it; else as a terminal does, whatever runs the tests.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if deaf else signal.SIG_DFL)
             os.execve(command[0], command, {**os.environ, **environment})
         self.text, self._closing = b"", threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import signal
 import threading
 import time
@@ -117,8 +118,9 @@ def test_a_file_that_takes_too_long_is_refused_and_its_process_is_gone(monkeypat
 
 
 def _slow() -> bytes:
-    """Seconds of the processor."""
-    return bombs.zipped({f"{n}.txt": bytes(60 * 2**20) for n in range(8)})
+    """Seconds of the processor: runs of one byte would be unpacked in no time, coin tosses are not."""
+    tosses = random.Random(1).randbytes(2**20).translate(bytes(byte & 1 for byte in range(256)))
+    return bombs.zipped({f"{n}.txt": tosses * 60 for n in range(10)})
 
 
 def test_a_reader_that_dies_is_replaced(readers: Readers) -> None:
