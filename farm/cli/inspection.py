@@ -49,7 +49,11 @@ def write_page(paths: tuple[Path, ...], out: Path) -> None:
                 note("drawn", "green", f"{model.name}: {drawn}; {counted(len(found), 'model')} so far")
     except KeyboardInterrupt:
         if found:
-            note("page", "yellow", f"{page.write(found)} has {counted(len(found), 'model that is', 'models that are')} drawn.")
+            note(
+                "page",
+                "yellow",
+                f"{page.write(found)} has {counted(len(found), 'model that is', 'models that are')} drawn.",
+            )
         raise
     if not found:
         raise FarmError("None of the models can be read and drawn.")
