@@ -16,6 +16,7 @@ from pathlib import Path
 from farm.dataset.manifest import MANIFEST
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.process import signal_group, spawn
+from farm.wording import counted
 from tests.farm.models import made_files as made
 from tests.support import servers
 
@@ -138,7 +139,7 @@ def course(room: Path, models: int, kills: int, seed: int) -> Course:
     assert last.returncode == 0, last.stderr
     now = _identities(out)
     again |= {name for name, identity in stood.items() if now.get(name) != identity}
-    assert f"; {models - len(stood)} models came now" in last.stdout, last.stdout
+    assert f"; {counted(models - len(stood), 'model')} came now" in last.stdout, last.stdout
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     third = render(source, out, room / "tmp")
