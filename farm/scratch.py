@@ -22,9 +22,8 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        home = Path(tempfile.gettempdir())
-        _remove_dead(home)
-        self.path, self._lock = _new(home)
+        remove_dead()
+        self.path, self._lock = _new(_home())
 
     def close(self) -> None:
         """Remove the folder and all that is in it."""
@@ -37,6 +36,15 @@ class Scratch:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def remove_dead() -> None:
+    """Remove those that dead processes left, for one who needs no folder of its own."""
+    _remove_dead(_home())
+
+
+def _home() -> Path:
+    return Path(tempfile.gettempdir())
 
 
 def _new(home: Path) -> tuple[Path, int]:

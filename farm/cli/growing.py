@@ -25,7 +25,7 @@ from farm.jobs.states import State
 from farm.licences.tombstones import tombstones
 from farm.models.package import Package
 from farm.morphs.annotation import apply_table, read_table
-from farm.scratch import Scratch
+from farm.scratch import Scratch, remove_dead
 from farm.spec import RenderSpec, render_key
 from farm.stack import EmbeddedStack
 from farm.wording import counted
@@ -87,6 +87,7 @@ class Growth:
         """What became of no pictures: a word and a sentence for each model or file."""
 
     def __enter__(self) -> Self:
+        remove_dead()  # where nothing is missing, no farm is started that would do it
         return self
 
     def __exit__(self, *error: Any) -> None:

@@ -40,6 +40,18 @@ def test_a_run_that_was_killed_twice_ends_as_one_that_was_not(tmp_path: Path) ->
     assert found.third_cpu_seconds < 5
 
 
+def test_a_run_with_nothing_to_draw_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    # GIVEN a folder where all is drawn, and the temporary folder of a run that was killed
+    models, temporary = killed.write_models(tmp_path / "models", 1), tmp_path / "tmp"
+    temporary.mkdir()
+    assert killed.render(models, tmp_path / "out", temporary).returncode == 0
+    (temporary / "farm-scratch-dead" / "farm").mkdir(parents=True)
+
+    assert killed.render(models, tmp_path / "out", temporary).returncode == 0
+
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_model_that_cannot_be_drawn_is_not_tried_each_time(mascots: dict[str, Path], tmp_path: Path) -> None:
     # GIVEN a model without a face beside one with a face
     (tmp_path / "models").mkdir()
