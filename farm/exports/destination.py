@@ -164,14 +164,16 @@ class FolderDestination:
         path.replace(self._path(name))
 
     def link(self, name: str, origin: Path) -> bool:
-        path = self._path(name)
-        path.unlink(missing_ok=True)
+        check_key(name)
+        path = self._tree / name
         if not origin.is_symlink():  # a hard link to a symbolic link would be a symbolic link
             try:
-                os.link(origin, path)
+                _hard_link(origin, path)
                 return True
             except OSError:
                 pass  # another file system, one without hard links, or a file with too many: all that is left is to copy
+        path = self._path(name)
+        path.unlink(missing_ok=True)
         shutil.copyfile(origin, path)
         return False
 
@@ -208,6 +210,18 @@ class FolderDestination:
         marker = Marker(layout=layout, plan=self._plan, holds=tuple(sorted(new)), files=whole)
         (self._out / MARKER).write_bytes(marker.to_bytes())
         shutil.rmtree(self._partial)
+
+
+def _hard_link(origin: Path, path: Path) -> None:
+    """Nearly every one of some 100,000 is new, in a folder that is there: only what fails is looked into."""
+    try:
+        os.link(origin, path)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(origin, path)
+    except FileExistsError:
+        path.unlink()
+        os.link(origin, path)
 
 
 def _held(before: Marker) -> tuple[str, ...]:
