@@ -17,7 +17,6 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from farm.dataset.output import POSE_COLUMNS, RenderedModel
 from farm.dataset.shards import sha256_of
@@ -74,7 +73,7 @@ class AnimeCelebLayout:
             root, folder = _root(style), _folder_name(model.folder.name)
             basis = File(str(model.folder / "basis" / f"{style}.png"), _basis_hash(model, style))
             sums.append(sum_line(f"{root}/basis/{folder}/basis.png", read_and_hashed(basis)))
-            copied += not target.link(f"{root}/basis/{folder}/basis.png", Path(basis.path))
+            copied += not target.link(f"{root}/basis/{folder}/basis.png", basis.path)
             for rows in pairs:
                 for row in rows:
                     picture = row.pictures[style]
@@ -85,7 +84,7 @@ class AnimeCelebLayout:
                     )
                     placed = f"{root}/{part}/{cluster:05d}/{folder}/{name}"
                     sums.append(sum_line(placed, read_and_hashed(picture)))
-                    copied += not target.link(placed, Path(picture.path))
+                    copied += not target.link(placed, picture.path)
                     if target.links:
                         target.link_again(f"{root}/flat/{part}/{cluster:05d}/{name}", placed)
                         target.link_again(f"{root}/together/{part}/{name}", placed)

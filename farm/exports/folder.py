@@ -8,7 +8,7 @@ OUT/<split>/<folder>/basis/<style>.png                          the neutral face
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from posixpath import basename
 
 from farm.dataset.output import LABELS, RenderedModel
 from farm.dataset.shards import sha256_of
@@ -44,7 +44,7 @@ class FolderLayout:
         def add(name: str, file: File) -> None:
             nonlocal copied
             sums.append(sum_line(f"{unit.split}/{name}", read_and_hashed(file)))
-            copied += not target.link(f"{unit.split}/{name}", Path(file.path))
+            copied += not target.link(f"{unit.split}/{name}", file.path)
 
         for model in models:
             for basis in model.manifest.basis:
@@ -53,11 +53,11 @@ class FolderLayout:
             for row in rows_of(model):
                 record = record_of(row, unit.split)
                 for style, picture in row.pictures.items():
-                    name = f"{model.folder.name}/{style}/{row.partition}/{Path(picture.path).name}"
+                    name = f"{model.folder.name}/{style}/{row.partition}/{basename(picture.path)}"
                     add(name, picture)
                     record[f"image_{style}_file_name"] = name
                 for suffix, label in row.labels.items():
-                    name = f"{model.folder.name}/{LABELS}/{row.partition}/{Path(label.path).name}"
+                    name = f"{model.folder.name}/{LABELS}/{row.partition}/{basename(label.path)}"
                     add(name, label)
                     record[f"label_{suffix.split('.')[1]}"] = name
                 lines.append(json.dumps(record, ensure_ascii=False) + "\n")
