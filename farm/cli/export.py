@@ -1,7 +1,7 @@
 """The command that turns rendered models into a data set for training."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +15,7 @@ from farm.cli.following import lay_out
 from farm.cli.remote import batch_id, connect
 from farm.cli.reporting import progress_bar
 from farm.client import FarmClient
-from farm.dataset.manifest import basis_file
+from farm.dataset.manifest import Manifest, basis_file
 from farm.dataset.output import RenderedModel, folder_name
 from farm.errors import ServiceError, StorageError
 from farm.exports.layout import Layout
@@ -27,6 +27,7 @@ from farm.jobs.states import State
 from farm.licences.decisions import DECISIONS, Decisions
 from farm.licences.ledger import permits
 from farm.licences.terms import Permission
+from farm.licences.tombstones import Tombstone, tombstones
 from farm.settings import Settings
 from farm.wording import counted
 
@@ -110,6 +111,7 @@ def export(
 
     Every picture is checked against its manifest. Type the same again to go on after an interruption.
     """
+    withdrawn = tombstones(Path(what)) if Path(what).is_dir() else {}
     required, decided = [Permission(name) for name in require], Decisions(decisions or Path(what) / DECISIONS)
     with stopped_by_sigterm(), _source(what, url) as source, progress_bar() as bar:
         tasks = {
@@ -123,9 +125,16 @@ def export(
             lists=read_lists(lists) if lists else None,
             threads=threads,
             progress=lambda step, done, total: bar.update(tasks[step], completed=done, total=total, visible=True),
-            admits=lambda manifest: permits(manifest, required, decided),
+            admits=lambda manifest: not _is_out(manifest, withdrawn) and permits(manifest, required, decided),
         )
     _report(result, out)
+
+
+def _is_out(manifest: Manifest, withdrawn: Mapping[str, Tombstone]) -> bool:
+    if (stone := withdrawn.get(manifest.model.id)) is None:
+        return False
+    note("withdrawn", "yellow", str(stone.error()))
+    return True
 
 
 def _layout(name: str) -> Layout:

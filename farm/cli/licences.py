@@ -208,4 +208,7 @@ def forget(model: str, places: tuple[Path, ...], url: str | None, who: str, why:
 
 
 def _say_gone(place: Path, gone: Forgotten) -> None:
+    if not gone.folders and not gone.rows:
+        _say(f"{place}: nothing of it is there; it is kept out")
+        return
     _say(f"{place}: {counted(gone.folders, 'folder')} and {counted(gone.rows, 'row')} removed")

@@ -7,6 +7,8 @@
     OUT/combined_<style>/basis/<folder_name>/basis.png                     the neutral face
     OUT/combined_<style>/flat/rotation/<num_cluster>/<png_name>            the same files, as other loaders want them
     OUT/combined_<style>/together/rotation/<png_name>                      all in one folder; hard links, as the flat ones
+    OUT/labels/rotation/<num_cluster>/<folder_name>/<png_name less .png>.parts.png    and .labels.npz, .marks.json; expression
+    OUT/train/rows.jsonl, test/rows.jsonl                                  light, rotation, seed and all else of each row
 
 All names derive from the model's hash and label alone, so other models that come or go change none of them.
 Source of the layout: the data loaders in the authors' repository, kangyeolk/AnimeCeleb, Animo/data/animeceleb.py, and two
@@ -18,7 +20,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 
-from farm.dataset.output import POSE_COLUMNS, RenderedModel
+from farm.dataset.output import LABELS, POSE_COLUMNS, RenderedModel
 from farm.dataset.shards import sha256_of
 from farm.dataset.splits import Split
 from farm.dataset.sums import SUMS, sum_line
@@ -29,7 +31,8 @@ from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, model_units
 from farm.exports.receipts import FileRecord, Receipt
-from farm.exports.rows import File, SampleRow, read_and_hashed, rows_of
+from farm.exports.row_tables import ROWS, row_line, write_row_tables
+from farm.exports.rows import File, SampleRow, read_and_hashed, record_of, rows_of
 from farm.exports.sides import LISTS
 from farm.poses import Partition, uniform
 from farm.spec import StyleName
@@ -67,32 +70,38 @@ class AnimeCelebLayout:
     def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
         ((member, model),) = zip(unit.members, models, strict=True)
         pairs = _pairs(model)
+        folder, cluster = _folder_name(model.folder.name), f"{_cluster(member.model):05d}"
         copied = images = 0
         sums: list[str] = []
+        lines: list[str] = []
         for style in model.manifest.spec.styles:
-            root, folder = _root(style), _folder_name(model.folder.name)
+            root = _root(style)
             basis = File(str(model.folder / "basis" / f"{style}.png"), _basis_hash(model, style))
             sums.append(sum_line(f"{root}/basis/{folder}/basis.png", read_and_hashed(basis)))
             copied += not target.link(f"{root}/basis/{folder}/basis.png", basis.path)
             for rows in pairs:
                 for row in rows:
                     picture = row.pictures[style]
-                    part, name, cluster = (
-                        _FOLDERS[row.partition],
-                        _png_name(folder, rows[0].sample),
-                        _cluster(member.model),
-                    )
-                    placed = f"{root}/{part}/{cluster:05d}/{folder}/{name}"
+                    part, name = _FOLDERS[row.partition], _png_name(folder, rows[0].sample)
+                    placed = f"{root}/{part}/{cluster}/{folder}/{name}"
                     sums.append(sum_line(placed, read_and_hashed(picture)))
                     copied += not target.link(placed, picture.path)
                     if target.links:
-                        target.link_again(f"{root}/flat/{part}/{cluster:05d}/{name}", placed)
+                        target.link_again(f"{root}/flat/{part}/{cluster}/{name}", placed)
                         target.link_again(f"{root}/together/{part}/{name}", placed)
                 tell(2)
                 images += 2
+        for rows in pairs:
+            for row in rows:
+                part, name = _FOLDERS[row.partition], _png_name(folder, row.sample)
+                lines.append(row_line({**record_of(row, unit.split), "num_cluster": cluster, "png_name": name}))
+                for suffix, label in row.labels.items():
+                    placed = f"{LABELS}/{part}/{cluster}/{folder}/{name.removesuffix('.png')}{suffix}"
+                    sums.append(sum_line(placed, read_and_hashed(label)))
+                    copied += not target.link(placed, label.path)
         return Receipt(
             unit=unit.name, split=unit.split, models=1, keys=2 * len(pairs), images=images, copied=copied,
-            notes={**_notes(member, model, pairs), SUMS: "".join(sums)},
+            notes={**_notes(member, model, pairs), ROWS: "".join(lines), SUMS: "".join(sums)},
         )  # fmt: skip
 
     def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
@@ -107,18 +116,19 @@ class AnimeCelebLayout:
                     file.write(tail)
                 tables[f"{_root(style)}/{name}"] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path))
                 target.place(f"{_root(style)}/{name}", path)
+        tables |= write_row_tables(ROWS, target, receipts)
         sides: dict[Split, list[str]] = {"train": [], "test": []}
         for member in plan.members:
             sides[plan.sides.of[member.model]].append(member.org_id)
         poses = {name: record for name, record in tables.items() if name.endswith(_TABLE)}
         return Described(
-            how_to_load=_HOW,
+            how_to_load=_HOW if target.links else _HOW_IN_A_BUCKET,
             front_matter={},
             distribution=croissant.file_objects(poses, "text/csv")
             + [croissant.file_set("pictures", "combined_*/*/*/*/*.png", "image/png")],
             record_sets=[
                 *(
-                    croissant.records(name.split("/")[0], "A row a sample", {"fileObject": name}, COLUMNS, "column")
+                    croissant.records(name.split("/")[0], "A row a sample", {"fileObject": name}, COLUMNS)
                     for name in poses
                 ),
             ],
@@ -221,8 +231,16 @@ def _png_name(folder_name: str, sample: int) -> str:
     return f"{folder_name}_{sample:05d}.png"
 
 
+_HOW_IN_A_BUCKET = """The loaders of the authors' repository take `combined_<style>` as their root, and the two lists from
+`data/` beside their own code. `rotation` holds the samples with the head turned, `expression` the same without.
+
+`<split>/rows.jsonl` has light, rotation and seed of each row; `labels`, where labels were drawn, has folders like the roots'.
+An export into a folder has each picture under two more names, as other loaders want them.
+"""
 _HOW = """The loaders of the authors' repository take `combined_<style>` as their root, and the two lists from `data/`
 beside their own code. Loaders that find a picture by the number in column two take `combined_<style>/flat/rotation`, those
 that want all in one folder `combined_<style>/together/rotation`; `expression` instead of `rotation` holds the same samples
 without the turn of the head.
+
+`<split>/rows.jsonl` has light, rotation and seed of each row; `labels`, where labels were drawn, has folders like the roots'.
 """

@@ -63,13 +63,18 @@ def _front_matter(plan: ExportPlan, described: Described) -> str:
         "license": "other",
         "license_name": "as-each-model-allows",
         "license_link": "README.md#licences",
-        "task_categories": ["image-to-image", "image-segmentation", "image-feature-extraction"],
+        "task_categories": _tasks(plan.members),
         "tags": ["anime", "faces", "synthetic", "head-reenactment", "croissant"],
         "size_categories": [next((name for most, name in _SIZES if plan.images < most), "n>1T")],
         **described.front_matter,
     }
     # JSON is YAML, and needs no library to be written.
     return "---\n" + "".join(f"{name}: {json.dumps(value)}\n" for name, value in fields.items()) + "---"
+
+
+def _tasks(members: Sequence[Member]) -> list[str]:
+    parts = any(LabelName.PARTS in member.spec.labels for member in members)
+    return ["image-to-image", *(["image-segmentation"] if parts else []), "image-feature-extraction"]
 
 
 def _numbers(plan: ExportPlan) -> str:
@@ -149,9 +154,10 @@ def _coverage(members: Sequence[Member]) -> list[tuple[str, str]]:
 def _split(plan: ExportPlan) -> str:
     sides = plan.sides
     text = (
-        f"By model: its hash decides, so that {TEST_MODELS} of {MODELS} are for testing on average, as in the paper. "
-        "Near-duplicates stand on one side: models whose heads have the same geometry and morphs, or whose neutral heads are "
-        f"alike by at least {LIKE} (correlation of colours at 24 x 24 pixels). Such groups: {len(sides.groups)}."
+        f"By model: its hash decides, so that {TEST_MODELS} of {MODELS} are for testing on average, as in the paper; in a "
+        "set so small that a side would be empty, the character nearest to the border crosses it. Near-duplicates stand on "
+        "one side: models whose heads have the same geometry and morphs, or whose neutral heads are alike by at least "
+        f"{LIKE} (correlation of colours at 24 x 24 pixels). Such groups: {len(sides.groups)}."
     )
     if sides.pairs:
         folders = {member.model: member.folder for member in plan.members}

@@ -100,7 +100,7 @@ def metadata(plan: ExportPlan, described: Described, models: Mapping[str, FileRe
         "distribution": file_objects(models, "application/jsonlines") + described.distribution,
         "recordSet": [
             splits(plan),
-            records("models", "A row a model", {"fileObject": table}, _MODEL_COLUMNS, "column"),
+            records("models", "A row a model", {"fileObject": table}, _MODEL_COLUMNS),
             *described.record_sets,
         ],
     }
@@ -137,18 +137,18 @@ def file_objects(files: Mapping[str, FileRecord], encoding: str) -> list[dict[st
     ]
 
 
-def records(name: str, description: str, source: Mapping[str, str], columns: Sequence[str], by: str) -> dict[str, Any]:
-    """A record set with a field for each column; `source` is where, `by` how a value is found there: column or jsonPath."""
+def records(name: str, description: str, source: Mapping[str, str], columns: Sequence[str]) -> dict[str, Any]:
+    """A record set with a field for each column; `source` is where they are."""
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
         "description": description,
-        "field": [_field(name, column, source, by) for column in columns],
+        "field": [_field(name, column, source) for column in columns],
     }
 
 
-def _field(record_set: str, column: str, source: Mapping[str, str], by: str) -> dict[str, Any]:
+def _field(record_set: str, column: str, source: Mapping[str, str]) -> dict[str, Any]:
     field: dict[str, Any] = {
         "@type": "cr:Field",
         "@id": f"{record_set}/{column}",
@@ -156,8 +156,6 @@ def _field(record_set: str, column: str, source: Mapping[str, str], by: str) -> 
         "dataType": _type_of(column),
         "source": {**{kind: {"@id": name} for kind, name in source.items()}, "extract": {"column": column}},
     }
-    if by == "jsonPath":
-        field["source"] |= {"extract": {"fileProperty": "content"}, "transform": {"jsonPath": f"$.{column}"}}
     if column in _REPEATED:
         field["repeated"] = True
     if field["dataType"] == "sc:ImageObject":

@@ -1,6 +1,5 @@
 """Where an export goes: a folder or a bucket. It is put together beside what was there, and put in place at the end."""
 
-import json
 import os
 import re
 import shutil
@@ -62,8 +61,8 @@ class Destination(Protocol):
     def link_again(self, name: str, placed: str) -> None:
         """Let a file that is there stand under another name, too. Only where there are `links`."""
 
-    def receipts(self) -> Iterator[Receipt]:
-        """What an earlier try of the same export has written, and what was written since."""
+    def receipt(self, unit: str) -> Receipt | None:
+        """What this try, or an earlier one of the same export, wrote of a unit; None when that is not whole."""
 
     def add_receipt(self, receipt: Receipt) -> None:
         """A unit is written whole."""
@@ -124,10 +123,11 @@ def _folder(out: Path, layout: str, plan: str) -> "FolderDestination | None":
     if not (partial / "plan").is_file() or (partial / "plan").read_text() != plan:
         if partial.exists():
             shutil.rmtree(partial)
-        for name in ("tree", "receipts", "scratch"):
+        for name in ("tree", "receipts"):
             (partial / name).mkdir(parents=True)
         (partial / "plan").write_text(plan)
-    shutil.rmtree(partial / "scratch")
+    if (partial / "scratch").exists():  # a kill may have come between its end and its beginning
+        shutil.rmtree(partial / "scratch")
     (partial / "scratch").mkdir()
     return FolderDestination(out, marker, plan)
 
@@ -180,11 +180,12 @@ class FolderDestination:
     def link_again(self, name: str, placed: str) -> None:
         self.link(name, f"{self._tree}/{placed}")
 
-    def receipts(self) -> Iterator[Receipt]:
-        for path in sorted((self._partial / "receipts").glob("*.json")):
-            receipt = Receipt.model_validate_json(path.read_bytes())
-            if all((self._tree / name).is_file() for name in receipt.files):
-                yield receipt
+    def receipt(self, unit: str) -> Receipt | None:
+        try:
+            receipt = Receipt.model_validate_json((self._partial / "receipts" / f"{unit}.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        return receipt if all((self._tree / name).is_file() for name in receipt.files) else None
 
     def add_receipt(self, receipt: Receipt) -> None:
         part = self.scratch / f"{receipt.unit}.receipt"
@@ -281,15 +282,17 @@ class BucketDestination:
     def link_again(self, name: str, placed: str) -> None:
         raise NotImplementedError("A bucket knows no links.")
 
-    def receipts(self) -> Iterator[Receipt]:
-        folder, after = f"{self._where}{_PARTIAL}/receipts/", ""
-        while keys := self._store.list(folder, after):
-            for key in keys:
-                yield Receipt.model_validate(json.loads(self._store.get(key)))
-            after = keys[-1]
+    def receipt(self, unit: str) -> Receipt | None:
+        try:
+            return Receipt.model_validate_json(self._store.get(self._receipt(unit)))
+        except NotFoundError:
+            return None
+
+    def _receipt(self, unit: str) -> str:
+        return f"{self._where}{_PARTIAL}/receipts/{unit}.json"
 
     def add_receipt(self, receipt: Receipt) -> None:
-        self._store.put(f"{self._where}{_PARTIAL}/receipts/{receipt.unit}.json", receipt.model_dump_json().encode())
+        self._store.put(self._receipt(receipt.unit), receipt.model_dump_json().encode())
 
     def finish(self, layout: str, files: Mapping[str, int], last: Mapping[str, bytes]) -> None:
         for name, data in last.items():

@@ -6,20 +6,18 @@ OUT/<split>/<folder>/labels/<partition>/<picture>.parts.png     and .labels.npz,
 OUT/<split>/<folder>/basis/<style>.png                          the neutral face
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from posixpath import basename
 
 from farm.dataset.output import LABELS, RenderedModel
-from farm.dataset.shards import sha256_of
-from farm.dataset.splits import SPLITS
 from farm.dataset.sums import SUMS, sum_line
 from farm.exports import croissant
 from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, model_units
-from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.receipts import Receipt
+from farm.exports.row_tables import row_line, write_row_tables
 from farm.exports.rows import File, read_and_hashed, record_of, rows_of
 
 ROWS = "metadata.jsonl"
@@ -60,7 +58,7 @@ class FolderLayout:
                     name = f"{model.folder.name}/{LABELS}/{row.partition}/{basename(label.path)}"
                     add(name, label)
                     record[f"label_{suffix.split('.')[1]}"] = name
-                lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+                lines.append(row_line(record))
                 images += len(row.pictures)
                 keys += 1
                 tell(len(row.pictures))
@@ -70,18 +68,7 @@ class FolderLayout:
         )  # fmt: skip
 
     def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
-        tables: dict[str, FileRecord] = {}
-        for split in SPLITS:
-            path = target.scratch / f"{split}-{ROWS}"
-            keys = 0
-            with path.open("w", encoding="utf-8") as file:
-                for receipt in receipts():
-                    if receipt.split == split:
-                        file.write(receipt.notes[ROWS])
-                        keys += receipt.keys
-            if keys:
-                tables[f"{split}/{ROWS}"] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path), keys=keys)
-                target.place(f"{split}/{ROWS}", path)
+        tables = write_row_tables(ROWS, target, receipts)
         styles = sorted({style for member in plan.members for style in member.spec.styles})
         columns = ["key", "model", "sample", "partition", "pose", "light", *(f"image_{s}_file_name" for s in styles)]
         return Described(
@@ -90,10 +77,7 @@ class FolderLayout:
             distribution=croissant.file_objects(tables, "application/jsonlines")
             + [croissant.file_set("pictures", "*/*/*/*/*.png", "image/png")],
             record_sets=[
-                *(
-                    croissant.records(name.split("/")[0], "Rows", {"fileObject": name}, columns, "column")
-                    for name in tables
-                ),
+                *(croissant.records(name.split("/")[0], "Rows", {"fileObject": name}, columns) for name in tables),
             ],
             tables=tables,
             last={},

@@ -64,7 +64,7 @@ class HuggingFaceLayout:
         spec = plan.members[0].spec
         columns = [*_VALUES, *_LISTS, *(f"image_{style}" for style in spec.styles), *_label_columns(spec.labels)]
         return Described(
-            how_to_load=_HOW,
+            how_to_load=_HOW + "".join(said for name, said in _HOW_OF.items() if name in columns),
             front_matter={
                 "configs": [
                     {
@@ -77,9 +77,7 @@ class HuggingFaceLayout:
             + [croissant.file_set(f"{split}-files", f"data/{split}-*.parquet", kind) for split in splits],
             record_sets=[
                 *(
-                    croissant.records(
-                        split, f"The rows for {split}ing", {"fileSet": f"{split}-files"}, columns, "column"
-                    )
+                    croissant.records(split, f"The rows for {split}ing", {"fileSet": f"{split}-files"}, columns)
                     for split in splits
                 ),
             ],
@@ -190,6 +188,9 @@ row = data["train"][0]
 picture, pose = row["image_default"], row["pose"]  # RGBA, 20 numbers
 ```
 
-`rotation` is the 3 x 3 matrix row by row; `arrays` holds the bytes of an .npz file (`numpy.load(io.BytesIO(...))`),
-`marks` JSON.
+`rotation` is the 3 x 3 matrix row by row.
 """
+_HOW_OF = {
+    "arrays": "`arrays` holds the bytes of an .npz file (`numpy.load(io.BytesIO(...))`).\n",
+    "marks": "`marks` is JSON.\n",
+}

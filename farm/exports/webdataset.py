@@ -1,6 +1,7 @@
 """The WebDataset layout: tar shards of a chosen size, a key for each sample and partition.
 
 OUT/train/shard-000000.tar, OUT/test/shard-000000.tar
+OUT/train/rows.jsonl, OUT/test/rows.jsonl               the JSON of all rows of a split, for Croissant and for people
 OUT/index.json                                          what is in each shard
 <key>.<style>.png, <key>.json, <key>.parts.png, <key>.labels.npz, <key>.marks.json       in a shard
 """
@@ -18,11 +19,9 @@ from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, shard_units
 from farm.exports.receipts import Receipt
+from farm.exports.row_tables import ROWS, row_line, write_row_tables
 from farm.exports.rows import SampleRow, read, record_of
-from farm.poses import Partition
 
-_JSON = [*(f"*_{partition}.json" for partition in Partition), "*_v[0-9][0-9].json"]
-"""What matches the JSON of rows, and not that of labels."""
 _COLUMNS = ("key", "model", "sample", "partition", "view", "pose", "light", "seed")
 
 
@@ -38,6 +37,8 @@ class WebDatasetLayout:
         return shard_units(plan)
 
     def write(self, unit: Unit, models: Iterable[RenderedModel], target: Destination, tell: Tell) -> Receipt:
+        lines: list[str] = []
+
         def write_shard(path: Path, rows: Sequence[SampleRow]) -> None:
             with ShardWriter(path) as shard:
                 for row in rows:
@@ -45,32 +46,34 @@ class WebDatasetLayout:
                         shard.add(f"{row.key}.{style}.png", read(picture))
                     for suffix, label in row.labels.items():
                         shard.add(f"{row.key}{suffix}", read(label))
-                    shard.add(f"{row.key}.json", json.dumps(record_of(row, unit.split)).encode())
+                    record = record_of(row, unit.split)
+                    shard.add(f"{row.key}.json", json.dumps(record).encode())
+                    lines.append(row_line(record))
                     tell(len(row.pictures))
 
-        return sharding.write(unit, models, target, lambda number: f"{unit.split}/shard-{number:06d}.tar", write_shard)
+        def name_of(number: int) -> str:
+            return f"{unit.split}/shard-{number:06d}.tar"
+
+        receipt = sharding.write(unit, models, target, name_of, write_shard)
+        return receipt.model_copy(update={"notes": {ROWS: "".join(lines)}})
 
     def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
         index = sharding.index(plan, receipts())
         shards = {name: record for receipt in receipts() for name, record in receipt.files.items()}
         by_split = {s: names for s in SPLITS if (names := [name for name in shards if name.startswith(f"{s}/")])}
+        # For Croissant, whose reader takes no JSON out of an archive.
+        tables = write_row_tables(ROWS, target, receipts)
         return Described(
             how_to_load=_HOW.replace("COUNT", f"{len(by_split['train']) - 1:06d}"),
             front_matter={},
             distribution=croissant.file_objects(shards, "application/x-tar")
-            + [
-                croissant.file_set(f"{split}-rows", _JSON, "application/json", names)
-                for split, names in by_split.items()
-            ],
+            + croissant.file_objects(tables, "application/jsonlines")
+            + [croissant.file_set("pictures", "*.png", "image/png", list(shards))],
             record_sets=[
-                *(
-                    croissant.records(
-                        split, f"The rows for {split}ing", {"fileSet": f"{split}-rows"}, _COLUMNS, "jsonPath"
-                    )
-                    for split in by_split
-                ),
+                croissant.records(split, f"The rows for {split}ing", {"fileObject": name}, _COLUMNS)
+                for split, name in ((name.split("/")[0], name) for name in tables)
             ],
-            tables={},
+            tables=tables,
             last={"index.json": json.dumps(index, ensure_ascii=False, indent=1).encode() + b"\n"},
         )
 

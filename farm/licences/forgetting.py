@@ -13,9 +13,10 @@ from pathlib import Path
 
 from farm.dataset.failures import Failures
 from farm.dataset.manifest import MANIFEST
-from farm.dataset.output import POSES, POSES_PARQUET
+from farm.dataset.output import LABELS, POSES, POSES_PARQUET
 from farm.dataset.reading import model_folders, models_in, read_model_folder
 from farm.dataset.shards import sha256_of
+from farm.dataset.splits import SPLITS
 from farm.dataset.summary import summarise
 from farm.dataset.sums import SUMS, read_sums, sum_line
 from farm.dataset.tables import org_id as org_id_of
@@ -28,7 +29,7 @@ _MARKER, _LISTS = "facefarm-export.json", ("train_list.txt", "test_list.txt")
 STATISTICS = "statistics.html"
 """What `farm stats` leaves in a rendered folder."""
 _ROOT = "combined_"
-_CACHE, _TABLE, _MODELS = "cached.json", "combined_pose.csv", "models.jsonl"
+_CACHE, _TABLE, _MODELS, _ROWS = "cached.json", "combined_pose.csv", "models.jsonl", "rows.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,11 @@ def forget_in_export(directory: Path, model: str) -> Forgotten:
         if (directory / name).is_file():
             lines = (directory / name).read_text().splitlines(keepends=True)
             _replace(directory / name, "".join(line for line in lines if line.strip() != org_id).encode())
-    _without_line(directory / _MODELS, model)
+    tables = {_MODELS, *(f"{split}/{_ROWS}" for split in SPLITS)}
+    for name in tables:
+        _without_line(directory / name, model)
     folders = rows = 0
+    _remove_pictures(directory / LABELS, model)
     for root in roots:
         rows += _without(root / _TABLE, "org_id", lambda value: value == org_id)
         tree = json.loads((root / _CACHE).read_bytes())
@@ -126,15 +130,17 @@ def forget_in_export(directory: Path, model: str) -> Forgotten:
         if entry is not None:
             _replace(root / _CACHE, json.dumps(tree, ensure_ascii=True).encode() + b"\n")
         folders += _remove_pictures(root, model)
-    _sum_again(directory, {*_LISTS, _MODELS, *(f"{root.name}/{name}" for root in roots for name in (_TABLE, _CACHE))})
+    _sum_again(directory, {*_LISTS, *tables, *(f"{root.name}/{name}" for root in roots for name in (_TABLE, _CACHE))})
     return Forgotten(folders, rows)
 
 
 def _without_line(path: Path, model: str) -> None:
-    """Take the model out of the list of models."""
+    """Take the model out of a table that has a line for each model or row."""
     if path.is_file() and not path.is_symlink():
-        lines = path.read_text("utf-8").splitlines(keepends=True)
-        _replace(path, "".join(line for line in lines if model not in line).encode())
+        partial = path.with_suffix(".partial")
+        with path.open(encoding="utf-8") as source, partial.open("w", encoding="utf-8") as target:
+            target.writelines(line for line in source if model not in line)
+        partial.replace(path)
 
 
 def _sum_again(directory: Path, changed: Set[str]) -> None:

@@ -9,8 +9,12 @@ Source of the tasks: AnimeCeleb, arXiv 2111.07640, section 4. Only this package 
 
 try:
     import torch as _torch  # noqa: F401 - to say at once what is missing
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("farm.torch needs PyTorch: pip install 'facefarm[torch]'", name="torch") from error
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "farm.torch needs PyTorch: pip install 'facefarm[torch]' (on Linux gigabytes, with CUDA; for the CPU alone, "
+        "install torch first as pytorch.org says).",
+        name="torch",
+    ) from None
 
 from farm.torch.colorization import Colorization
 from farm.torch.faces import Faces

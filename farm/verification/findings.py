@@ -38,9 +38,11 @@ class Fault(StrEnum):
     ROW = "row"
     """A row of the pose table is missing, twice there, or says something else than the manifest."""
     SPLIT = "split"
-    """A model stands on both sides of a split."""
+    """A model stands on both sides of a split, or on another than its hash says."""
     TWICE = "twice"
     """A model stands in two folders."""
+    WITHDRAWN = "withdrawn"
+    """A model is there again that was taken out for good."""
     REDRAW = "redraw"
     """Drawn again, it looks otherwise."""
 

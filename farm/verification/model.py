@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from farm.dataset.manifest import MANIFEST
-from farm.dataset.output import folder_name
+from farm.dataset.output import POSES, folder_name
 from farm.dataset.reading import listing, read_model_folder
+from farm.dataset.splits import split_of
 from farm.errors import StorageError
 from farm.verification.derivation import check_counts, check_poses
 from farm.verification.findings import Fault, Finding, FindingList
@@ -56,6 +57,11 @@ def verify_model(folder: Path, columns: Sequence[str], runs: Sequence[Run] | Non
         if len(splits) > 1:
             counts = ", ".join(f"{counted(count, 'row')} in '{split[:20]}'" for split, count in sorted(splits.items()))
             findings.add(Fault.SPLIT, "", f"The model is on both sides of the split: {counts}.")
+        elif splits and (side := split_of(manifest.model.id)) not in splits:
+            (said,) = splits
+            findings.add(
+                Fault.SPLIT, "", f"Its rows of {POSES} are for '{said[:20]}', and by its hash it is for '{side}'."
+            )
     known = pictures.names | labels.names | {MANIFEST}
     for name in sorted(found.sizes.keys() - known):
         if name.startswith(tuple(f"{place}/" for place in ("basis", "labels", *manifest.spec.styles))):

@@ -1,7 +1,7 @@
 """Verifies a whole rendered folder: model by model, on all cores, in bounded memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
@@ -10,6 +10,7 @@ from pathlib import Path
 from farm.dataset.output import POSES, POSES_PARQUET
 from farm.dataset.reading import model_folders
 from farm.errors import StorageError
+from farm.licences.tombstones import WITHDRAWN, Tombstone, tombstones
 from farm.verification.columns import check_columns
 from farm.verification.findings import Fault, Finding, FindingList
 from farm.verification.model import ModelReport, verify_model
@@ -27,6 +28,8 @@ def verify(directory: Path, processes: int, on_model: Callable[[ModelReport], No
     folders = model_folders(directory)
     if not folders:
         raise StorageError(f"{directory} holds no rendered models; name the folder that `farm render --out` left.")
+    for path in sorted(path for path in directory.iterdir() if path.is_symlink()):
+        yield Finding(Fault.LINK, path.name, "A link, which is not followed.")
     of_table = FindingList(POSES)
     table = survey_table(directory, {folder.name for folder in folders}, of_table)
     yield from of_table.all()
@@ -34,6 +37,11 @@ def verify(directory: Path, processes: int, on_model: Callable[[ModelReport], No
     if table is not None:
         check_columns(directory, of_columns)
     yield from of_columns.all()
+    withdrawn: Mapping[str, Tombstone] = {}
+    try:
+        withdrawn = tombstones(directory)
+    except StorageError as error:
+        yield Finding(Fault.MANIFEST, WITHDRAWN, str(error))
     across = _Across()
     with ExitStack() as stack:
         columns = table.columns if table else ()
@@ -48,6 +56,10 @@ def verify(directory: Path, processes: int, on_model: Callable[[ModelReport], No
         for report in reports:
             yield from report.findings
             yield from across.take(report)
+            if (stone := withdrawn.get(report.model)) is not None:
+                yield Finding(
+                    Fault.WITHDRAWN, report.folder, f"{stone.error()} `farm forget {report.folder}` takes it out again."
+                )
             on_model(report)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -280,8 +281,34 @@ for folder in map(pathlib.Path, sys.argv[1:]):
     found = mlcroissant.Dataset(jsonld=str(folder / "croissant.json"))
     print(folder.name, "errors", len(found.metadata.ctx.issues.errors))
     for records in found.metadata.record_sets:
-        print(folder.name, records.id, sum(1 for _ in found.records(records.id)))
+        rows = list(found.records(records.id))
+        print(folder.name, records.id, len(rows))
+        for row in rows:
+            empty = {name.split("/")[1] for name, value in row.items() if value is None or value == b"" or value == ""}
+            assert records.id == "models" or empty <= {"background"}, (folder, records.id, empty)
+            poses = [value for name, value in row.items() if name.endswith("/pose")]
+            assert all(len(pose) == 20 for pose in poses), (folder, records.id, poses)
 """
+
+
+def test_an_export_that_was_killed_while_it_made_its_folders_goes_on(source: Path, tmp_path: Path) -> None:
+    _export(source, tmp_path / "once", FolderLayout())
+    for gone in ("scratch", "plan"):
+        # GIVEN what a kill leaves between two steps of its beginning
+        out = tmp_path / gone
+
+        def killed(step: str, done: int, total: int) -> None:
+            if step == "images":
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            _export(source, out, FolderLayout(), progress=killed)
+        partial = out / ".partial"
+        (partial / "plan").unlink() if gone == "plan" else shutil.rmtree(partial / gone)
+
+        _export(source, out, FolderLayout())
+
+        assert tree(out) == tree(tmp_path / "once")
 
 
 def test_models_are_told_apart_in_a_table(source: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from farm.licences.tombstones import check_admitted
 from farm.models.package import read_model
 from farm.spec import RenderSpec
 from farm.verification.exported import verify_export
+from farm.verification.findings import Fault
 from farm.verification.verify import verify
 from tests.support.packed import model_id, with_licence, write_model, write_table
 
@@ -151,6 +152,28 @@ def test_a_model_that_is_taken_back_is_gone_from_folder_and_export_and_kept_out(
         check_admitted(out, gone)
     check_admitted(out, model_id("Free"))
     assert farm("forget", gone, *places, *WHO).exit_code == 0  # again: nothing is left to do
+
+
+def test_a_withdrawn_model_whose_folder_comes_back_is_left_out_and_named(out: Path, tmp_path: Path) -> None:
+    shutil.copytree(out / folder("Banned"), tmp_path / "backup")
+    assert farm("forget", folder("Banned"), "--from", out, *WHO).exit_code == 0
+    shutil.copytree(tmp_path / "backup", out / folder("Banned"))
+
+    exported = farm("export", out, "--format", "folder", "--out", tmp_path / "export")
+
+    assert exported.exit_code == 0, exported.output
+    assert "was withdrawn" in exported.stderr
+    assert len((tmp_path / "export" / "models.jsonl").read_text().splitlines()) == 3
+    assert model_id("Banned") not in (tmp_path / "export" / "models.jsonl").read_text()
+    (finding,) = [finding for finding in verify(out, 1, lambda report: None) if finding.fault is Fault.WITHDRAWN]
+    assert finding.where == folder("Banned")
+    # AND a tombstone file that cannot be read is named, not passed over
+    (out / "withdrawn.jsonl").write_text("{")
+    assert any(finding.where == "withdrawn.jsonl" for finding in verify(out, 1, lambda report: None))
+    # AND what is gone already is said to be
+    (out / "withdrawn.jsonl").unlink()
+    assert farm("forget", folder("Banned"), "--from", out, *WHO).exit_code == 0
+    assert "nothing of it is there" in farm("forget", model_id("Banned"), "--from", out, *WHO).stdout
 
 
 def test_forgetting_follows_no_link_out_of_the_folder(out: Path, tmp_path: Path) -> None:

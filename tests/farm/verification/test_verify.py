@@ -198,6 +198,25 @@ def test_a_model_in_two_splits_is_found(out: Path) -> None:
     assert "1 row in 'test', 11 rows in 'train'" in finding.sentence
 
 
+def test_a_model_on_the_side_that_its_hash_does_not_say_is_found(out: Path) -> None:
+    path = out / POSES
+    text = path.read_text()
+    mine = [line for line in text.splitlines(keepends=True) if f",{folder(out, 'Beni').name}," in line]
+    for line in mine:
+        text = text.replace(line, line.replace(",train,", ",test,"))
+    path.write_text(text)
+    (out / POSES_PARQUET).unlink()
+
+    assert [finding.where for finding in found(out) if finding.fault is Fault.SPLIT] == [folder(out, "Beni").name]
+
+
+def test_a_link_in_the_place_of_a_model_is_named(out: Path, tmp_path: Path) -> None:
+    folder(out, "Beni").rename(tmp_path / "elsewhere")
+    folder(out, "Beni").symlink_to(tmp_path / "elsewhere")
+
+    assert (Fault.LINK, folder(out, "Beni").name) in faults(out)
+
+
 def test_a_model_under_two_names_on_two_sides_is_found(out: Path) -> None:
     twin = out / f"Twin-{model_id('Beni')[:8]}"
     shutil.copytree(folder(out, "Beni"), twin)
