@@ -29,9 +29,10 @@ from farm.models.package import Package
 from farm.process import spawn
 from farm.settings import Settings
 from farm.spec import RenderSpec
-from farm.stack import free_port, valkey_command
+from farm.stack import free_port
 from farm.storage import LocalStore, ObjectStore
 from farm.storage.s3 import S3Store
+from farm.valkey import valkey_command
 from tests.chaos.processes import descendants, gone, signal_all
 from tests.support.audit import audit
 from tests.support.faults import FaultyProxy

@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 
 from farm.process import signal_group, spawn
-from farm.stack import free_port, redis_answers, valkey_command
+from farm.stack import free_port
+from farm.valkey import redis_answers, valkey_command
 
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key"
 PATIENCE_SECONDS = 120.0

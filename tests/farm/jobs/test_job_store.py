@@ -20,7 +20,8 @@ from farm.jobs.store import LOG_CHARACTERS, JobStore
 from farm.morphs.refs import MorphRef
 from farm.morphs.vocabulary import target_morphs
 from farm.spec import RenderSpec
-from farm.stack import free_port, valkey_command
+from farm.stack import free_port
+from farm.valkey import valkey_command
 from tests.support import servers
 from tests.support.audit import audit
 from tests.support.faults import Fault, FaultyProxy

@@ -10,9 +10,10 @@ import pytest
 
 from farm.mascots.cast import MASCOTS
 from farm.models.description import BoneMorph, Character, Expression, GroupMorph, MaterialMorph, Morph, VertexMorph
+from farm.models.incoming import find_models
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.movement import measure
-from farm.models.package import find_models, read_character
+from farm.models.package import read_character
 from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.evidence import Evidence, SideMovement
 from farm.morphs.panels import Panel

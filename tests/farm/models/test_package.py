@@ -11,8 +11,9 @@ import pytest
 from farm.errors import ArchiveError, ModelFormatError, NoNeckBoneError
 from farm.models import package
 from farm.models.description import VertexMorph
+from farm.models.incoming import find_models
 from farm.models.mmd.pmx_writer import pmx_bytes
-from farm.models.package import Package, find_models, read_model, to_bytes, unfold, upload_form
+from farm.models.package import Package, read_model, to_bytes, unfold, upload_form
 from tests.farm.models import made_files as made
 from tests.support.received import receive
 

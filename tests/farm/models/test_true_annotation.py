@@ -11,9 +11,10 @@ import pytest
 
 from farm.mascots.cast import MASCOTS
 from farm.models.description import Character, Expression, GroupMorph, VertexMorph
+from farm.models.incoming import find_models
 from farm.models.inventory import Inventory, of_character
 from farm.models.mmd.pmx_writer import pmx_bytes
-from farm.models.package import find_models, read_character
+from farm.models.package import read_character
 from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.annotation import apply_table, disagreements, read_table
 from farm.morphs.coverage import coverage
