@@ -7,6 +7,9 @@ PY := .venv/bin/python
 LOCK := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	--universal --python-version 3.13
 
+# Tests start hundreds of processes: Python shall compile a module once, not in each of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

@@ -17,7 +17,7 @@ from farm.spec import RenderSpec
 from farm.stack import EmbeddedStack
 from farm.storage import LocalStore
 from tests.support.fixtures import read_mascot
-from tests.support.servers import wait_until
+from tests.support.servers import asked, wait_until
 
 pytestmark = pytest.mark.blender
 
@@ -33,10 +33,8 @@ def kept(home: Path) -> EmbeddedStack:
 
 
 def answers(stack: EmbeddedStack) -> bool:
-    try:
-        return httpx.get(f"{stack.api_url}/readyz", timeout=5, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+    answer = asked(f"{stack.api_url}/readyz")
+    return answer is not None and answer[0] == 200
 
 
 def process_of(stack: EmbeddedStack, word: str) -> int:

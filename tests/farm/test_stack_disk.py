@@ -20,7 +20,7 @@ from farm.process import signal_group, spawn
 from farm.spec import RenderSpec
 from farm.stack import EmbeddedStack, free_port
 from tests.farm.test_stack import answers, home, kept, process_of  # noqa: F401
-from tests.support.servers import PATIENCE_SECONDS, wait_until
+from tests.support.servers import PATIENCE_SECONDS, asked, wait_until
 
 pytestmark = pytest.mark.blender
 
@@ -64,17 +64,8 @@ def farm_up(home: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], st
 
 
 def is_up(url: str) -> bool:
-    port = int(url.rpartition(":")[2])
-    with socket.socket() as asking:
-        asking.settimeout(5)
-        if asking.connect_ex(("127.0.0.1", port)):
-            return False
-    import httpx
-
-    try:
-        return httpx.get(f"{url}/readyz", timeout=10, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+    answer = asked(f"{url}/readyz")
+    return answer is not None and answer[0] == 200
 
 
 def children_of(pid: int) -> list[int]:
