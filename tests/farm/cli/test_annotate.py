@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from farm.dataset.output import read_output
-from farm.mascots.cast import MASCOTS
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.morphs.refs import unpacked
 from farm.morphs.vocabulary import target_morphs
 from tests.farm.cli.command import SMALL, farm, ref_in
 from tests.farm.models import made_files as made
+from tests.support.characters import mascot
 
 
 def test_the_report_tells_coverage_and_where_names_and_measures_differ(tmp_path: Path) -> None:
     # GIVEN a character whose winks have each other's names
     swap = {"ウィンク２": "ｳｨﾝｸ２右", "ｳｨﾝｸ２右": "ウィンク２"}
-    nagi = MASCOTS["nagi"]().character
+    nagi = mascot("nagi")
     morphs = tuple(replace(morph, name=swap.get(morph.name, morph.name)) for morph in nagi.morphs)
     model = tmp_path / "swapped.pmx"
     model.write_bytes(pmx_bytes(replace(nagi, morphs=morphs)))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from farm.mascots.cast import MASCOTS
 from farm.models.description import (
     Bone,
     BoneFlag,
@@ -37,6 +36,7 @@ from farm.models.materials import (
 from farm.models.vrm.writer import vrm_draft
 from farm.morphs.panels import Panel
 from farm.morphs.refs import MorphRef
+from tests.support.characters import mascot
 
 
 def material(name: str = "顔", *, triangles: int = 1, first: int = 0, texture: int | None = None) -> MmdMaterial:
@@ -96,7 +96,7 @@ def small_character(
 @cache
 def names_twice() -> Character:
     """Nagi with five morphs: まばたき twice in one panel, first one that moves nothing, and 上 in two panels."""
-    nagi = MASCOTS["nagi"]().character
+    nagi = mascot("nagi")
     (brow,) = (morph for morph in nagi.morphs if morph.name == "上")
     (mouth,) = (morph for morph in nagi.morphs if morph.name == "う")
     (open_mouth,) = (morph for morph in nagi.morphs if morph.name == "あ")
