@@ -74,7 +74,8 @@ def api_answers(port: int) -> bool:
 class EmbeddedStack:
     """Start with `with`; `api_url` is where it answers.
 
-    `home` keeps the store, the logs and Valkey's file; it is created when needed.
+    `home` keeps the store, the logs and Valkey's file; it is created when needed. `workers` is the number of models that are
+    drawn at a time; of 0 nothing is.
     """
 
     def __init__(
@@ -158,20 +159,10 @@ class EmbeddedStack:
         if self._keep:
             self._take_up(fresh=True)
         farm = [sys.executable, "-P", "-m", "farm"]
-        # The worker first: Blender's start is the longest way to the first picture.
-        self._spawn(
-            "worker",
-            [
-                *farm,
-                "worker",
-                "--concurrency",
-                str(self._workers),
-                "--metrics-port",
-                str(self._metrics_port),
-                "--metrics-host",
-                "127.0.0.1",
-            ],
-        )
+        if self._workers:
+            # The worker first: Blender's start is the longest way to the first picture.
+            own = ["--metrics-port", str(self._metrics_port), "--metrics-host", "127.0.0.1"]
+            self._spawn("worker", [*farm, "worker", "--concurrency", str(self._workers), *own])
         self._spawn("api", [*farm, "api", "--host", "127.0.0.1", "--port", str(self._port)])
         if self._flower:
             self._spawn("flower", [*farm, "flower", "--host", "127.0.0.1", "--port", str(self._flower_port)])
