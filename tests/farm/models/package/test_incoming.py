@@ -8,6 +8,7 @@ from farm.errors import ArchiveError, NoNeckBoneError
 from farm.models.incoming import find_models
 from farm.models.mmd.pmx_writer import pmx_bytes
 from tests.farm.models import made_files as made
+from tests.farm.models import packed
 from tests.farm.models.package.zipped import HEADLESS, PMX, folder_of, only_model, zip_of
 from tests.support.received import receive
 
@@ -15,7 +16,7 @@ from tests.support.received import receive
 def test_an_upload_of_good_and_bad_models_gives_both() -> None:
     upload = {
         "good/a.pmx": PMX,
-        "good/b.pmd": made.pack_pmd(),
+        "good/b.pmd": packed.pack_pmd(),
         "good/c.VRM": made.vrm("1.0").to_bytes(),
         "bad/cut.pmx": PMX[:-100][:200],
         "bad/neckless.pmx": HEADLESS,

@@ -1,160 +1,37 @@
-"""Jobs that break off and go on, with real Blender: nothing is drawn twice, and the bytes are those of a quiet run."""
+"""An interrupted job goes on where it stopped, and its bytes are those of an undisturbed run."""
 
-import hashlib
-import io
 import logging
 import multiprocessing
 import os
-import re
-import shutil
 import signal
-from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from farm.backgrounds import normalise
-from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, result_object
 from farm.drawing import checkpoints
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
-from farm.drawing.render import Interrupted, Reporter, render
+from farm.drawing.render import Reporter, render
 from farm.errors import BlenderDiedError
-from farm.labels import LabelName
 from farm.models.package import Package
-from farm.spec import RENDERER_VERSION, CameraSpec, RenderSpec
+from farm.spec import RenderSpec
 from farm.storage import LocalStore
-from tests.support.fixtures import assignment_for, read_mascot
+from tests.farm.drawing.checkpoints.interrupted import (
+    PLAIN,
+    SPECS,
+    Diary,
+    break_off,
+    checkpoint_spans,
+    results,
+    store_with,
+)
+from tests.support.fixtures import assignment_for
 from tests.support.servers import wait_until
 
 pytestmark = pytest.mark.blender
-PLAIN = RenderSpec(seed=42, samples=4, size=48)
-NOISE = [np.random.default_rng(seed).integers(0, 256, (60, 90, 3), np.uint8) for seed in range(3)]
-
-
-def background(pixels: np.ndarray) -> bytes:
-    with io.BytesIO() as file:
-        Image.fromarray(pixels).save(file, "PNG")
-        return file.getvalue()
-
-
-BACKGROUNDS = [normalise(background(pixels), "noise.png") for pixels in NOISE]
-SPECS = {
-    "plain": PLAIN,
-    "labels": RenderSpec(seed=3, samples=3, size=64, styles=("flat", "ink"), labels=tuple(LabelName)),
-    "labels over backgrounds, several views": RenderSpec(
-        seed=5,
-        samples=2,
-        size=48,
-        styles=("default", "ink"),
-        labels=(LabelName.PARTS, LabelName.LANDMARKS),
-        camera=CameraSpec(views=2, yaw=(-50, 50), elevation=(-10, 10)),
-        backgrounds=tuple(kept.id for kept in BACKGROUNDS),
-    ),
-}
-
-
-class Diary:
-    """What a render reported; stops it when it has drawn so many images itself."""
-
-    def __init__(self, stop_after: int | None = None, stop: Callable[[], None] | None = None) -> None:
-        self.counts: list[int] = []
-        self.stages: Counter[str] = Counter()
-        self.drawn = 0
-        self._stop_after, self._stop = stop_after, stop or self._interrupt
-
-    @staticmethod
-    def _interrupt() -> None:
-        raise Interrupted("The worker was told to stop.", "worker-stopped")
-
-    def _images(self, count: int) -> None:
-        self.counts.append(count)
-        if self._stop_after is not None and self.drawn >= self._stop_after:
-            self._stop()
-
-    def _stage(self, name: str, seconds: float) -> None:
-        self.stages[name] += 1
-
-    def _drawn(self, style: str, partition: str) -> None:
-        self.drawn += 1
-
-    @property
-    def reporter(self) -> Reporter:
-        return Reporter(images=self._images, stage=self._stage, drawn=self._drawn)
-
-
-@pytest.fixture(scope="module")
-def momo(mascots: dict[str, Path]) -> Package:
-    return read_mascot(mascots, "momo")
-
-
-def store_with(folder: Path, package: Package) -> LocalStore:
-    store = LocalStore(folder)
-    catalog = Catalog(store)
-    catalog.add(package)
-    for kept in BACKGROUNDS:
-        catalog.add_background(kept)
-    return store
-
-
-def results(folder: Path) -> dict[str, str]:
-    """Every object under renders/ with the hash of its bytes."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((folder / "renders").rglob("*"))
-        if path.is_file()
-    }
-
-
-def checkpoint_spans(store: LocalStore, assignment: Assignment) -> list[tuple[int, int]]:
-    """First and last shot of every checkpoint, by their names."""
-    names = [Path(key).name for key in store.list(checkpoints.folder(assignment.render_key))]
-    return sorted((int(first), int(last)) for first, last, _ in (re.split("[-.]", name, maxsplit=2) for name in names))
-
-
-def break_off(assignment: Assignment, store: LocalStore, blender: Blender, after: int) -> Diary:
-    """Render until `after` images are drawn, then interrupt."""
-    diary = Diary(after)
-    with pytest.raises(Interrupted):
-        render(assignment, store, blender, diary.reporter)
-    assert not store.exists(result_object(assignment.render_key, MANIFEST))
-    return diary
-
-
-@pytest.fixture(scope="module")
-def undisturbed(
-    blender: Blender, momo: Package, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], dict[str, str]]:
-    """The objects that a quiet run of a spec of SPECS stores."""
-    known: dict[str, dict[str, str]] = {}
-
-    def of(name: str) -> dict[str, str]:
-        if name not in known:
-            folder = tmp_path_factory.mktemp("undisturbed")
-            render(assignment_for(momo, SPECS[name]), store_with(folder, momo), blender, Diary().reporter)
-            known[name] = results(folder)
-        return known[name]
-
-    return of
-
-
-@pytest.fixture
-def broken_off(begun: Path, tmp_path: Path) -> LocalStore:
-    """A store in which a job of PLAIN has one checkpoint, of the first three shots."""
-    shutil.copytree(begun, tmp_path / "begun")
-    return LocalStore(tmp_path / "begun")
-
-
-@pytest.fixture(scope="module")
-def begun(blender: Blender, momo: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("begun")
-    break_off(assignment_for(momo, PLAIN), store_with(folder, momo), blender, after=8)
-    return folder
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -277,79 +154,6 @@ def test_a_worker_that_is_killed_costs_what_it_drew_since_the_last_checkpoint(
     render(assignment, store, blender, rest.reporter)
     assert rest.drawn == assignment.images_total - stored * 2
     assert results(tmp_path / "store") == results(tmp_path / "quiet")
-
-
-def _flip(store: LocalStore, key: str) -> None:
-    data = bytearray(store.get(key))
-    data[len(data) // 2] ^= 1
-    store.put(key, bytes(data))
-
-
-def _cut(store: LocalStore, key: str) -> None:
-    store.put(key, store.get(key)[:-3000])
-
-
-def _claim_more(store: LocalStore, key: str) -> None:
-    store.put(key.replace("-00002-", "-00004-"), store.get(key))
-    store.delete(key)
-
-
-def _bring_rubbish(store: LocalStore, key: str) -> None:
-    data = os.urandom(5000)
-    store.put(re.sub("[0-9a-f]{64}[.]tar", hashlib.sha256(data).hexdigest() + ".tar", key), data)
-    store.delete(key)
-
-
-def _bring_too_much(store: LocalStore, key: str) -> None:
-    data = bytes(3 * 48 * 48 * (16 + 32) + 1)
-    store.put(re.sub("[0-9a-f]{64}[.]tar", hashlib.sha256(data).hexdigest() + ".tar", key), data)
-    store.delete(key)
-
-
-def _date_back(store: LocalStore, key: str) -> None:
-    """As a worker of the renderer before this one would have stored it."""
-    now, then = (f'"renderer":{version}'.encode() for version in (RENDERER_VERSION, RENDERER_VERSION - 1))
-    data = store.get(key)
-    assert data.count(now) == 1
-    data = data.replace(now, then)
-    store.put(re.sub("[0-9a-f]{64}[.]tar", hashlib.sha256(data).hexdigest() + ".tar", key), data)
-    store.delete(key)
-
-
-def _rename(store: LocalStore, key: str) -> None:
-    store.put(str(Path(key).with_name("first.tar")), store.get(key))
-    store.delete(key)
-
-
-@pytest.mark.parametrize("spoil", [_flip, _cut, _claim_more, _bring_rubbish, _bring_too_much, _date_back, _rename])
-def test_a_part_that_is_not_what_its_name_says_is_drawn_again(
-    spoil: Callable[[LocalStore, str], None],
-    broken_off: LocalStore,
-    blender: Blender,
-    momo: Package,
-    tmp_path: Path,
-    undisturbed: Callable[[str], dict[str, str]],
-) -> None:
-    assignment, diary = assignment_for(momo, PLAIN), Diary()
-    (key,) = broken_off.list(checkpoints.folder(assignment.render_key))
-    spoil(broken_off, key)
-
-    render(assignment, broken_off, blender, diary.reporter)
-
-    assert diary.drawn == assignment.images_total
-    assert results(tmp_path / "begun") == undisturbed("plain")
-
-
-def test_a_part_of_another_render_is_left_aside(broken_off: LocalStore, blender: Blender, momo: Package) -> None:
-    # GIVEN a whole checkpoint of the same model with another seed
-    other = PLAIN.model_copy(update={"seed": 43})
-    assignment, diary = assignment_for(momo, other), Diary()
-    (key,) = broken_off.list(checkpoints.folder(assignment_for(momo, PLAIN).render_key))
-    broken_off.put(checkpoints.folder(assignment.render_key) + Path(key).name, broken_off.get(key))
-
-    render(assignment, broken_off, blender, diary.reporter)
-
-    assert diary.drawn == assignment.images_total
 
 
 def test_checkpoints_count_up_to_the_first_gap_and_may_overlap(

@@ -1,39 +1,23 @@
-"""The job store on real servers: Valkey, and Debian's Redis where it is installed."""
+"""The job store on real servers: jobs, batches, their counts and what is kept of them."""
 
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from farm.errors import ConflictError, NotFoundError, ServiceError
+from farm.errors import ConflictError, NotFoundError
 from farm.jobs import states
 from farm.jobs.batches import BatchRecord, Webhook
-from farm.jobs.connection import Connection
 from farm.jobs.events import Events
 from farm.jobs.states import Job, StaleAttempt, State
-from farm.jobs.store import LOG_CHARACTERS, JobStore
+from farm.jobs.store import LOG_CHARACTERS
 from farm.morphs.refs import MorphRef
 from farm.morphs.vocabulary import target_morphs
 from farm.spec import RenderSpec
-from farm.stack import free_port
-from farm.valkey import valkey_command
-from tests.support import servers
-from tests.support.audit import audit
-from tests.support.faults import Fault, FaultyProxy
-from tests.support.jobs import RECORD, Core, make_core, new_jobs
-
-
-@pytest.fixture
-def core(valkey_or_redis: str, tmp_path: Path) -> Iterator[Core]:
-    made = make_core(valkey_or_redis, tmp_path)
-    made.connection.redis.flushall()
-    yield made
-    assert audit(made.connection) == []
+from tests.support.jobs import RECORD, Core, new_jobs
 
 
 def test_a_job_comes_back_as_it_went_in(core: Core) -> None:
@@ -265,84 +249,6 @@ def test_a_million_images_and_strange_texts_pass_through_lua_unharmed(core: Core
     assert core.jobs.batch(job.batch).errors == {'a:"b" \\ {}': 1}
     assert core.jobs.job(job.id).error == "\0\n終 🦊"
     assert core.jobs.totals().backlog_images == 0
-
-
-def test_an_answer_that_is_lost_is_asked_for_again_without_harm(core: Core, valkey_or_redis: str) -> None:
-    """GIVEN a change that Redis made and whose answer was cut off WHEN it is said again THEN it changes nothing more."""
-    (job,) = core.add(1)
-    core.begin()
-    host, port = valkey_or_redis.removeprefix("redis://").removesuffix("/0").split(":")
-    with FaultyProxy(host, int(port)) as proxy:
-        far = JobStore(Connection(f"redis://127.0.0.1:{proxy.port}/0"))
-        far.job(job.id)
-
-        def finish(present: Job) -> Job:
-            proxy.fault = Fault.LOSE_ANSWER
-            return states.finish(present, 1, ("w",))
-
-        with pytest.raises(ServiceError):
-            far.change(job.id, finish)
-        proxy.fault = Fault.OK
-        servers.wait_until(lambda: core.jobs.job(job.id).state is State.DONE, "the change")
-        assert far.change(job.id, lambda j: states.finish(j, 1, ("w",))).state is State.DONE
-
-
-def test_a_server_without_memory_takes_no_batch_and_still_lets_work_go_on_and_be_stopped(core: Core) -> None:
-    one, other = core.add(2)
-    redis = core.connection.redis
-    redis.config_set("maxmemory-policy", "noeviction")
-    redis.config_set("maxmemory", 1)
-    try:
-        with pytest.raises(ServiceError, match="takes no writes"):
-            core.add(3)
-        with pytest.raises(ServiceError, match="takes no writes"):
-            core.connection.check()
-        assert core.begin().id == one.id
-        core.jobs.change(one.id, lambda job: states.finish(job, 1))
-        core.queue.set_paused(one.batch, True)
-        assert core.jobs.change_all(one.batch, states.cancel) == 1
-    finally:
-        redis.config_set("maxmemory", 0)
-
-    assert core.jobs.batch(one.batch).ended
-    assert core.jobs.job(other.id).state is State.CANCELLED
-
-
-def test_a_server_that_cannot_write_its_file_is_a_service_error(tmp_path: Path) -> None:
-    folder = tmp_path / "valkey"
-    command = [*valkey_command(), "--save", "3600 1"]
-    with servers.redis_server(folder, command) as url:
-        core = make_core(url, tmp_path / "orders")
-        (job,) = core.add(1)
-        core.connection.redis.config_set("save", "3600 1")
-        (folder / "dump.rdb").mkdir()  # what it would write stands in its own way
-        (folder / "dump.rdb" / "x").touch()
-        core.connection.redis.bgsave()
-
-        def failed() -> bool:
-            return bool(core.connection.redis.info("persistence")["rdb_last_bgsave_status"] == "err")
-
-        servers.wait_until(failed, "the failure to save")
-
-        with pytest.raises(ServiceError, match="disk"):
-            core.jobs.change(job.id, states.cancel)
-        with pytest.raises(ServiceError, match="disk"):
-            core.jobs.change_all(job.batch, states.cancel)
-        assert audit(core.connection) == []
-
-
-def test_an_absent_server_is_a_service_error() -> None:
-    with pytest.raises(ServiceError, match="FARM_REDIS_URL"):
-        JobStore(Connection(f"redis://127.0.0.1:{free_port()}/0")).totals()
-
-
-def test_a_mistake_of_our_own_is_not_taken_for_an_absent_server(core: Core) -> None:
-    import redis
-
-    core.connection.redis.set("farm:batch:wrong:jobs", "text")
-    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
-        core.jobs.job("wrong-0")
-    core.connection.redis.delete("farm:batch:wrong:jobs")
 
 
 def test_a_queued_job_of_a_real_character_takes_less_than_2_kib_of_redis(core: Core) -> None:
