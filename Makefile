@@ -7,6 +7,9 @@ PY := .venv/bin/python
 LOCK := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	--universal --python-version 3.13
 
+# Tests start hundreds of processes: Python shall compile a module once, not in each of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +61,10 @@ fuzz: setup-test ## 200,000 mutated VRM files and as many others through the rea
 .PHONY: fuzz-api
 fuzz-api: setup-test ## 300 examples of every REST route by schemathesis (minutes)
 	FARM_TEST_API_EXAMPLES=300 $(PY) -m pytest -q tests/api/test_api_schema.py
+
+.PHONY: lifetimes
+lifetimes: setup-test ## 1,000 characters through one Blender, each as a fresh one shows it (minutes)
+	FARM_TEST_LOADS=1000 $(PY) -m pytest -q tests/blender_worker/gpu/test_lifetimes.py
 
 .PHONY: killed-run
 killed-run: setup-test ## A render of 30 models, killed five times at random: the bytes of an undisturbed one (minutes)

@@ -7,7 +7,7 @@ from api.schemas import AttemptView, BatchView, JobView, ModelView, RefusedModel
 from farm.jobs.batches import Batch, Webhook
 from farm.jobs.states import Job
 from farm.jobs.workers import Worker
-from farm.models.package import Refusal
+from farm.models.incoming import Refusal
 from farm.uploads import TakenModel
 
 

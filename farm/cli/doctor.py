@@ -108,7 +108,7 @@ def _confinement() -> str:
 
 
 def _valkey() -> str:
-    from farm.stack import valkey_version
+    from farm.valkey import valkey_version
 
     return valkey_version()
 

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from farm.errors import FarmError, SpecError
 from farm.labels import LabelName
-from farm.models.package import SUFFIXES, ZIP, find_models
+from farm.models.incoming import ZIP, find_models
+from farm.models.package import SUFFIXES
 from farm.morphs.columns import extended_targets
 from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
 from farm.spec import MAX_SAMPLES, AnnotationRule, CanvasName, Framing, RenderSpec

@@ -8,22 +8,18 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import zipfile
-from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from farm import free_space
-from farm.errors import ArchiveError, FarmError, ModelFormatError, NoModelError
+from farm.errors import FarmError, ModelFormatError
 from farm.models import inventory
-from farm.models.archive import lists, unpack
+from farm.models.archive import unpack
 from farm.models.description import Character
-from farm.models.fit import Fit
 from farm.models.inventory import Inventory
 from farm.models.limits import check_listed
 from farm.models.mmd.pmd import read_pmd
@@ -32,18 +28,14 @@ from farm.models.notices import Notice, find_notices, read_notices
 from farm.models.textures import TextureFolder
 from farm.models.vrm.reader import read_vrm
 from farm.morphs.evidence import PictureChange
-from farm.wording import few
 
 _READERS = {".pmx": read_pmx, ".pmd": read_pmd, ".vrm": read_vrm}
 SUFFIXES = tuple(_READERS)
-ZIP = ".zip"
 MAX_MODEL_BYTES = 512 * 2**20
 MAX_TEXTURES = 1024
 """Entries of a model's texture list; fewer than an archive's members, so that every package can be unpacked again."""
 MAX_PACKAGE_BYTES = 1 * 2**30
 """The stated limit for one model with its textures."""
-_INNER = 64
-"""Zips in a zip that are looked into, to tell that models are in there."""
 _CHARACTER = "character"
 _TEXTURE = "texture-"
 _AGAIN = "again.json"
@@ -106,14 +98,6 @@ def _content_hash(suffix: str, data: bytes, textures: Mapping[int, bytes]) -> st
     for index, texture in sorted(textures.items()):
         total.update(index.to_bytes(4, "big") + digests[texture])
     return total.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A model file that cannot be used, and why."""
-
-    name: str
-    error: FarmError
 
 
 def read_character(suffix: str, data: bytes) -> Character:
@@ -182,111 +166,6 @@ def decided_again(held: Inventory, package: bytes, pictures: Mapping[int, Pictur
     with free_space.noticed_temporary(), TemporaryDirectory(prefix="farm-decide-") as folder:
         path, _ = unfold(package, Path(folder))
         return inventory.decided_again(held, read_character(path.suffix, path.read_bytes()), pictures)
-
-
-def find_models(path: Path, suffixes: Container[str] = SUFFIXES) -> Iterator[Path]:
-    """The model files at `path`: the file itself, or every one below the folder, in the order of their names."""
-    if path.is_file():
-        yield path
-        return
-    for file in sorted(path.rglob("*")):
-        # A Mac's zip holds a shadow "__MACOSX/._x.pmx" of every file.
-        hidden = file.name.startswith(".") or "__MACOSX" in file.relative_to(path).parts
-        if file.suffix.lower() in suffixes and file.is_file() and not hidden:
-            yield file
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """One of the models of a file that somebody sent or named."""
-
-    name: str
-    """Its path in a zip; otherwise the file's name."""
-    models: int
-    """How many there are in the file."""
-    files: ModelFiles | FarmError
-    """The model, or why it cannot be used."""
-
-
-def open_models(path: Path, within: Path | None = None) -> Iterator[Opened]:
-    """Read the file `path`, a model or a zip with some, each when it is asked for.
-
-    Raises ModelError when a model, ArchiveError when a zip cannot be used as a whole, NoModelError when there is none in it,
-    DiskFullError when the temporary folder has no room for it.
-    """
-    if path.suffix.lower() != ZIP:
-        yield Opened(path.name, 1, open_model(path, within))
-        return
-    if path.stat().st_size > MAX_PACKAGE_BYTES:
-        raise ArchiveError(f"'{path.name}' is larger than the limit of {MAX_PACKAGE_BYTES // 2**20} MiB.")
-    yield from _opened(path.name, path)
-
-
-def _opened(file_name: str, file: Path) -> Iterator[Opened]:
-    with ExitStack() as stack:
-        with free_space.noticed_temporary():
-            root = Path(stack.enter_context(TemporaryDirectory(prefix="farm-receive-")))
-            if Path(file_name).suffix.lower() == ZIP:
-                with file.open("rb") as source:
-                    unpack(source, root, Fit(_references))
-            else:
-                shutil.copyfile(file, root / _safe_name(file_name))
-        paths = list(find_models(root))
-        zips = [zipped for zipped in islice(find_models(root, (ZIP,)), _INNER) if lists(zipped, (*SUFFIXES, ZIP))]
-        inner = [zipped.relative_to(root).as_posix() for zipped in zips]
-        if inner and not paths:
-            raise _nested(file_name, inner)
-        if not paths:
-            raise NoModelError(
-                f"'{file_name}' holds no model: upload a .vrm, .pmx or .pmd file, or a .zip of a folder with one."
-            )
-        for path in paths:
-            name = path.relative_to(root).as_posix()
-            try:
-                yield Opened(name, len(paths), open_model(path, root))
-            except FarmError as error:
-                yield Opened(name, len(paths), error)
-        if inner:
-            yield Opened(inner[0], len(paths), _nested(file_name, inner))
-
-
-def _nested(file_name: str, inner: Sequence[str]) -> ArchiveError:
-    return ArchiveError(
-        f"'{file_name}' holds zips in which there are models, or zips again: {few(inner)}. A zip in a zip is not opened: "
-        "unpack the outer one, and give what comes out of it."
-    )
-
-
-def received(file_name: str, file: Path) -> Iterator[Package | Refusal]:
-    """Read an uploaded file: a model by itself, or a zip with one or more models and their textures; one after the other.
-
-    Raises ArchiveError when the upload as a whole is refused, NoModelError when there is no model in it, DiskFullError when
-    the temporary folder has no room for it; single bad models come as refusals.
-    """
-    for opened in _opened(file_name, file):
-        try:
-            if isinstance(opened.files, FarmError):
-                raise opened.files
-            yield opened.files.package()
-        except FarmError as error:
-            yield Refusal(opened.name, error)
-
-
-def _references(suffix: str, data: bytes) -> tuple[str, ...]:
-    """The textures that a model names; none for one that cannot be read."""
-    try:
-        return read_character(suffix, data).textures[:MAX_TEXTURES]
-    except FarmError:
-        return ()
-
-
-def _safe_name(file_name: str) -> str:
-    """The last part of a name that somebody sent, as one that a file can have."""
-    name = file_name.replace("\\", "/").replace("\0", "").rsplit("/", 1)[-1]
-    name = name.encode("utf-8", "replace").decode()
-    if name in ("", ".", "..") or len(name.encode()) > 255:
-        return f"unnamed{Path(name).suffix[:8]}"
-    return name
 
 
 def upload_form(path: Path, within: Path | None = None) -> tuple[str, bytes]:

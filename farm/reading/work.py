@@ -5,7 +5,8 @@ from pathlib import Path
 from farm import free_space
 from farm.backgrounds import normalise
 from farm.errors import ArchiveError, DiskFullError, FarmError, ModelError, ModelFormatError
-from farm.models.package import Package, Refusal, decided_again, received, write_package
+from farm.models.incoming import Refusal, received
+from farm.models.package import Package, decided_again, write_package
 from farm.reading.messages import (
     ANSWER,
     BACKGROUND,

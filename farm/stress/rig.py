@@ -12,8 +12,9 @@ from types import TracebackType
 
 from farm.jobs.connection import Connection
 from farm.process import Child, wait_until_ready
-from farm.stack import api_answers, free_port, redis_answers, valkey_command
+from farm.stack import api_answers, free_port
 from farm.storage.addresses import file_url
+from farm.valkey import redis_answers, valkey_command
 
 
 class Rig:

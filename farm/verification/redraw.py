@@ -17,7 +17,8 @@ from farm.dataset.similarity import ssim
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import FarmError, StorageError
-from farm.models.package import Package, open_models
+from farm.models.incoming import open_models
+from farm.models.package import Package
 from farm.poses import uniform
 from farm.spec import RENDERER_VERSION
 from farm.storage import LocalStore

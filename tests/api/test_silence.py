@@ -83,10 +83,8 @@ def _start_flower(url: str, tmp_path: Path) -> None:
         assert "password" not in arguments()
 
         def answers() -> bool:
-            try:
-                return httpx.get(f"http://127.0.0.1:{port}/healthcheck", trust_env=False).status_code == 200
-            except httpx.HTTPError:
-                return False
+            answer = servers.asked(f"http://127.0.0.1:{port}/healthcheck")
+            return answer is not None and answer[0] == 200
 
         servers.wait_until(answers, "Flower answering")
     finally:

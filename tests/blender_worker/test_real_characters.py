@@ -8,7 +8,8 @@ import pytest
 from farm import pipe
 from farm.dataset.usability import reasons_against
 from farm.drawing.blender import Blender
-from farm.models.package import find_models, read_model, to_bytes, unfold
+from farm.models.incoming import find_models
+from farm.models.package import read_model, to_bytes, unfold
 from farm.morphs.annotation import sampled_targets
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES

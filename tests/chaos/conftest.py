@@ -11,8 +11,8 @@ from tests.support.fixtures import read_mascot
 
 SHORT = RenderSpec(seed=11, samples=80, size=48)
 """640 images a model: four seconds or so."""
-LONG = RenderSpec(seed=12, samples=300, size=48)
-"""2,400 images a model: something can happen meanwhile."""
+LONG = RenderSpec(seed=12, samples=160, size=48)
+"""1,280 images a model, eight seconds or so: something can happen meanwhile."""
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import httpx
-
 from api.services import Services, make_services
 from farm.catalog import Catalog
 from farm.drawing.blender import Blender
@@ -29,14 +27,15 @@ from farm.models.package import Package
 from farm.process import spawn
 from farm.settings import Settings
 from farm.spec import RenderSpec
-from farm.stack import free_port, valkey_command
+from farm.stack import free_port
 from farm.storage import LocalStore, ObjectStore
 from farm.storage.s3 import S3Store
+from farm.valkey import valkey_command
 from tests.chaos.processes import descendants, gone, signal_all
 from tests.support.audit import audit
 from tests.support.faults import FaultyProxy
 from tests.support.fixtures import assignment_for
-from tests.support.servers import PATIENCE_SECONDS, S3Server, end, wait_until
+from tests.support.servers import PATIENCE_SECONDS, S3Server, asked, end, wait_until
 
 SHORT_LEASE_SECONDS = 15.0
 """For a long run, in which many run out. Tests keep the farm's own: on a busy machine a worker may be silent for seconds, and
@@ -169,10 +168,8 @@ class Farm:
         wait_until(self._api_answers, "the API answering")
 
     def _api_answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.api_url}/healthz", timeout=2, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
+        answer = asked(f"{self.api_url}/healthz")
+        return answer is not None and answer[0] == 200
 
     def stop_api(self, how: signal.Signals = signal.SIGKILL) -> None:
         """End the API."""
@@ -219,8 +216,9 @@ class Farm:
 
     def drawn_by(self, worker: RunningWorker) -> int:
         """Images that the worker has drawn itself."""
-        text = httpx.get(worker.metrics, timeout=PATIENCE_SECONDS, trust_env=False).text
-        lines = [line for line in text.splitlines() if line.startswith("farm_images_rendered_total{")]
+        answer = asked(worker.metrics, PATIENCE_SECONDS)
+        assert answer is not None
+        lines = [line for line in answer[1].splitlines() if line.startswith("farm_images_rendered_total{")]
         return round(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
 
     # Work

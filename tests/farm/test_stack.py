@@ -17,7 +17,7 @@ from farm.spec import RenderSpec
 from farm.stack import EmbeddedStack
 from farm.storage import LocalStore
 from tests.support.fixtures import read_mascot
-from tests.support.servers import wait_until
+from tests.support.servers import asked, wait_until
 
 pytestmark = pytest.mark.blender
 
@@ -28,15 +28,14 @@ def home(mascots: dict[str, Path], tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def kept(home: Path) -> EmbeddedStack:
-    return EmbeddedStack(home, 1, keep=True)
+def kept(home: Path, workers: int = 0) -> EmbeddedStack:
+    """A farm that is kept. Most tests of it draw nothing, and a worker with its Blender starts for longer than the rest."""
+    return EmbeddedStack(home, workers, keep=True)
 
 
 def answers(stack: EmbeddedStack) -> bool:
-    try:
-        return httpx.get(f"{stack.api_url}/readyz", timeout=5, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+    answer = asked(f"{stack.api_url}/readyz")
+    return answer is not None and answer[0] == 200
 
 
 def process_of(stack: EmbeddedStack, word: str) -> int:
@@ -54,7 +53,7 @@ def kill_and_mend(stack: EmbeddedStack, times: int) -> None:
 
 
 def test_nobody_else_on_this_machine_gets_at_the_farm(home: Path) -> None:
-    with kept(home) as stack, FarmClient(stack.api_url) as client:
+    with kept(home, workers=1) as stack, FarmClient(stack.api_url) as client:
         # THEN its own user's programs find the key, and no command line, file or port gives others anything
         assert next(client.models())
         secrets = (stack.api_key, stack._password, stack._flower_password)

@@ -182,11 +182,8 @@ def test_flower_shows_the_worker(farm: Farm, tmp_path: Path) -> None:
 
 
 def worker_in_flower(port: int) -> bool:
-    try:
-        page = httpx.get(f"http://127.0.0.1:{port}/workers", timeout=5)
-    except httpx.HTTPError:
-        return False
-    return page.is_success and "worker@" in page.text
+    page = servers.asked(f"http://127.0.0.1:{port}/workers")
+    return page is not None and page[0] == 200 and "worker@" in page[1]
 
 
 def test_the_worker_answers_its_probe_and_drains(farm: Farm) -> None:

@@ -17,6 +17,7 @@ from farm.models.mmd.pmd_writer import pmd_bytes
 from farm.models.mmd.pmx_writer import Layout, pmx_bytes
 from farm.models.vrm.writer import vrm_bytes
 from tests.farm.models import made_files as made
+from tests.farm.models import packed
 
 type File = tuple[str, bytes]
 """Name and bytes."""
@@ -36,7 +37,7 @@ def seeds() -> tuple[File, ...]:
         ("a.pmx", pmx_bytes(full, Layout(version=2.1))),
         ("a.pmx", pmx_bytes(full, Layout(2.1, "utf-8", 1, 1, 1, 1, 1, 2, 3))),
         ("a.pmx", pmx_bytes(small, Layout(deform=0, bone_index=2))),
-        ("a.pmd", made.pack_pmd()),
+        ("a.pmd", packed.pack_pmd()),
         ("a.pmd", pmd_bytes(small)),
         ("a.vrm", made.vrm("0.x").to_bytes()),
         ("a.vrm", made.vrm("1.0").to_bytes()),

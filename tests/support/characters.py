@@ -3,17 +3,25 @@
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 from farm.mascots.cast import MASCOTS
 from farm.mascots.kit import Mascot
+from farm.models.description import Character
+from farm.models.incoming import find_models
 from farm.models.mmd.pmd_writer import pmd_bytes
 from farm.models.mmd.pmx_writer import pmx_bytes
-from farm.models.package import find_models
 from farm.models.vrm.writer import vrm_bytes
 
 FORMATS = (".pmx", ".pmd", ".vrm")
+
+
+@cache
+def mascot(name: str) -> Character:
+    """A mascot, made once for all tests of a process, which takes a second: who changes it makes a copy by `replace`."""
+    return MASCOTS[name]().character
 
 
 def write_character(mascot: Mascot, folder: Path, suffix: str) -> Path:

@@ -1,5 +1,7 @@
 """Fixtures that several test modules share; `tests/conftest.py` makes them known."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -11,6 +13,7 @@ import pytest
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import MODELS_PER_PROCESS, Blender
 from farm.mascots import write_mascots
+from farm.mascots.cast import MASCOTS
 from farm.models.package import Package, read_model
 from farm.morphs.annotation import sampled_targets
 from farm.pipe import Survey
@@ -32,8 +35,17 @@ GOOD_SURVEY = Survey(
 
 @pytest.fixture(scope="session")
 def mascots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The project's own characters as files, by name."""
-    return {path.stem: path for path in write_mascots(tmp_path_factory.mktemp("mascots"))}
+    """The project's own characters as files, by name. The processes of one run share them: nobody changes these files."""
+    room = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        room = room.parent
+    home, done = room / "mascots", room / "mascots-written"
+    with (room / "mascots-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            write_mascots(home)
+            done.touch()
+    return {name: home / name / f"{name}.pmx" for name in MASCOTS}
 
 
 @pytest.fixture(scope="session")

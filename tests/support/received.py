@@ -3,7 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from farm.models.package import Package, Refusal, received
+from farm.models.incoming import Refusal, received
+from farm.models.package import Package
 
 
 def receive(file_name: str, data: bytes) -> tuple[list[Package], list[Refusal]]:

@@ -1,5 +1,6 @@
 """Real servers for tests: started on free ports of the loopback interface, ended with the test run."""
 
+import http.client
 import shutil
 import signal
 import subprocess
@@ -11,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import httpx
+from urllib.parse import urlsplit
 
 from farm.process import signal_group, spawn
-from farm.stack import free_port, redis_answers, valkey_command
+from farm.stack import free_port
+from farm.valkey import redis_answers, valkey_command
 
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key"
 PATIENCE_SECONDS = 120.0
@@ -24,11 +25,33 @@ nothing that a farm promises may depend on an idle one."""
 
 
 def wait_until(done: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Poll `done` until it is true; AssertionError naming `what` after `seconds`."""
-    deadline = time.monotonic() + seconds
+    """Poll `done` until it is true; AssertionError naming `what` after `seconds`.
+
+    What takes long is looked at less often: up to five times a second, since each look takes time from what it waits for.
+    """
+    begun = time.monotonic()
     while not done():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(0.05)
+        waited = time.monotonic() - begun
+        assert waited < seconds, f"{what} did not happen within {seconds:.0f} s"
+        time.sleep(min(max(0.05, waited / 20), 0.2))
+
+
+def asked(url: str, seconds: float = 5) -> tuple[int, str] | None:
+    """Status and text of a GET over plain HTTP; None when nobody answers within `seconds`.
+
+    For what is asked again and again: for each request by itself httpx reads the certificates of all authorities, which
+    takes more of a core than a server that starts.
+    """
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.netloc, timeout=seconds)
+    try:
+        connection.request("GET", f"{place.path or '/'}{'?' + place.query if place.query else ''}")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
@@ -181,7 +204,7 @@ def _radosgw_once(folder: Path, more: str) -> Iterator[S3Server]:
         wait_until(lambda: says("1 up", *ceph, "osd", "stat"), "the disk coming up", 40)
         processes.append(spawn(["radosgw", "-f", "-c", str(conf), "-n", "client.rgw"], log))
         endpoint = f"http://127.0.0.1:{s3_port}"
-        wait_until(lambda: _http_answers(endpoint), "radosgw answering")
+        wait_until(lambda: asked(endpoint) is not None, "radosgw answering")
         run(
             "radosgw-admin", "-c", str(conf), "user", "create", "--uid", "lab", "--display-name", "lab",
             "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY,
@@ -191,14 +214,6 @@ def _radosgw_once(folder: Path, more: str) -> Iterator[S3Server]:
     finally:
         for process in reversed(processes):
             end(process)
-
-
-def _http_answers(url: str) -> bool:
-    try:
-        httpx.get(url, timeout=2, trust_env=False)
-    except httpx.HTTPError:
-        return False
-    return True
 
 
 @dataclass
@@ -218,7 +233,7 @@ def api_server(folder: Path, environment: dict[str, str]) -> Iterator[Api]:
     process = spawn([sys.executable, "-m", "farm", "api", "--port", str(port)], folder / "api.log", environment)
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: _http_answers(f"{url}/healthz"), "the API answering")
+        wait_until(lambda: asked(f"{url}/healthz") is not None, "the API answering")
         yield Api(url, process, environment)
     finally:
         end(process)

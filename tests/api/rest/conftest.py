@@ -16,19 +16,19 @@ FREE = {"FARM_RATE_LIMIT": "0"}
 """No test waits for its turn."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("api")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def api_redis(folder: Path) -> Iterator[str]:
     """A Valkey of these tests' own: a job that is taken is the one that the test made."""
     with servers.redis_server(folder / "valkey") as url:
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def api(api_redis: str, folder: Path) -> Iterator[httpx.Client]:
     environment = {"FARM_REDIS_URL": api_redis, "FARM_STORAGE_URL": f"file://{folder}/store", **FREE}
     with (
@@ -50,7 +50,7 @@ def store(folder: Path) -> LocalStore:
     return LocalStore(folder / "store")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def nagi(api: httpx.Client, mascots: dict[str, Path]) -> str:
     response = upload(api, *upload_form(mascots["nagi"]))
     assert response.status_code == 201, response.text

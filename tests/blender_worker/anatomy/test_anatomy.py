@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blender_worker.anatomy.part_names import Hint, hint_of
 from farm.labels import LANDMARKS
 from farm.morphs.vocabulary import POSE_ENTRIES, target_morphs
 from tests.blender_worker.anatomy.studied import studied
@@ -195,7 +194,6 @@ def test_odd_heads_are_made_of_what_they_have(real: dict[str, Studied]) -> None:
 
 
 # Seventeen entries of the pose vector: the landmark that must move moves the right way, and only on its side.
-
 STILL = 2e-3
 """Head heights."""
 
@@ -293,7 +291,6 @@ def test_real_faces_move_as_their_morphs_say(real: dict[str, Studied], name: str
 
 
 # Hostile and poor models
-
 MANGLED = [
     "no_triangles",
     "no_numbers",
@@ -337,56 +334,3 @@ def test_without_names_and_morphs_there_is_still_a_face_under_hair_on_a_body(man
     assert {"HAIR", "FACE", "BODY", "NECK"} <= set(parts)
     assert parts["FACE"]["mean"][2] > parts["NECK"]["mean"][2] > parts["BODY"]["mean"][2]
     assert parts["FACE"]["mean"][1] < parts["HAIR"]["mean"][1]
-
-
-# Names
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("前髪", Hint.HAIR),
-        ("髪飾り", Hint.ACCESSORY),
-        ("ヘアピン", Hint.ACCESSORY),
-        ("HairBand", Hint.ACCESSORY),
-        ("头发", Hint.HAIR),
-        ("armchair", None),
-        ("まゆげ", Hint.BROW),
-        ("EyeBrow_L", Hint.BROW),
-        ("brown", None),
-        ("ﾏﾂｹﾞ", Hint.LID),
-        ("白目", Hint.EYE),
-        ("ハイライト", Hint.EYE),
-        ("髪ハイライト", Hint.HAIR),
-        ("縫い目", None),
-        ("目鏡", Hint.ACCESSORY),
-        ("瞼", Hint.LID),
-        ("Eyelid", Hint.LID),
-        ("目閉じ", Hint.LID),
-        ("閉じ目", Hint.LID),
-        ("とじ目", Hint.LID),
-        ("目とじ2", Hint.LID),
-        ("EyeClosed", Hint.LID),
-        ("close_eye", Hint.LID),
-        ("Eyes.Close", Hint.LID),
-        ("EyeCloth", None),
-        ("FaceEyeline", Hint.LID),
-        ("目まつ毛", Hint.EYE),
-        ("唇", Hint.LIPS),
-        ("口内", Hint.MOUTH),
-        ("袖口", Hint.CLOTHES),
-        ("N00_000_00_FaceMouth_00_FACE (Instance)", Hint.MOUTH),
-        ("N00_000_00_EyeHighlight_00_EYE (Instance)", Hint.EYE),
-        ("F00_001_01_Face_00_SKIN", Hint.FACE),
-        ("N00_002_03_Tops_01_CLOTH_01", Hint.CLOTHES),
-        ("手首", Hint.CLOTHES),
-        ("necktie", Hint.CLOTHES),
-        ("首輪", Hint.ACCESSORY),
-        ("首", Hint.NECK),
-        ("what", None),
-        ("目口眉", None),
-        ("", None),
-    ],
-)
-def test_what_names_say(name: str, hint: Hint | None) -> None:
-    assert hint_of(name) is hint

@@ -13,12 +13,14 @@ from farm import pipe
 from farm.drawing.blender import Blender
 from farm.mascots.cast import MASCOTS
 from farm.models.description import Character
+from farm.models.incoming import find_models
 from farm.models.mmd.pmd_writer import pmd_bytes
 from farm.models.mmd.pmx_writer import pmx_bytes
-from farm.models.package import find_models, read_character, read_model, to_bytes, unfold
+from farm.models.package import read_character, read_model, to_bytes, unfold
 from farm.models.vrm.writer import vrm_bytes
 from farm.poses import Partition
 from tests.blender_worker.character.heads import CHANGES
+from tests.support.characters import mascot
 
 SIZE = 200
 NECK_ROW = 0.8
@@ -29,7 +31,7 @@ WRITERS = {".pmx": pmx_bytes, ".pmd": pmd_bytes, ".vrm": vrm_bytes}
 @cache
 def bare(name: str) -> Character:
     """A mascot without morphs."""
-    return replace(MASCOTS[name]().character, morphs=())
+    return replace(mascot(name), morphs=())
 
 
 @pytest.mark.parametrize("suffix", WRITERS)

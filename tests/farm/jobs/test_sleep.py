@@ -18,7 +18,8 @@ from farm.jobs.keeper import Keeper
 from farm.jobs.queue import Instruction
 from farm.jobs.states import MAX_FORGIVEN, State
 from farm.process import spawn
-from farm.stack import free_port, redis_answers, valkey_command
+from farm.stack import free_port
+from farm.valkey import redis_answers, valkey_command
 from tests.support import servers
 from tests.support.audit import audit
 from tests.support.jobs import Core, make_core

@@ -20,6 +20,7 @@ from farm.models.mmd.pmx import read_pmx
 from farm.models.mmd.pmx_writer import Layout, pmx_bytes
 from farm.models.vrm.reader import read_vrm
 from tests.farm.models import made_files as made
+from tests.farm.models import packed
 
 
 @contextmanager
@@ -71,11 +72,11 @@ def _mutations(data: bytes, count: int, seed: int) -> list[bytes]:
     return found
 
 
-_MIXED = made.pack_pmx(
+_MIXED = packed.pack_pmx(
     [
-        made.pmx_vertex(0, struct.pack("<h", 1)),
-        made.pmx_vertex(1, struct.pack("<2hf", 0, 1, 0.5)),
-        made.pmx_vertex(3, struct.pack("<2hf9f", 0, 1, 0.5, *(0.0,) * 9)),
+        packed.pmx_vertex(0, struct.pack("<h", 1)),
+        packed.pmx_vertex(1, struct.pack("<2hf", 0, 1, 0.5)),
+        packed.pmx_vertex(3, struct.pack("<2hf9f", 0, 1, 0.5, *(0.0,) * 9)),
     ],
     bones=2,
     triangles=struct.pack("<i3H", 3, 0, 1, 2),
@@ -84,7 +85,7 @@ _SMALL = Layout(2.1, "utf-8", 1, 1, 1, 1, 1, 2)
 _PMX_FILES = [pmx_bytes(made.full_character()), pmx_bytes(made.full_character(), _SMALL), _MIXED]
 _CHARACTERS = [
     *[pytest.param(read_pmx, data, id=f"PMX {number}") for number, data in enumerate(_PMX_FILES)],
-    pytest.param(read_pmd, made.pack_pmd(), id="PMD"),
+    pytest.param(read_pmd, packed.pack_pmd(), id="PMD"),
 ]
 _VRMS = [pytest.param(made.vrm(version).to_bytes(), id=version) for version in ("0.x", "1.0")]
 
@@ -142,8 +143,10 @@ def test_a_negative_number_at_any_place_is_no_other_error_than_ours(
 
 def test_a_vertex_count_that_the_file_could_just_hold_costs_no_more_than_the_file() -> None:
     """A gigabyte must not come from a few bytes: the bound of every count is the bytes that are left."""
-    head = made.pack_pmx([])
-    at = head.index(made.pmx_text("name") + made.pmx_text("") * 2) + len(made.pmx_text("name") + made.pmx_text("") * 2)
+    head = packed.pack_pmx([])
+    at = head.index(packed.pmx_text("name") + packed.pmx_text("") * 2) + len(
+        packed.pmx_text("name") + packed.pmx_text("") * 2
+    )
     rest = bytes(4 * 2**20)
     tracemalloc.start()
     try:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from farm.errors import ModelFormatError
-from farm.mascots.cast import MASCOTS
 from farm.models import inventory
 from farm.models.description import Character
 from farm.models.mmd.pmx import read_pmx
 from farm.models.mmd.pmx_writer import pmx_bytes
+from tests.support.characters import mascot
 
 LONG = " " * (inventory.MAX_NAME + 1)
 ENDLESS = " " * 3 * 10**6
@@ -29,14 +29,14 @@ def first_of(field: str, name: str) -> Callable[[Character], Character]:
 @pytest.mark.parametrize("name", [LONG, ENDLESS])
 @pytest.mark.parametrize("field", ["morphs", "bones", "materials", "textures"])
 def test_a_name_without_measure_is_refused(field: str, name: str) -> None:
-    character = first_of(field, name)(MASCOTS["momo"]().character)
+    character = first_of(field, name)(mascot("momo"))
 
     with pytest.raises(ModelFormatError, match=f"{len(name)} characters, over the limit of {inventory.MAX_NAME}"):
         inventory.of_character(character, {}, [])
 
 
 def test_the_same_by_a_file_and_a_title() -> None:
-    character = MASCOTS["momo"]().character
+    character = mascot("momo")
     read = read_pmx(pmx_bytes(first_of("morphs", ENDLESS)(character)))
 
     with pytest.raises(ModelFormatError, match="A morph has a name of 3000000 characters"):

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from farm.mascots.cast import MASCOTS
 from farm.models.description import BoneMorph, Character, Expression, GroupMorph, MaterialMorph, Morph, VertexMorph
+from farm.models.incoming import find_models
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.movement import measure
-from farm.models.package import find_models, read_character
+from farm.models.package import read_character
 from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.evidence import Evidence, SideMovement
 from farm.morphs.panels import Panel
 from tests.farm.models import made_files as made
+from tests.support.characters import mascot
 
 CLOSE = 0.002
 """Head heights; values are rounded to a tenth of a thousandth, and files keep 32 bits."""
@@ -24,7 +25,7 @@ CLOSE = 0.002
 
 @cache
 def nagi() -> Character:
-    return MASCOTS["nagi"]().character
+    return mascot("nagi")
 
 
 def numbered(character: Character) -> dict[str, int]:

@@ -11,6 +11,7 @@ from farm.models.materials import MaterialFlag, SphereMode
 from farm.models.mmd.pmd import read_pmd
 from farm.morphs.panels import Panel
 from tests.farm.models import made_files as made
+from tests.farm.models import packed
 
 
 def _skins(data: bytes) -> dict[str, VertexMorph]:
@@ -18,7 +19,7 @@ def _skins(data: bytes) -> dict[str, VertexMorph]:
 
 
 def test_texts_are_shift_jis_and_end_at_the_first_zero() -> None:
-    read = read_pmd(made.pack_pmd())
+    read = read_pmd(packed.pack_pmd())
 
     assert (read.format, read.name, read.name_en) == ("PMD 1.0", "初音モデル", "Miku")
     assert (read.comment, read.comment_en) == ("一行目\n作者: 誰か", "first line")
@@ -28,13 +29,13 @@ def test_texts_are_shift_jis_and_end_at_the_first_zero() -> None:
 
 def test_a_name_cut_inside_a_character_loses_only_that_half() -> None:
     """The field has 20 bytes: one letter, nine of two bytes, and the first byte of another."""
-    read = _skins(made.pack_pmd(skins=[("base", 0, []), ("aとても長い名前のモーフ", 3, [])]))
+    read = _skins(packed.pack_pmd(skins=[("base", 0, []), ("aとても長い名前のモーフ", 3, [])]))
 
     assert list(read) == ["aとても長い名前のモ"]
 
 
 def test_vertices_weights_and_edges_are_read() -> None:
-    read = read_pmd(made.pack_pmd())
+    read = read_pmd(packed.pack_pmd())
 
     assert read.positions.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]]
     assert read.normals.tolist() == [[0, 0, -1]] * 4
@@ -46,7 +47,7 @@ def test_vertices_weights_and_edges_are_read() -> None:
 
 
 def test_bones_have_their_parents_and_tails() -> None:
-    center, neck, head = read_pmd(made.pack_pmd()).bones
+    center, neck, head = read_pmd(packed.pack_pmd()).bones
 
     assert (center.parent, center.tail_bone) == (None, 1)
     assert (neck.parent, neck.tail_bone, neck.position) == (0, 2, (0.0, 12.0, 0.5))
@@ -54,7 +55,7 @@ def test_bones_have_their_parents_and_tails() -> None:
 
 
 def test_skins_count_vertices_by_the_base_skin() -> None:
-    read = _skins(made.pack_pmd())
+    read = _skins(packed.pack_pmd())
 
     blink = read["まばたき"]
     assert (blink.panel, blink.name_en) == (Panel.EYE, "skin 1")
@@ -65,7 +66,7 @@ def test_skins_count_vertices_by_the_base_skin() -> None:
 
 
 def test_a_skin_row_outside_the_base_skin_is_left_out_with_a_warning() -> None:
-    read = read_pmd(made.pack_pmd(skins=[("base", 0, [(2, (0, 0, 0))]), ("あ", 3, [(0, (1, 0, 0)), (1, (1, 0, 0))])]))
+    read = read_pmd(packed.pack_pmd(skins=[("base", 0, [(2, (0, 0, 0))]), ("あ", 3, [(0, (1, 0, 0)), (1, (1, 0, 0))])]))
 
     assert isinstance(read.morphs[0], VertexMorph)
     assert read.morphs[0].vertices.tolist() == [2]
@@ -73,9 +74,9 @@ def test_a_skin_row_outside_the_base_skin_is_left_out_with_a_warning() -> None:
 
 
 def test_panels_follow_the_skin_s_kind() -> None:
-    kinds: list[made.Skin] = [("base", 0, []), *((str(kind), kind, []) for kind in (1, 2, 3, 4, 9))]
+    kinds: list[packed.Skin] = [("base", 0, []), *((str(kind), kind, []) for kind in (1, 2, 3, 4, 9))]
 
-    panels = [morph.panel for morph in read_pmd(made.pack_pmd(skins=kinds)).morphs]
+    panels = [morph.panel for morph in read_pmd(packed.pack_pmd(skins=kinds)).morphs]
 
     assert panels == [Panel.EYEBROW, Panel.EYE, Panel.MOUTH, Panel.OTHER, Panel.OTHER]
 
@@ -100,7 +101,7 @@ def test_panels_follow_the_skin_s_kind() -> None:
 def test_what_stands_before_the_star_is_the_base_texture_wherever_the_field_is_cut(
     field: str, base: str, sphere: str
 ) -> None:
-    read = read_pmd(made.pack_pmd(textures=(field, "")))
+    read = read_pmd(packed.pack_pmd(textures=(field, "")))
     (material, *_) = read.mmd_materials
 
     def named(index: int | None) -> str:
@@ -111,7 +112,7 @@ def test_what_stands_before_the_star_is_the_base_texture_wherever_the_field_is_c
 
 
 def test_texture_and_sphere_stand_in_one_name() -> None:
-    read = read_pmd(made.pack_pmd())
+    read = read_pmd(packed.pack_pmd())
 
     first, second = read.mmd_materials
     assert read.textures == ("かお.bmp", "つや.sph", "own_toon.bmp", "ひかり.spa")
@@ -121,15 +122,15 @@ def test_texture_and_sphere_stand_in_one_name() -> None:
 
 
 def test_a_texture_that_two_materials_share_is_listed_once() -> None:
-    read = read_pmd(made.pack_pmd(textures=("a.bmp", "a.bmp*b.spa")))
+    read = read_pmd(packed.pack_pmd(textures=("a.bmp", "a.bmp*b.spa")))
 
     assert read.textures == ("a.bmp", "own_toon.bmp", "b.spa")
     assert [material.texture for material in read.materials] == [0, 0]
 
 
 def test_a_toon_of_the_list_s_own_is_a_texture_and_a_standard_one_is_shared() -> None:
-    own = read_pmd(made.pack_pmd()).mmd_materials
-    standard = read_pmd(made.pack_pmd(toons=[f"toon{number:02d}.bmp" for number in range(1, 11)])).mmd_materials
+    own = read_pmd(packed.pack_pmd()).mmd_materials
+    standard = read_pmd(packed.pack_pmd(toons=[f"toon{number:02d}.bmp" for number in range(1, 11)])).mmd_materials
 
     assert (own[0].toon, own[0].shared_toon) == (2, None)
     assert (standard[0].toon, standard[0].shared_toon) == (None, 0)
@@ -137,7 +138,7 @@ def test_a_toon_of_the_list_s_own_is_a_texture_and_a_standard_one_is_shared() ->
 
 
 def test_only_opaque_materials_hide_their_back() -> None:
-    opaque, glass = read_pmd(made.pack_pmd()).mmd_materials
+    opaque, glass = read_pmd(packed.pack_pmd()).mmd_materials
 
     assert not opaque.flags & MaterialFlag.DOUBLE_SIDED
     assert glass.flags & MaterialFlag.DOUBLE_SIDED
@@ -145,15 +146,15 @@ def test_only_opaque_materials_hide_their_back() -> None:
 
 
 def test_a_file_without_english_names_keeps_its_toons() -> None:
-    read = read_pmd(made.pack_pmd(english=False))
+    read = read_pmd(packed.pack_pmd(english=False))
 
     assert (read.name_en, read.bones[1].name_en, read.morphs[0].name_en) == ("", "", "")
     assert "own_toon.bmp" in read.textures
 
 
 def test_an_old_file_that_stops_after_its_skins_is_whole() -> None:
-    data = made.pack_pmd()
-    end = data.index(made.pmd_text("体", 50)) - 4
+    data = packed.pack_pmd()
+    end = data.index(packed.pmd_text("体", 50)) - 4
 
     read = read_pmd(data[:end])
 
@@ -162,8 +163,8 @@ def test_an_old_file_that_stops_after_its_skins_is_whole() -> None:
 
 
 def test_a_file_cut_at_any_byte_before_the_end_of_the_skins_is_refused() -> None:
-    data = made.pack_pmd()
-    end = data.index(made.pmd_text("体", 50)) - 4
+    data = packed.pack_pmd()
+    end = data.index(packed.pmd_text("体", 50)) - 4
 
     for length in range(end):
         with pytest.raises(ModelFormatError) as refusal:
@@ -174,7 +175,7 @@ def test_a_file_cut_at_any_byte_before_the_end_of_the_skins_is_refused() -> None
 
 
 def test_a_triangle_of_a_vertex_that_does_not_exist_is_refused() -> None:
-    data = made.pack_pmd()
+    data = packed.pack_pmd()
     corners = struct.pack("<I6H", 6, 0, 1, 2, 2, 1, 3)
 
     with pytest.raises(ModelFormatError, match="A triangle names vertex 4 of 4"):
@@ -183,11 +184,11 @@ def test_a_triangle_of_a_vertex_that_does_not_exist_is_refused() -> None:
 
 def test_a_base_skin_of_a_vertex_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ModelFormatError, match="base morph names vertex 4 of 4"):
-        read_pmd(made.pack_pmd(skins=[("base", 0, [(4, (0, 0, 0))])]))
+        read_pmd(packed.pack_pmd(skins=[("base", 0, [(4, (0, 0, 0))])]))
 
 
 def test_numbers_that_are_none_become_zero() -> None:
-    data = made.pack_pmd()
+    data = packed.pack_pmd()
     nan = struct.pack("<f", float("nan"))
     infinite = struct.pack("<f", float("inf"))
     shininess = struct.pack("<5f", 0.5, 0.25, 0.75, 1.0, 5)

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from farm.mascots.cast import MASCOTS
 from farm.models.description import Character, Expression, GroupMorph, VertexMorph
+from farm.models.incoming import find_models
 from farm.models.inventory import Inventory, of_character
 from farm.models.mmd.pmx_writer import pmx_bytes
-from farm.models.package import find_models, read_character
+from farm.models.package import read_character
 from farm.models.vrm.writer import vrm_bytes
 from farm.morphs.annotation import apply_table, disagreements, read_table
 from farm.morphs.coverage import coverage
 from farm.morphs.panels import Panel
+from tests.support.characters import mascot
 
 SWAPPED = {
     "ウィンク２": "ｳｨﾝｸ２右", "ウィンク": "ウィンク右", "じと目左": "じと目右",
@@ -28,7 +29,7 @@ PAIRS = SWAPPED | {right: left for left, right in SWAPPED.items()}
 
 @cache
 def nagi() -> Character:
-    return MASCOTS["nagi"]().character
+    return mascot("nagi")
 
 
 def offsets(character: Character, index: int) -> np.ndarray:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 import redis
 
@@ -26,7 +25,7 @@ from farm.stack import free_port
 from tests.support.faults import Fault, FaultyProxy
 from tests.support.fixtures import read_mascot
 from tests.support.redises import PASSWORD, answers, serving, watched
-from tests.support.servers import end, wait_until, worker_process
+from tests.support.servers import asked, end, wait_until, worker_process
 
 BACK_SECONDS = 60.0
 """Within which all goes on when Redis does."""
@@ -141,11 +140,8 @@ def test_a_redis_that_takes_no_writes_is_waited_for(tmp_path: Path) -> None:
         with worker_process(tmp_path / "farm", environment) as (worker, metrics):
 
             def usable() -> float | None:
-                try:
-                    text = httpx.get(metrics, trust_env=False).text
-                except httpx.HTTPError:
-                    return None
-                lines = [line for line in text.splitlines() if line.startswith("farm_redis_usable ")]
+                answer = asked(metrics)
+                lines = [line for line in (answer or (0, ""))[1].splitlines() if line.startswith("farm_redis_usable ")]
                 return float(lines[0].split()[1]) if lines else None
 
             def said() -> str:

@@ -14,7 +14,8 @@ from farm.jobs.states import State
 from farm.jobs.store import JobStore
 from farm.jobs.webhooks import Delivery, DeliveryState, deliveries
 from farm.process import spawn
-from farm.stack import free_port, valkey_command
+from farm.stack import free_port
+from farm.valkey import valkey_command
 from tests.farm.jobs.webhooks.receiver import (
     SECRET,
     Receiver,

@@ -14,6 +14,7 @@ from farm.models.vrm.writer import vrm_bytes
 from tests.farm.models import made_files as made
 from tests.farm.models.vrm import as_read
 from tests.farm.models.vrm.as_read import VERSIONS
+from tests.support.characters import mascot
 
 
 @VERSIONS
@@ -68,17 +69,17 @@ def test_a_target_moves_the_vertices_of_every_primitive(version: str) -> None:
 @pytest.mark.parametrize("name", list(MASCOTS))
 @VERSIONS
 def test_a_mascot_is_the_same_as_a_vrm(name: str, version: str) -> None:
-    mascot = MASCOTS[name]().character
-    read = read_vrm(vrm_bytes(mascot, version))
+    character = mascot(name)
+    read = read_vrm(vrm_bytes(character, version))
     made.assert_sound(read)
 
     order = {
         (round(x, 5), round(y, 5), round(z, 5))
-        for x, y, z in as_read.world(mascot)[mascot.triangles].reshape(-1, 3).tolist()
+        for x, y, z in as_read.world(character)[character.triangles].reshape(-1, 3).tolist()
     }
     there = {(round(x, 5), round(y, 5), round(z, 5)) for x, y, z in as_read.world(read).tolist()}
     assert len(order ^ there) <= 0.02 * len(order)  # but for what rounding sorts elsewhere
-    assert len(read.triangles) == len(mascot.triangles)
+    assert len(read.triangles) == len(character.triangles)
     assert {"eye/closed/both", "mouth/a", "mouth/i", "mouth/o"} <= set(as_read.inventory_of(read).annotation)
 
 
