@@ -119,6 +119,7 @@ inspection.Page = class {
       trouble = `cannot be shown (${error.message})`;
     }
     if (!shown) return this.say(`Nothing is confirmed: the pictures of ${model.name} ${trouble}. Enter confirms morph by morph.`);
+    this.collection.look(model, shown.morphs);
     const outcome = this.collection.outcome(model);
     const changes = model.morphs.flatMap((morph, place) =>
       morph.decided === undefined ? [{ model: model.number, place, target: outcome[place] }] : []);
@@ -323,6 +324,7 @@ inspection.Page = class {
         for (const canvas of Object.values(this.canvases)) canvas.width = 0;
         return;
       }
+      if (this.collection.look(model, shown.morphs)) this.refresh(); // which shows it anew, with what is known now
       const found = shown.morphs.get(morph.index), { unusable } = shown.record;
       this.pictures.show(this.canvases, shown, found);
       by("unusable").hidden = !unusable.length;

@@ -106,6 +106,14 @@ inspection.Collection = class {
     return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0]?.[0] ?? inspection.NONE;
   }
 
+  /** Pictures of a model have come, {pixels} by morph's index: what changes nothing in them plays nothing, whatever was proposed
+   * by the file alone. Whether that is news. */
+  look(model, pictures) {
+    const unseen = model.morphs.filter(({ index, side }) => side && pictures.get(index)?.pixels < LEAST_PIXELS);
+    for (const morph of unseen) Object.assign(morph, { side: "", proposal: inspection.NONE });
+    return unseen.length > 0;
+  }
+
   /** What evidence says against a morph's playing this target; "" when nothing. */
   against({ side, parts, denied }, target) {
     if (!(target >= 0)) return "";
@@ -149,6 +157,7 @@ inspection.Collection = class {
   }
 };
 
+const LEAST_PIXELS = 6; // fewer are no change that anybody sees: as farm.morphs.traits says
 const PARTS = { eye: "eyes", eyebrow: "brows", mouth: "mouth" };
 
 function sideOf(target) {

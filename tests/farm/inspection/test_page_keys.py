@@ -1,10 +1,12 @@
 """The page for inspection by keyboard: where the focus is, and what is said of what cannot be."""
 
+import json
 import re
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Route, expect
 
+from farm.inspection.page import script
 from tests.farm.inspection.paging import Collection
 from tests.support.browser import page_of
 
@@ -64,6 +66,31 @@ def test_a_target_that_the_evidence_rules_out_is_told_whenever_it_is_given(
         page.keyboard.press("g")
         give("mouth/o")
         expect(status).to_contain_text("in 0 models. Nothing plays it: the first because it changes nothing")
+
+
+def test_what_pictures_show_nothing_of_is_proposed_for_nothing_once_they_are_there(
+    browser: Browser, collection: Collection, tmp_path: Path
+) -> None:
+    # GIVEN a page that knows from the file alone that a morph moves both eyes, as a farm's does before pictures are drawn
+    collection.add("one", (BLINK, "eye", "eye/closed/both", ""), (VOWEL, "mouth", "mouth/a", "both"))
+    collection.add("two", (BLINK, "eye", "eye/closed/both", ""), (VOWEL, "mouth", "mouth/a", "both"))
+    url, data = collection.write(), tmp_path / "page" / "data" / "index.js"
+    value = json.loads(json.loads(data.read_text("utf-8").partition(", ")[2].removesuffix(");\n")))
+    for model in value["models"]:
+        for morph in model["morphs"]:
+            morph[3] = "both"
+        model["morphs"][0][2] = next(n for n, (name, *_) in enumerate(value["targets"]) if name == "eye/closed/both")
+    data.write_text(script("collection", value), "utf-8")
+    with page_of(browser, "file:///") as page:
+        page.goto(url)
+
+        # WHEN the pictures come, THEN it is not proposed, and confirming all gives it nothing
+        expect(page.locator("#verdict")).to_have_text("Not proposed for any target.")
+        page.keyboard.press("n")
+        page.keyboard.press("Shift+Enter")
+        expect(page.locator("#progress-text")).to_have_text("2 of 4 decided")
+        page.keyboard.press("p")
+        expect(page.locator("#inner-0")).to_contain_text("plays nothing")
 
 
 def test_who_types_no_target_is_told_so(browser: Browser, collection: Collection) -> None:
