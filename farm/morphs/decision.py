@@ -203,7 +203,7 @@ def _halves(
 def _compare(candidate: Candidate, whole: Candidate, fitted: Weights) -> None:
     match half(part_of(candidate.target), candidate.measured, whole.measured, fitted):
         case Half.ODD:
-            candidate.against.append(f"it moves its side otherwise than morph {whole.index}, which plays both sides")
+            candidate.against.insert(0, f"it moves its side otherwise than morph {whole.index}, which plays both sides")
         case Half.ALIKE:
             candidate.preferred = True
             candidate.reasons = (*candidate.reasons, f"it is the half of morph {whole.index}, which plays both sides")

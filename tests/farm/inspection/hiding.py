@@ -41,7 +41,9 @@ def with_hidden(character: Character, hidden: Sequence[Hidden], named: Mapping[s
 
     return replace(
         character,
-        positions=np.concatenate([character.positions, character.positions[moved] + np.float32((0, 0, _DEPTH))]),
+        positions=np.concatenate(
+            [character.positions, character.positions[moved] + np.array((0, 0, _DEPTH), np.float32)]
+        ),
         normals=longer(character.normals),
         uvs=longer(character.uvs),
         bone_indices=longer(character.bone_indices),
