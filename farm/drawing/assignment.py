@@ -23,7 +23,7 @@ class Assignment:
     provenance: Provenance = NOBODYS
     ordered: Annotation | None = None
     """The annotation that the render key is of, where pictures have made another one of it."""
-    stand_ins: Mapping[str, Sequence[MorphRef]] = field(default_factory=dict)
+    understudies: Mapping[str, Sequence[MorphRef]] = field(default_factory=dict)
     """By target: who plays it, the first of them that shows, where pictures show nothing of the annotated morph."""
 
     @property

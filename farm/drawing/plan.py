@@ -52,7 +52,7 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[i
     heads, lights and views. So do halves of morphs, by their numbers.
     """
     model, spec = assignment.model, assignment.spec
-    annotation = recast(assignment.annotation, assignment.stand_ins, unseen)
+    annotation = recast(assignment.annotation, assignment.understudies, unseen)
     count = spec.samples_of(sample_count(sampled_targets(annotation)))
     made = _combinations(annotation, spec, unseen)
     cast = {target: Combination(of=(morph,)) for target, morph in annotation.items()} | made

@@ -63,7 +63,7 @@ def by_pictures(assignment: Assignment, catalog: Catalog, blender: Blender) -> A
     return assignment if found == ordered else replace(assignment, annotation=found, ordered=ordered)
 
 
-def with_stand_ins(assignment: Assignment, catalog: Catalog) -> Assignment:
+def with_understudies(assignment: Assignment, catalog: Catalog) -> Assignment:
     """The assignment with those who play where the pictures, once drawn, show nothing of a morph that the farm chose.
 
     Where people have spoken of the model, nobody stands in: they may have meant that nothing plays. Raises what
@@ -81,7 +81,7 @@ def with_stand_ins(assignment: Assignment, catalog: Catalog) -> Assignment:
         for target, ref in assignment.annotation.items()
         if decided.annotation.get(target) == ref
     }
-    return replace(assignment, stand_ins={target: morphs for target, morphs in found.items() if morphs})
+    return replace(assignment, understudies={target: morphs for target, morphs in found.items() if morphs})
 
 
 def _passed(assignment: Assignment, seen: Inventory, guessed: set[int]) -> Annotation:

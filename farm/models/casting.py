@@ -24,12 +24,13 @@ def as_seen(inventory: Inventory) -> Inventory:
     }
     if not unseen:
         return inventory
-    annotation = recast(inventory.annotation, inventory.stand_ins, unseen)
+    annotation = recast(inventory.annotation, inventory.understudy_morphs, unseen)
     targets = sampled_targets(annotation)
     return inventory.model_copy(
         update={
             "morphs": [
-                _unseen(entry) if entry.index in unseen else entry for entry in _with_stand_ins(inventory, annotation)
+                _unseen(entry) if entry.index in unseen else entry
+                for entry in _with_understudies(inventory, annotation)
             ],
             "annotation": annotation,
             "target_morphs": len(targets),
@@ -46,7 +47,7 @@ def _unseen(entry: MorphEntry) -> MorphEntry:
     return entry.model_copy(update=told | {"proposal": None, "confidence": None, "reasons": [NOTHING_SHOWS]})
 
 
-def _with_stand_ins(inventory: Inventory, annotation: Annotation) -> list[MorphEntry]:
+def _with_understudies(inventory: Inventory, annotation: Annotation) -> list[MorphEntry]:
     """The entries, those that stand in with what they play now and why."""
     entries = list(inventory.morphs)
     for target, ref in annotation.items():

@@ -140,7 +140,7 @@ class Inventory(BaseModel):
         return {morph.index: morph.rule for morph in self.morphs if morph.rule is not None}
 
     @property
-    def stand_ins(self) -> dict[str, list[MorphRef]]:
+    def understudy_morphs(self) -> dict[str, list[MorphRef]]:
         """The understudies' morphs alone."""
         return {target: [each.morph for each in found] for target, found in self.understudies.items()}
 

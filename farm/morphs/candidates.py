@@ -21,7 +21,7 @@ morph among 37 characters is at 0.25."""
 
 
 @dataclass(slots=True)
-class Candidate:
+class MorphCandidate:
     """A morph that might play a semantic, while it is decided."""
 
     index: int
@@ -44,7 +44,7 @@ class Candidate:
 
 def candidates_of(
     index: int, morph: SourceMorph, name: Naming, evidence: Evidence | None, face: Face, fitted: Weights
-) -> tuple[list[Candidate], str]:
+) -> tuple[list[MorphCandidate], str]:
     """What a morph might play; and, when that is nothing at all, why."""
     if not morph.moved:
         return [], "it moves nothing"
@@ -73,13 +73,13 @@ def candidates_of(
         score = fitted.score(semantic, promise, of_part)
         reasons = (taken_as(morph.name, name, side), effect(semantic, of_part), _fit(promise, score))
         told = tuple(filter(None, reasons))
-        found.append(Candidate(index, _target(semantic, side), promise, score, of_part, told, name.usual_side))
+        found.append(MorphCandidate(index, _target(semantic, side), promise, score, of_part, told, name.usual_side))
     return found, far
 
 
 def _by_name(
     index: int, morph: SourceMorph, name: Naming, fitted: Weights, seen: Side | None, *reasons: str
-) -> list[Candidate]:
+) -> list[MorphCandidate]:
     """What a morph might play by its name, on the side that was `seen`, or else on the one that it names."""
     side = seen or name.usual_side
     guessed = seen is None and side is not Side.BOTH
@@ -87,11 +87,11 @@ def _by_name(
     for semantic, promise in name.promises.items():
         score = fitted.by_name(semantic, promise, guessed)
         told = (f"named {morph.name}", *reasons)
-        found.append(Candidate(index, _target(semantic, side), promise, score, {}, told, name.usual_side))
+        found.append(MorphCandidate(index, _target(semantic, side), promise, score, {}, told, name.usual_side))
     return found
 
 
-def _compare_with_picture(candidate: Candidate, side: Side, looks: FaceLook) -> None:
+def _compare_with_picture(candidate: MorphCandidate, side: Side, looks: FaceLook) -> None:
     seen = shown(semantic_of(candidate.target), side, looks)
     if seen.fits is False:
         candidate.against.append(seen.told)
@@ -120,7 +120,7 @@ def _target(semantic: str, side: Side | None) -> str:
     return semantic if part_of(semantic) == "mouth" else f"{semantic}/{side or Side.BOTH}"
 
 
-def parts_near(evidence: Evidence | None, found: Iterable[Candidate]) -> Collection[str] | None:
+def parts_near(evidence: Evidence | None, found: Iterable[MorphCandidate]) -> Collection[str] | None:
     """The parts at which a morph changes something; None where nobody knows."""
     if evidence is None:
         return None

@@ -12,7 +12,7 @@ from itertools import product
 
 from farm.morphs.agreement import Half, contradicted, half
 from farm.morphs.annotation import SourceMorph
-from farm.morphs.candidates import Candidate, candidates_of, parts_near
+from farm.morphs.candidates import MorphCandidate, candidates_of, parts_near
 from farm.morphs.evidence import EVIDENCE_VERSION, Evidence
 from farm.morphs.naming import CLOSED, Promise, is_smile, naming, part_of, semantic_of
 from farm.morphs.refs import Annotation, MorphRef
@@ -86,7 +86,7 @@ def decide(
     names = [naming(morph.name, morph.panel) for morph in morphs]
     face = face_of(names, evidence)
     rejected: dict[int, tuple[str, ...]] = {}
-    candidates: list[Candidate] = []
+    candidates: list[MorphCandidate] = []
     parts: dict[int, tuple[str, ...]] = {}
     for index, (morph, name) in enumerate(zip(morphs, names, strict=True)):
         found, why = candidates_of(index, morph, name, evidence.get(index), face, fitted)
@@ -116,7 +116,7 @@ def decide(
     )
 
 
-def _oppose_smiles(candidates: Iterable[Candidate], smiles: Collection[int]) -> None:
+def _oppose_smiles(candidates: Iterable[MorphCandidate], smiles: Collection[int]) -> None:
     """Speak against what closes the eyes less far than others that are named for it, or for a smile: as a smile (^) does."""
     closing = [each for each in candidates if semantic_of(each.target) == CLOSED and each.measured]
     named = [each for each in closing if each.index in smiles or each.promise in PROMISED]
@@ -129,10 +129,10 @@ def _oppose_smiles(candidates: Iterable[Candidate], smiles: Collection[int]) -> 
 
 
 def _understudies(
-    candidates: Iterable[Candidate], chosen: Mapping[str, Candidate], least: float
+    candidates: Iterable[MorphCandidate], chosen: Mapping[str, MorphCandidate], least: float
 ) -> dict[str, tuple[Proposal, ...]]:
     played = {candidate.index for candidate in chosen.values()}
-    ready: dict[str, list[Candidate]] = defaultdict(list)
+    ready: dict[str, list[MorphCandidate]] = defaultdict(list)
     for candidate in candidates:
         if candidate.target in chosen and candidate.index not in played and _is_good(candidate, least):
             ready[candidate.target].append(candidate)
@@ -143,9 +143,9 @@ def _understudies(
     }
 
 
-def _choose(candidates: Iterable[Candidate], least: float, fitted: Weights) -> dict[str, Candidate]:
+def _choose(candidates: Iterable[MorphCandidate], least: float, fitted: Weights) -> dict[str, MorphCandidate]:
     """One candidate for each target that has one good enough, and one target for each morph: both sides first."""
-    chosen: dict[str, Candidate] = {}
+    chosen: dict[str, MorphCandidate] = {}
     one_sided = []
     ranked = []
     for candidate in candidates:
@@ -164,12 +164,14 @@ def _choose(candidates: Iterable[Candidate], least: float, fitted: Weights) -> d
     return chosen
 
 
-def _prefer_sets(wholes: Iterable[Candidate], one_sided: Iterable[Candidate], least: float, fitted: Weights) -> None:
+def _prefer_sets(
+    wholes: Iterable[MorphCandidate], one_sided: Iterable[MorphCandidate], least: float, fitted: Weights
+) -> None:
     """Prefer, of each semantic, the best whole that has both its halves: three that agree go before one that stands alone.
 
     Each of the three has a name for the semantic and is good enough by itself, since a set may agree in being something else.
     """
-    named: dict[str, list[Candidate]] = defaultdict(list)
+    named: dict[str, list[MorphCandidate]] = defaultdict(list)
     for candidate in sorted((*wholes, *one_sided), key=lambda candidate: candidate.order):
         of_target = named[candidate.target]
         if candidate.promise is Promise.NAMED and candidate.measured and _is_good(candidate, least):
@@ -184,7 +186,7 @@ def _prefer_sets(wholes: Iterable[Candidate], one_sided: Iterable[Candidate], le
 
 
 def _halves(
-    whole: Candidate, left: Iterable[Candidate], right: Iterable[Candidate], fitted: Weights
+    whole: MorphCandidate, left: Iterable[MorphCandidate], right: Iterable[MorphCandidate], fitted: Weights
 ) -> tuple[int, int] | None:
     """Of `left` and `right` the best that are halves of `whole`.
 
@@ -200,7 +202,7 @@ def _halves(
     return next(pairs, None)
 
 
-def _compare(candidate: Candidate, whole: Candidate, fitted: Weights) -> None:
+def _compare(candidate: MorphCandidate, whole: MorphCandidate, fitted: Weights) -> None:
     match half(part_of(candidate.target), candidate.measured, whole.measured, fitted):
         case Half.ODD:
             candidate.against.insert(0, f"it moves its side otherwise than morph {whole.index}, which plays both sides")
@@ -212,13 +214,13 @@ def _compare(candidate: Candidate, whole: Candidate, fitted: Weights) -> None:
             )
 
 
-def _drop_contradicted(chosen: dict[str, Candidate]) -> None:
+def _drop_contradicted(chosen: dict[str, MorphCandidate]) -> None:
     vowels = {target: each for target, each in chosen.items() if part_of(target) == "mouth" and each.measured}
     for vowel, why in contradicted({target[-1]: each.measured for target, each in vowels.items()}).items():
         chosen.pop(f"mouth/{vowel}").against.append(why)
 
 
-def _assign(candidates: Iterable[Candidate], chosen: dict[str, Candidate], least: float) -> None:
+def _assign(candidates: Iterable[MorphCandidate], chosen: dict[str, MorphCandidate], least: float) -> None:
     played = {candidate.index for candidate in chosen.values()}
     for candidate in sorted(candidates, key=lambda candidate: candidate.order):
         if candidate.target in chosen or candidate.index in played or not _is_good(candidate, least):
@@ -227,12 +229,12 @@ def _assign(candidates: Iterable[Candidate], chosen: dict[str, Candidate], least
         played.add(candidate.index)
 
 
-def _is_good(candidate: Candidate, least: float) -> bool:
+def _is_good(candidate: MorphCandidate, least: float) -> bool:
     asked = least if candidate.promise in PROMISED or candidate.preferred else max(least, STRICT)
     return not candidate.against and candidate.score.confidence >= asked
 
 
-def _why_not(candidate: Candidate, chosen: Mapping[str, Candidate], least: float) -> str:
+def _why_not(candidate: MorphCandidate, chosen: Mapping[str, MorphCandidate], least: float) -> str:
     if candidate.against:
         return f"{candidate.target}: {candidate.against[0]}"
     if candidate.score.confidence < least:
@@ -245,8 +247,8 @@ def _why_not(candidate: Candidate, chosen: Mapping[str, Candidate], least: float
     return f"{candidate.target}: morph {other.index} fits better"
 
 
-def _proposals(candidates: Iterable[Candidate], chosen: Mapping[str, Candidate]) -> Iterable[Proposal]:
-    by_target: dict[str, list[Candidate]] = {target.name: [] for target in target_morphs()}
+def _proposals(candidates: Iterable[MorphCandidate], chosen: Mapping[str, MorphCandidate]) -> Iterable[Proposal]:
+    by_target: dict[str, list[MorphCandidate]] = {target.name: [] for target in target_morphs()}
     for candidate in candidates:
         if candidate is chosen.get(candidate.target) or candidate.score.confidence >= SHOWN:
             by_target[candidate.target].append(candidate)
@@ -257,7 +259,7 @@ def _proposals(candidates: Iterable[Candidate], chosen: Mapping[str, Candidate])
         yield from map(_proposal, found)
 
 
-def _proposal(candidate: Candidate) -> Proposal:
+def _proposal(candidate: MorphCandidate) -> Proposal:
     reasons = (*candidate.reasons, *candidate.against)
     confidence = round(candidate.score.confidence, 4)
     return Proposal(candidate.index, candidate.target, confidence, reasons, opposed=bool(candidate.against))

@@ -17,7 +17,7 @@ from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import FarmError, NotFoundError, RenderError, StorageError
 from farm.inspection.drawing import draw_pictures
-from farm.inspection.pictured import by_pictures, with_stand_ins
+from farm.inspection.pictured import by_pictures, with_understudies
 from farm.inspection.pictures import KeptPictures
 from farm.jobs.connection import Connection
 from farm.jobs.queue import Queue
@@ -104,7 +104,7 @@ class BlenderRenderer:
 
         assignment = Assignment(job.model, job.annotation, job.samples, job.render_key, spec, job.provenance)
         catalog = Catalog(self._store)
-        assignment = with_stand_ins(by_pictures(assignment, catalog, self._blender), catalog)
+        assignment = with_understudies(by_pictures(assignment, catalog, self._blender), catalog)
         reporter = Reporter(lambda count: images(count, samples), stage, drawn, planned)
         manifest = render(assignment, self._store, self._blender, reporter)
         return Rendered(manifest.warnings, manifest.samples)

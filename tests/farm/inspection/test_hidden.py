@@ -11,7 +11,7 @@ from farm.dataset.manifest import MANIFEST, Manifest, read_manifest, result_obje
 from farm.drawing.blender import Blender
 from farm.drawing.render import Interrupted
 from farm.inspection.drawing import draw_pictures
-from farm.inspection.pictured import decided_by_pictures, with_stand_ins
+from farm.inspection.pictured import decided_by_pictures, with_understudies
 from farm.jobs.states import Job
 from farm.models.package import Package, to_bytes
 from farm.morphs.provenance import Provenance
@@ -126,7 +126,7 @@ def test_nobody_stands_in_where_people_have_spoken(package: Package, tmp_path: P
     confirmed = replace(order, spec=SPEC.model_copy(update={"annotation": AnnotationRule.CONFIRMED}))
     sure = replace(order, spec=SPEC.model_copy(update={"least_confidence": 1.0}))
 
-    assert [ref.name for ref in with_stand_ins(order, catalog).stand_ins["eye/closed/both"]] == [SECOND, THIRD]
+    assert [ref.name for ref in with_understudies(order, catalog).understudies["eye/closed/both"]] == [SECOND, THIRD]
     for spoken in (
         replace(order, provenance=Provenance(record=1)),
         replace(order, provenance=Provenance(table=True)),
@@ -135,4 +135,4 @@ def test_nobody_stands_in_where_people_have_spoken(package: Package, tmp_path: P
         confirmed,
         sure,
     ):
-        assert "eye/closed/both" not in with_stand_ins(spoken, catalog).stand_ins
+        assert "eye/closed/both" not in with_understudies(spoken, catalog).understudies
