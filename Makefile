@@ -44,7 +44,7 @@ bench: setup-test ## Speed and likeness against today's practice (many minutes; 
 
 .PHONY: annotation-bench
 annotation-bench: setup-test ## Precision and recall of the annotation on annotated characters that it was not fitted on
-	$(PY) -m benchmarks.annotation $(CHARACTERS)
+	OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks.annotation $(CHARACTERS)  # its matrices are small: threads wait for each other
 
 .PHONY: ridge
 ridge: setup-test ## Whether poses mean the same over several characters: R2 of a ridge regression (minutes)

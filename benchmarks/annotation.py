@@ -166,8 +166,9 @@ def main() -> None:
             blender.stop()
     drawn = tally_seen(looked_at)
     _add(totals, f"{len(looked_at)} characters that were looked at", drawn)
-    _add(totals, "the same, their pictures seen as well", tally_seen(looked_at, by_pictures=True))
-    for line in drawn.misses:
+    pictured = tally_seen(looked_at, by_pictures=True)
+    _add(totals, "the same, their pictures seen as well", pictured)
+    for line in (*drawn.misses, *(f"{miss} (pictures seen)" for miss in pictured.misses)):
         console.print(line, highlight=False, markup=False)
     console.print(totals)
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from farm.backgrounds import Background
 from farm.errors import ConflictError, NotFoundError, OutdatedModelError
 from farm.licences.tombstones import Tombstone
+from farm.models.casting import as_seen
 from farm.models.inventory import Inventory
 from farm.models.package import Package, to_bytes
 from farm.morphs.decision import DECISION_VERSION
@@ -142,7 +143,7 @@ class Catalog:
         Raises what `inventory` raises.
         """
         held = self.inventory(model_id)
-        return (self.pictured(model_id) or held) if held.guessed else held
+        return as_seen(self.pictured(model_id) or held) if held.guessed else held
 
     def _decided_again(
         self, model_id: str, held: Inventory, pictures: Mapping[int, PictureChange] | None = None

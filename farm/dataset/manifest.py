@@ -143,8 +143,8 @@ class Manifest(_Record):
     provenance: Provenance = NOBODYS
     """Whose word the mapping is, and which version of it; `spec.annotation` says which annotations counted."""
     ordered: dict[str, MorphRef] | None = Field(None, exclude_if=lambda found: found is None)
-    """The mapping that was ordered, and that the render key is of, where pictures made another one of it: names had said it,
-    of morphs that move no vertex."""
+    """The mapping that was ordered, and that the render key is of, where pictures made another one of it: of morphs that move
+    no vertex, which names had said, and of those that show nothing, whose targets others play."""
     unseen: dict[str, MorphRef] = {}
     """What was to be mapped besides, and changes nothing in this model's pictures, so that no sample plays it."""
     combinations: dict[str, Combination] = Field({}, exclude_if=lambda found: not found)

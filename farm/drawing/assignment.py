@@ -1,9 +1,10 @@
 """What is to be drawn: the one value around which everything here is built."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from farm.morphs.provenance import NOBODYS, Provenance
-from farm.morphs.refs import Annotation
+from farm.morphs.refs import Annotation, MorphRef
 from farm.spec import RenderSpec
 
 
@@ -22,6 +23,8 @@ class Assignment:
     provenance: Provenance = NOBODYS
     ordered: Annotation | None = None
     """The annotation that the render key is of, where pictures have made another one of it."""
+    understudies: Mapping[str, Sequence[MorphRef]] = field(default_factory=dict)
+    """By target: who plays it, the first of them that shows, where pictures show nothing of the annotated morph."""
 
     @property
     def images_total(self) -> int:

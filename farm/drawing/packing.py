@@ -227,7 +227,7 @@ class Packer:
             annotation=self.todo.annotation,
             decided_by=inventory.decided_by,
             provenance=assignment.provenance,
-            ordered=assignment.ordered,
+            ordered=assignment.annotation if self.todo.replaced and assignment.ordered is None else assignment.ordered,
             unseen=self.todo.unseen,
             combinations=self.todo.combinations,
             extra_columns=extra_columns(assignment.spec.extended),

@@ -7,9 +7,10 @@ from farm import pipe
 from farm.drawing.assignment import Assignment
 from farm.labels import LabelName
 from farm.morphs.annotation import sampled_targets
-from farm.morphs.combinations import Combination, combinations
+from farm.morphs.combinations import Combination, combinations, halves
 from farm.morphs.expressions import Rule, effective
 from farm.morphs.refs import Annotation
+from farm.morphs.understudies import recast
 from farm.morphs.vocabulary import all_targets
 from farm.poses import NEUTRAL, Partition, Sample, draw, sample_count
 from farm.spec import RenderSpec
@@ -28,8 +29,17 @@ class Plan:
     """What the samples' labels are said in."""
     unseen: Annotation
     """What was annotated besides, and changes nothing in this model's pictures: no sample plays it, no label tells it."""
+    replaced: Annotation
+    """Of that which was annotated and changes nothing, those whose targets others play."""
     combinations: dict[str, Combination]
     """What the samples play besides what is annotated."""
+
+    def beyond(self, other: "Plan") -> bool:
+        """Whether it takes morphs, or halves of them, that `other` does not."""
+        return not (
+            set(self.morphs) <= set(other.morphs)
+            and halves(self.combinations).keys() <= halves(other.combinations).keys()
+        )
 
 
 def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[int] = ()) -> Plan:
@@ -37,12 +47,12 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[i
 
     The partitions stand next to each other: what Blender works out for the morphs of a sample serves both.
     `rules` are those of the model's inventory, by the morphs' indices: a weight that they change is changed in the sample,
-    so in its label too. `unseen` are the morphs that change nothing in the model's neutral picture: they count for nothing,
-    so that without them there may be fewer samples than were ordered, of the same heads, lights and views. So do halves of
-    morphs, by their numbers.
+    so in its label too. `unseen` are the morphs that change nothing in the model's neutral picture: their targets go to
+    those that stand in, or count for nothing, so that without them there may be fewer samples than were ordered, of the same
+    heads, lights and views. So do halves of morphs, by their numbers.
     """
     model, spec = assignment.model, assignment.spec
-    annotation = {target: morph for target, morph in assignment.annotation.items() if morph.index not in unseen}
+    annotation = recast(assignment.annotation, assignment.understudies, unseen)
     count = spec.samples_of(sample_count(sampled_targets(annotation)))
     made = _combinations(annotation, spec, unseen)
     cast = {target: Combination(of=(morph,)) for target, morph in annotation.items()} | made
@@ -64,6 +74,7 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[i
         morphs=sorted({ref.index for target in targets for ref in cast[target.name].of}),
         annotation=annotation,
         unseen={target: morph for target, morph in assignment.annotation.items() if target not in annotation},
+        replaced={t: morph for t, morph in assignment.annotation.items() if annotation.get(t, morph) != morph},
         combinations=made,
     )
 

@@ -7,7 +7,7 @@ an interruption stands in checkpoints, and is not drawn again.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, Manifest, result_object
 from farm.dataset.usability import KEEP_IT, reasons_against
 from farm.drawing.assignment import Assignment
-from farm.drawing.blender import Blender
+from farm.drawing.blender import Blender, Drawn
 from farm.drawing.checkpoints import Checkpoints
 from farm.drawing.encoding import encoded
 from farm.drawing.grounds import Grounds
@@ -80,7 +80,8 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         def planned(message: pipe.Loaded) -> Plan:
             return plan(assignment, inventory.rules, message.unseen)
 
-        packer = stack.enter_context(closing(Packer(assignment, plan(assignment, inventory.rules), room)))
+        asked = plan(assignment, inventory.rules)
+        packer = stack.enter_context(closing(Packer(assignment, asked, room)))
         checkpoints = stack.enter_context(closing(Checkpoints(store, assignment, packer, room, planned)))
         kept = checkpoints.resume()
         # What Blender says of the model counts when it is said first: all shots of a result follow one plan.
@@ -90,12 +91,22 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
             log.info("%s: %d of %d shots were drawn before", assignment.render_key, begin, len(packer.todo.shots))
             report.planned(len(packer.todo.samples))
             report.images(packer.images)
+            asked = packer.todo if packer.todo.beyond(asked) else asked
+        unseen: set[int] = set()
+        settled = False
 
         def rest() -> list[pipe.Shot]:
             return packer.todo.shots[begin:]
 
         def loaded(message: pipe.Loaded) -> list[pipe.Shot]:
+            nonlocal asked, settled
             report.stage("load", message.seconds)
+            unseen.update(message.unseen)
+            message = message.model_copy(update={"unseen": sorted(unseen)})
+            if not answers and (todo := planned(message)).beyond(asked):
+                asked = todo
+                return []
+            settled = True
             reasons = reasons_against(message.survey)
             if reasons and not spec.keep_unusable:
                 raise UnusableModelError(f"{' '.join(reasons)} {KEEP_IT}")
@@ -105,14 +116,19 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
             answers.append(message)
             return rest()
 
+        def drawings(files: tuple[Path, Mapping[int, Path]]) -> Generator[Drawn]:
+            # What stands in for a morph that shows nothing has to show itself: then the model is loaded again, with that.
+            while not settled:
+                with closing(blender.draw(_request(assignment, asked, begin, *files), loaded)) as stream:
+                    yield from stream
+
         if begin < len(packer.todo.shots):
             started = time.perf_counter()
             files = unfold(catalog.package(assignment.model), room / "package")
             report.stage("fetch", time.perf_counter() - started)
-            request = _request(assignment, plan(assignment, inventory.rules), begin, *files)
             grounds = Grounds(assignment, catalog, room / "backgrounds")
             try:
-                with ThreadPoolExecutor(2) as pool, closing(blender.draw(request, loaded)) as stream:
+                with ThreadPoolExecutor(2) as pool, closing(drawings(files)) as stream:
                     for item, seconds in encoded(stream, pool, rest, spec, grounds):
                         shot = packer.todo.shots[packer.taken]
                         for stage, value in seconds.items():
@@ -142,21 +158,24 @@ def _left_out(todo: Plan) -> list[str]:
     return [
         f"Morph '{morph.name}' changes nothing in the model's pictures, so no sample plays '{target}'."
         for target, morph in todo.unseen.items()
+    ] + [
+        f"Morph '{morph.name}' changes nothing in the model's pictures: '{todo.annotation[target].name}' plays '{target}'."
+        for target, morph in todo.replaced.items()
     ]
 
 
 def _request(
     assignment: Assignment, todo: Plan, begin: int, character: Path, textures: Mapping[int, Path]
 ) -> pipe.Render:
-    """`todo` is the plan if every morph shows; what stands before the shot `begin` is drawn already."""
-    spec = assignment.spec
+    """`todo` is the plan if every morph that it takes shows; what stands before the shot `begin` is drawn already."""
+    spec, cast = assignment.spec, assignment.annotation | todo.annotation
     return pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
         morphs=todo.morphs,
         halves=halves(todo.combinations),
-        names={morph.index: morph.name for morph in assignment.annotation.values() if morph.index in todo.morphs},
-        annotation={target: morph.index for target, morph in assignment.annotation.items()},
+        names={morph.index: morph.name for morph in cast.values() if morph.index in todo.morphs},
+        annotation={target: morph.index for target, morph in cast.items()},
         canvas=spec.canvas,
         camera=spec.camera,
         styles=list(spec.styles),

@@ -68,7 +68,7 @@ class NeutralFace:
 
     def looks(self, picture: _Pixels, parts: _Pixels, changed: _Mask) -> FaceLook:
         """What the face with the morph shows; `changed` is (size, size), the pixels that differ to the eye."""
-        eyes = [eye and eye.look(picture, parts) for eye in self._eyes.values()]
+        eyes = [eye and eye.look(picture, parts, self._colours) for eye in self._eyes.values()]
         brows = [self._brow(parts, part) for part in _PARTS["eyebrow"]]
         new = np.count_nonzero(~self._colours[_shades(picture[changed & (parts != Part.BACKGROUND)])])
         return FaceLook(
@@ -76,7 +76,7 @@ class NeutralFace:
             right_eye=eyes[1],
             left_brow=brows[0],
             right_brow=brows[1],
-            mouth=self._mouth_look(parts),
+            mouth=self._mouth_look(picture, parts),
             parts=tuple(name for name, place in self._places.items() if place is None or self._is_at(place, changed)),
             overlay=new * 256 * 256 // self._size**2,
         )
@@ -111,14 +111,16 @@ class NeutralFace:
         inside = parts == Part.MOUTH_INSIDE
         return int(np.count_nonzero(inside.any(axis=1))), int(np.count_nonzero(inside.any(axis=0)))
 
-    def _mouth_look(self, parts: _Pixels) -> MouthLook | None:
+    def _mouth_look(self, picture: _Pixels, parts: _Pixels) -> MouthLook | None:
         if self._places["mouth"] is None:
             return None
         now, before = self._opening(parts), self._mouth
         height, width, more_height, more_width = (
             round(value / self._size, _DECIMALS) for value in (*now, now[0] - before[0], now[1] - before[1])
         )
-        return MouthLook(height=height, width=width, more_height=more_height, more_width=more_width)
+        inside = picture[parts == Part.MOUTH_INSIDE].astype(np.int64)
+        teeth = round(float(_pale(inside).mean()), _DECIMALS) if len(inside) >= _FEWEST else 0.0
+        return MouthLook(height=height, width=width, more_height=more_height, more_width=more_width, teeth=teeth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,20 +164,21 @@ class _Eye:
         """How many pixels of `mask` show iris, how many white, and how many anything but skin."""
         chosen = pixels[mask]
         lightness = chosen.sum(axis=1)
-        spread = chosen.max(axis=1) - chosen.min(axis=1)
         from_skin = np.abs(chosen - self.skin).sum(axis=1)
         from_white = (255 - chosen).sum(axis=1)
-        pale = (chosen.min(axis=1) >= _BRIGHT) & (spread < _GREY)
+        pale = _pale(chosen)
         skin = (from_skin <= _SKIN) & ~(pale & (from_white < from_skin))
         white = pale & ~skin
         iris = ~skin & ~white & (lightness > self.dark)
         return int(np.count_nonzero(iris)), int(np.count_nonzero(white)), int(np.count_nonzero(~skin))
 
-    def look(self, picture: _Pixels, parts: _Pixels) -> EyeLook:
-        """What is seen of it now."""
+    def look(self, picture: _Pixels, parts: _Pixels, known: _Mask) -> EyeLook:
+        """What is seen of it now; `known` says of each shade whether the neutral face has it."""
         pixels = picture[self.window.rows, self.window.columns].astype(np.int64)
         seen = self.window.of(parts)
-        iris, white, size = self._classes(pixels, self.mask | (seen == self.part))
+        mask = self.mask | (seen == self.part)
+        iris, white, size = self._classes(pixels, mask)
+        new = int(np.count_nonzero(~known[_shades(pixels[mask])]))
         still = (iris + white) / (self.iris + self.white)
         return EyeLook(
             open=round(still, _DECIMALS),
@@ -183,6 +186,7 @@ class _Eye:
             iris=round(iris / self.iris, _DECIMALS) if self.iris >= _FEWEST else None,
             white=round(white / self.white, _DECIMALS) if self.white >= _FEWEST else None,
             lash=self._line(pixels, seen) if still < _SHUT else None,
+            overlaid=round(new / self.size, 2),  # a few mixed colours at edges are none
         )
 
     def _line(self, pixels: NDArray[np.int64], seen: _Pixels) -> float | None:
@@ -228,7 +232,13 @@ def _brow(parts: _Pixels, part: Part) -> tuple[float, float] | None:
     return float(rows.mean()), slope
 
 
-def _shades(pixels: _Pixels) -> NDArray[np.int64]:
+def _pale(pixels: NDArray[np.int64]) -> _Mask:
+    """Which of (n, 3) colours are white, or nearly: of eyes, and of teeth."""
+    pale: _Mask = (pixels.min(axis=1) >= _BRIGHT) & (pixels.max(axis=1) - pixels.min(axis=1) < _GREY)
+    return pale
+
+
+def _shades(pixels: NDArray[np.integer]) -> NDArray[np.int64]:
     """(n, 3) colours as numbers, those that look alike as one."""
     coarse = pixels.astype(np.int64) >> (8 - _SHADES)
     return (coarse[:, 0] << (2 * _SHADES)) | (coarse[:, 1] << _SHADES) | coarse[:, 2]

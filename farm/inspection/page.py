@@ -108,7 +108,8 @@ class Index:
                 self._name(morph),
                 -1 if morph.proposal is None else self._targets[morph.proposal],
                 sides[morph.index],
-                getattr(morph, "confidence", None),
+                morph.confidence,
+                None if morph.evidence is None else morph.evidence.parts,
             ]
             for morph in model.inventory.morphs
             if morph.index in sides
@@ -156,7 +157,7 @@ def pictures_of(model: Inspected) -> dict[str, Any]:
                 "box": picture.box,
                 "place": picture.place,
                 "scale": picture.scale,
-                "reasons": list(getattr(entries[picture.index], "reasons", ())),
+                "reasons": entries[picture.index].reasons,
             }
             for picture in inspection.morphs
         ],

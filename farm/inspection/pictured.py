@@ -14,6 +14,7 @@ from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.inspection.drawing import look_at
 from farm.inspection.record import MAX_MORPHS, Inspection, MorphPicture
+from farm.models.casting import as_seen
 from farm.models.inventory import Inventory, decided_again
 from farm.models.package import Package, read_character
 from farm.morphs.judgement import let_pass
@@ -26,7 +27,7 @@ from farm.spec import AnnotationRule
 def decided_by_pictures(package: Package, inspection: Inspection) -> Inventory:
     """The inventory of `package`, decided by what its morphs move and, where that is nothing, by what `inspection` shows.
 
-    A morph that was not drawn is judged as without pictures.
+    What shows nothing plays nothing, whatever it moves. A morph that was not drawn is judged as without pictures.
     """
     return decided_by(package, inspection.morphs)
 
@@ -34,7 +35,7 @@ def decided_by_pictures(package: Package, inspection: Inspection) -> Inventory:
 def decided_by(package: Package, pictures: Iterable[MorphPicture]) -> Inventory:
     """The same by pictures of some morphs."""
     character = read_character(package.suffix, package.data)
-    return decided_again(package.inventory, character, {morph.index: morph.change for morph in pictures})
+    return as_seen(decided_again(package.inventory, character, {morph.index: morph.change for morph in pictures}))
 
 
 def by_pictures(assignment: Assignment, catalog: Catalog, blender: Blender) -> Assignment:
@@ -60,6 +61,27 @@ def by_pictures(assignment: Assignment, catalog: Catalog, blender: Blender) -> A
     else:
         found = _passed(assignment, seen, set(guessed))
     return assignment if found == ordered else replace(assignment, annotation=found, ordered=ordered)
+
+
+def with_understudies(assignment: Assignment, catalog: Catalog) -> Assignment:
+    """The assignment with those who play where the pictures, once drawn, show nothing of a morph that the farm chose.
+
+    Where people have spoken of the model, nobody stands in: they may have meant that nothing plays. Raises what
+    `Catalog.inventory` raises.
+    """
+    spec = assignment.spec
+    if assignment.provenance != NOBODYS or spec.annotation is AnnotationRule.CONFIRMED:
+        return assignment
+    held = catalog.inventory(assignment.model)
+    decided = (catalog.pictured(assignment.model) or held) if held.guessed else held
+    found = {
+        target: [
+            each.morph for each in decided.understudies.get(target, ()) if each.confidence >= spec.least_confidence
+        ]
+        for target, ref in assignment.annotation.items()
+        if decided.annotation.get(target) == ref
+    }
+    return replace(assignment, understudies={target: morphs for target, morphs in found.items() if morphs})
 
 
 def _passed(assignment: Assignment, seen: Inventory, guessed: set[int]) -> Annotation:

@@ -81,6 +81,14 @@ class MorphEntry(BaseModel):
         return Judgement(shows, side, self.proposal, parts, self.denied)
 
 
+class Understudy(BaseModel):
+    """A source morph that plays a target where pictures show nothing of the one that was decided to."""
+
+    morph: MorphRef
+    confidence: float
+    reasons: list[str]
+
+
 class MaterialEntry(BaseModel):
     """One material; `texture` is the path in the file, or None."""
 
@@ -116,6 +124,8 @@ class Inventory(BaseModel):
     morphs: list[MorphEntry]
     annotation: dict[str, MorphRef]
     """Target name to source morph, as it was decided by what the morphs move and how they are named."""
+    understudies: dict[str, list[Understudy]] = Field({}, exclude_if=lambda found: not found)
+    """By target: who else fits and plays nothing, the best first."""
     decided_by: str
     """The version of measures, decision and vocabulary."""
     target_morphs: int
@@ -128,6 +138,11 @@ class Inventory(BaseModel):
     def rules(self) -> dict[int, Rule]:
         """How expressions limit each other, by index, for those that do."""
         return {morph.index: morph.rule for morph in self.morphs if morph.rule is not None}
+
+    @property
+    def understudy_morphs(self) -> dict[str, list[MorphRef]]:
+        """The understudies' morphs alone."""
+        return {target: [each.morph for each in found] for target, found in self.understudies.items()}
 
     @property
     def guessed(self) -> list[int]:
@@ -272,7 +287,8 @@ def _decided(character: Character, pictures: Mapping[int, PictureChange]) -> dic
     ]
     seen = {index: Evidence(picture=change) for index, change in pictures.items()}
     evidence = seen | measure(character)
-    verdicts = judge(sources, evidence)
+    judged = judge(sources, evidence)
+    verdicts = judged.morphs
     playing = {v.target: MorphRef(index=i, name=sources[i].name) for i, v in enumerate(verdicts) if v.target}
     annotation = {target: playing[target] for target in all_targets() if target in playing}
     targets = sampled_targets(annotation)
@@ -295,6 +311,17 @@ def _decided(character: Character, pictures: Mapping[int, PictureChange]) -> dic
             for index, (source, verdict) in enumerate(zip(sources, verdicts, strict=True))
         ],
         "annotation": annotation,
+        "understudies": {
+            target: [
+                Understudy(
+                    morph=MorphRef(index=each.morph, name=sources[each.morph].name),
+                    confidence=each.confidence,
+                    reasons=list(each.reasons),
+                )
+                for each in found
+            ]
+            for target, found in judged.understudies.items()
+        },
         "decided_by": DECISION_VERSION,
         "target_morphs": len(targets),
         "samples": sample_count(targets),

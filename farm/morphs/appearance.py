@@ -20,8 +20,16 @@ ARCHED = 0.1
 """The curve of a shut eye's line over which it smiles (^)."""
 SMALLER, LARGER = 0.85, 1.05
 """Of the visible iris, and of the visible eye."""
+COMIC = 0.2
+"""The share of an eye in new colours over which a drawn one is before it: hearts, stars, spirals."""
+CLENCHED = 0.5
+"""The share of a mouth's opening that teeth fill when they are clenched."""
+OPENED = 0.01
+"""Share of the picture: what is less high is a slit, in which a white pixel or two are no teeth."""
 STEP = 0.004
 """Share of the picture by which brows and lips move at least: one pixel of 256."""
+_NO_TEETH = ("mouth/a", "mouth/o", "mouth/u")
+"""Vowels that nobody says with clenched teeth."""
 _NOT = {"eye": "the eyes", "eyebrow": "the brows", "mouth": "the mouth"}
 
 
@@ -41,7 +49,7 @@ def shown(semantic: str, side: Side, looks: FaceLook) -> Impression:
     if part not in looks.parts:
         return Impression(False, f"what it changes in the picture is not {_NOT[part]}")
     if part == "mouth":
-        return _mouth(looks.mouth)
+        return _mouth(semantic, looks.mouth)
     if part == "eye":
         return _agreed([_eye(semantic, eye) for eye in _of_side(side, looks.left_eye, looks.right_eye)])
     return _agreed([_brow(semantic, brow) for brow in _of_side(side, looks.left_brow, looks.right_brow)])
@@ -61,6 +69,8 @@ def _agreed(found: Sequence[Impression]) -> Impression:
 
 
 def _eye(semantic: str, eye: EyeLook) -> Impression:
+    if eye.overlaid > COMIC:
+        return Impression(False, "in the picture something is before the eye in colours that the face has nowhere")
     match semantic:
         case "eye/closed":
             if eye.open >= SHUT:
@@ -101,6 +111,8 @@ def _brow(semantic: str, brow: BrowLook) -> Impression:
     )
 
 
-def _mouth(mouth: MouthLook | None) -> Impression:
+def _mouth(semantic: str, mouth: MouthLook | None) -> Impression:
+    if mouth is not None and semantic in _NO_TEETH and mouth.teeth > CLENCHED and mouth.height > OPENED:
+        return Impression(False, f"in the picture teeth fill {mouth.teeth:.0%} of the mouth")
     opens = mouth is not None and mouth.more_height >= STEP
     return Impression(True, "in the picture it opens the mouth") if opens else Impression()

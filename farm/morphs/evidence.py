@@ -6,7 +6,7 @@ neck bone. All values are those of the morph at weight 1 against the neutral fac
 
 from pydantic import BaseModel, ConfigDict, Field
 
-EVIDENCE_VERSION = 2
+EVIDENCE_VERSION = 3
 """Changes whenever the same model may be measured otherwise."""
 LEAST_MOVEMENT = 0.001
 """Head heights; a vertex that moves less does not count as moved."""
@@ -51,6 +51,8 @@ class EyeLook(_Record):
     lash: float | None = None
     """How much higher the middle of the shut eye's line is than its ends, by its width: over 0 it is curved up (^), under 0
     down, about 0 straight. None where the eye is not shut, or no line is seen."""
+    overlaid: float = Field(0.0, exclude_if=lambda share: not share)
+    """What shows colours where it is that the neutral face has nowhere, by all that was seen of it: hearts, stars."""
 
 
 class BrowLook(_Record):
@@ -70,6 +72,8 @@ class MouthLook(_Record):
     more_height: float
     """Against the neutral picture."""
     more_width: float
+    teeth: float = Field(0.0, exclude_if=lambda share: not share)
+    """The share of the opening that is white."""
 
 
 class FaceLook(_Record):

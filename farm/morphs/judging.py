@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from farm.morphs.annotation import SourceMorph
-from farm.morphs.decision import decide
+from farm.morphs.decision import MOST_UNDERSTUDIES, Proposal, decide
 from farm.morphs.evidence import Evidence
 from farm.morphs.naming import naming, semantic_of
 from farm.morphs.traits import moved_side
@@ -32,8 +32,18 @@ class MorphDecision:
     """Of eyes, brows and mouth those near which it moves something; None where no movement was measured."""
 
 
-def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> list[MorphDecision]:
-    """What was decided of each of one model's `morphs`, in the file's order; no two have one target.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was decided of one model."""
+
+    morphs: list[MorphDecision]
+    """In the file's order; no two have one target."""
+    understudies: Mapping[str, tuple[Proposal, ...]]
+    """By target that something plays: who else fits and plays nothing, the best first."""
+
+
+def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> Judged:
+    """What was decided of one model's `morphs`, all of them and in the file's order.
 
     `evidence` is by index; a morph without is judged by its name.
     """
@@ -42,7 +52,8 @@ def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> li
     chosen = {
         proposal.morph: proposal for proposal in decision.proposals if played.get(proposal.morph) == proposal.target
     }
-    beyond = _beyond(morphs, evidence, played)
+    ranked = _beyond(morphs, evidence, played)
+    beyond = {first: target for target, (first, *_) in ranked.items()}
     able: dict[int, set[str]] = defaultdict(set)
     for proposal in decision.proposals:
         if proposal.confidence >= DOUBTED and not proposal.opposed:
@@ -59,7 +70,12 @@ def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> li
             decided.append(MorphDecision(beyond[index], BY_NAME, (*why, "by its name"), denied, parts))
         else:
             decided.append(MorphDecision(None, None, why, denied, parts))
-    return decided
+    others = {
+        target: tuple(Proposal(index, target, BY_NAME, ("by its name",)) for index in named[:MOST_UNDERSTUDIES])
+        for target, (_, *named) in ranked.items()
+        if named
+    }
+    return Judged(decided, {**decision.understudies, **others})
 
 
 def _promised(morph: SourceMorph) -> set[str]:
@@ -68,8 +84,8 @@ def _promised(morph: SourceMorph) -> set[str]:
 
 def _beyond(
     morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence], played: Mapping[int, str]
-) -> dict[int, str]:
-    """Index to target of the extended vocabulary, by name, on the side that moves: the best name first."""
+) -> dict[str, list[int]]:
+    """Targets of the extended vocabulary to morphs, by name, on the side that moves: the best name first."""
     named = []
     for index, morph in enumerate(morphs):
         found = recognise(morph.name, morph.panel)
@@ -80,7 +96,7 @@ def _beyond(
             continue
         target = on_side(found[0].name, side) if index in evidence else found[0].name
         named.append((found[1], index, target))
-    first: dict[str, int] = {}
+    ranked: dict[str, list[int]] = defaultdict(list)
     for _, index, target in sorted(named):
-        first.setdefault(target, index)
-    return {index: target for target, index in first.items()}
+        ranked[target].append(index)
+    return ranked

@@ -129,6 +129,15 @@ def stem(name: str) -> str:
     return _without(core(name), _MARKS, _TAIL)
 
 
+CLOSED, _SMILE = "eye/closed", "eye/happy"
+
+
+def is_smile(name: str, panel: Panel | None) -> bool:
+    """Whether `name`, shown in `panel`, is one for eyes that close in a smile, of the extended vocabulary."""
+    found = next(filter(None, (recognise(form, panel) for form in (name, core(name), stem(name)))), None)
+    return found is not None and semantic_of(found[0].name) == _SMILE
+
+
 def _without(plain: str, *patterns: re.Pattern[str]) -> str:
     for pattern in patterns:
         plain = pattern.sub("", plain) or plain

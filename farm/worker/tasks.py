@@ -17,7 +17,7 @@ from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.errors import FarmError, NotFoundError, RenderError, StorageError
 from farm.inspection.drawing import draw_pictures
-from farm.inspection.pictured import by_pictures
+from farm.inspection.pictured import by_pictures, with_understudies
 from farm.inspection.pictures import KeptPictures
 from farm.jobs.connection import Connection
 from farm.jobs.queue import Queue
@@ -103,7 +103,8 @@ class BlenderRenderer:
             metrics.STAGES.labels(name).observe(seconds)
 
         assignment = Assignment(job.model, job.annotation, job.samples, job.render_key, spec, job.provenance)
-        assignment = by_pictures(assignment, Catalog(self._store), self._blender)
+        catalog = Catalog(self._store)
+        assignment = with_understudies(by_pictures(assignment, catalog, self._blender), catalog)
         reporter = Reporter(lambda count: images(count, samples), stage, drawn, planned)
         manifest = render(assignment, self._store, self._blender, reporter)
         return Rendered(manifest.warnings, manifest.samples)

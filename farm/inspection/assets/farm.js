@@ -304,8 +304,8 @@ inspection.begin = async (farm) => {
     if (page.edition !== edition) location.reload(); // the farm decides otherwise since an update
     for (const { id, name, names: own, morphs, record } of page.models) {
       const model = collection.add(id, name, morphs.map(([index, named, judgement, confidence]) => {
-        const [shows, side, proposal, denied] = page.judgements[judgement];
-        return { index, named, proposal: collection.targetCalled(proposal ?? ""), side: shows ? side ?? "?" : "", confidence, denied };
+        const [shows, side, proposal, denied, parts] = page.judgements[judgement];
+        return { index, named, proposal: collection.targetCalled(proposal ?? ""), side: shows ? side ?? "?" : "", confidence, parts, denied };
       }));
       model.names = own;
       backend.read(model, record);

@@ -105,14 +105,27 @@ inspection.Page = class {
   confirm(wide) {
     if (!this.#mayDecide()) return undefined;
     if (wide && this.grouped) return this.#decideAll(this.collection.proposalOf(this.name));
-    if (wide) {
-      const outcome = this.collection.outcome(this.model);
-      const changes = this.model.morphs.flatMap((morph, place) =>
-        morph.decided === undefined ? [{ model: this.model.number, place, target: outcome[place] }] : []);
-      this.#make(changes, `${counted(changes.length, "morph")} of ${this.model.name} confirmed.`);
-      return this.goOuter(this.outer.selected + 1);
-    }
+    if (wide) return this.#confirmAll(this.model);
     return this.#give(this.collection.outcome(this.model)[this.use.place]);
+  }
+
+  /** Confirm all that is open in a model, once its pictures are there: what nobody can see nobody confirms by the dozen. */
+  async #confirmAll(model) {
+    this.say(`The pictures of ${model.name} are on their way.`);
+    let shown, trouble = "are not drawn yet";
+    try {
+      shown = await this.pictures.of(model.id);
+    } catch (error) {
+      trouble = `cannot be shown (${error.message})`;
+    }
+    if (!shown) return this.say(`Nothing is confirmed: the pictures of ${model.name} ${trouble}. Enter confirms morph by morph.`);
+    this.collection.look(model, shown.morphs);
+    const outcome = this.collection.outcome(model);
+    const changes = model.morphs.flatMap((morph, place) =>
+      morph.decided === undefined ? [{ model: model.number, place, target: outcome[place] }] : []);
+    const here = !this.grouped && this.model === model;
+    if (changes.length || here) this.#make(changes, `${counted(changes.length, "morph")} of ${model.name} confirmed.`);
+    return here && this.goOuter(this.outer.selected + 1);
   }
 
   reject(wide) {
@@ -128,12 +141,19 @@ inspection.Page = class {
 
   #mayDecide() {
     if (!this.may) this.say("Your key may look, but not decide: that needs the role annotate.");
+    else if (!this.inner.length) this.say("There is no morph to decide about yet.");
     return this.may && this.inner.length > 0;
   }
 
   #give(target) {
-    this.#make(this.collection.giving(this.use, target), `${this.name.name}: ${this.#title(target)}.`);
-    this.next();
+    if (target >= 0 && !this.morph.side) return this.say(`${this.name.name} changes nothing that is seen: it cannot play ${this.#title(target)}. x says so.`);
+    const changes = this.collection.giving(this.use, target);
+    const against = this.collection.against(this.morph, target);
+    const lost = changes.slice(1).map((use) => this.collection.names[this.collection.morph(use).named].name);
+    this.#make(changes, `${this.name.name}: ${this.#title(target)}.`
+      + (against ? ` But it ${against}; your word counts, u takes it back.` : "")
+      + (lost.length ? ` ${lost.join(", ")} plays nothing now.` : ""));
+    return this.next();
   }
 
   #decideAll(target) {
@@ -149,7 +169,8 @@ inspection.Page = class {
       count = found.changes.length;
       this.store.decide(found.changes);
     }
-    const left = exceptions.length ? ` Left open: ${counted(exceptions.length, "exception")}, the first because it ${this.collection.objection(exceptions[0], target) || "has its name twice in the model"}.` : "";
+    const left = exceptions.length && !count ? ` Nothing plays it: the first because it ${this.collection.objection(exceptions[0], target) || "is decided"}.`
+      : exceptions.length ? ` Left open: ${counted(exceptions.length, "exception")}, the first because it ${this.collection.objection(exceptions[0], target) || "has its name twice in the model"}.` : "";
     this.say(`${name.name}: ${this.#title(target)}, in ${counted(count, "model")}.${left}`);
     this.refresh();
     this.goOuter(this.outer.selected + 1);
@@ -235,33 +256,22 @@ inspection.Page = class {
     const use = this.grouped ? this.uses[number] : { model: this.at.models, place: number };
     const model = this.collection.models[use.model], morph = model.morphs[use.place];
     const target = this.collection.outcome(model)[use.place];
-    const against = morph.decided === undefined ? this.collection.objection(use, target) : "";
+    const against = this.#objection(use, target);
     const { name, reading } = this.collection.names[morph.named];
     const byName = morph.decided === undefined && this.collection.grouped(model, morph) !== undefined;
     const state = morph.decided !== undefined ? "✓" : byName ? "by name" : target < 0 ? "" : "proposed";
     if (this.grouped) fill(row, model.name, "", this.#title(target), state, morph.decided !== undefined, against);
     else fill(row, name, reading, this.#title(target), state, morph.decided !== undefined, against);
-    this.#thumbnail(row, model.id, morph.index);
+    this.pictures.inRow(row, model.id, morph.index);
+  }
+
+  /** What speaks against what a morph plays; of what a person decided, what the evidence says alone. */
+  #objection(use, target) {
+    const morph = this.collection.morph(use);
+    return morph.decided === undefined ? this.collection.objection(use, target) : this.collection.against(morph, target);
   }
 
   #unsaved(thing) { return this.store.unsaved.has(thing) ? "not saved (r)" : ""; }
-
-  async #thumbnail(row, id, index) {
-    const wanted = `${id}/${index}`;
-    let canvas = row.querySelector("canvas");
-    if (!canvas) row.prepend(canvas = document.createElement("canvas"));
-    if (canvas.dataset.shows === wanted) return;
-    canvas.dataset.shows = wanted;
-    canvas.width = 0;
-    await new Promise((resolve) => setTimeout(resolve, 120)); // rows that only pass by fetch nothing
-    if (canvas.dataset.shows !== wanted || !canvas.isConnected) return;
-    try {
-      const shown = await this.pictures.of(id);
-      if (canvas.dataset.shows !== wanted) return;
-      if (shown) this.pictures.thumbnail(canvas, shown, shown.morphs.get(index));
-      else canvas.dataset.shows = ""; // once more when the row is written anew
-    } catch { /* the large pictures say what is wrong */ }
-  }
 
   #showProgress() {
     const { names, decided, total } = this.collection;
@@ -286,11 +296,11 @@ inspection.Page = class {
     by("morph-name").textContent = name.name;
     by("morph-reading").textContent = name.reading;
     const target = this.collection.outcome(this.model)[this.use.place];
-    const against = this.collection.objection(this.use, target);
+    const against = this.#objection(this.use, target), but = against ? ` But it ${against}.` : "";
     const confidence = morph.confidence == null ? "" : `, confidence ${Math.round(morph.confidence * 100)} %`;
-    by("verdict").textContent = morph.decided !== undefined ? `Decided: ${this.#title(target)}.`
-      : target < 0 ? "Not proposed for any target." : `Proposed: ${this.#title(target)}${confidence}.${against ? ` But it ${against}.` : ""}`;
-    by("verdict").className = against && morph.decided === undefined ? "against" : morph.decided !== undefined ? "done" : "";
+    by("verdict").textContent = morph.decided !== undefined ? `Decided: ${this.#title(target)}.${but}`
+      : target < 0 ? "Not proposed for any target." : `Proposed: ${this.#title(target)}${confidence}.${but}`;
+    by("verdict").className = against ? "against" : morph.decided !== undefined ? "done" : "";
     by("hint").textContent = this.grouped
       ? "Decides for all models whose picture does not speak against it; with Shift for this model alone."
       : "Shift + Enter confirms all that is open in this model.";
@@ -314,11 +324,15 @@ inspection.Page = class {
         for (const canvas of Object.values(this.canvases)) canvas.width = 0;
         return;
       }
-      const found = shown.morphs.get(morph.index);
+      if (this.collection.look(model, shown.morphs)) this.refresh(); // which shows it anew, with what is known now
+      const found = shown.morphs.get(morph.index), { unusable } = shown.record;
       this.pictures.show(this.canvases, shown, found);
-      const { unusable } = shown.record;
       by("unusable").hidden = !unusable.length;
       by("unusable").textContent = `This model would not be rendered. ${unusable.join(" ")}`;
+      if (!found) {
+        by("effect").textContent = morph.side ? "No picture of it is drawn: the model has more morphs than are." : "It moves nothing: there is no picture of it.";
+        return;
+      }
       const side = (morph.side === "both" ? /both|mouth/ : /left|right/).test(found.effect) ? "" : SIDES[morph.side];
       by("effect").textContent = `At weight 1 it ${found.effect}${side}.`;
       const left = shown.record.left_out ? `; ${counted(shown.record.left_out, "further morph of the model was", "further morphs of the model were")} not drawn` : "";

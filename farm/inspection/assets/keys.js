@@ -28,8 +28,22 @@ inspection.listen = (page) => {
     "by-model": "m", "by-name": "g", undo: "u", save: "s", unsaved: "r", help: "?", confirm: "Enter", change: "c", reject: "x",
   };
   for (const [id, key] of Object.entries(buttons)) {
-    by(id).addEventListener("click", (event) => { by(id).blur(); actions[key](event.shiftKey); });
+    by(id).addEventListener("click", (event) => {
+      if (event.detail) by(id).blur(); // whoever came by Tab stays where he is; after a click Enter confirms again
+      actions[key](event.shiftKey);
+    });
   }
+  for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListener("keydown", (event) => keepWithin(dialog, event));
   by("keys-close").addEventListener("click", () => by("keys").close());
   addEventListener("resize", () => page.refresh());
 };
+
+/** Tab goes round in a dialog, and never to the browser's own buttons between its last and its first element. */
+function keepWithin(dialog, event) {
+  if (event.key !== "Tab") return;
+  const stops = [...dialog.querySelectorAll("button, input, [tabindex='0']")].filter((one) => !one.disabled && one.checkVisibility());
+  const place = stops.indexOf(document.activeElement), step = event.shiftKey ? -1 : 1;
+  if (place >= 0 && stops[place + step]) return; // the browser's own way
+  event.preventDefault();
+  stops.at(event.shiftKey ? -1 : 0)?.focus();
+}

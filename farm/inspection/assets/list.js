@@ -10,6 +10,7 @@ inspection.List = class {
     this.space = document.createElement("div");
     this.space.className = "space";
     box.replaceChildren(this.space);
+    box.tabIndex = 0;
     box.addEventListener("scroll", () => this.#show(false));
     new ResizeObserver(() => this.#show(false)).observe(box);
     this.space.addEventListener("click", (event) => {

@@ -33,15 +33,16 @@ inspection.Collection = class {
       ...data, names: data.names.map(([name, panel, reading]) => ({ name, panel, reading })),
     });
     for (const { id, name, morphs } of data.models) {
-      collection.add(id, name, morphs.map(([index, named, proposal, side, confidence]) => ({ index, named, proposal, side, confidence })));
+      collection.add(id, name, morphs.map(([index, named, proposal, side, confidence, parts]) => ({ index, named, proposal, side, confidence, parts })));
     }
     const { names } = collection;
     collection.byCount.sort((a, b) => names[b].uses.length - names[a].uses.length || a - b);
     return collection;
   }
 
-  /** Add a model; its morphs are {index, named, proposal, side, confidence, denied}: `named` and `proposal` are numbers, `side`
-   * is what it changes ("" for nothing, "?" where nobody knows), `denied` what it is named for and does not do, with why. */
+  /** Add a model; its morphs are {index, named, proposal, side, confidence, parts, denied}: `named` and `proposal` are numbers,
+   * `side` is what it changes ("" for nothing, "?" where nobody knows), `parts` those of eye, eyebrow and mouth where it does
+   * (null where nobody knows), `denied` what it is named for and does not do, with why. */
   add(id, name, morphs) {
     const number = this.models.length;
     this.models.push({ id, name, number, morphs: morphs.map((morph) => ({ ...morph, decided: undefined })) });
@@ -105,12 +106,21 @@ inspection.Collection = class {
     return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0]?.[0] ?? inspection.NONE;
   }
 
+  /** Pictures of a model have come, {pixels} by morph's index: what changes nothing in them plays nothing, whatever was proposed
+   * by the file alone. Whether that is news. */
+  look(model, pictures) {
+    const unseen = model.morphs.filter(({ index, side }) => side && pictures.get(index)?.pixels < LEAST_PIXELS);
+    for (const morph of unseen) Object.assign(morph, { side: "", proposal: inspection.NONE });
+    return unseen.length > 0;
+  }
+
   /** What evidence says against a morph's playing this target; "" when nothing. */
-  against({ side, denied }, target) {
+  against({ side, parts, denied }, target) {
     if (!(target >= 0)) return "";
     if (!side) return "changes nothing that is seen";
-    const { side: wanted, semantic } = this.targets[target];
+    const { side: wanted, semantic, sampled } = this.targets[target], part = semantic.split("/")[0];
     if (denied?.[semantic]) return `is not what it is named for: ${denied[semantic]}`;
+    if (sampled && parts && !parts.includes(part)) return `changes nothing at the ${PARTS[part]}`;
     if (wanted && side !== "?" && side !== wanted) return side === "both" ? "changes both sides" : `changes the ${side} side alone`;
     return "";
   }
@@ -146,6 +156,9 @@ inspection.Collection = class {
     return { changes, exceptions };
   }
 };
+
+const LEAST_PIXELS = 6; // fewer are no change that anybody sees: as farm.morphs.traits says
+const PARTS = { eye: "eyes", eyebrow: "brows", mouth: "mouth" };
 
 function sideOf(target) {
   return ["left", "right", "both"].find((side) => target.endsWith(`/${side}`)) ?? "";

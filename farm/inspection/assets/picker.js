@@ -28,6 +28,7 @@ inspection.Picker = class {
     const fits = (parts) => words.every((word) => parts.some((part) => part.startsWith(word)));
     this.found = this.targets.flatMap(({ name }, number) => (fits([...name.split(/[/_]/), ...name.split("/")]) ? [number] : []));
     this.selected = 0;
+    by("picker-note").textContent = this.found.length ? "" : "No target is called so: take letters back, or Escape leaves the target as it is.";
     this.#show();
   }
 
@@ -36,11 +37,14 @@ inspection.Picker = class {
       const row = document.createElement("li");
       row.textContent = this.targets[target].name + (this.targets[target].sampled ? "" : " (not sampled)");
       row.dataset.target = target;
+      row.id = `picker-${target}`;
       row.setAttribute("role", "option");
       row.setAttribute("aria-selected", String(number === this.selected));
       return row;
     }));
-    by("picker-list").children[this.selected]?.scrollIntoView({ block: "nearest" });
+    const chosen = by("picker-list").children[this.selected];
+    chosen?.scrollIntoView({ block: "nearest" });
+    by("picker-text").setAttribute("aria-activedescendant", chosen?.id ?? "");
   }
 
   #key(event) {

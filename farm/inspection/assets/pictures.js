@@ -34,8 +34,25 @@ inspection.Pictures = class {
     return undefined;
   }
 
-  /** A small picture of what a morph changes. */
-  thumbnail(canvas, shown, morph) {
+  /** A small picture of what a morph changes, at the beginning of a row of a list. */
+  async inRow(row, id, index) {
+    const wanted = `${id}/${index}`;
+    let canvas = row.querySelector("canvas");
+    if (!canvas) row.prepend(canvas = document.createElement("canvas"));
+    if (canvas.dataset.shows === wanted) return;
+    canvas.dataset.shows = wanted;
+    canvas.width = 0;
+    await new Promise((resolve) => setTimeout(resolve, 120)); // rows that only pass by fetch nothing
+    if (canvas.dataset.shows !== wanted || !canvas.isConnected) return;
+    try {
+      const shown = await this.of(id);
+      if (canvas.dataset.shows !== wanted) return;
+      if (shown) this.#thumbnail(canvas, shown, shown.morphs.get(index));
+      else canvas.dataset.shows = ""; // once more when the row is written anew
+    } catch { /* the large pictures say what is wrong */ }
+  }
+
+  #thumbnail(canvas, shown, morph) {
     this.#paint(canvas, closeUp(shown.record, morph), shown, morph);
   }
 

@@ -25,7 +25,7 @@ inspection.Saving = class {
     const { models, rule } = this.collection;
     const full = models.filter((model) => this.way.counted(model).count > rule.many).length;
     by("saving-text").textContent =
-      `Of ${counted(models.length, "model")} ${full} ${full === 1 ? "has" : "have"} more than ${rule.many} target morphs: ${rule.samples_many} samples each, the others ${rule.samples_few}. `
+      `Of ${counted(models.length, "model")} ${full || "none"} ${full <= 1 ? "has" : "have"} more than ${rule.many} target morphs: ${rule.samples_many} samples each, the others ${rule.samples_few}. `
       + this.way.remark(this.collection.total - this.collection.decided);
     by("saving").showModal();
     this.list.reset(models.length);

@@ -1,5 +1,6 @@
 """Combinations and targets beyond the 23, drawn: the label says what the picture shows, and without them nothing changes."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from farm.dataset.manifest import Manifest
 from farm.drawing.blender import Blender
 from farm.drawing.plan import plan
 from farm.drawing.render import Reporter, render
-from farm.models.package import Package, to_bytes, unfold
+from farm.models.description import VertexMorph
+from farm.models.mmd.pmx_writer import pmx_bytes
+from farm.models.package import Package, read_character, read_model, to_bytes, unfold
 from farm.morphs.combinations import Combination, halves
 from farm.morphs.expressions import Rule
-from farm.morphs.refs import Annotation
+from farm.morphs.refs import Annotation, MorphRef
 from farm.morphs.vocabulary import POSE_NAMES, Side
 from farm.poses import POSE_SIZE, Partition
 from farm.spec import RenderSpec, render_key
@@ -142,3 +145,37 @@ def test_a_result_tells_what_its_poses_are_made_of(blender: Blender, mascots: di
     assert not poses[happy > 0][:, eyes].any()
     wide = [POSE_NAMES.index(f"eye_wide_{side}") for side in SIDES]
     assert (poses[:, wide] > 0).all(axis=1).any()
+
+
+@pytest.mark.blender
+def test_what_shows_nothing_is_played_by_the_half_that_can(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    # GIVEN a blink, and a wink by a person's word that nobody can see: its target is to be combined once that is known
+    shutil.copytree(mascots["momo"].parent, tmp_path / "model")
+    path = tmp_path / "model" / mascots["momo"].name
+    character = read_character(".pmx", path.read_bytes())
+    blink = next(morph for morph in character.morphs if morph.name == "まばたき")
+    assert isinstance(blink, VertexMorph)
+    unseen = replace(blink, name="ウィンク", offsets=blink.offsets * np.float32(1e-7))
+    path.write_bytes(pmx_bytes(replace(character, morphs=(*character.morphs, unseen))))
+    package = read_model(path)
+    wink = MorphRef(index=len(character.morphs), name="ウィンク")
+    annotation = {"eye/closed/both": package.inventory.annotation["eye/closed/both"], "eye/closed/left": wink}
+    spec = RenderSpec(samples=20, size=32, styles=("flat",), combinations=True)
+    key = render_key(package.id, annotation, spec)
+    store = LocalStore(tmp_path / "store")
+    Catalog(store).add(package)
+
+    # WHEN it is rendered
+    assignment = replace(assignment_for(package, spec), annotation=annotation, render_key=key)
+    manifest = render(assignment, store, blender, QUIET)
+
+    # THEN the half of the blink plays it
+    assert manifest.unseen == {"eye/closed/left": wink}
+    assert {target: each.half for target, each in manifest.combinations.items()} == {
+        "eye/closed/left": Side.LEFT,
+        "eye/closed/right": Side.RIGHT,
+    }
+    left, right = POSE_NAMES.index("eye_closed_left"), POSE_NAMES.index("eye_closed_right")
+    assert any(image.pose[left] > image.pose[right] for image in manifest.images)

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,10 @@ FACE = ("顔", "口内", "舌", "歯", "唇", "白目", "瞳", "目影", "瞼", 
 """nagi's materials that have anything of a face."""
 
 
+_PINK: dict[str, Any] = {"texture": None, "diffuse": (1.0, 0.1, 0.7, 0.0), "ambient": (1.0, 0.1, 0.7)}
+"""What a material is then."""
+
+
 @dataclass(frozen=True)
 class Swap:
     """A face that comes in place of the neutral one: that of these morphs of the character, each at its weight."""
@@ -26,6 +31,8 @@ class Swap:
     of: Mapping[str, float]
     iris: float = 1.0
     """The size of its irises, by that of the neutral ones."""
+    comic: bool = False
+    """Whether its irises are of one colour that no face has."""
 
 
 def offset(material: int, alpha: float, adds: bool) -> MaterialOffset:
@@ -96,7 +103,8 @@ def swapped(character: Character, swaps: Sequence[Swap], kept: Sequence[str] = (
             )
             for number, entries in enumerate(comes):
                 first = len(character.positions) + number * len(face)
-                entries.append(offset(add(unseen, place_in_copy[shown] + np.int32(first)), 1.0, adds=True))
+                of_swap = replace(unseen, **_PINK) if swaps[number].comic and material.name == "瞳" else unseen
+                entries.append(offset(add(of_swap, place_in_copy[shown] + np.int32(first)), 1.0, adds=True))
 
     def longer(values: np.ndarray) -> np.ndarray:
         return np.concatenate([values, *(values[face] for _ in swaps)])

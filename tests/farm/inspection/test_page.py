@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,78 +15,20 @@ from playwright.sync_api import Browser, Page, expect
 from farm.dataset.output import read_output
 from farm.errors import FarmError
 from farm.inspection import page as pages
-from farm.inspection.record import DrawnInspection, Inspection, MorphPicture, picture_version
-from farm.models.inventory import Inventory, MorphEntry
+from farm.inspection.record import DrawnInspection, Inspection, picture_version
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character
-from farm.morphs.annotation import annotate, read_table
-from farm.morphs.evidence import PictureChange
-from tests.support.browser import chromium, page_of
+from tests.farm.inspection.paging import DOT, Collection
+from tests.support.browser import page_of
 from tests.support.fixtures import read_mascot
 from tests.support.servers import PATIENCE_SECONDS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-SIDES = {"left": (0, 50), "right": (50, 0), "both": (25, 25), "": (0, 0)}
-"""Pixels that change in the picture's left and right half."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def farm(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "farm", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
-
-
-class Collection:
-    """A page over models that are made up; every morph is (name, panel, proposal, side)."""
-
-    def __init__(self, out: Path, like: Inventory) -> None:
-        self._page, self._like, self._out = pages.InspectionPage(out), like, out
-        self._models: list[pages.Inspected] = []
-
-    def add(self, name: str, *morphs: tuple[str, str, str | None, str], unusable: tuple[str, ...] = ()) -> str:
-        model = f"{len(self._models):064x}"
-        entries = [
-            MorphEntry(index=index, name=named, kind="vertex", panel=panel, moved=9, proposal=proposal)
-            for index, (named, panel, proposal, _) in enumerate(morphs)
-        ]
-        pictures = [
-            MorphPicture(
-                index=index,
-                change=PictureChange(count=sum(SIDES[side]), picture_left=SIDES[side][0], picture_right=SIDES[side][1]),
-                effect="changes the face",
-            )
-            for index, (_, _, _, side) in enumerate(morphs)
-        ]
-        inventory = self._like.model_copy(update={"morphs": entries})
-        record = Inspection(
-            version="", model=model, size=8, head=(0, 0, 8, 8), sprite=(8, 8), morphs=pictures, unusable=unusable
-        )
-        self._models.append(pages.Inspected(name, inventory, record))
-        (self._out / "pictures" / f"{model}.webp").write_bytes(DOT)
-        return model
-
-    def write(self) -> str:
-        return self._page.write(self._models).as_uri()
-
-    def annotation(self, table: Path, model: str) -> dict[str, int]:
-        """What the downloaded table gives for a model."""
-        rows = read_table(table.read_text("utf-8-sig")).of(model)
-        (found,) = (one for one in self._models if one.inspection.model == model)
-        return {target: ref.index for target, ref in annotate(found.inventory.source_morphs(), rows).items()}
-
-
-DOT = bytes.fromhex("524946461a000000574542505650384c0e0000002f07c00100071011fd0f4444ff03")
-"""A WebP of 8 x 8 pixels."""
-
-
-@pytest.fixture
-def collection(tmp_path: Path, mascots: dict[str, Path]) -> Collection:
-    return Collection(tmp_path / "page", read_mascot(mascots, "momo").inventory)
 
 
 def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:

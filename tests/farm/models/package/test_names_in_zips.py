@@ -38,14 +38,14 @@ WESTERN: Content = {
 
 def _zip_with_bare_names(content: Content, encoding: str, slash: str = "/") -> bytes:
     """A zip as tools write it that know one code page: names in it, without the UTF-8 mark."""
-    stand_ins, members = {}, {}
+    understudies, members = {}, {}
     for number, (name, data) in enumerate(content.items()):
         raw = name.replace("/", slash).encode(encoding)
         stand_in = f"{number}".ljust(len(raw), "~")
-        stand_ins[stand_in.encode()] = raw
+        understudies[stand_in.encode()] = raw
         members[stand_in] = data if isinstance(data, bytes) else pmx_bytes(made.small_character(textures=data))
     packed = zip_of(members)
-    for placed, raw in stand_ins.items():
+    for placed, raw in understudies.items():
         assert packed.count(placed) == 2
         packed = packed.replace(placed, raw)
     return packed
