@@ -102,7 +102,7 @@ image-test: ## Build both container images with buildah and try them (root, netw
 .PHONY: lock
 lock: ## Renew the hash-locked requirements
 	$(LOCK) --extra flower --output-file requirements/control.txt
-	$(LOCK) --extra worker --extra flower --output-file requirements/runtime.txt
+	$(LOCK) --extra worker --extra flower --extra embedded --output-file requirements/runtime.txt
 	$(LOCK) --extra worker --extra flower --extra embedded --extra dev --output-file requirements/dev.txt
 
 .PHONY: clean

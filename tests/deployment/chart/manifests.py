@@ -52,11 +52,11 @@ def component(labels: Mapping[str, str]) -> str:
 
 
 def pod_templates(manifests: list[Manifest]) -> dict[str, Manifest]:
-    """The pod template of each workload, by component."""
+    """The pod template of each workload, by component; a pod that stands alone, as that of `helm test`, is its own."""
     return {
-        component(each["metadata"]["labels"]): each["spec"]["template"]
+        component(each["metadata"]["labels"]): each if each["kind"] == "Pod" else each["spec"]["template"]
         for each in manifests
-        if each["kind"] in {"Deployment", "StatefulSet"}
+        if each["kind"] in {"Deployment", "StatefulSet", "Pod"}
     }
 
 

@@ -53,6 +53,8 @@ def test_every_container_states_what_it_needs(manifests: list[Manifest]) -> None
 
 def test_every_probe_asks_something_that_exists(manifests: list[Manifest]) -> None:
     for name, container in containers(manifests):
+        if name == "test":  # it ends
+            continue
         ports = {port["name"] for port in container["ports"]}
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             ((action, how),) = [
