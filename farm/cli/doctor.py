@@ -57,7 +57,12 @@ def _checks(settings: Settings) -> list[_Check]:
     libraries = "apt-get install --no-install-recommends " + " ".join(packages)
     return [
         _Check("Python", _python, True, "Install Python 3.13; `make setup` finds one."),
-        _Check("Blender", _blender, not role_of_a_farm or _installed("bpy"), f"Run `make setup`; if a library is missing: {libraries}"),
+        _Check(
+            "Blender",
+            _blender,
+            not role_of_a_farm or _installed("bpy"),
+            f"Run `make setup`; if a library is missing: {libraries}",
+        ),
         _Check(
             "Blender's confinement",
             _confinement,
@@ -101,7 +106,9 @@ def _blender() -> str:
     from farm.drawing.blender import Blender, is_software
 
     if not _installed("bpy"):
-        raise FarmError("not installed here. API, Flower and the commands that talk to a farm do without; workers do not")
+        raise FarmError(
+            "not installed here. API, Flower and the commands that talk to a farm do without; workers do not"
+        )
     blender = Blender()
     blender.start()
     blender.stop()

@@ -1,17 +1,13 @@
 """What the chart says to programs: servers, the command line and the settings understand it."""
 
-import asyncio
 import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from farm.keys import Role, entry_for
 from farm.process import spawn
@@ -132,6 +128,26 @@ def test_api_and_workers_agree_about_leases_and_history(manifests: list[Manifest
     api, worker = plain_environment(manifests, "api"), plain_environment(manifests, "worker")
     for variable in ("FARM_LEASE_SECONDS", "FARM_HISTORY_DAYS"):
         assert api[variable] == worker[variable]
+
+
+@pytest.mark.parametrize(("trusted", "secure"), [("10.244.0.0/16,127.0.0.0/8", True), ("10.244.0.0/16", False)])
+def test_the_api_believes_the_ingress_and_nobody_else(
+    rendered: dict[str, list[Manifest]], fresh_redis: str, tmp_path: Path, trusted: str, secure: bool
+) -> None:
+    variable = "FARM_TRUSTED_PROXIES"
+    assert plain_environment(rendered["everything"], "api")[variable] == "10.244.0.0/16,fd00:10:244::/56"
+    assert variable not in plain_environment(rendered["defaults"], "api")
+    known = {
+        "FARM_REDIS_URL": fresh_redis,
+        "FARM_STORAGE_URL": f"file://{tmp_path}/store",
+        "FARM_API_KEYS": entry_for("someone", [Role.READ], "a key"),
+        variable: trusted,
+    }
+    with servers.api_server(tmp_path / "api", known) as api:
+        came_by_tls = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
+        answer = httpx.post(f"{api.url}/sign-in", data={"key": "a key"}, headers=came_by_tls, trust_env=False)
+    # The session's cookie is kept to HTTPS where the request came by it, in the word of one who is believed.
+    assert ("secure" in answer.headers["set-cookie"].lower()) is secure
 
 
 def test_the_api_runs_as_the_chart_starts_it_and_lets_in_who_has_a_key(
