@@ -96,7 +96,7 @@ learn: setup-test ## A small network on the mascots, judged on one it never saw 
 	$(LEARN_PY) -m benchmarks.learn build/learn/images
 
 .PHONY: image-test
-image-test: ## Build both container images with buildah and try them (root, network, 8 GB, minutes)
+image-test: ## Build both container images with buildah, try them and list what they hold: build/sbom (root, network, 8 GB, minutes)
 	tests/deployment/kubernetes/build-images.sh
 
 .PHONY: lock

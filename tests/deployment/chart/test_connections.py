@@ -1,5 +1,7 @@
 """How the pods reach what they stand on, by values: own authorities, lent keys, web identity, Sentinels, a path."""
 
+from pathlib import Path
+
 import pytest
 
 from farm.jobs.address import read_address
@@ -30,16 +32,19 @@ def of(manifests: list[Manifest], name: str) -> dict[str, Manifest]:
     return environment(container)
 
 
-def test_files_of_redis_tls_lie_where_its_address_names_them(rendered: dict[str, list[Manifest]]) -> None:
+def test_files_of_redis_tls_lie_where_its_address_names_them(
+    rendered: dict[str, list[Manifest]], tmp_path: Path
+) -> None:
     manifests = rendered["own-authorities"]
     url = secret_data(manifests, "farm-facefarm-redis")["url"]
-    address = read_address(url)
+    (tmp_path / "ca.crt").write_text("what the pod finds there is not looked into here")
+    address = read_address(url.replace("/etc/facefarm-redis", str(tmp_path)))
     assert (address.service, address.database) == ("farm", 2)
     assert address.tls is not None
-    named = dict(address.tls)["ssl_ca_certs"]
+    assert dict(address.tls)["ssl_ca_certs"] == str(tmp_path / "ca.crt")
 
     for name in ("api", "worker", "flower"):
-        volume = mounts(manifests, name)[str(named).rpartition("/")[0]]
+        volume = mounts(manifests, name)["/etc/facefarm-redis"]
         assert volume["secret"] == {"secretName": "team-redis-tls", "defaultMode": 0o440}
     assert "/etc/facefarm-redis" not in mounts(rendered["defaults"], "api")
 
@@ -130,6 +135,21 @@ def test_only_those_who_show_a_token_may_reach_the_token_service(rendered: dict[
         assert ports("own-authorities", name) == {6390, 26380, 9443}
     assert ports("web-identity", "flower") == {6379}
     assert ports("own-authorities", "flower") == {6390, 26380}
+
+
+def test_who_says_where_servers_are_lets_pods_go_nowhere_else(rendered: dict[str, list[Manifest]]) -> None:
+    found = {}
+    for name in ("api", "worker", "flower"):
+        policy = find(rendered["own-authorities"], "NetworkPolicy", f"farm-facefarm-{name}")["spec"]
+        found[name] = {
+            port["port"]: {peer["ipBlock"]["cidr"] for peer in rule["to"]}
+            for rule in policy["egress"]
+            for port in rule["ports"]
+            if port["port"] != 53
+        }
+    redis = {"10.1.0.0/16", "fd00:1::/64"}
+    assert found["api"] == found["worker"] == {6390: redis, 26380: redis, 9443: {"10.2.0.0/16"}}
+    assert found["flower"] == {6390: redis, 26380: redis}
 
 
 def test_the_test_reaches_the_api_alone(rendered: dict[str, list[Manifest]]) -> None:

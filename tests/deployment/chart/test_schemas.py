@@ -151,6 +151,7 @@ def test_the_operators_check_refuses_an_unknown_field(
         ("storage.webIdentity.enabled=true", "storage.webIdentity"),
         ("storage.webIdentity.service=sts.example.org", "/storage/webIdentity/service"),
         ("minio.enabled=false,storage.existingSecretEndpoint=endpoint", "storage.existingSecret"),
+        ("networkPolicy.redisNetworks={10.1.0.0}", "/networkPolicy/redisNetworks/0"),
         ("test.seconds=0", "/test/seconds"),
     ],
 )
