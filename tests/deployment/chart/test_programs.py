@@ -144,8 +144,8 @@ def test_the_api_believes_the_ingress_and_nobody_else(
         variable: trusted,
     }
     with servers.api_server(tmp_path / "api", known) as api:
-        came_by_tls = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
-        answer = httpx.post(f"{api.url}/sign-in", data={"key": "a key"}, headers=came_by_tls, trust_env=False)
+        told = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Sec-Fetch-Site": "same-origin"}
+        answer = httpx.post(f"{api.url}/sign-in", data={"key": "a key"}, headers=told, trust_env=False)
     # The session's cookie is kept to HTTPS where the request came by it, in the word of one who is believed.
     assert ("secure" in answer.headers["set-cookie"].lower()) is secure
 
