@@ -14,18 +14,18 @@ import pytest
 
 from farm.jobs.states import State
 from farm.jobs.submission import Entry, Request
-from farm.models.package import Package
+from farm.models.package import Package, read_model
 from farm.spec import RenderSpec
 from tests.chaos.farm import Farm, farm_under_test, undisturbed
 from tests.support.servers import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.blender
-# Long enough that something can happen meanwhile.
-RUNNING, BROKEN = (RenderSpec(seed=seed, samples=150, size=48) for seed in (30, 31))
-SPOILT, WAITING, TAKEN_BACK, DONE, LATE = (RenderSpec(seed=seed, samples=2, size=48) for seed in range(32, 37))
+RUNNING = RenderSpec(seed=30, samples=150, size=48)
+"""Long enough that something can happen meanwhile."""
+SPOILT, BARE, WAITING, TAKEN_BACK, DONE, LATE = (RenderSpec(seed=seed, samples=2, size=48) for seed in range(31, 37))
 ENDED = {
-    BROKEN.seed: State.QUARANTINED,
-    SPOILT.seed: State.FAILED,
+    SPOILT.seed: State.QUARANTINED,
+    BARE.seed: State.FAILED,
     TAKEN_BACK.seed: State.CANCELLED,
     DONE.seed: State.DONE,
 }
@@ -78,11 +78,13 @@ def states(farm: Farm, batches: dict[int, str]) -> dict[int, State]:
     return {seed: farm.jobs(batch)[0].state for seed, batch in batches.items()}
 
 
-def test_a_farm_with_jobs_in_every_state_comes_back_from_either_copy(packages: list[Package], tmp_path: Path) -> None:
+def test_a_farm_with_jobs_in_every_state_comes_back_from_either_copy(
+    packages: list[Package], mascots: dict[str, Path], tmp_path: Path
+) -> None:
     if shutil.which("rsync") is None:
         pytest.skip("rsync is not installed")
     momo, nagi = packages
-    expected = undisturbed(tmp_path / "expected", [momo], [RUNNING, BROKEN, WAITING, DONE])
+    expected = undisturbed(tmp_path / "expected", [momo], [RUNNING, WAITING, DONE])
     expected |= undisturbed(tmp_path / "expected-too", [nagi], [SPOILT])
     with farm_under_test(tmp_path / "farm", workers=0) as farm:
 
@@ -94,22 +96,21 @@ def test_a_farm_with_jobs_in_every_state_comes_back_from_either_copy(packages: l
             farm.wait_for_end([batches[seed]])
             assert states(farm, batches)[seed] is state, farm.jobs(batches[seed])
 
-        # GIVEN a job whose attempts all took too long, one whose model was spoilt, one taken back, one that waits,
-        # one that is done, and one in the middle
-        batches = {BROKEN.seed: submit(momo, BROKEN)}
-        farm.start_worker("impatient", {"FARM_JOB_SECONDS": "0.2"})
-        wait_for(BROKEN.seed, State.QUARANTINED)
-        farm.stop_worker("impatient")
-        batches[SPOILT.seed] = submit(nagi, SPOILT)
+        # GIVEN a job whose model was spoilt in the store, one whose model has no face, one taken back, one that waits, one
+        # that is done, and one in the middle
+        batches = {SPOILT.seed: submit(nagi, SPOILT)}
         package = f"models/{nagi.id}/package.zip"
         whole = farm.store.get(package)
         farm.store.put(package, whole[:100])
+        bare = tmp_path / "bare.pmx"
+        bare.write_bytes(mascots["momo"].read_bytes())
+        batches[BARE.seed] = submit(read_model(bare), BARE)
         batches[TAKEN_BACK.seed] = submit(momo, TAKEN_BACK, paused=True)
         farm.services.batches.cancel(batches[TAKEN_BACK.seed])
         batches[WAITING.seed] = submit(momo, WAITING, paused=True)
         batches[DONE.seed] = submit(momo, DONE)
         farm.start_worker("first")
-        for seed in (SPOILT.seed, DONE.seed):
+        for seed in (SPOILT.seed, BARE.seed, DONE.seed):
             wait_for(seed, ENDED[seed])
         batches[RUNNING.seed] = submit(momo, RUNNING)
         farm.wait_for_images(batches[RUNNING.seed], 50)
@@ -119,8 +120,8 @@ def test_a_farm_with_jobs_in_every_state_comes_back_from_either_copy(packages: l
         copy_store(farm, tmp_path / "store-copy")
         late = submit(momo, LATE)
         farm.stop_worker("first")
-        attempts = farm.jobs(batches[BROKEN.seed])[0].attempts
-        assert [attempt.code for attempt in attempts] == ["blender-timeout"] * 3
+        attempts = farm.jobs(batches[SPOILT.seed])[0].attempts
+        assert [attempt.code for attempt in attempts] == ["archive-refused"] * 3
 
         # AND Redis is put back THEN all is as it was, with its history, and what the copy does not know comes from the store
         restart_redis(farm, tmp_path / "redis-copy")
@@ -128,7 +129,7 @@ def test_a_farm_with_jobs_in_every_state_comes_back_from_either_copy(packages: l
         found = states(farm, batches)
         assert {seed: found[seed] for seed in ENDED} == ENDED
         assert found[WAITING.seed] is State.QUEUED
-        assert farm.jobs(batches[BROKEN.seed])[0].attempts == attempts
+        assert farm.jobs(batches[SPOILT.seed])[0].attempts == attempts
         paused = farm.batch(batches[WAITING.seed])
         assert paused is not None
         assert paused.paused
@@ -147,6 +148,7 @@ def test_a_farm_with_jobs_in_every_state_comes_back_from_either_copy(packages: l
         farm.store.put(package, whole)
         farm.services.batches.set_paused(batches[WAITING.seed], False)
         farm.start_worker("third")
-        ended = [batch for seed, batch in batches.items() if seed != TAKEN_BACK.seed]
-        farm.wait_for_end(ended)
+        farm.wait_for_end(list(batches.values()))
+        assert states(farm, batches)[BARE.seed] is State.FAILED
+        ended = [batch for seed, batch in batches.items() if seed not in (TAKEN_BACK.seed, BARE.seed)]
         assert farm.complaints(ended, expected, wiped=True) == []
