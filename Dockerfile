@@ -30,7 +30,9 @@ RUN python3.13 -m venv --without-pip /opt/farm \
 # Our own code is copied, not built: a build backend would be the one part that no hash holds.
 FROM base AS code
 WORKDIR /code/bin
-RUN printf '%s\n' '#!/opt/farm/bin/python -P' 'import sys' 'from farm.cli import main' 'sys.exit(main())' > farm \
+# Guarded: a process pool runs the program's file once more in each of its processes.
+RUN printf '%s\n' '#!/opt/farm/bin/python -P' 'import sys' 'from farm.cli import main' 'if __name__ == "__main__":' \
+    '    sys.exit(main())' > farm \
  && chmod 755 farm
 WORKDIR /code/lib/python3.13/site-packages
 COPY api api

@@ -103,13 +103,13 @@ learn: setup-test ## A small network on the mascots, judged on one it never saw 
 	$(LEARN_PY) -m benchmarks.learn build/learn/images
 
 .PHONY: image-test
-image-test: ## Build both container images with buildah and try them (root, network, 8 GB, minutes)
+image-test: ## Build both container images with buildah, try them and list what they hold: build/sbom (root, network, 8 GB, minutes)
 	tests/deployment/kubernetes/build-images.sh
 
 .PHONY: lock
 lock: ## Renew the hash-locked requirements
 	$(LOCK) --extra flower --output-file requirements/control.txt
-	$(LOCK) --extra worker --extra flower --output-file requirements/runtime.txt
+	$(LOCK) --extra worker --extra flower --extra embedded --output-file requirements/runtime.txt
 	$(LOCK) --extra worker --extra flower --extra embedded --extra dev --output-file requirements/dev.txt
 
 .PHONY: clean

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """The address that the API listens on. `farm api --host` sets it; whoever starts the API otherwise sets it too."""
     api_path: str = Field("", pattern="^$|^(/[A-Za-z0-9._~-]+)+$")
     """The path under which a proxy shows the API and its pages, such as /farm."""
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses and networks, separated by commas, whose word counts on who a request is from, and whether it came by TLS."""
     api_keys: SecretStr = SecretStr("")
     """Who may use the API: entries of `farm.keys`. With neither this nor a file, anybody on this machine may."""
     api_keys_file: str = ""

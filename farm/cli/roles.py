@@ -38,6 +38,7 @@ def api(host: str, port: int) -> None:
         log_config=None,  # its lines go the way of all others, which `api.app.make` lays
         log_level="warning",
         timeout_graceful_shutdown=5,
+        forwarded_allow_ips=Settings().trusted_proxies,
         http=import_from_string("api.connections:Protocol"),
         ws="none",
     )

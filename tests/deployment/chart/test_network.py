@@ -50,7 +50,7 @@ def test_selectors_match_the_pods_of_their_component_and_no_others(manifests: li
 
 
 def test_ports_lead_to_ports_of_the_containers(manifests: list[Manifest]) -> None:
-    ports = {name: {port["name"] for port in container["ports"]} for name, container in containers(manifests)}
+    ports = {name: {port["name"] for port in container.get("ports", [])} for name, container in containers(manifests)}
     services = {each["metadata"]["name"]: each for each in manifests if each["kind"] == "Service"}
     for service in services.values():
         for port in service["spec"]["ports"]:
@@ -59,6 +59,7 @@ def test_ports_lead_to_ports_of_the_containers(manifests: list[Manifest]) -> Non
         spec = manifest.get("spec", {})
         match manifest["kind"]:
             case "NetworkPolicy":
+                assert ports[component(manifest["metadata"]["labels"])] or not spec["ingress"]
                 for rule in spec["ingress"]:
                     used = {port["port"] for port in rule["ports"]}
                     assert used <= ports[component(manifest["metadata"]["labels"])]

@@ -1,17 +1,13 @@
 """What the chart says to programs: servers, the command line and the settings understand it."""
 
-import asyncio
 import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from farm.keys import Role, entry_for
 from farm.process import spawn
@@ -134,23 +130,24 @@ def test_api_and_workers_agree_about_leases_and_history(manifests: list[Manifest
         assert api[variable] == worker[variable]
 
 
+@pytest.mark.parametrize(("trusted", "secure"), [("10.244.0.0/16,127.0.0.0/8", True), ("10.244.0.0/16", False)])
 def test_the_api_believes_the_ingress_and_nobody_else(
-    rendered: dict[str, list[Manifest]], monkeypatch: pytest.MonkeyPatch
+    rendered: dict[str, list[Manifest]], fresh_redis: str, tmp_path: Path, trusted: str, secure: bool
 ) -> None:
-    variable = "FORWARDED_ALLOW_IPS"
+    variable = "FARM_TRUSTED_PROXIES"
+    assert plain_environment(rendered["everything"], "api")[variable] == "10.244.0.0/16,fd00:10:244::/56"
     assert variable not in plain_environment(rendered["defaults"], "api")
-    monkeypatch.setenv(variable, plain_environment(rendered["everything"], "api")[variable])
-    seen: list[tuple[str, str]] = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append((scope["client"][0], scope["scheme"]))
-
-    trusting = ProxyHeadersMiddleware(app, trusted_hosts=uvicorn.Config(app).forwarded_allow_ips)
-    headers = [(b"x-forwarded-for", b"203.0.113.9"), (b"x-forwarded-proto", b"https")]
-    for client in ("10.244.7.1", "fd00:10:244::7", "10.9.9.9"):
-        scope: Any = {"type": "http", "scheme": "http", "client": (client, 1), "headers": headers}
-        asyncio.run(trusting(scope, None, None))  # type: ignore[arg-type]
-    assert seen == [("203.0.113.9", "https"), ("203.0.113.9", "https"), ("10.9.9.9", "http")]
+    known = {
+        "FARM_REDIS_URL": fresh_redis,
+        "FARM_STORAGE_URL": f"file://{tmp_path}/store",
+        "FARM_API_KEYS": entry_for("someone", [Role.READ], "a key"),
+        variable: trusted,
+    }
+    with servers.api_server(tmp_path / "api", known) as api:
+        told = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Sec-Fetch-Site": "same-origin"}
+        answer = httpx.post(f"{api.url}/sign-in", data={"key": "a key"}, headers=told, trust_env=False)
+    # The session's cookie is kept to HTTPS where the request came by it, in the word of one who is believed.
+    assert ("secure" in answer.headers["set-cookie"].lower()) is secure
 
 
 def test_the_api_runs_as_the_chart_starts_it_and_lets_in_who_has_a_key(

@@ -1,6 +1,7 @@
 """The chart judged by the schemas of Kubernetes, KEDA and the Prometheus operator, and values by the chart's own."""
 
 import copy
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,17 +12,27 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.deployment.chart.manifests import CHART, DATA, ROOT, VALUE_SETS, Helm, Manifest, find, render
+from tests.deployment.chart.manifests import CHART, ROOT, VALUE_FILES, VALUE_SETS, Helm, Manifest, find, render
 
 # The oldest that the chart claims, two that many clusters run, and the newest that the schemas know.
 KUBERNETES_VERSIONS = ["1.27", "1.28", "1.33", kubernetes_validate.latest_version()]
 CUSTOM_GROUPS = ("keda.sh/", "monitoring.coreos.com/")
 
 
-def test_lint_has_no_complaint(helm: Helm) -> None:
-    for name in VALUE_SETS:
-        done = helm("lint", "--strict", CHART, "-f", DATA / "values" / f"{name}.yaml")
+def test_lint_has_no_complaint(helm: Helm, helm_3: Helm) -> None:
+    for name, program in itertools.product(VALUE_SETS, (helm, helm_3)):
+        done = program("lint", "--strict", CHART, "-f", VALUE_FILES[name])
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_helm_3_makes_the_same_of_it(rendered: dict[str, list[Manifest]], helm_3: Helm) -> None:
+    def settled(manifests: list[Manifest]) -> list[Manifest]:
+        """In one order, less what is made at random."""
+        kept = [{**each, "data": sorted(each["data"])} if each["kind"] == "Secret" else each for each in manifests]
+        return sorted(kept, key=lambda each: (each["kind"], each["metadata"]["name"]))
+
+    for name in VALUE_SETS:
+        assert settled(render(helm_3, name)) == settled(rendered[name]), name
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
@@ -132,6 +143,16 @@ def test_the_operators_check_refuses_an_unknown_field(
         ("autoscaling.imagesPerWorker=0", "/autoscaling/imagesPerWorker"),
         ("redis.enabled=false", "redis.externalUrl"),
         ("minio.enabled=false", "storage.endpoint"),
+        ("logFormat=xml", "/logFormat"),
+        ("api.path=farm", "/api/path"),
+        ("redis.externalUrl=redis+cluster://host", "/redis/externalUrl"),
+        ("redis.sentinelPort=-1", "/redis/sentinelPort"),
+        ("storage.ca.configMap=a,storage.ca.secret=b", "storage.ca"),
+        ("storage.webIdentity.enabled=true", "storage.webIdentity"),
+        ("storage.webIdentity.service=sts.example.org", "/storage/webIdentity/service"),
+        ("minio.enabled=false,storage.existingSecretEndpoint=endpoint", "storage.existingSecret"),
+        ("networkPolicy.redisNetworks={10.1.0.0}", "/networkPolicy/redisNetworks/0"),
+        ("test.seconds=0", "/test/seconds"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(helm: Helm, setting: str, complaint: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from tests.deployment.chart.manifests import (
     render as rendered_chart,
 )
 from tests.support.fixtures import assignment_for, read_mascot
+from tests.support.minio_server import minio_server
 from tests.support.servers import ACCESS_KEY, SECRET_KEY, S3Server
 
 QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
@@ -125,35 +126,63 @@ def test_in_a_prefix_of_a_bucket_the_rights_end_with_it(helm: Helm) -> None:
     assert all(name.startswith("arn:aws:s3:::faces/tonight/") for names in of_objects for name in names)
 
 
+type Stores = tuple[ObjectStore, ObjectStore]
+"""A bucket as its owner has it, and as a worker with the chart's rights."""
+
+
+def as_user(environment: dict[str, str]) -> ObjectStore:
+    given: dict[str, Any] = {name.removeprefix("FARM_").lower(): value for name, value in environment.items()}
+    return open_store(Settings(**given))
+
+
 @pytest.fixture(scope="module")
-def stores(helm: Helm, s3: S3Server) -> tuple[ObjectStore, ObjectStore]:
-    """The bucket as its owner has it, and as a worker with the chart's rights."""
+def radosgws(helm: Helm, s3: S3Server) -> Stores:
+    """In Ceph, whose gateway has no rights of users: as a policy of the bucket."""
     owner = Minio(s3.endpoint.partition("//")[2], ACCESS_KEY, SECRET_KEY, secure=False, region="us-east-1")
     owner.make_bucket(BUCKET)
     s3.add_user(WORKER)
     manifests = rendered_chart(helm, "defaults", "--set", f"storage.url=s3://{BUCKET}")
     policy = json.loads(users_of_minio(manifests)["worker-policy.json"])
-    # As a bucket says it, since radosgw has no other way. There an object is its maker's alone, and the owner is let in.
+    # There an object is its maker's alone, and the owner is let in.
     for statement in policy["Statement"]:
         statement["Principal"] = {"AWS": [f"arn:aws:iam:::user/{WORKER}"]}
     everything = {"Action": ["s3:*"], "Resource": [f"arn:aws:s3:::{BUCKET}/*"]}
     policy["Statement"].append({"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam:::user/lab"]}, **everything})
     owner.set_bucket_policy(BUCKET, json.dumps(policy))
+    return as_user(s3.environment(BUCKET)), as_user(s3.environment(BUCKET, access_key=WORKER, secret_key=WORKER))
 
-    def store(**keys: str) -> ObjectStore:
-        given: dict[str, Any] = {
-            name.removeprefix("FARM_").lower(): value for name, value in s3.environment(BUCKET, **keys).items()
-        }
-        return open_store(Settings(**given))
 
-    return store(), store(access_key=WORKER, secret_key=WORKER)
+@pytest.fixture(scope="module")
+def minios(helm: Helm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """In MinIO, by the script that the chart's container runs after each start, and after the second one."""
+    folder = tmp_path_factory.mktemp("minio")
+    manifests = rendered_chart(helm, "defaults", "--set", f"storage.url=s3://{BUCKET}")
+    root, worker = (secret_data(manifests, f"farm-facefarm-{name}") for name in ("s3", "s3-worker"))
+    files = users_of_minio(manifests)
+    (folder / "worker-policy.json").write_text(files["worker-policy.json"])
+    with minio_server(folder, root["access-key"], root["secret-key"]) as server:
+        known = {"MINIO_ROOT_USER": root["access-key"], "MINIO_ROOT_PASSWORD": root["secret-key"]}
+        known |= {"WORKER_ACCESS_KEY": worker["access-key"], "WORKER_SECRET_KEY": worker["secret-key"]}
+        script = files["minio-users.sh"].replace("/etc/facefarm", str(folder)).replace(":9000", f":{server.port}")
+        for _ in range(2):
+            done = server.run(script, known)
+            assert done.returncode == 0, done.stdout + done.stderr
+        place = {"FARM_STORAGE_URL": f"s3://{BUCKET}", "FARM_S3_ENDPOINT": server.endpoint}
+        yield (
+            as_user({**place, "FARM_S3_ACCESS_KEY": root["access-key"], "FARM_S3_SECRET_KEY": root["secret-key"]}),
+            as_user({**place, "FARM_S3_ACCESS_KEY": worker["access-key"], "FARM_S3_SECRET_KEY": worker["secret-key"]}),
+        )
+
+
+@pytest.fixture(params=["radosgws", "minios"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    found: Stores = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.mark.s3
 @pytest.mark.blender
-def test_a_worker_does_its_work_with_these_rights(
-    stores: tuple[ObjectStore, ObjectStore], mascots: dict[str, Path], blender: Blender
-) -> None:
+def test_a_worker_does_its_work_with_these_rights(stores: Stores, mascots: dict[str, Path], blender: Blender) -> None:
     owners, workers = stores
     package = read_mascot(mascots, "momo")
     catalog = Catalog(owners)
@@ -214,7 +243,7 @@ PLACES = (
 
 @pytest.mark.s3
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_a_worker_may_do_nothing_else(stores: tuple[ObjectStore, ObjectStore], what: str) -> None:
+def test_a_worker_may_do_nothing_else(stores: Stores, what: str) -> None:
     owners, workers = stores
     for place in PLACES:
         owners.put(place, b"kept")
@@ -226,7 +255,8 @@ def test_a_worker_may_do_nothing_else(stores: tuple[ObjectStore, ObjectStore], w
 
 
 @pytest.mark.s3
-def test_a_worker_may_not_change_the_bucket(stores: tuple[ObjectStore, ObjectStore], s3: S3Server) -> None:
+@pytest.mark.usefixtures("radosgws")
+def test_a_worker_may_not_change_the_bucket(stores: Stores, s3: S3Server) -> None:
     client = Minio(s3.endpoint.partition("//")[2], WORKER, WORKER, secure=False, region="us-east-1")
     for change in (
         lambda: client.set_bucket_policy(BUCKET, "{}"),

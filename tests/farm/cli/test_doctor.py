@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -157,3 +158,21 @@ def test_a_wrong_region_is_named_with_the_right_one(elsewhere: str, tmp_path: Pa
     ):
         with pytest.raises(StoreRefusedError, match=r"'eu-west-3'.*FARM_S3_REGION"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("servers_are_set", "installed", "needed"), [(True, False, False), (True, True, True), (False, False, True)]
+)
+def test_a_role_of_a_farm_needs_only_what_is_installed_for_it(
+    monkeypatch: pytest.MonkeyPatch, servers_are_set: bool, installed: bool, needed: bool
+) -> None:
+    # GIVEN the API's image, which has no Blender, a worker's, or a machine on which nothing was set up
+    spec = object() if installed else None
+    monkeypatch.setattr(doctor, "find_spec", lambda name: spec)
+    given: dict[str, Any] = (
+        {"redis_url": "redis://redis:6379/0", "storage_url": "s3://faces"} if servers_are_set else {}
+    )
+
+    found = {check.name: check.needed for check in doctor._checks(Settings(**given))}
+
+    assert (found["Blender"], found["embedded Valkey"]) == (needed, needed)
