@@ -72,7 +72,9 @@ def test_every_probe_asks_something_that_exists(manifests: list[Manifest]) -> No
 
 
 @pytest.mark.parametrize(("value_set", "domain"), [("everything", "cluster.example"), ("external", "cluster.local")])
-def test_keda_asks_the_api_how_many_workers_it_wants(rendered: dict[str, list[Manifest]], value_set: str, domain: str) -> None:
+def test_keda_asks_the_api_for_the_wanted_workers(
+    rendered: dict[str, list[Manifest]], value_set: str, domain: str
+) -> None:
     manifests = rendered[value_set]
     scaled = find(manifests, "ScaledObject", "farm-facefarm-worker")["spec"]
     worker = find(manifests, "Deployment", scaled["scaleTargetRef"]["name"])
