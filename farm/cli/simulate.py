@@ -20,6 +20,7 @@ from farm.simulation.work import ARRIVALS
 type Answers = Sequence[tuple[Question, Outcome]]
 
 _MODELS = round(value("collection", "models"))
+_POLICIES = tuple(name.value for name in PolicyName)
 _SECONDS = click.FloatRange(0, 86_400)
 
 
@@ -34,9 +35,7 @@ _SECONDS = click.FloatRange(0, 86_400)
     show_default=True,
     help="All in one batch; twelve batches in a day; a few models with 20,000 samples each.",
 )
-@click.option(
-    "--policy", type=click.Choice(list(PolicyName)), multiple=True, default=tuple(PolicyName), show_default=True
-)
+@click.option("--policy", type=click.Choice(_POLICIES), multiple=True, default=_POLICIES, show_default=True)
 @click.option(
     "--cold-start", type=_SECONDS, multiple=True, default=(60, 300), show_default=True, help="Until a machine stands."
 )
@@ -137,7 +136,8 @@ def simulate(
 def _print(title: str, columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place == 0 or column == "policy" else "right")
+        words = place == 0 or column == "policy"
+        table.add_column(column, justify="left" if words else "right", no_wrap=words)
     for each in rows:
         table.add_row(*each)
     stdout.print(table)

@@ -23,6 +23,10 @@ class Demands:
         there = [worker for worker in self._workers.all() if worker.alive and not worker.drained]
         return Demand(int(images), int(jobs), len(busy), len(there))
 
+    def busy(self) -> frozenset[str]:
+        """The names of the workers that have a job."""
+        return frozenset(self._connection.run("demand")[2])
+
     def pace(self, assumed: float) -> Pace:
         """How fast one worker is; `assumed` images a second until workers have reported it."""
         pipe = self._connection.redis.pipeline(transaction=True)

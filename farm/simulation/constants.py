@@ -48,6 +48,7 @@ def constants() -> Iterator[Constant]:
                 yield Constant(section, name, float(entry["value"]), Kind(entry["kind"]), entry["source"])
 
 
+@cache
 def value(section: str, name: str) -> float:
     """The number of this name. Raises KeyError."""
     return next(known.value for known in constants() if (known.section, known.name) == (section, name))

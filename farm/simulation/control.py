@@ -54,6 +54,7 @@ class Autoscaler:
         """The HorizontalPodAutoscaler looks; one that is at zero is asleep."""
         if self.replicas == 0:
             return
+        self._recommended = self._recommended or [(now, self.replicas)]
         desired = self.replicas
         if abs(1 - wanted / self.replicas) > value("kubernetes", "tolerance"):
             desired = ceil(wanted)

@@ -28,7 +28,7 @@ def plot(answers: Answers, folder: Path, suffix: str) -> list[Path]:
 
     `suffix` is "svg" or "png". The same answers give the same bytes by the same version of matplotlib.
     """
-    pyplot.rcParams["svg.hashsalt"] = "facefarm"
+    pyplot.rcParams.update({"svg.hashsalt": "facefarm", "svg.fonttype": "none"})
     folder.mkdir(parents=True, exist_ok=True)
     written = [_save(_compared(answers), folder / f"policies.{suffix}")]
     for arrivals in dict.fromkeys(question.arrivals for question, _ in answers):
@@ -72,6 +72,7 @@ def _compared(answers: Answers) -> Figure:
                 side.bar_label(bars, fmt="%.3g", fontsize=6, padding=1)
             side.set_xticks(range(len(settings)), labels, fontsize=7)
             side.spines[["top", "right"]].set_visible(False)
+            side.tick_params(labelsize=7)
             side.margins(y=0.15)
             if column == 0:
                 side.set_ylabel(_MEASURES[line], fontsize=8)

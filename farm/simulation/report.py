@@ -11,7 +11,7 @@ from farm.simulation.study import Question, Study
 
 COLUMNS = (
     "arrivals", "cold start", "losses/h", "policy", "all done", "slowest batch", "worker hours", "idle", "most pods",
-    "busy asked away", "handed back", "renders killed", "models twice", "images twice", "quarantined",
+    "busy asked away", "handed back", "renders killed", "models twice", "images twice", "given up",
 )  # fmt: skip
 
 

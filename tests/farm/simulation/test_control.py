@@ -30,7 +30,7 @@ def test_from_zero_it_goes_to_one_and_then_doubles_or_adds_four_every_15_seconds
 def test_differences_within_a_tenth_change_nothing() -> None:
     scaler = Autoscaler(SETTINGS, 20)
 
-    go_on(scaler, 22, 0, 60)
+    go_on(scaler, 21.9, 0, 60)
     assert scaler.replicas == 20
     go_on(scaler, 22.5, 75, 90)
     assert scaler.replicas == 23

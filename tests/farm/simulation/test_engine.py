@@ -15,7 +15,7 @@ from farm.simulation.work import ARRIVALS, Arrival, Workload, long_models
 GPU, CPU = Cluster(machine("gpu")), Cluster(machine("cpu"))
 
 workloads = st.lists(
-    st.builds(Arrival, st.floats(0, 20_000), st.lists(st.integers(1, 200_000), min_size=1, max_size=12).map(tuple)),
+    st.builds(Arrival, st.floats(0, 4000), st.lists(st.integers(1, 200_000), min_size=1, max_size=12).map(tuple)),
     min_size=1,
     max_size=4,
 ).map(lambda arrivals: Workload(tuple(sorted(arrivals, key=lambda a: a.at)), 0.0))
@@ -33,7 +33,7 @@ clusters = st.builds(
 policies = st.sampled_from([farm_policy(600), farm_policy(60), list_length_policy(3), list_length_policy(50)])
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(workloads, clusters, policies, st.integers(0, 1000))
 def test_every_model_is_done_once_or_given_up_after_three_losses(
     work: Workload, cluster: Cluster, policy: Policy, seed: int
@@ -53,13 +53,13 @@ def test_every_model_is_done_once_or_given_up_after_three_losses(
     assert outcome.seconds >= max(arrival.at for arrival in work.arrivals)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(workloads, clusters, st.floats(30, 5000), st.integers(0, 1000))
-def test_by_our_policy_no_busy_pod_is_asked_away_but_by_the_ones_that_were_needed_before(
+def test_our_policy_asks_no_busy_pod_away_at_any_moment_of_any_run(
     work: Workload, cluster: Cluster, target: float, seed: int
 ) -> None:
-    """The policy never wants fewer than are busy; a ReplicaSet that takes an idle pod's place from a busy one is the cluster's
-    doing, so each moment is looked at, not the pods."""
+    """It never wants fewer than are busy. Whom a ReplicaSet takes away where some are idle is the cluster's doing, so each
+    moment is looked at, not the pods."""
     policy, farm_least = farm_policy(target), []
 
     def watched(outlook: Outlook) -> float:
@@ -80,7 +80,7 @@ def test_it_is_done_by_the_target_and_the_start_where_as_many_may_be_as_it_takes
 ) -> None:
     cluster = replace(GPU, cold_start_seconds=cold_start, control=ControlSettings(most=200))
     rate = 800 / cluster.machine.seconds(800)
-    work = ARRIVALS[arrivals](3613, 1)
+    work = ARRIVALS[arrivals](1000 if arrivals == "day" else 3613, 1)
 
     outcome = simulate(work, replace(cluster, assumed_rate=rate), farm_policy(600), 1)
 
@@ -104,11 +104,11 @@ def test_the_length_of_the_list_takes_pods_from_under_their_renders() -> None:
 
 
 def test_where_nothing_is_to_do_nothing_is_left_running() -> None:
-    outcome = simulate(Workload((Arrival(100.0, (800,)),), 86_400.0), GPU, farm_policy(600), 0)
+    outcome = simulate(Workload((Arrival(100.0, (800,)),), 7200.0), GPU, farm_policy(600), 0)
 
     assert outcome.course[-1].pods == 0
-    assert outcome.worker_hours < 1
-    assert simulate(Workload((Arrival(100.0, (800,)),), 86_400.0), GPU, None, 0, 8).worker_hours == pytest.approx(192)
+    assert outcome.worker_hours < 0.5
+    assert simulate(Workload((Arrival(100.0, (800,)),), 7200.0), GPU, None, 0, 8).worker_hours == pytest.approx(16)
 
 
 def test_a_spot_machine_that_gives_notice_enough_loses_nothing_and_one_that_gives_none_loses_since_its_checkpoint() -> (
