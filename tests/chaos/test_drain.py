@@ -70,8 +70,8 @@ def test_a_pod_whose_drain_is_too_short_hands_its_model_back_before_it_would_be_
         assert 100 <= job.images_done < job.images_total
         other = farm.start_worker("w1")
         farm.wait_for_end([batch])
-        # What the first had drawn stands in a checkpoint: the second drew the rest alone.
-        assert farm.drawn_by(other) == job.images_total - job.images_done
+        # What the first had drawn stands in a checkpoint, that which it had not told yet too: the second drew the rest alone.
+        assert 0 < farm.drawn_by(other) <= job.images_total - job.images_done
         assert attempts(farm, batch) == [("worker-stopped", False)]
         assert farm.complaints([batch], long_results) == []
 
