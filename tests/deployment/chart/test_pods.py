@@ -90,9 +90,9 @@ def test_keda_asks_the_api_for_the_wanted_workers(
     # Names and numbers that the API takes: numbers without Go's exponent.
     asked = dict(parse_qsl(url.query))
     assert asked == (
-        {"target_seconds": "2000000", "assumed_rate": "62.5"}
+        {"target_seconds": "2000000", "assumed_rate": "1000000.000"}
         if value_set == "everything"
-        else {"target_seconds": "600", "assumed_rate": "400"}
+        else {"target_seconds": "600", "assumed_rate": "400.000"}
     )
     api_alone = FastAPI()
     api_alone.include_router(router)
