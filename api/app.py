@@ -13,6 +13,7 @@ from api import (
     annotate,
     annotations,
     auth,
+    autoscale,
     backgrounds,
     batches,
     bodies,
@@ -82,7 +83,7 @@ def make() -> FastAPI:
     app.state.sessions = services.sessions
     for module in (
         models, withdrawals, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, records,
-        collections, inspections, operations, annotate, documentation, pages,
+        collections, inspections, operations, autoscale, annotate, documentation, pages,
     ):  # fmt: skip
         app.include_router(module.router)
     problems.install(app)

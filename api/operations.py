@@ -1,33 +1,20 @@
-"""Routes for operators and machines: health, metrics, autoscaling."""
+"""Routes for operators and machines: health, metrics."""
 
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.apart import apart
 from api.auth import needs
-from api.schemas import Autoscale, Readiness, Status, TotalsView
+from api.schemas import Readiness, Status, TotalsView
 from api.services import Services, ServicesOf
 from farm.jobs.batches import Totals
-from farm.jobs.states import State
 from farm.keys import Role
 
 router = APIRouter(tags=["operations"])
-_APART = 4
-
-
-@cache
-def _threads() -> CapacityLimiter:
-    return CapacityLimiter(_APART)
-
-
-async def _apart[T](ask: Callable[[], T]) -> T:
-    """`ask` in one of few threads that other routes do not use: what watches the farm does not wait for its work."""
-    return await to_thread.run_sync(ask, limiter=_threads())
 
 
 class _Totals(Collector):
@@ -69,7 +56,7 @@ async def readyz(services: ServicesOf) -> Readiness:
         services.store.exists("check/ready")
         return Readiness(redis=services.jobs.check())
 
-    return await _apart(ask)
+    return await apart(ask)
 
 
 @router.get(
@@ -79,7 +66,7 @@ async def readyz(services: ServicesOf) -> Readiness:
 )
 async def metrics(services: ServicesOf) -> Response:
     """For Prometheus."""
-    return Response(await _apart(lambda: _exposition(services)), media_type=CONTENT_TYPE_LATEST)
+    return Response(await apart(lambda: _exposition(services)), media_type=CONTENT_TYPE_LATEST)
 
 
 def _exposition(services: Services) -> bytes:
@@ -98,15 +85,4 @@ def totals(services: ServicesOf) -> TotalsView:
     found = services.jobs.totals()
     return TotalsView(
         jobs=found.counts, backlog_images=found.backlog_images, rate=found.rate, workers_alive=_alive(services)
-    )
-
-
-@router.get("/v1/autoscale")
-async def autoscale(services: ServicesOf) -> Autoscale:
-    """For KEDA's metrics-api trigger."""
-    found = await _apart(services.jobs.totals)
-    return Autoscale(
-        backlog_images=found.backlog_images,
-        queued_jobs=found.counts[State.QUEUED],
-        running_jobs=sum(count for state, count in found.counts.items() if state.active),
     )

@@ -328,14 +328,6 @@ class Readiness(Status):
     redis: str = Field(description="Name and version of the server")
 
 
-class Autoscale(BaseModel):
-    """The numbers that an autoscaler needs; running work counts, or it would stop workers in the middle of a model."""
-
-    backlog_images: int
-    queued_jobs: int
-    running_jobs: int
-
-
 class TotalsView(BaseModel):
     """The whole farm in numbers."""
 

@@ -11,6 +11,7 @@ from farm.catalog import Catalog
 from farm.inspection.pictures import KeptPictures, PictureOrders
 from farm.jobs.allowances import Memory
 from farm.jobs.connection import Connection
+from farm.jobs.demand import Demands
 from farm.jobs.events import Events
 from farm.jobs.keeper import Keeper
 from farm.jobs.orders import OrderBook
@@ -40,6 +41,7 @@ class Services:
     jobs: JobStore
     queue: Queue
     workers: Workers
+    demands: Demands
     events: Events
     book: OrderBook
     batches: BatchControl
@@ -80,6 +82,7 @@ def make_services(settings: Settings) -> Services:
         jobs=jobs,
         queue=queue,
         workers=Workers(connection),
+        demands=Demands(connection),
         events=Events(connection),
         book=book,
         batches=batches,

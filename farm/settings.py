@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     """Which annotations count for batches that do not say it (`farm.spec.AnnotationRule`)."""
     webhook_private: bool = False
     """Webhooks may go to this machine and to private networks. Whoever may submit can then reach what the API reaches."""
+    target_seconds: float = Field(600.0, gt=0, allow_inf_nan=False)
+    """Within which an autoscaler that does not say it is to have all drawn (`farm.jobs.scaling`)."""
+    assumed_rate: float = Field(400.0, gt=0, allow_inf_nan=False)
+    """Images a second of one worker, until workers have reported how fast they are."""
     flower_basic_auth: SecretStr = SecretStr("")
     """user:password; without it Flower is open to whoever reaches its port."""
     flower_url: str = Field("", pattern="^$|^https?://")

@@ -48,6 +48,7 @@ _GROUPS = {
         "drain": "farm.cli.roles",
         "reconcile": "farm.cli.reconcile",
         "keys": "farm.cli.keys",
+        "simulate": "farm.cli.simulate",
         "stress": "farm.cli.stress",
     },
     "For containers": {

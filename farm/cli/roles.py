@@ -14,6 +14,10 @@ from farm.errors import ServiceError
 from farm.scratch import Scratch
 from farm.settings import Settings
 
+_LOOK_SECONDS = 1.0
+_IDLE_LOOKS = 2
+"""A job that was handed out in the moment of the drain is claimed by the second look."""
+
 
 @click.command()
 @click.option(
@@ -184,16 +188,19 @@ def drain(name: str | None, undo: bool, timeout: float, url: str) -> None:
 
 def _drain_own(timeout: float) -> None:
     from farm.jobs.connection import Connection
+    from farm.jobs.demand import Demands
     from farm.jobs.workers import Workers
-    from farm.worker.celery_app import make_app, node
+    from farm.worker.celery_app import node
 
     settings = Settings()
-    name = node(settings)
-    Workers(Connection(settings.redis_url)).drain(name, "Its container is ending.")
-    control = make_app(settings).control
+    name, connection = node(settings), Connection(settings.redis_url, settings.lease_seconds)
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        active = control.inspect(destination=[name], timeout=5.0).active() or {}
-        if not any(active.values()):
-            return
-        time.sleep(1)
+    Workers(connection).drain(name, "Its container is ending.")
+    demands, idle = Demands(connection), 0
+    while idle < _IDLE_LOOKS and time.monotonic() < deadline:
+        try:
+            # The jobs' records say it, and not the worker: one that is too busy to answer is not idle.
+            idle = 0 if name in demands.busy() else idle + 1
+        except ServiceError:
+            idle = 0  # Redis is away for a moment: no reason to cut the drain short
+        time.sleep(_LOOK_SECONDS)

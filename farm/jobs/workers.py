@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from farm.errors import NotFoundError
 from farm.jobs.connection import Connection
+from farm.jobs.scaling import SLOT_SECONDS, SLOTS_KEPT
 from farm.jobs.states import Job
 
 MAX_BLAME = 3
@@ -115,6 +116,13 @@ class Workers:
         """Note the OpenGL renderer of a worker."""
         if self._known(name):
             self._safely(lambda: self._redis.hset(_key(name), "renderer", renderer))
+
+    def drew(self, name: str, images: int, seconds: float) -> None:
+        """One of the worker's Blenders drew so many images within so many seconds, everything around it included.
+
+        `farm.jobs.scaling` works out from this how many workers are wanted.
+        """
+        self._connection.run("pace", name, images, f"{seconds:.6f}", SLOT_SECONDS, SLOTS_KEPT)
 
     def lost(self, name: str) -> None:
         """An attempt of the worker broke down."""

@@ -31,6 +31,7 @@ from farm.jobs.workers import MAX_BLAME, Workers
 from farm.spec import RenderSpec
 from farm.worker import metrics
 from farm.worker.heart import DrawingProcess, Heart
+from farm.worker.pacing import Pacing
 
 log = logging.getLogger(__name__)
 _REPORT_SECONDS = 0.5
@@ -196,10 +197,12 @@ class JobRunner:
             log.info("job %s was rendered before", job.id)
             return found
         reported = 0.0
+        pacing = Pacing(self.workers, self.worker, resumed=job.attempt > 1)
 
         def images(count: int, samples: int) -> None:
             nonlocal reported
             self.heart.check()
+            pacing.drawn(count)
             now = time.monotonic()
             if now - reported >= _REPORT_SECONDS or count == states.with_samples(job, samples).images_total:
                 reported = now
@@ -208,7 +211,9 @@ class JobRunner:
                 except ServiceError as error:
                     log.warning("job %s: progress is not told: %s", job.id, error)  # the heart decides, not this
 
-        return self.renderer.render(job, self._spec(job.batch), images)
+        made = self.renderer.render(job, self._spec(job.batch), images)
+        pacing.end()
+        return made
 
     def _spec(self, batch: str) -> RenderSpec:
         """What is asked for in the batch; it never changes, and one job after the other is of the same batch."""

@@ -1,10 +1,12 @@
 """The pods of the chart: what they may do, need and get, how many there are, and how they end."""
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
+from fastapi import FastAPI
 
+from api.autoscale import Autoscale, router
 from tests.deployment.chart.manifests import (
     VALUE_FILES,
     VALUE_SETS,
@@ -75,7 +77,9 @@ def test_every_probe_asks_something_that_exists(manifests: list[Manifest]) -> No
 
 
 @pytest.mark.parametrize(("value_set", "domain"), [("everything", "cluster.example"), ("external", "cluster.local")])
-def test_keda_asks_the_api_for_the_backlog(rendered: dict[str, list[Manifest]], value_set: str, domain: str) -> None:
+def test_keda_asks_the_api_for_the_wanted_workers(
+    rendered: dict[str, list[Manifest]], value_set: str, domain: str
+) -> None:
     manifests = rendered[value_set]
     scaled = find(manifests, "ScaledObject", "farm-facefarm-worker")["spec"]
     worker = find(manifests, "Deployment", scaled["scaleTargetRef"]["name"])
@@ -85,10 +89,21 @@ def test_keda_asks_the_api_for_the_backlog(rendered: dict[str, list[Manifest]], 
 
     assert url.hostname == f"farm-facefarm-api.farm.svc.{domain}"
     assert url.port == api["spec"]["ports"][0]["port"]
-    assert (url.path, trigger["metadata"]["valueLocation"]) == ("/v1/autoscale", "backlog_images")
-    assert trigger["type"] == "metrics-api"
-    # A number that KEDA can read, without Go's exponent.
-    assert trigger["metadata"]["targetValue"] == ("2000000" if value_set == "everything" else "5000")
+    assert (url.path, trigger["metadata"]["valueLocation"]) == ("/v1/autoscale", "wanted_workers")
+    assert (trigger["type"], trigger["metricType"]) == ("metrics-api", "AverageValue")
+    assert trigger["metadata"]["targetValue"] == "1"
+    # Names and numbers that the API takes: numbers without Go's exponent.
+    asked = dict(parse_qsl(url.query))
+    assert asked == (
+        {"target_seconds": "2000000", "assumed_rate": "1000000.000"}
+        if value_set == "everything"
+        else {"target_seconds": "600", "assumed_rate": "400.000"}
+    )
+    api_alone = FastAPI()
+    api_alone.include_router(router)
+    parameters = api_alone.openapi()["paths"]["/v1/autoscale"]["get"]["parameters"]
+    assert asked.keys() == {parameter["name"] for parameter in parameters}
+    assert trigger["metadata"]["valueLocation"] in Autoscale.model_fields
     assert scaled["minReplicaCount"] == 0
     # Two masters would pull the number of pods to and fro.
     assert "replicas" not in worker["spec"]
