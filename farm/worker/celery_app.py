@@ -36,7 +36,7 @@ def make_app(settings: Settings) -> Celery:
     for name in [name for name in os.environ if name.startswith("CELERY_")]:
         del os.environ[name]
     address = read_address(settings.redis_url)
-    app = Celery("facefarm", broker=address.celery_url)
+    app = Celery("facefarm", broker=address.celery_url(login=False))
     app.conf.update(
         task_default_queue=QUEUE,
         task_ignore_result=True,
