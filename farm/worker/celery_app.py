@@ -57,8 +57,7 @@ def make_app(settings: Settings) -> Celery:
         # A worker that Redis left for a moment goes on drawing: its own lease says when it must stop.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
-        worker_send_task_events=True,
-        task_send_sent_event=True,
+        task_send_sent_event=False,
     )
     return app
 
