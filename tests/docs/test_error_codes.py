@@ -37,12 +37,10 @@ def in_node(node: ast.AST) -> Iterator[str]:
     """The codes that a piece of the source gives."""
     match node:
         case ast.ClassDef():
-            for line in node.body:
-                match line:
-                    case ast.Assign(targets=[ast.Name(id="code")], value=value):
-                        yield from constants(value)
-                    case ast.AnnAssign(target=ast.Name(id="code"), value=value):
-                        yield from constants(value)
+            for statement in node.body:
+                match statement:
+                    case ast.Assign(targets=[ast.Name(id="code")]) | ast.AnnAssign(target=ast.Name(id="code")):
+                        yield from constants(statement.value)
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.endswith("_LOST"):
             yield from constants(value)
         case ast.FunctionDef(name="code"):
