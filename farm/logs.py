@@ -57,6 +57,13 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
+def without_secrets(text: str) -> str:
+    """`text` with stars for what stands where addresses have secrets."""
+    return _SECRET_PLACES.sub(
+        lambda found: f"{found['before']}{_HIDDEN}@" if found["before"] else f"{found['name']}{_HIDDEN}", text
+    )
+
+
 class PlainRecord(logging.LogRecord):
     """A record whose message is one line, and whose traceback cannot be taken for other records."""
 
@@ -110,9 +117,7 @@ class _Lines(logging.Formatter):
     def _clean(self, text: str) -> str:
         if self._secrets:
             text = self._secrets.sub(_HIDDEN, text)
-        return _SECRET_PLACES.sub(
-            lambda found: f"{found['before']}{_HIDDEN}@" if found["before"] else f"{found['name']}{_HIDDEN}", text
-        )
+        return without_secrets(text)
 
 
 class _Handler(logging.StreamHandler[Any]):

@@ -136,18 +136,13 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     "--host", show_default="0.0.0.0 with FARM_FLOWER_BASIC_AUTH, else 127.0.0.1", help="Address to listen on."
 )
 def flower(port: int, host: str | None) -> None:
-    """Run Flower, the page that shows the queue and the workers."""
+    """Run Flower, the page that shows attempts on jobs, workers and the queue."""
     settings = Settings()
-    auth = settings.flower_basic_auth.get_secret_value()
-    host = host or ("0.0.0.0" if auth else "127.0.0.1")  # noqa: S104 - with a password
-    from farm.worker.celery_app import make_app
+    logs.configure(settings.log_format, settings.secrets)
+    from farm.flower.page import serve
 
-    # Secrets go by the environment: a command line is for all on the machine to see.
-    if auth:
-        os.environ["FLOWER_BASIC_AUTH"] = auth
     take_hangup_for_sigterm()
-    # Left to itself, it runs a flowerconfig.py of the current folder.
-    make_app(settings).start(["flower", f"--port={port}", f"--address={host}", f"--conf={os.devnull}"])
+    serve(settings, host, port)
 
 
 @click.group()

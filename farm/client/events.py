@@ -26,8 +26,9 @@ class Event:
     kind: str
     """"job" or "batch"; "snapshot": a batch's stream begins; "reset": events were missed (they are not kept for ever)."""
     data: dict[str, Any]
-    """job: batch, job, name, state, attempt, images_done, images_total, error_code. batch: batch, change ("created",
-    "ended", "reopened", "paused", "priority") and its value. snapshot: the fields of BatchView. reset: detail."""
+    """job: batch, job, name, work, state, attempt, worker, counted, images_done, images_total, error_code. batch: batch,
+    change ("created", "ended", "reopened", "paused", "priority") and its value. snapshot: the fields of BatchView. reset:
+    detail."""
 
     @property
     def is_last(self) -> bool:

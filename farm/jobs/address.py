@@ -80,6 +80,10 @@ class RedisAddress:
             return f"'{self.service}' of the Sentinels {places}, database {self.database}"
         return f"{places}/{self.database}"
 
+    def __json__(self) -> str:
+        """As workers write it where they tell Flower how they are set up."""
+        return str(self)
+
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not stand in a log."""
@@ -134,11 +138,14 @@ class RedisAddress:
             return redis.Connection if self.tls is None else redis.SSLConnection
         return SentinelManagedConnection if self.tls is None else SentinelManagedSSLConnection
 
-    @property
-    def celery_url(self) -> str:
-        """As Celery and Flower write it. Celery's connections are made by `pool` all the same (`farm.worker.broker`)."""
+    def celery_url(self, login: bool) -> str:
+        """As Celery and Flower write it, with user and password or without.
+
+        Celery needs no `login`: its connections are made by `pool` (`farm.worker.broker`), and whoever inspects a worker is
+        told the address.
+        """
         who = ""
-        if self.username or self.password:
+        if login and (self.username or self.password):
             who = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@"
         if self.scheme == "unix":
             return f"redis+socket://{who}{self.path}?virtual_host={self.database}"

@@ -35,8 +35,9 @@ class Event:
     """"job" or "batch"."""
     batch: str
     data: dict[str, Any]
-    """Job: job, name, state, attempt, images_done, images_total, error_code. Batch: change ("created", "ended", "reopened",
-    "paused", "priority") and its value."""
+    """Job: job, name, work, state, attempt, worker, counted (whether the attempt, which ended, counts towards quarantine),
+    images_done, images_total, error_code. Batch: change ("created", "ended", "reopened", "paused", "priority") and its
+    value."""
 
     @property
     def ends_batch(self) -> bool:

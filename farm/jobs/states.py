@@ -163,6 +163,11 @@ class Job:
         """Attempts that count towards `MAX_ATTEMPTS`."""
         return sum(attempt.counted for attempt in self.attempts)
 
+    @property
+    def present_counts(self) -> bool:
+        """Whether the newest attempt ended, and counts towards `MAX_ATTEMPTS`."""
+        return any(attempt.counted and attempt.number == self.attempt for attempt in self.attempts[-1:])
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; fields that have their default are left out, since farms hold a million of these."""
         values = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}

@@ -65,10 +65,19 @@ def _job(text: str) -> Job:
 
 
 def _event(job: Job) -> str:
-    fields = {"job": job.id, "name": job.name, "state": job.state, "attempt": job.attempt, "error_code": job.error_code}
-    return json.dumps(
-        {**fields, "images_done": job.images_done, "images_total": job.images_total}, ensure_ascii=False
-    )  # fmt: skip
+    fields = {
+        "job": job.id,
+        "name": job.name,
+        "work": job.work,
+        "state": job.state,
+        "attempt": job.attempt,
+        "worker": job.worker,
+        "counted": job.present_counts,
+        "error_code": job.error_code,
+        "images_done": job.images_done,
+        "images_total": job.images_total,
+    }
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def _is_id(batch: str) -> bool:

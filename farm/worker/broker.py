@@ -12,6 +12,7 @@ from queue import Empty
 from typing import Any
 
 import redis
+from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as kombu_redis
 
@@ -98,7 +99,7 @@ def install() -> None:
 
 
 def options(address: RedisAddress, visibility_seconds: float) -> dict[str, Any]:
-    """What Celery is to hand to the transport, and Flower to its own connection."""
+    """What Celery is to hand to the transport. Workers tell it to whoever inspects them, so it has no secret."""
     return {
         _ADDRESS: address,
         "visibility_timeout": visibility_seconds,
@@ -107,11 +108,12 @@ def options(address: RedisAddress, visibility_seconds: float) -> dict[str, Any]:
         "socket_timeout": ANSWER_SECONDS,
         "max_retries": 0,  # who issues a ticket is told at once that it cannot be; workers connect as often as it takes
         "master_name": address.service,
-        "sentinel_kwargs": _sentinel_options(address),
     }
 
 
-def _sentinel_options(address: RedisAddress) -> dict[str, Any]:
-    if not address.sentinel_password:
-        return {}
-    return {"username": address.sentinel_username or None, "password": address.sentinel_password}
+def log_in(app: Celery, address: RedisAddress) -> None:
+    """Let Flower's `app` know user and password: it counts tickets over a connection of its own."""
+    app.conf.broker_url = address.celery_url(login=True)
+    if address.sentinel_password:
+        login = {"username": address.sentinel_username or None, "password": address.sentinel_password}
+        app.conf.broker_transport_options |= {"sentinel_kwargs": login}

@@ -36,7 +36,7 @@ def make_app(settings: Settings) -> Celery:
     for name in [name for name in os.environ if name.startswith("CELERY_")]:
         del os.environ[name]
     address = read_address(settings.redis_url)
-    app = Celery("facefarm", broker=address.celery_url)
+    app = Celery("facefarm", broker=address.celery_url(login=False))
     app.conf.update(
         task_default_queue=QUEUE,
         task_ignore_result=True,
@@ -57,8 +57,7 @@ def make_app(settings: Settings) -> Celery:
         # A worker that Redis left for a moment goes on drawing: its own lease says when it must stop.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
-        worker_send_task_events=True,
-        task_send_sent_event=True,
+        task_send_sent_event=False,
     )
     return app
 

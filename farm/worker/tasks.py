@@ -151,7 +151,8 @@ def _end(**_: object) -> None:
         multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
-@app.task(name=RENDER_TASK)  # type: ignore[untyped-decorator]
+# Nobody is told of tickets: Flower shows the attempts (`farm.flower`), and a ticket may wake a worker for none or for many.
+@app.task(name=RENDER_TASK, send_events=False)  # type: ignore[untyped-decorator]
 def render_next() -> None:
     """Render the next job, if there is one. Every outcome is in the job's record; the task itself always ends well."""
     _runner().wake(shutdown.announced)

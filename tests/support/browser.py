@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, HttpCredentials, Page, expect, sync_playwright
 
 _FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -33,14 +33,20 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def page_of(
-    browser: Browser, url: str, javascript: bool = True, allowed: re.Pattern[str] | None = None
+    browser: Browser,
+    url: str,
+    javascript: bool = True,
+    allowed: re.Pattern[str] | None = None,
+    login: tuple[str, str] | None = None,
 ) -> Iterator[Page]:
     """A page of a browser that has never been here; relative addresses are those of `url`.
 
-    What it complains about (errors of scripts, refused by the policy, not found) fails the test, but for what is `allowed`.
+    `login` is what it says when it is asked for a user and a password. What it complains about (errors of scripts, refused by
+    the policy, not found) fails the test, but for what is `allowed`.
     """
     complaints: list[str] = []
-    with browser.new_context(base_url=url, java_script_enabled=javascript) as context:
+    who = HttpCredentials(username=login[0], password=login[1]) if login else None
+    with browser.new_context(base_url=url, java_script_enabled=javascript, http_credentials=who) as context:
         context.set_default_timeout(_PATIENCE_MS)
         page = context.new_page()
         page.on("console", lambda said: complaints.append(_told(said)) if said.type in ("error", "warning") else None)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from kombu.utils.json import dumps
 
+from farm.jobs.address import read_address
 from farm.jobs.connection import Connection
 from farm.process import spawn
 from farm.settings import Settings
@@ -17,6 +19,27 @@ from tests.support.redises import PASSWORD, QUOTED
 from tests.support.servers import end, wait_until
 
 pytest.importorskip("flower")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"redis://user:{QUOTED}@host:6379/1",
+        f"rediss://:{QUOTED}@host/0?ssl_cert_reqs=none",
+        f"unix://:{QUOTED}@/run/redis.sock?db=2",
+        f"redis+sentinel://:{QUOTED}@host:26379,other/mymaster/0?sentinel_username=u&sentinel_password={QUOTED}",
+    ],
+)
+def test_a_worker_can_be_asked_for_its_broker_and_names_no_secret(url: str) -> None:
+    # As Celery's worker answers `inspect stats` and `inspect conf`, of which Flower makes the page of a worker.
+    app = make_app(Settings(redis_url=url))
+    broker = {name: value for name, value in app.connection().info().items() if name != "password"}
+    options = app.conf.table(with_defaults=False)["broker_transport_options"]
+
+    told = dumps([broker, options])  # type: ignore[no-untyped-call]  # kombu says no types here
+
+    assert read_address(url).secrets
+    assert not [secret for secret in (PASSWORD, QUOTED) if secret in told]
 
 
 @pytest.mark.parametrize("kind", ["TLS with its own CA", "a database, and a password of special characters"])
