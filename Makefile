@@ -95,6 +95,10 @@ learn: setup-test ## A small network on the mascots, judged on one it never saw 
 	$(FARM) render build/learn/models --labels parts --out build/learn/images
 	$(LEARN_PY) -m benchmarks.learn build/learn/images
 
+.PHONY: dashboards
+dashboards: setup-test ## Write the chart's Grafana dashboards (helm/facefarm/dashboards) as tools/dashboards.py describes them
+	$(PY) -m tools.dashboards
+
 .PHONY: image-test
 image-test: ## Build both container images with buildah and try them (root, network, 8 GB, minutes)
 	tests/deployment/kubernetes/build-images.sh

@@ -26,6 +26,7 @@ def kept(role: Role) -> CollectorRegistry:
     Called again, all begins anew.
     """
     registry = CollectorRegistry()
+    prometheus_client.disable_created_metrics()  # a second series for each, which nobody asks for
     for metric in metrics.ALL:
         if role in metric.roles and not isinstance(metric, metrics.Reading):
             _keep(metric, registry)

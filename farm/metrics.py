@@ -28,7 +28,7 @@ class Label:
 
     def __init__(self, name: str, *values: str, most: int = 0) -> None:
         """`values` are all that there are; or else the first `most` that come."""
-        self.name, self.known, self._most = name, values, most
+        self.name, self.known, self.most = name, values, most
         self._allowed = set(values)
         self._lock = Lock()
 
@@ -37,7 +37,7 @@ class Label:
         if value in self._allowed:
             return value
         with self._lock:
-            if len(self._allowed) - len(self.known) >= self._most:
+            if len(self._allowed) - len(self.known) >= self.most:
                 return OTHER
             self._allowed.add(value)
         return value

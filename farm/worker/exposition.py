@@ -4,7 +4,6 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, multiprocess, start_http_server
@@ -32,6 +31,17 @@ def serve(host: str, port: int) -> None:
     start_http_server(port, addr=host, registry=registry)
 
 
+def _has_ended(process: str) -> bool:
+    """Whether it is gone, or a zombie, which has no program any more."""
+    try:
+        Path("/proc", process, "exe").readlink()
+    except FileNotFoundError:
+        return True
+    except OSError:  # it is not for us to know
+        pass
+    return False
+
+
 class Processes(Collector):
     """The numbers that the processes keep in `folder`, as one."""
 
@@ -42,7 +52,6 @@ class Processes(Collector):
         """Read them. What a process said last counts as long as it is there: one that was killed takes nothing back."""
         for file in self._folder.iterdir():
             found = _LIVE.fullmatch(file.name)
-            if found and not Path("/proc", found[1]).exists():
-                with suppress(FileNotFoundError):
-                    file.unlink()
+            if found and _has_ended(found[1]):
+                file.unlink(missing_ok=True)
         yield from multiprocess.MultiProcessCollector(None, str(self._folder)).collect()  # type: ignore[no-untyped-call]
