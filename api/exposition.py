@@ -16,7 +16,7 @@ from farm.jobs.connection import Connection
 from farm.jobs.standing import memory, standing
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Workers
-from farm.metrics import Role
+from farm.metrics import ShownBy
 from farm.settings import Settings
 from farm.storage.addresses import parsed
 from farm.worker.celery_app import CeleryTickets, make_app
@@ -30,7 +30,7 @@ class Exposition:
     """Made once for the application, which from then on keeps what it counts."""
 
     def __init__(self, settings: Settings) -> None:
-        self._own = kept(Role.API)
+        self._own = kept(ShownBy.API)
         places = {"temporary": Path(tempfile.gettempdir())}
         if isinstance(store := parsed(settings.storage_url), Path):
             places["store"] = store

@@ -13,22 +13,23 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from farm import metrics
-from farm.metrics import Role
+from farm.metrics import ShownBy
 
 _SHOWN_AT_ONCE = 20
 """Series of one metric that are there from the start, with 0: of a series that is born with 1, no rate ever tells."""
 
 
-def kept(role: Role) -> CollectorRegistry:
+def kept(role: ShownBy) -> CollectorRegistry:
     """From now on this process keeps what `role` counts; the registry shows it.
 
     Where processes share PROMETHEUS_MULTIPROC_DIR, it shows this one's part alone. Processes that it forks keep theirs.
     Called again, all begins anew.
     """
     registry = CollectorRegistry()
-    prometheus_client.disable_created_metrics()  # a second series for each, which nobody asks for
+    # A second series for each, which nobody asks for.
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library says no types here
     for metric in metrics.ALL:
-        if role in metric.roles and not isinstance(metric, metrics.Reading):
+        if role in metric.roles and not isinstance(metric, metrics.Measured):
             _keep(metric, registry)
     return registry
 
@@ -40,7 +41,7 @@ def _keep(metric: metrics.Metric, registry: CollectorRegistry) -> None:
             counter = prometheus_client.Counter(metric.name, metric.meaning, names, registry=registry)
             metric.sink = lambda values, number: (counter.labels(*values) if names else counter).inc(number)
             _begin(metric, counter)
-        case metrics.Histogram():
+        case metrics.Timing():
             histogram = prometheus_client.Histogram(
                 metric.name, metric.meaning, names, registry=registry, buckets=metric.buckets
             )
@@ -62,7 +63,7 @@ def _begin(metric: metrics.Counter, counter: prometheus_client.Counter) -> None:
             counter.labels(*values)
 
 
-def family(metric: metrics.Reading, numbers: Mapping[tuple[str, ...], float] | float) -> Metric:
+def family(metric: metrics.Measured, numbers: Mapping[tuple[str, ...], float] | float) -> Metric:
     """What was read of a metric, by label values."""
     made = GaugeMetricFamily(metric.name, metric.meaning, labels=[label.name for label in metric.labels])
     for values, number in numbers.items() if isinstance(numbers, Mapping) else [((), numbers)]:

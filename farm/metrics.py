@@ -16,7 +16,7 @@ OTHER = "other"
 """What a label says in place of a value that is not on its list."""
 
 
-class Role(StrEnum):
+class ShownBy(StrEnum):
     """Whose processes show a metric."""
 
     API = "API"
@@ -51,7 +51,7 @@ class Metric:
 
     kind = "gauge"
 
-    def __init__(self, name: str, meaning: str, *roles: Role, labels: tuple[Label, ...] = ()) -> None:
+    def __init__(self, name: str, meaning: str, *roles: ShownBy, labels: tuple[Label, ...] = ()) -> None:
         self.name, self.meaning, self.roles, self.labels = name, meaning, roles, labels
         self.sink: Sink | None = None
         """Takes label values and a number, in a process that shows them."""
@@ -76,13 +76,13 @@ class Counter(Metric):
         self._tell(values, by)
 
 
-class Histogram(Metric):
+class Timing(Metric):
     """Counts seconds by how many they are."""
 
     kind = "histogram"
 
     def __init__(
-        self, name: str, meaning: str, *roles: Role, labels: tuple[Label, ...] = (), buckets: tuple[float, ...]
+        self, name: str, meaning: str, *roles: ShownBy, labels: tuple[Label, ...] = (), buckets: tuple[float, ...]
     ) -> None:
         super().__init__(name, meaning, *roles, labels=labels)
         self.buckets = buckets
@@ -96,7 +96,7 @@ class Gauge(Metric):
     """What was said last. A worker is several processes: `whole` says how theirs make one number, "sum" or "max"."""
 
     def __init__(
-        self, name: str, meaning: str, *roles: Role, labels: tuple[Label, ...] = (), whole: str = "max"
+        self, name: str, meaning: str, *roles: ShownBy, labels: tuple[Label, ...] = (), whole: str = "max"
     ) -> None:
         super().__init__(name, meaning, *roles, labels=labels)
         self.whole = whole
@@ -106,13 +106,13 @@ class Gauge(Metric):
         self._tell(values, number)
 
 
-class Reading(Metric):
+class Measured(Metric):
     """A gauge that nobody keeps: it is read when Prometheus asks."""
 
 
 ALL: list[Metric] = []
 """Every metric there is."""
-_API, _WORKER = Role.API, Role.WORKER
+_API, _WORKER = ShownBy.API, ShownBy.WORKER
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 # What workers do
@@ -126,7 +126,7 @@ IMAGES = Counter(
         Label("partition", "frontal", "rotated"),
     ),
 )
-STAGES = Histogram(
+STAGES = Timing(
     "farm_stage_seconds",
     "Seconds per stage: fetch and load and upload once a model, draw and encode once a shot (all styles of one pose)",
     _WORKER,
@@ -159,7 +159,7 @@ HANDED_BACK = Counter(
     _WORKER,
     labels=(Label("reason", most=60),),
 )
-WAIT = Histogram(
+WAIT = Timing(
     "farm_queue_wait_seconds",
     "Seconds from when a job was queued, or queued again, until a worker took it; those in which its batch was paused count",
     _WORKER,
@@ -186,11 +186,11 @@ RENDERER = Gauge(
 # A worker's GPUs, where NVML answers
 
 _GPU = Label("gpu", most=16)
-GPUS = Reading("farm_gpus", "GPUs that NVML shows; 0 without NVML", _WORKER)
-GPU_INFO = Reading("farm_gpu_info", "A GPU by number and name; 1", _WORKER, labels=(_GPU, Label("name", most=16)))
-GPU_BUSY = Reading("farm_gpu_busy_ratio", "Share of the last moment in which the GPU worked", _WORKER, labels=(_GPU,))
-GPU_MEMORY = Reading("farm_gpu_memory_bytes", "Memory of the GPU", _WORKER, labels=(_GPU,))
-GPU_MEMORY_USED = Reading("farm_gpu_memory_used_bytes", "What of it is taken, by anybody", _WORKER, labels=(_GPU,))
+GPUS = Measured("farm_gpus", "GPUs that NVML shows; 0 without NVML", _WORKER)
+GPU_INFO = Measured("farm_gpu_info", "A GPU by number and name; 1", _WORKER, labels=(_GPU, Label("name", most=16)))
+GPU_BUSY = Measured("farm_gpu_busy_ratio", "Share of the last moment in which the GPU worked", _WORKER, labels=(_GPU,))
+GPU_MEMORY = Measured("farm_gpu_memory_bytes", "Memory of the GPU", _WORKER, labels=(_GPU,))
+GPU_MEMORY_USED = Measured("farm_gpu_memory_used_bytes", "What of it is taken, by anybody", _WORKER, labels=(_GPU,))
 
 # What both stand on
 
@@ -209,32 +209,32 @@ STORE_ERRORS = Counter(
     labels=(Label("kind", "passing", "refused", "full", OTHER),),
 )
 _PLACE = Label("place", "temporary", "store")
-DISK = Reading(
+DISK = Measured(
     "farm_disk_bytes",
     "Size of the disk on which a folder is: that of temporary files, and the API's store where that is a directory",
     _API,
     _WORKER,
     labels=(_PLACE,),
 )
-DISK_FREE = Reading("farm_disk_free_bytes", "What of it may still be written", _API, _WORKER, labels=(_PLACE,))
+DISK_FREE = Measured("farm_disk_free_bytes", "What of it may still be written", _API, _WORKER, labels=(_PLACE,))
 
 # The farm as Redis has it: every API says the same
 
-BACKLOG = Reading(
+BACKLOG = Measured(
     "farm_backlog_images", "Images of queued and running jobs not drawn yet, without those of paused batches", _API
 )
-RATE = Reading("farm_images_per_second", "Images drawn a second over the last minute", _API)
-JOBS = Reading("farm_jobs", "Jobs by state", _API, labels=(Label("state", most=20),))
-BATCHES = Reading("farm_batches_open", "Batches with a job that has not ended", _API)
-DELAYED = Reading("farm_jobs_delayed", "Queued jobs that wait for their next attempt", _API)
-TICKETS = Reading("farm_tickets", "Wake-ups that no worker has taken yet", _API)
-LEASES = Reading("farm_leases", "Jobs that workers have", _API)
-OVERDUE = Reading("farm_leases_overdue", "Of these, jobs whose lease has run out; the keeper takes them back", _API)
-WORKERS = Reading("farm_workers_alive", "Workers heard of within the last 30 s", _API)
-DRAINED = Reading("farm_workers_drained", "Of these, workers that are given no jobs", _API)
-UNTOLD = Reading("farm_webhooks_waiting", "Ended batches of which is to be told", _API)
-REDIS_MEMORY = Reading("farm_redis_memory_bytes", "Memory that Redis takes", _API)
-REDIS_LIMIT = Reading("farm_redis_memory_limit_bytes", "Its maxmemory; absent where it has none", _API)
+RATE = Measured("farm_images_per_second", "Images drawn a second over the last minute", _API)
+JOBS = Measured("farm_jobs", "Jobs by state", _API, labels=(Label("state", most=20),))
+BATCHES = Measured("farm_batches_open", "Batches with a job that has not ended", _API)
+DELAYED = Measured("farm_jobs_delayed", "Queued jobs that wait for their next attempt", _API)
+TICKETS = Measured("farm_tickets", "Wake-ups that no worker has taken yet", _API)
+LEASES = Measured("farm_leases", "Jobs that workers have", _API)
+OVERDUE = Measured("farm_leases_overdue", "Of these, jobs whose lease has run out; the keeper takes them back", _API)
+WORKERS = Measured("farm_workers_alive", "Workers heard of within the last 30 s", _API)
+DRAINED = Measured("farm_workers_drained", "Of these, workers that are given no jobs", _API)
+UNTOLD = Measured("farm_webhooks_waiting", "Ended batches of which is to be told", _API)
+REDIS_MEMORY = Measured("farm_redis_memory_bytes", "Memory that Redis takes", _API)
+REDIS_LIMIT = Measured("farm_redis_memory_limit_bytes", "Its maxmemory; absent where it has none", _API)
 
 # What the API does
 
@@ -245,7 +245,7 @@ ANSWERS = Counter(
     _API,
     labels=(*_ROUTE, Label("status", most=40)),
 )
-LATENCY = Histogram(
+LATENCY = Timing(
     "farm_api_answer_seconds",
     "Seconds until an answer began, by route",
     _API,

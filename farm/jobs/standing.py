@@ -8,7 +8,7 @@ from farm.jobs.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QueueStanding:
     """The queue at one moment."""
 
     batches_open: int
@@ -24,7 +24,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RedisMemory:
     """What Redis takes of its machine's memory, in bytes."""
 
     used: int
@@ -32,7 +32,7 @@ class Memory:
     """0: there is none."""
 
 
-def standing(connection: Connection) -> Standing:
+def standing(connection: Connection) -> QueueStanding:
     """How the queue stands now. Raises ServiceError."""
     time = connection.time()
     pipe = connection.redis.pipeline(transaction=False)
@@ -40,17 +40,17 @@ def standing(connection: Connection) -> Standing:
         pipe.zcard(f"farm:{name}")
     pipe.zcount("farm:leases", "-inf", time)
     batches, ended, later, leases, webhooks, overdue = connection.safely(pipe.execute)
-    return Standing(max(0, batches - ended), later, leases, overdue, webhooks)
+    return QueueStanding(max(0, batches - ended), later, leases, overdue, webhooks)
 
 
-def memory(connection: Connection) -> Memory | None:
+def memory(connection: Connection) -> RedisMemory | None:
     """None where the farm's user may not ask. Raises ServiceError."""
 
-    def ask() -> Memory | None:
+    def ask() -> RedisMemory | None:
         try:
             info = connection.redis.info("memory")
         except redis.exceptions.NoPermissionError:
             return None
-        return Memory(int(info["used_memory"]), int(info.get("maxmemory", 0)))
+        return RedisMemory(int(info["used_memory"]), int(info.get("maxmemory", 0)))
 
     return connection.safely(ask)

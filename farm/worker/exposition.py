@@ -11,7 +11,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from farm.exposition import Disks, kept
-from farm.metrics import Role
+from farm.metrics import ShownBy
 from farm.worker.gpu import Gpus
 
 _LIVE = re.compile(r"gauge_live\w+_(\d+)\.db")
@@ -19,7 +19,7 @@ _LIVE = re.compile(r"gauge_live\w+_(\d+)\.db")
 
 def keep() -> None:
     """Keep what this process counts, and those that it forks from now on, in PROMETHEUS_MULTIPROC_DIR."""
-    kept(Role.WORKER)
+    kept(ShownBy.WORKER)
 
 
 def serve(host: str, port: int) -> None:

@@ -37,8 +37,8 @@ class Gpus(Collector):
         for metric, numbers in found.items():
             yield family(metric, numbers)
 
-    def _read(self) -> dict[metrics.Reading, _Numbers]:
-        found: dict[metrics.Reading, _Numbers] = {
+    def _read(self) -> dict[metrics.Measured, _Numbers]:
+        found: dict[metrics.Measured, _Numbers] = {
             metric: {} for metric in (metrics.GPU_INFO, metrics.GPU_BUSY, metrics.GPU_MEMORY, metrics.GPU_MEMORY_USED)
         }
         try:
@@ -61,11 +61,11 @@ class Gpus(Collector):
             pynvml.nvmlShutdown()
         return found
 
-    def _read_one(self, nvml: Any, number: int, found: dict[metrics.Reading, _Numbers]) -> None:
+    def _read_one(self, nvml: Any, number: int, found: dict[metrics.Measured, _Numbers]) -> None:
         gpu = str(number)
         device = nvml.nvmlDeviceGetHandleByIndex(number)
 
-        def tell(metric: metrics.Reading, ask: Callable[[], float], *more: str) -> None:
+        def tell(metric: metrics.Measured, ask: Callable[[], float], *more: str) -> None:
             with suppress(nvml.NVMLError):  # not of this GPU
                 found[metric][gpu, *more] = ask()
 

@@ -74,7 +74,7 @@ def test_answers_are_counted_by_route_and_no_stranger_makes_a_series(api: Shown)
     assert answers == {
         ("GET", "/v1/batches/{batch_id}", "404"): 30,
         ("GET", "none", "404"): 30,
-        ("GET", "none", "401"): 30,
+        ("GET", "/v1/jobs/{job_id}", "401"): 30,
         ("GET", "/v1/batches", "422"): 1,
     }
     shown = api.metrics()

@@ -27,17 +27,17 @@ TELLING = {
 
 @pytest.fixture
 def shown() -> Iterator[CollectorRegistry]:
-    yield kept(metrics.Role.WORKER)
+    yield kept(metrics.ShownBy.WORKER)
     for metric in metrics.ALL:
         metric.sink = None
 
 
 def values(text: bytes) -> dict[str, dict[tuple[str, ...], float]]:
-    """Numbers by series and values of labels."""
+    """Numbers by series and values of labels, in the order of the labels' names."""
     found: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:
-            found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+            found.setdefault(sample.name, {})[tuple(value for _, value in sorted(sample.labels.items()))] = sample.value
     return found
 
 
@@ -104,19 +104,22 @@ def test_a_full_disk_is_an_error_of_its_own_kind(shown: CollectorRegistry, tmp_p
     assert values(generate_latest(shown))["farm_store_errors_total"][("full",)] == 1
 
 
-_PROCESS = """
+_PROCESS = r"""
 import os, sys, time
 from farm import metrics
 from farm.worker.exposition import keep
 keep()
+def say():
+    sys.stdout.write(f"{os.getpid()}\n")  # at once, whatever is said beside it
+    sys.stdout.flush()
 for _ in range(2):
     if os.fork() == 0:
         metrics.BLENDER_RESIDENT.set(100)
         metrics.BLENDER_STARTS.inc()
         metrics.RENDERER.set(1, "llvmpipe", "cpu")
-        print(os.getpid(), flush=True)
+        say()
         time.sleep(600)
-print(os.getpid(), flush=True)
+say()
 time.sleep(600)
 """
 
@@ -141,7 +144,7 @@ def test_a_worker_is_the_sum_of_its_processes_and_a_killed_one_takes_back_only_w
         parent.communicate()
     assert both["farm_blender_resident_bytes"] == {(): 200}
     assert both["farm_blender_starts_total"] == {(): 2}
-    assert both["farm_renderer_info"] == {("llvmpipe", "cpu"): 1}
+    assert both["farm_renderer_info"] == {("cpu", "llvmpipe"): 1}
     assert killed["farm_blender_resident_bytes"] == {(): 100}
     assert killed["farm_blender_starts_total"] == {(): 2}
 

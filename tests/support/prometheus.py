@@ -59,9 +59,13 @@ class Prometheus:
         return set(self._ask(f"label/{label}/values", {"match[]": series}))
 
     def types(self) -> dict[str, tuple[str, str]]:
-        """Type and help text of every metric that was scraped."""
-        found = self._ask("metadata", {})
-        return {name: (said[0]["type"], said[0]["help"]) for name, said in found.items()}
+        """Type and help text of every metric that was scraped, by the name of its series."""
+        found = {name: (said[0]["type"], said[0]["help"]) for name, said in self._ask("metadata", {}).items()}
+        # A worker speaks OpenMetrics when it is asked to, where a counter is called without its suffix.
+        return {
+            name if kind != "counter" or name.endswith("_total") else f"{name}_total": (kind, text)
+            for name, (kind, text) in found.items()
+        }
 
 
 @contextmanager
