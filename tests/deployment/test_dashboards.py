@@ -124,7 +124,8 @@ class Watched:
 
         def active() -> bool:
             job = self.job(batch)
-            return job.attempt == attempt and job.state == "rendering"
+            # It also is where pictures of an earlier attempt were found, before Blender is there.
+            return job.attempt == attempt and job.state == "rendering" and bool(blenders(self.worker))
 
         servers.wait_until(active, f"attempt {attempt}")
         (blender,) = blenders(self.worker)
