@@ -102,6 +102,10 @@ learn: setup-test ## A small network on the mascots, judged on one it never saw 
 	$(FARM) render build/learn/models --labels parts --out build/learn/images
 	$(LEARN_PY) -m benchmarks.learn build/learn/images
 
+.PHONY: dashboards
+dashboards: setup-test ## Write the chart's Grafana dashboards (helm/facefarm/dashboards) as tools/dashboards.py describes them
+	$(PY) -m tools.dashboards
+
 .PHONY: image-test
 image-test: ## Build both container images with buildah, try them and list what they hold: build/sbom (root, network, 8 GB, minutes)
 	tests/deployment/kubernetes/build-images.sh

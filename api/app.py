@@ -33,10 +33,12 @@ from api import (
     previews,
     problems,
     records,
+    timing,
     uploads,
     withdrawals,
     workers,
 )
+from api.exposition import Exposition
 from api.services import make_services
 from farm import __version__, logs
 from farm.keys import keys_for_api
@@ -79,6 +81,7 @@ def make() -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.state.exposition = Exposition(settings)
     app.state.keys = keys
     app.state.sessions = services.sessions
     for module in (
@@ -90,6 +93,7 @@ def make() -> FastAPI:
     _tell_of_not_modified(app)
 
     # From the inside to the outside.
+    app.add_middleware(timing.Inside)
     app.add_middleware(prefix.Inside, path=settings.api_path)
     app.add_middleware(etags.ETags)
     app.add_middleware(bodies.BodyLimit)
@@ -99,6 +103,7 @@ def make() -> FastAPI:
     app.add_middleware(problems.LastResort)
     app.add_middleware(log_context.LogContext)
     app.add_middleware(policy.Policy)
+    app.add_middleware(timing.Outside)
     app.add_middleware(prefix.Outside, path=settings.api_path)
     # None of this is ever garbage, and looking through it took a quarter of a second, now and then, of somebody's answer.
     gc.collect()

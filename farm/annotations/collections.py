@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock as ThreadLock
 
+from farm import metrics
 from farm.annotations.groups import Collection, GroupEntry, GroupState, GroupVerdict, RowKey
 from farm.annotations.journal import Journal, Lock, present
 from farm.annotations.verdicts import Saying, stale
@@ -62,6 +63,7 @@ class Collections:
             for mark in [pool.submit(self._store.put, _mark(m, collection.name), b"{}") for m in collection.models]:
                 mark.result()
         if self._store.put_new(_definition(collection.name), collection.model_dump_json().encode()):
+            metrics.ANNOTATIONS.inc("collection")
             return collection
         there = self.read(collection.name)
         if set(there.models) != set(collection.models):
@@ -190,6 +192,7 @@ class Collections:
                     return state, 0
                 entry = state.next_entry(new, saying)
                 if self._journal(name).add(entry.version, entry):
+                    metrics.ANNOTATIONS.inc("names", by=len(new))
                     return self.state(name), len(new)
 
     def _said(self, name: str, version: int, key: RowKey) -> GroupVerdict:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from farm import metrics
 from farm.annotations.journal import Journal, Lock, present
 from farm.annotations.verdicts import (
     NOTHING_SAID,
@@ -101,8 +102,18 @@ class AnnotationRecords:
     def _write(
         self, model: str, make: Callable[[AnnotationRecord | None], AnnotationRecord | None]
     ) -> AnnotationRecord:
+        made: AnnotationRecord | None = None
+
+        def remembered(now: AnnotationRecord | None) -> AnnotationRecord | None:
+            nonlocal made
+            made = make(now)
+            return made
+
         with self._lock(f"annotations/models/{model}"):
-            return self._journal(model).change(make, lambda record: record.version) or NOTHING_SAID
+            youngest = self._journal(model).change(remembered, lambda record: record.version) or NOTHING_SAID
+        if made is not None:
+            metrics.ANNOTATIONS.inc("model")
+        return youngest
 
     def standing(self, model: str, seen: int | None) -> AnnotationRecord:
         """The youngest version, if it is `seen` (None: whichever it is). Raises StaleVersionError."""

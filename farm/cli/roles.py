@@ -82,10 +82,12 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     from celery.bootsteps import StartStopStep
     from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
-    from farm.worker import metrics, shutdown
+    from farm import metrics
+    from farm.worker import exposition, shutdown
     from farm.worker.presence import Presence
     from farm.worker.tasks import app
 
+    exposition.keep()  # before it forks
     shutdown.prepare(scratch.path)
     presence = Presence(app, settings, name, concurrency)
 
@@ -97,7 +99,7 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
         def start(self, parent: object) -> None:
             signal.signal(signal.SIGHUP, hangup)  # Celery takes it for a wish to start anew
             metrics.REDIS.set(0)
-            metrics.serve(metrics_host, metrics_port)
+            exposition.serve(metrics_host, metrics_port)
 
     app.steps["worker"].add(Awake)
 

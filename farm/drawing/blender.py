@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from farm import pipe
+from farm import metrics, pipe
 from farm.drawing.log_tail import LAST_BREATH, LogTail
 from farm.drawing.room import Room
 from farm.errors import (
     BlenderDiedError,
+    BlenderMemoryError,
     BlenderStartError,
     BlenderTimeoutError,
     FarmError,
@@ -118,6 +119,7 @@ class Blender:
             pass_fds=(command_read, answer_write),
             binds_itself=True,
         )
+        metrics.BLENDER_STARTS.inc()
         for descriptor in (command_read, answer_write, self._log.writing):
             os.close(descriptor)
         self._models = 0
@@ -133,7 +135,7 @@ class Blender:
         finally:
             interruption = self._end()
             if interruption is not None:
-                self.stop()
+                self._stop(_cause_of(interruption))
         if interruption is not None:
             raise interruption
 
@@ -148,7 +150,7 @@ class Blender:
         drawing.
         """
         self._begin()
-        ended = False
+        ended, cause = False, "stopped"
         shots: Sequence[pipe.Shot] = request.shots
         drawn = 0
         limit = LOAD_SECONDS
@@ -179,17 +181,20 @@ class Blender:
                         raise pipe.Closed
         except pipe.Silent as error:
             self._check()
+            cause = "hung"
             raise self._with_log(
                 BlenderTimeoutError(f"Blender said nothing for {limit:.0f} s and was killed; its log may tell why.")
             ) from error
         except pipe.Closed as error:
             self._check()
+            cause = "crashed"
             raise self._with_log(
                 BlenderDiedError(f"Blender ended ({self._how_it_ended()}) while drawing; its log may tell why.")
             ) from error
         finally:
-            if self._end() is not None or not ended:
-                self.stop()
+            interruption = self._end()
+            if interruption is not None or not ended:
+                self._stop(_cause_of(interruption) if interruption else cause)
             else:
                 self._recycle()
 
@@ -211,12 +216,18 @@ class Blender:
 
     def stop(self) -> None:
         """Kill Blender's process group and wait until it is gone; nothing happens when none runs."""
+        self._stop("stopped")
+
+    def _stop(self, cause: str) -> None:
+        """`cause`: why, as `farm.metrics.BLENDER_ENDS` counts it."""
         with self._guard:
             process, self._process = self._process, None
         if process is None:
             return
         signal_group(process, signal.SIGKILL)
         process.wait()
+        metrics.BLENDER_ENDS.inc(cause)
+        metrics.BLENDER_RESIDENT.set(0)
         os.close(self._commands)
         os.close(self._answers)
         if self._log is not None:
@@ -243,7 +254,7 @@ class Blender:
 
     def _greet(self) -> None:
         if self._greeted and self._process is not None and self._exit_code() is not None:
-            self.stop()  # it died while nothing was asked of it
+            self._stop("crashed")  # while nothing was asked of it
         self.launch()
         self._check()
         if self._greeted:
@@ -258,17 +269,17 @@ class Blender:
                     f"Blender does not start ({how}). `farm doctor` tells which library or driver is missing."
                 )
             )
-            self.stop()
+            self._stop("not-starting")
             raise refusal from error
         if not isinstance(message, pipe.Ready):
-            self.stop()
+            self._stop("not-starting")
             raise BlenderStartError(
                 "Blender answered out of turn at start; the worker and blender_worker do not match."
             )
         self.renderer, self.version, self._greeted = message.renderer, message.blender, True
         self.lacking = message.lacking
         if self._require_gpu and is_software(self.renderer):
-            self.stop()
+            self._stop("not-starting")
             raise BlenderStartError(
                 f"A GPU is required (FARM_REQUIRE_GPU=1), but OpenGL runs on '{self.renderer}'. In a container set "
                 "NVIDIA_DRIVER_CAPABILITIES=graphics,utility and give the pod a GPU; `farm doctor` shows what is seen."
@@ -298,7 +309,7 @@ class Blender:
             self._room.clear()
         self._models += 1
         if self._models >= MODELS_PER_PROCESS or self.resident() > MEMORY_LIMIT:
-            self.stop()
+            self._stop("worn")
 
 
 def _drawn(request: pipe.Render, message: pipe.Pictures, payload: bytearray) -> Drawn:
@@ -317,6 +328,13 @@ def _drawn(request: pipe.Render, message: pipe.Pictures, payload: bytearray) -> 
         labels[name] = np.frombuffer(payload, array.dtype, count, end).reshape(array.shape(request.size))
         end += labels[name].nbytes
     return Drawn(message.shot, pictures.reshape(shape), labels, message.marks, message.seconds)
+
+
+def _cause_of(interruption: FarmError) -> str:
+    """What an interruption was for, as `farm.metrics.BLENDER_ENDS` counts it."""
+    if isinstance(interruption, BlenderMemoryError):
+        return "memory"
+    return "hung" if isinstance(interruption, BlenderTimeoutError) else "stopped"
 
 
 def _error_of(code: str) -> type[RenderError] | type[ModelError]:

@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from farm import logs
+from farm import logs, metrics
 from farm.errors import ConflictError, FarmError, NotFoundError
 from farm.jobs.connection import Connection
 from farm.jobs.orders import OrderBook
 from farm.jobs.queue import Queue
-from farm.jobs.states import WORKER_LOST, Job, StaleAttempt, hand_back, lose
+from farm.jobs.states import WORKER_LOST, Job, StaleAttempt, State, hand_back, lose
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Workers
 
@@ -168,6 +168,9 @@ class Keeper:
     def _lost(self, job: Job, sentence: str, at: float) -> None:
         after = self._jobs.change(job.id, lambda j: lose(j, job.attempt, WORKER_LOST, sentence, at))
         self._workers.lost(job.worker)
+        metrics.LOST.inc(WORKER_LOST)
+        if after.state is State.QUARANTINED:
+            metrics.MODELS.inc("quarantined")
         log.warning("job %s was lost with worker %s (attempt %d): %s", job.id, job.worker, job.attempt, after.state)
 
     def wake(self) -> None:

@@ -39,6 +39,8 @@ class Taken:
     job: str
     at: float
     """When, by Redis' clock."""
+    waited: float | None
+    """Seconds since it might be taken; None: an earlier version queued it, and nobody knows."""
 
 
 class Queue:
@@ -51,7 +53,7 @@ class Queue:
     def take(self, worker: str) -> Taken | None:
         """The next job, under a lease; None when there is none for this worker now."""
         answer = self._connection.run("take", worker, self.lease_seconds)
-        return Taken(answer[0], float(answer[1])) if answer else None
+        return Taken(answer[0], float(answer[1]), float(answer[2]) if answer[2] else None) if answer else None
 
     def put_back(self, job: str, wait: float = 0.0) -> bool:
         """Return a job that was taken and not claimed, not to be handed out for `wait` seconds; False when it was not out."""

@@ -1,10 +1,13 @@
 """Keeps batches and jobs in Redis.
 
-    farm:batch:<id>        hash: record (JSON), priority, paused, sequence, ended, and counters: a number for each job
-                           state, open (jobs that have not ended), images_total, images_done, backlog_images,
-                           error:<code>; owner, and what it takes of the owner's allowance (`farm.jobs.allowances`)
+    farm:batch:<id>        hash: record (JSON), priority, paused, sequence, opened (the farm's time), ended, and counters:
+                           a number for each job state, open (jobs that have not ended), images_total, images_done,
+                           backlog_images, error:<code>; owner, and what it takes of the owner's allowance
+                           (`farm.jobs.allowances`)
     farm:batch:<id>:jobs   hash: index to the JSON of the Job
     farm:batch:<id>:queue  list of the indexes that wait for a worker (see `farm.jobs.queue`)
+    farm:batch:<id>:since  hash: index to when a job that waits might be taken (the farm's time), for those that were queued
+                           again; for all others that is the field opened of farm:batch:<id>
     farm:batch:<id>:rate   hash: ten-second slot to images drawn in it, for the last ten minutes
     farm:batch:<id>:logs   hash: index to the tail of Blender's log, for jobs whose last attempt ended badly
     farm:batches           sorted set of batch ids by sequence, the order of submission

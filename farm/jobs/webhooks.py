@@ -32,7 +32,7 @@ from typing import Any
 
 import httpx
 
-from farm import logs
+from farm import logs, metrics
 from farm.errors import NotFoundError, ServiceError, SpecError, StorageError
 from farm.jobs import posting
 from farm.jobs.batches import Batch, Told, Webhook
@@ -244,6 +244,8 @@ class Messenger:
             return Told(final, count, last, batch.counts)
 
         told = self._connection.transaction(write, key)
+        delivered = "delivered" if state is DeliveryState.DELIVERED else "failed"
+        metrics.WEBHOOKS.inc(told.state if told else delivered)
         if told is None:
             return
         if told.state == DeliveryState.GIVEN_UP:

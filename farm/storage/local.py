@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from farm import free_space
+from farm import free_space, metrics
 from farm.errors import NotFoundError, ServiceError
 from farm.storage.interface import (
     PROBES,
@@ -49,7 +49,9 @@ class LocalStore:
         try:
             yield
         except OSError as error:
-            if free_space.is_want_of(error):
+            full = free_space.is_want_of(error)
+            metrics.STORE_ERRORS.inc("full" if full else metrics.OTHER)
+            if full:
                 raise free_space.full(self._root, "Make room there; all goes on by itself then.") from error
             raise ServiceError(
                 f"The store {self._root} cannot be read or written ({error}). Free space or permissions?"

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from minio.error import MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
+from farm import metrics
 from farm.errors import DiskFullError, NotFoundError, ServiceError, StorageError, StoreRefusedError
 from farm.settings import Settings
 from farm.storage.addresses import check_bucket
@@ -73,6 +74,7 @@ class S3Store:
             except (MinioException, HTTPError) as error:
                 if isinstance(error, S3Error) and error.code in _ABSENT:
                     raise NotFoundError(f"There is no object '{key}'.") from error
+                metrics.STORE_ERRORS.inc(_kind(error))
                 now = time.monotonic()
                 if deadline is None:
                     deadline = now + self._patience
@@ -273,3 +275,12 @@ class S3Store:
     def check(self) -> str:
         place = f"{self._bucket}/{self._prefix}".removesuffix("/")
         return probe(self, f"S3 {self._endpoint}, bucket '{place}'")
+
+
+def _kind(error: Exception) -> str:
+    """What kind of error it is, as `farm.metrics.STORE_ERRORS` counts it."""
+    if is_full(error):
+        return "full"
+    if is_refusal(error):
+        return "refused"
+    return "passing" if is_passing(error) else metrics.OTHER

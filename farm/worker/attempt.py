@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from farm import logs
+from farm import logs, metrics
 from farm.drawing.render import Interrupted
 from farm.errors import (
     BlenderStartError,
@@ -29,7 +29,6 @@ from farm.jobs.states import Job, StaleAttempt, State, Work
 from farm.jobs.store import JobStore
 from farm.jobs.workers import MAX_BLAME, Workers
 from farm.spec import RenderSpec
-from farm.worker import metrics
 from farm.worker.heart import DrawingProcess, Heart
 from farm.worker.pacing import Pacing
 
@@ -114,6 +113,9 @@ class JobRunner:
             log.warning("no job can be taken: %s", error)
             return False
         if job is not None:
+            if taken.waited is not None:
+                metrics.WAIT.observe(taken.waited)
+            metrics.BEGUN.inc(job.work, "first" if job.attempt == 1 else "again")
             with logs.everywhere(batch=job.batch, job=job.id, attempt=job.attempt):
                 self._attempt(job)
         return True
@@ -178,7 +180,7 @@ class JobRunner:
             self.heart.end()
         if done is not None:
             self.losses = 0
-            metrics.MODELS.labels("done").inc()
+            metrics.MODELS.inc("done")
             self._credit(done)
         elif broke_down:
             self._rest()
@@ -249,9 +251,9 @@ class JobRunner:
         now = self._forgiven(job)
         cancelled = now is not None and now.state is State.CANCELLED
         if cancelled:
-            metrics.MODELS.labels("cancelled").inc()
+            metrics.MODELS.inc("cancelled")
         else:
-            metrics.LOST.labels("stale-attempt").inc()
+            metrics.LOST.inc(StaleAttempt.code)
 
     def _forgiven(self, job: Job) -> Job | None:
         """What became of a job that was taken from us: if we were thought lost, we are not, and it counts for nothing.
@@ -273,15 +275,15 @@ class JobRunner:
         log.warning("job %s is handed back: %s: %s", job.id, code, sentence)
         if self._settle(job, lambda j, at: states.hand_back(j, job.attempt, code, sentence, at, wait, kept)) is None:
             self._forgiven(job)
-        metrics.LOST.labels(code).inc()
+        metrics.HANDED_BACK.inc(code)
 
     def _lose(self, job: Job, error: Exception) -> None:
         code, sentence = _said(error)
         log.warning("job %s: attempt %d broke down: %s: %s", job.id, job.attempt, code, sentence)
         after = self._settle(job, lambda j, at: states.lose(j, job.attempt, code, sentence, at), _log_of(error))
-        metrics.LOST.labels(code).inc()
+        metrics.LOST.inc(code)
         if after is not None and after.state is State.QUARANTINED:
-            metrics.MODELS.labels("quarantined").inc()
+            metrics.MODELS.inc("quarantined")
         try:
             self.workers.lost(self.worker)
         except ServiceError as silence:
@@ -291,7 +293,7 @@ class JobRunner:
         code, sentence = _said(error)
         log.warning("job %s failed: %s: %s", job.id, code, sentence)
         if self._settle(job, lambda j, _: states.fail(j, job.attempt, code, sentence), _log_of(error)) is not None:
-            metrics.MODELS.labels("failed").inc()
+            metrics.MODELS.inc("failed")
             self.losses = 0
 
     def _settle(self, job: Job, step: Callable[[Job, float], Job], blender_log: str = "") -> Job | None:

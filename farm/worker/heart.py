@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from farm import metrics
 from farm.drawing.render import Interrupted
 from farm.errors import BlenderMemoryError, BlenderTimeoutError, FarmError, ServiceError
 from farm.jobs.queue import PULSE_SECONDS, Instruction, Queue
@@ -158,6 +159,7 @@ class Heart:
                 f"The attempt took longer than {self._job_seconds:.0f} s; FARM_JOB_SECONDS sets the limit."
             )
         resident = self._process.resident()
+        metrics.BLENDER_RESIDENT.set(resident)
         if resident > self._memory_bytes:
             return BlenderMemoryError(
                 f"Blender took {resident / 2**30:.1f} GiB of memory, over the limit of {self._memory_bytes / 2**30:.1f}; "

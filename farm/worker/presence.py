@@ -6,12 +6,12 @@ import threading
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from farm import metrics
 from farm.errors import ServiceError
 from farm.jobs.connection import Connection
 from farm.jobs.keeper import Keeper
 from farm.jobs.workers import BEAT_SECONDS, Workers
 from farm.settings import Settings
-from farm.worker import metrics
 from farm.worker.celery_app import QUEUE, CeleryTickets
 
 log = logging.getLogger(__name__)

@@ -9,11 +9,12 @@ from functools import cache
 from celery.signals import worker_process_init, worker_process_shutdown
 from prometheus_client import multiprocess
 
+from farm import metrics
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, read_manifest, result_object
 from farm.drawing import checkpoints
 from farm.drawing.assignment import Assignment
-from farm.drawing.blender import Blender
+from farm.drawing.blender import Blender, is_software
 from farm.drawing.render import Reporter, render
 from farm.errors import FarmError, NotFoundError, RenderError, StorageError
 from farm.inspection.drawing import draw_pictures
@@ -29,7 +30,7 @@ from farm.process import die_with_parent
 from farm.settings import Settings
 from farm.spec import RenderSpec, StyleName
 from farm.storage import ObjectStore, open_store
-from farm.worker import metrics, shutdown
+from farm.worker import shutdown
 from farm.worker.attempt import JobRunner, Rendered
 from farm.worker.celery_app import RENDER_TASK, make_app, node
 from farm.worker.heart import Heart
@@ -75,7 +76,7 @@ class BlenderRenderer:
         made = self._inspect(job, images) if job.work is Work.INSPECTION else self._render(job, spec, images)
         if self._blender.renderer:
             self.name = self._blender.renderer
-            metrics.RENDERER.labels(self.name).set(1)
+            metrics.RENDERER.set(1, self.name, "cpu" if is_software(self.name) else "gpu")
         return made
 
     def _inspect(self, job: Job, images: Callable[[int, int], None]) -> Rendered:
@@ -97,10 +98,10 @@ class BlenderRenderer:
             samples = count
 
         def drawn(style: StyleName, partition: Partition) -> None:
-            metrics.IMAGES.labels(style, partition).inc()
+            metrics.IMAGES.inc(style, partition)
 
         def stage(name: str, seconds: float) -> None:
-            metrics.STAGES.labels(name).observe(seconds)
+            metrics.STAGES.observe(seconds, name)
 
         assignment = Assignment(job.model, job.annotation, job.samples, job.render_key, spec, job.provenance)
         catalog = Catalog(self._store)

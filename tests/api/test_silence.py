@@ -40,10 +40,14 @@ def test_addresses_are_for_operators_and_the_log(tmp_path: Path) -> None:
 
             assert ask("/readyz").status_code == 200
             os.kill(redis_pid(url), signal.SIGKILL)
-            for path, key in (("/readyz", ""), ("/metrics", ""), ("/v1/autoscale", ""), ("/v1/batches", KEYS["alice"])):
+            for path, key in (("/readyz", ""), ("/v1/autoscale", ""), ("/v1/batches", KEYS["alice"])):
                 refused = ask(path, key)
                 assert_problem(refused, 503, "service-unavailable", "Try again later")
                 assert address not in refused.text, path
+            shown = ask("/metrics")
+            assert shown.status_code == 200
+            assert "\nfarm_redis_usable 0.0\n" in shown.text
+            assert address not in shown.text
             assert_problem(ask("/v1/batches", KEYS["olga"]), 503, "service-unavailable", address, "FARM_REDIS_URL")
             client.get("/v1/models/%0aERROR%20all%20is%20lost", headers={"X-API-Key": KEYS["alice"]})
     log = (tmp_path / "api" / "api.log").read_text("utf-8")

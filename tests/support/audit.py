@@ -79,6 +79,10 @@ class _Audit:
                 else:
                     self._same(f"places of {job.id} ({job.state})", stands, ["leases"] if job.state.active else [])
         self._found.extend(f"{name} holds {job}, which is no job" for name, job in places)
+        for batch, jobs in self._jobs.items():
+            waits = {index for index, job in jobs.items() if job.state is State.QUEUED}
+            notes = {int(index) for index in self._hash(batch, "since")}
+            self._same(f"notes of waits of {batch}, beside queued jobs", notes - waits, set())
 
     def _counters(self, batch: str) -> None:
         jobs, standing = self._jobs[batch].values(), self._standing[batch]

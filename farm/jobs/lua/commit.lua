@@ -41,6 +41,7 @@ end
 
 if effects.unqueued then
   leave_queue(batch, index)
+  redis.call('HDEL', batch_key(batch, 'since'), index)
 end
 if effects.leased then
   redis.call('ZADD', 'farm:leases', time + lease, job)
@@ -48,6 +49,7 @@ elseif effects.queued ~= '' or effects.open ~= 0 then -- not one that stays queu
   redis.call('ZREM', 'farm:leases', job)
 end
 if effects.queued ~= '' then
+  redis.call('HSET', batch_key(batch, 'since'), index, string.format('%.3f', time + effects.wait))
   if effects.wait > 0 then
     redis.call('ZADD', 'farm:later', time + effects.wait, job)
   else

@@ -2,7 +2,7 @@
 local batch, told = ARGV[1], ARGV[2] == '1'
 local key, time = batch_key(batch), now()
 local sequence = redis.call('INCR', 'farm:sequence')
-redis.call('HSET', key, 'sequence', sequence)
+redis.call('HSET', key, 'sequence', sequence, 'opened', string.format('%.3f', time))
 redis.call('ZADD', 'farm:batches', sequence, batch)
 offer(batch)
 tell('batch', batch, '{"change":"created"}')

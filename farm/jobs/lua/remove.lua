@@ -10,7 +10,7 @@ for place = 2, #ARGV do
 end
 charge(batch, 'bytes', -1)
 redis.call('UNLINK', key)
-for _, part in ipairs({'jobs', 'queue', 'rate', 'logs'}) do
+for _, part in ipairs({'jobs', 'queue', 'since', 'rate', 'logs'}) do
   redis.call('UNLINK', batch_key(batch, part))
 end
 for _, list in ipairs({'farm:batches', 'farm:ended', 'farm:ready', 'farm:webhooks'}) do

@@ -1,6 +1,6 @@
 -- Hands out the next job, under a lease from this moment on: a worker that dies before it has claimed it loses nothing.
 -- ARGV: worker, lease in seconds
--- Returns job id and the time by Redis' clock, or nothing: no job may be taken now, or the worker is to take none.
+-- Returns job id, the time by Redis' clock and for how many seconds it might have been taken (empty: unknown), or nothing: no job may be taken now, or the worker is to take none.
 local worker, lease, time = ARGV[1], tonumber(ARGV[2]), now()
 if redis.call('HEXISTS', 'farm:worker:' .. worker, 'drained') == 1 then
   return false
@@ -18,6 +18,8 @@ while true do
   end
   if index and redis.call('HEXISTS', batch_key(batch, 'jobs'), index) == 1 then
     redis.call('ZADD', 'farm:leases', time + lease, batch .. '-' .. index)
-    return {batch .. '-' .. index, string.format('%.6f', clock())}
+    local since = redis.call('HGET', batch_key(batch, 'since'), index) or redis.call('HGET', batch_key(batch), 'opened')
+    local waited = since and string.format('%.6f', math.max(0, time - tonumber(since))) or ''
+    return {batch .. '-' .. index, string.format('%.6f', clock()), waited}
   end
 end

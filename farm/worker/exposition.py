@@ -1,0 +1,57 @@
+"""Shows Prometheus what a worker does: the sum over all its processes, and what its machine says when it is asked."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, multiprocess, start_http_server
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from farm.exposition import Disks, kept
+from farm.metrics import ShownBy
+from farm.worker.gpu import Gpus
+
+_LIVE = re.compile(r"gauge_live\w+_(\d+)\.db")
+
+
+def keep() -> None:
+    """Keep what this process counts, and those that it forks from now on, in PROMETHEUS_MULTIPROC_DIR."""
+    kept(ShownBy.WORKER)
+
+
+def serve(host: str, port: int) -> None:
+    """Answer GET /metrics on `host` and `port` for all processes that share PROMETHEUS_MULTIPROC_DIR."""
+    registry = CollectorRegistry()
+    registry.register(Processes(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
+    registry.register(Disks({"temporary": Path(tempfile.gettempdir())}))
+    registry.register(Gpus())
+    start_http_server(port, addr=host, registry=registry)
+
+
+def _has_ended(process: str) -> bool:
+    """Whether it is gone, or a zombie, which has no program any more."""
+    try:
+        Path("/proc", process, "exe").readlink()
+    except FileNotFoundError:
+        return True
+    except OSError:  # it is not for us to know
+        pass
+    return False
+
+
+class Processes(Collector):
+    """The numbers that the processes keep in `folder`, as one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        """Read them. What a process said last counts as long as it is there: one that was killed takes nothing back."""
+        for file in self._folder.iterdir():
+            found = _LIVE.fullmatch(file.name)
+            if found and _has_ended(found[1]):
+                file.unlink(missing_ok=True)
+        yield from multiprocess.MultiProcessCollector(None, str(self._folder)).collect()  # type: ignore[no-untyped-call]
