@@ -21,7 +21,7 @@ from farm import metrics
 from farm.client import FarmClient, JobView
 from farm.exposition import family
 from farm.spec import RenderSpec
-from farm.stack import valkey_command
+from farm.valkey import valkey_command
 from tests.chaos.processes import blenders
 from tests.support import servers
 from tests.support.prometheus import Prometheus, Target, prometheus

@@ -74,6 +74,14 @@ def drawing_for(seconds: float) -> Behaviour:
     return draw
 
 
+def failing(error: Exception) -> Behaviour:
+    def draw(images: Callable[[int], None]) -> None:
+        images(3)
+        raise error
+
+    return draw
+
+
 FOR_EVER = drawing_for(10 * servers.PATIENCE_SECONDS)
 
 

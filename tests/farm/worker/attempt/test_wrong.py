@@ -20,16 +20,8 @@ from farm.jobs import states
 from farm.jobs.states import State
 from farm.jobs.workers import MAX_BLAME
 from farm.worker.attempt import JobRunner
-from tests.farm.worker.attempt.bench import Behaviour, Bench, at_once
+from tests.farm.worker.attempt.bench import Bench, at_once, failing
 from tests.support.jobs import Core
-
-
-def failing(error: Exception) -> Behaviour:
-    def draw(images: Callable[[int], None]) -> None:
-        images(3)
-        raise error
-
-    return draw
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
 """A worker tells how fast it draws: what it drew itself, in the time that it took."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,23 +14,8 @@ from farm.jobs.workers import Workers
 from farm.stack import free_port
 from farm.worker import pacing
 from farm.worker.attempt import Rendered
-from tests.farm.worker.test_attempt import Bench, at_once, drawing_for, failing
-from tests.support.audit import audit
-from tests.support.jobs import RECORD, Core, make_core, new_jobs
-
-
-@pytest.fixture
-def core(fresh_redis: str, tmp_path: Path) -> Iterator[Core]:
-    made = make_core(fresh_redis, tmp_path)
-    yield made
-    assert audit(made.connection) == []
-
-
-@pytest.fixture
-def bench(core: Core) -> Iterator[Bench]:
-    made = Bench(core)
-    yield made
-    made.heart.stop()
+from tests.farm.worker.attempt.bench import Bench, at_once, drawing_for, failing
+from tests.support.jobs import RECORD, Core, new_jobs
 
 
 def told(core: Core) -> tuple[int, float]:
