@@ -102,6 +102,9 @@ def options(address: RedisAddress, visibility_seconds: float) -> dict[str, Any]:
     """What Celery is to hand to the transport. Workers tell it to whoever inspects them, so it has no secret."""
     return {
         _ADDRESS: address,
+        # kombu shares connections between addresses that look the same, and the login of this one cannot be seen. Python's
+        # hash is of this process alone, so it tells nothing of the login.
+        "farm_login": hash(address),
         "visibility_timeout": visibility_seconds,
         # A server that has not answered for as long is asked no more; kombu looks for it so often, too.
         "health_check_interval": HEALTH_SECONDS,
