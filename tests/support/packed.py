@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from farm import pipe
 from farm.dataset.output import COLUMNS, POSE_COLUMNS, POSES, RenderedModel, unpack_result
 from farm.dataset.reading import models_in
+from farm.dataset.splits import split_of
 from farm.drawing.assignment import Assignment
 from farm.drawing.encoding import Encoded
 from farm.drawing.label_files import label_files
@@ -93,12 +94,14 @@ def _labels(number: int, spec: RenderSpec) -> tuple[dict[LabelName, NDArray[Any]
 
 
 def write_table(out: Path, splits: Mapping[str, str] | None = None) -> None:
-    """``poses.csv`` for the models under `out`; `splits` gives their sides by folder, "train" where it does not."""
+    """``poses.csv`` for the models under `out`; `splits` gives their sides by folder, their hashes where it does not."""
     with (out / POSES).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_TABLE)
         for model in models_in(out):
-            writer.writerows(_rows(model, out, (splits or {}).get(model.folder.name, "train")))
+            writer.writerows(
+                _rows(model, out, (splits or {}).get(model.folder.name, split_of(model.manifest.model.id)))
+            )
 
 
 def _rows(model: RenderedModel, out: Path, split: str) -> Iterable[list[Any]]:
