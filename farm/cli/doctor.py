@@ -96,6 +96,13 @@ def _installed(package: str) -> bool:
     return find_spec(package) is not None
 
 
+def _look_for_bpy() -> None:
+    if not _installed("bpy"):
+        raise FarmError(
+            "not installed here. API, Flower and the commands that talk to a farm do without; workers do not"
+        )
+
+
 def _python() -> str:
     if sys.version_info[:2] != (3, 13):
         raise FarmError(f"this is Python {sys.version.split()[0]}; bpy 5.2 needs 3.13")
@@ -105,10 +112,7 @@ def _python() -> str:
 def _blender() -> str:
     from farm.drawing.blender import Blender, is_software
 
-    if not _installed("bpy"):
-        raise FarmError(
-            "not installed here. API, Flower and the commands that talk to a farm do without; workers do not"
-        )
+    _look_for_bpy()
     blender = Blender()
     blender.start()
     blender.stop()
@@ -119,6 +123,7 @@ def _blender() -> str:
 def _confinement() -> str:
     from farm.drawing.blender import Blender
 
+    _look_for_bpy()
     blender = Blender()
     blender.start()
     blender.stop()
