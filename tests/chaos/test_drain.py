@@ -3,6 +3,7 @@ undisturbed run.
 """
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from farm.models.package import Package
 from tests.chaos.conftest import LONG, SHORT
 from tests.chaos.farm import Results, farm_under_test
 from tests.chaos.kubelet import drain, end_pod
+from tests.chaos.processes import blenders, signal_all
 from tests.chaos.test_chaos import attempts
 from tests.support.servers import PATIENCE_SECONDS, wait_until
 
@@ -39,20 +41,27 @@ def test_a_pod_with_grace_enough_finishes_its_model_and_begins_no_other(
 
 
 def test_a_worker_that_is_too_busy_to_answer_is_not_taken_for_an_idle_one(
-    packages: list[Package], long_results: Results, tmp_path: Path
+    packages: list[Package], tmp_path: Path
 ) -> None:
     with farm_under_test(tmp_path) as farm:
-        worker = farm.workers["w0"]
-        batch = farm.submit(packages[:1], LONG)
-        farm.wait_for_images(batch, 100)
-        worker.process.send_signal(signal.SIGSTOP)  # the process that answers; the one that draws goes on
+        main = farm.workers["w0"].process.pid
+        batch = farm.submit(packages[:1], SHORT)
+        farm.wait_for_images(batch, 50)
+        # GIVEN that the process which answers does not, and that the model takes longer than anybody waits for an answer
+        signal_all([main, *blenders(main)], signal.SIGSTOP)
+        hook = drain(farm, farm.workers["w0"], 3 * PATIENCE_SECONDS)
         try:
-            drain(farm, worker, 3 * PATIENCE_SECONDS).wait(4 * PATIENCE_SECONDS)
-
-            assert [job.state for job in farm.jobs(batch)] == [State.DONE]
+            wait_until(lambda: farm.services.workers.drained("worker@w0") != "", "the drain beginning")
+            time.sleep(20)  # four times as long as an answer was waited for
+            assert hook.poll() is None
+            assert farm.jobs(batch)[0].state.active
         finally:
-            worker.process.send_signal(signal.SIGCONT)
-        assert farm.complaints([batch], long_results) == []
+            signal_all(blenders(main), signal.SIGCONT)
+
+        # WHEN it is drawn after all, THEN the drain is over.
+        assert hook.wait(PATIENCE_SECONDS) == 0
+        assert [(job.state, job.attempts) for job in farm.jobs(batch)] == [(State.DONE, ())]
+        signal_all([main], signal.SIGCONT)
 
 
 def test_a_pod_whose_drain_is_too_short_hands_its_model_back_before_it_would_be_killed(
