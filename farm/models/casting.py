@@ -22,7 +22,8 @@ def as_seen(inventory: Inventory) -> Inventory:
         and entry.evidence.picture is not None
         and entry.evidence.picture.count < LEAST_PIXELS
     }
-    if not unseen:
+    # Flat colours show little of a face without its textures, and other styles may show more: a render looks at those, too.
+    if not unseen or inventory.textures_absent:
         return inventory
     annotation = recast(inventory.annotation, inventory.understudy_morphs, unseen)
     targets = sampled_targets(annotation)

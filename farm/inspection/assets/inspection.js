@@ -119,7 +119,7 @@ inspection.Page = class {
       trouble = `cannot be shown (${error.message})`;
     }
     if (!shown) return this.say(`Nothing is confirmed: the pictures of ${model.name} ${trouble}. Enter confirms morph by morph.`);
-    this.collection.look(model, shown.morphs);
+    this.collection.look(model, shown);
     const outcome = this.collection.outcome(model);
     const changes = model.morphs.flatMap((morph, place) =>
       morph.decided === undefined ? [{ model: model.number, place, target: outcome[place] }] : []);
@@ -146,7 +146,7 @@ inspection.Page = class {
   }
 
   #give(target) {
-    if (target >= 0 && !this.morph.side) return this.say(`${this.name.name} changes nothing that is seen: it cannot play ${this.#title(target)}. x says so.`);
+    if (target >= 0 && !this.morph.side && !this.model.blank) return this.say(`${this.name.name} changes nothing that is seen: it cannot play ${this.#title(target)}. x says so.`);
     const changes = this.collection.giving(this.use, target);
     const against = this.collection.against(this.morph, target);
     const lost = changes.slice(1).map((use) => this.collection.names[this.collection.morph(use).named].name);
@@ -324,7 +324,7 @@ inspection.Page = class {
         for (const canvas of Object.values(this.canvases)) canvas.width = 0;
         return;
       }
-      if (this.collection.look(model, shown.morphs)) this.refresh(); // which shows it anew, with what is known now
+      if (this.collection.look(model, shown)) this.refresh(); // which shows it anew, with what is known now
       const found = shown.morphs.get(morph.index), { unusable } = shown.record;
       this.pictures.show(this.canvases, shown, found);
       by("unusable").hidden = !unusable.length;

@@ -106,10 +106,11 @@ inspection.Collection = class {
     return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0]?.[0] ?? inspection.NONE;
   }
 
-  /** Pictures of a model have come, {pixels} by morph's index: what changes nothing in them plays nothing, whatever was proposed
+  /** Pictures of a model have come: what changes nothing in them plays nothing, whatever was proposed
    * by the file alone. Whether that is news. */
-  look(model, pictures) {
-    const unseen = model.morphs.filter(({ index, side }) => side && pictures.get(index)?.pixels < LEAST_PIXELS);
+  look(model, { record, morphs }) {
+    model.blank = record.unusable.length > 0; // without its textures, say: then its pictures speak against nothing
+    const unseen = model.morphs.filter(({ index, side }) => side && !model.blank && morphs.get(index)?.pixels < LEAST_PIXELS);
     for (const morph of unseen) Object.assign(morph, { side: "", proposal: inspection.NONE });
     return unseen.length > 0;
   }

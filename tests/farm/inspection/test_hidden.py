@@ -13,7 +13,9 @@ from farm.drawing.render import Interrupted
 from farm.inspection.drawing import draw_pictures
 from farm.inspection.pictured import decided_by_pictures, with_understudies
 from farm.jobs.states import Job
+from farm.models.casting import as_seen
 from farm.models.package import Package, to_bytes
+from farm.morphs.evidence import PictureChange
 from farm.morphs.provenance import Provenance
 from farm.morphs.refs import MorphRef
 from farm.spec import AnnotationRule, RenderSpec
@@ -81,6 +83,20 @@ def test_pictures_hand_the_target_to_the_next_that_shows(package: Package, lasti
     assert (third.name, third.proposal) == (THIRD, "eye/closed/both")
     assert third.reasons[-1] == f"morph 0, '{BLINK}', changes nothing that shows"
     assert seen.target_morphs == package.inventory.target_morphs - 1
+
+
+def test_flat_pictures_of_a_model_without_its_textures_take_no_target_away(package: Package) -> None:
+    nothing = PictureChange(count=0, picture_left=0, picture_right=0)
+    blank = [
+        entry.model_copy(update={"evidence": entry.evidence.model_copy(update={"picture": nothing})})
+        for entry in package.inventory.morphs
+        if entry.evidence is not None
+    ]
+    whole = package.inventory.model_copy(update={"morphs": blank})
+
+    assert not as_seen(whole).annotation
+    lacking = whole.model_copy(update={"textures_absent": ["face.png"]})
+    assert as_seen(lacking) == lacking
 
 
 @pytest.mark.blender
