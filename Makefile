@@ -38,6 +38,10 @@ check: setup-test ## Lint, format, types, arrows between packages, known vulnera
 test: check ## All checks and all tests: real Valkey, real S3, real Blender
 	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+.PHONY: long
+long: setup-test ## The tests that `make test` leaves out, since a sibling of each runs there (minutes)
+	$(PY) -m pytest -m long -n auto --maxprocesses 4 --dist loadfile
+
 .PHONY: bench
 bench: setup-test ## Speed and likeness against today's practice (many minutes; QUICK=1: fewer): benchmarks/results.json, .svg
 	$(PY) -m benchmarks.bench $(if $(QUICK),--quick) $(MODELS)

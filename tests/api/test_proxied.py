@@ -40,7 +40,9 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(params=["taken away", "passed on", "other host"])
+@pytest.fixture(
+    params=["taken away", *(pytest.param(how, marks=pytest.mark.long) for how in ("passed on", "other host"))]
+)
 def shown(request: pytest.FixtureRequest, new_database: Callable[[], str], tmp_path: Path) -> Iterator[Shown]:
     url, store = new_database(), tmp_path / "store"
     environment = {

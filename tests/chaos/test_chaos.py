@@ -60,6 +60,7 @@ def test_worker_killed(packages: list[Package], long_results: Results, tmp_path:
         assert farm.complaints([batch], long_results) == []
 
 
+@pytest.mark.long
 def test_worker_stopped_with_little_grace_hands_back_what_it_has(
     packages: list[Package], long_results: Results, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_redis_killed_and_started_again_under_load(
         assert farm.complaints(batches, {**short_results, **long_results}) == []
 
 
+@pytest.mark.long
 def test_redis_wiped_and_rebuilt_from_the_store(
     packages: list[Package], short_results: Results, long_results: Results, tmp_path: Path
 ) -> None:
@@ -129,7 +131,7 @@ def test_redis_wiped_and_rebuilt_from_the_store(
 
 
 @pytest.mark.s3
-@pytest.mark.parametrize("fault", [Fault.UNAVAILABLE, Fault.CUT])
+@pytest.mark.parametrize("fault", [Fault.UNAVAILABLE, pytest.param(Fault.CUT, marks=pytest.mark.long)])
 def test_the_object_store_fails_for_twenty_seconds(
     fault: Fault, packages: list[Package], short_results: Results, s3: S3Server, tmp_path: Path
 ) -> None:
@@ -149,6 +151,7 @@ def test_the_object_store_fails_for_twenty_seconds(
         assert farm.complaints([batch], short_results) == []
 
 
+@pytest.mark.long
 def test_the_workers_disk_is_full(packages: list[Package], long_results: Results, tmp_path: Path) -> None:
     with farm_under_test(tmp_path, workers=0) as farm:
         disk = tmp_path / "small-disk"
@@ -184,6 +187,7 @@ def _limit_files(worker: int, size: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
+@pytest.mark.long
 def test_a_workers_clock_jumps(packages: list[Package], long_results: Results, tmp_path: Path) -> None:
     if not FAKETIME.exists():
         pytest.skip("faketime is not installed: apt-get install faketime")
@@ -213,6 +217,7 @@ def test_a_workers_clock_jumps(packages: list[Package], long_results: Results, t
         assert farm.complaints([batch], long_results) == []
 
 
+@pytest.mark.long
 def test_a_model_that_always_crashes_blender_is_quarantined_and_the_others_finish(
     packages: list[Package], short_results: Results, tmp_path: Path
 ) -> None:
@@ -253,6 +258,7 @@ def test_a_model_that_always_crashes_blender_is_quarantined_and_the_others_finis
         assert farm.complaints([batch], short_results) == []
 
 
+@pytest.mark.long
 def test_of_two_workers_on_one_job_one_counts(packages: list[Package], long_results: Results, tmp_path: Path) -> None:
     with farm_under_test(tmp_path) as farm:
         batch = farm.submit(packages[:1], LONG)

@@ -40,6 +40,7 @@ def test_a_pod_with_grace_enough_finishes_its_model_and_begins_no_other(
         assert farm.complaints([first, second], {**short_results, **long_results}) == []
 
 
+@pytest.mark.long
 def test_a_worker_that_is_too_busy_to_answer_is_not_taken_for_an_idle_one(
     packages: list[Package], tmp_path: Path
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_worker_that_is_too_busy_to_answer_is_not_taken_for_an_idle_one(
         signal_all([main], signal.SIGCONT)
 
 
+@pytest.mark.long
 def test_a_pod_whose_drain_is_too_short_hands_its_model_back_before_it_would_be_killed(
     packages: list[Package], long_results: Results, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def states(farm: Farm, batches: dict[int, str]) -> dict[int, State]:
     return {seed: farm.jobs(batch)[0].state for seed, batch in batches.items()}
 
 
+@pytest.mark.long
 def test_a_farm_with_jobs_in_every_state_comes_back_from_either_copy(
     packages: list[Package], mascots: dict[str, Path], tmp_path: Path
 ) -> None:

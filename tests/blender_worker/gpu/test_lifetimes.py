@@ -24,6 +24,7 @@ def seen(out: Path, count: int, first: int) -> list[tuple[int, str]]:
 
 
 @pytest.mark.timeout(1600)
+@pytest.mark.long
 def test_hundreds_of_loads_in_one_process_see_what_a_fresh_process_sees(tmp_path: Path) -> None:
     fresh = dict(seen(tmp_path / "fresh", 1, number)[0] for number in range(CHARACTERS))
     assert len(set(fresh.values())) == CHARACTERS

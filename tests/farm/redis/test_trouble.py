@@ -102,7 +102,7 @@ def package(mascots: dict[str, Path]) -> Package:
     return read_mascot(mascots, "momo")
 
 
-@pytest.mark.parametrize("how", ["the network", "the server"])
+@pytest.mark.parametrize("how", [pytest.param("the network", marks=pytest.mark.long), "the server"])
 def test_a_redis_that_falls_silent_is_missed_and_found_again(how: str, package: Package, tmp_path: Path) -> None:
     port = free_port()
     with (
