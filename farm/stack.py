@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -146,6 +147,9 @@ class EmbeddedStack:
         self.stop()
 
     def _start(self) -> None:
+        if not self._home.exists():
+            self._home.mkdir(mode=0o700, parents=True)
+        _check_ours(self._home)
         self._lock.enter_context(locked(self._home))  # two farms in one folder would ruin each other's data
         shutil.rmtree(self._home / "tmp", ignore_errors=True)
         self._make_folders()
@@ -170,6 +174,7 @@ class EmbeddedStack:
 
     def _make_folders(self) -> None:
         for name in ("valkey", "tmp", "store", "logs"):
+            _check_ours(self._home / name)
             _make_private(self._home / name)
 
     def _start_valkey(self) -> None:
@@ -281,6 +286,22 @@ class EmbeddedStack:
             shutil.rmtree(self._home / "tmp", ignore_errors=True)
         self._children.clear()
         self._lock.close()
+
+
+def _check_ours(folder: Path) -> None:
+    """Raise ServiceError for a folder, or a link to one, that another user made: they could lead us anywhere.
+
+    One that all may write to is closed to others.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if {folder.lstat().st_uid, folder.stat().st_uid} != {os.geteuid()}:
+            raise ServiceError(
+                f"{folder} belongs to another user of this machine, who could change what stands there. Name a folder of "
+                "your own with --home."
+            )
+        if (mode := folder.stat().st_mode) & stat.S_IWOTH:
+            with contextlib.suppress(OSError):  # a file system without rights of its own
+                folder.chmod(stat.S_IMODE(mode) & ~stat.S_IWOTH)
 
 
 def _make_private(folder: Path) -> None:

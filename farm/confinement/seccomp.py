@@ -1,4 +1,5 @@
-"""A filter of system calls: no program is started, no socket made, no other process touched. Source: seccomp(2).
+"""A filter of system calls: no program is started, no socket made, no other process touched, no file's rights changed.
+Source: seccomp(2).
 
 It holds where namespaces cannot be had, as in most containers.
 """
@@ -36,6 +37,32 @@ _REFUSED = {
     "tkill": (200, 130),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setattr": (314, 274),
+    # to change rights, owners, times and attributes of files: Landlock looks at their contents alone
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "lchown": (94, None),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "setxattrat": (463, 463),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "removexattrat": (466, 466),
     # parts of the kernel that drawing needs nothing of, and that attacks began with
     "add_key": (248, 217),
     "request_key": (249, 218),
@@ -54,6 +81,8 @@ _REFUSED = {
 """Numbers on x86-64 and on 64-bit ARM."""
 _CLONE, _CLONE3 = (56, 220), 435
 _TO_ITSELF = {"kill": (62, 129), "tgkill": (234, 131)}
+_LIMITS = (302, 261)
+"""prlimit64: process 0 is whoever calls."""
 
 
 def restrict() -> None:
@@ -97,6 +126,13 @@ def _program() -> list[bytes]:
             _line(_RETURN, _ALLOW),
             _line(_RETURN, _ERROR | errno.EPERM),
         )
+    lines += _on(
+        _LIMITS[MACHINE],
+        _line(_LOAD, _ARGUMENTS_AT),
+        _line(_EQUAL, 0, 0, 1),
+        _line(_RETURN, _ALLOW),
+        _line(_RETURN, _ERROR | errno.EPERM),
+    )
     for numbers in _REFUSED.values():
         number = numbers[MACHINE]
         if number is not None:

@@ -83,6 +83,6 @@ def wanted_workers(demand: Demand, speed: Pace, target_seconds: float) -> int:
     places = ceil(max(0, demand.jobs) / speed.blenders)
     needed = 0
     if places:
-        exact = demand.images / (speed.images_per_second * target_seconds)
+        exact = demand.images / speed.images_per_second / target_seconds  # their product may be 0
         needed = max(1, ceil(exact)) if isfinite(exact) and exact < _MOST else _MOST
     return min(_MOST, max(demand.busy, min(places, max(needed, demand.present))))

@@ -181,5 +181,16 @@ def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, target:
         if free_space.is_want_of(error):
             raise  # it is not the archive's fault
         # damaged data, encrypted members, a file where a folder should be, over-long names
-        raise ArchiveError(f"The zip member '{name}' cannot be unpacked ({error}). Zip the folder again.") from error
+        raise ArchiveError(
+            f"The zip member '{name}' cannot be unpacked ({_why(error)}). Zip the folder again."
+        ) from error
     return left
+
+
+def _why(error: Exception) -> str:
+    """In words for whoever sent it: neither our folders nor the library's objects."""
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be written"
+    if isinstance(error, RuntimeError):
+        return "it is encrypted"
+    return str(error)

@@ -24,11 +24,20 @@ _OPEN_FILES = 64
 
 def _read(order: ReadOrder) -> None:
     die_with_parent()
+    _leave_the_pipes()
     folder = Path(order.folder)
     tempfile.tempdir = str(folder)
     paths = places.program("farm") | {Path(order.file): Access.READ, folder: Access.WRITE}
     confine(paths, Limits(order.memory, order.seconds, _FILE_BYTES, _OPEN_FILES), places.PINNED)
     carry_out(order)
+
+
+def _leave_the_pipes() -> None:
+    """Orders and answers are the reader's: its child must not read those of others, nor answer in its place."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    os.close(nothing)
 
 
 def _serve() -> None:

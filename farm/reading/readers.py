@@ -5,6 +5,7 @@ would be long are told to come again. A file that takes too long, or makes its r
 """
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -266,8 +267,12 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
+_NUMBER = re.compile(rb"-?|-?[0-9]{1,3}\n?")
+"""How a child ended, or the beginning of that."""
+
+
 def _line(pipe: IO[bytes], seconds: float) -> int | None:
-    """The next line, a number; None when it does not come in time. Raises EOFError."""
+    """The next line, a number; None when it does not come in time. Raises EOFError, for what is no such line too."""
     deadline, text = time.monotonic() + seconds, b""
     while not text.endswith(b"\n"):
         left = deadline - time.monotonic()
@@ -277,6 +282,8 @@ def _line(pipe: IO[bytes], seconds: float) -> int | None:
         if not piece:
             raise EOFError
         text += piece
+        if not _NUMBER.fullmatch(text):
+            raise EOFError
     return int(text)
 
 

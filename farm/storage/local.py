@@ -221,6 +221,9 @@ def _temporary_file(folder: Path) -> tuple[int, str]:
             return tempfile.mkstemp(dir=folder, prefix=TEMPORARY)
         except FileNotFoundError:
             continue  # a delete found the folder empty in between, and took it away
+        except FileExistsError:
+            if folder.exists():  # something else of that name
+                raise
 
 
 def _pass_absent(error: OSError) -> None:

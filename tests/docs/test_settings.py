@@ -14,8 +14,8 @@ READ = re.compile(
     r"""environ(?:\.get|\.setdefault|\.pop)?[\[(]\s*["']([A-Z_0-9]+)["']|getenv\(["']([A-Z_0-9]+)["']"""
     r"""|["']([A-Z_0-9]+)["'] in os\.environ|["'](FARM_[A-Z_0-9]+)["']|\b(FARM_TEST_[A-Z_0-9]+)"""
 )
-ELSEWHERE = {"PATH", "HOME", "TMPDIR"}
-"""Variables of the machine."""
+ELSEWHERE = {"PATH", "HOME", "TMPDIR", "PYTEST_XDIST_WORKER"}
+"""Variables of the machine, and of who runs the tests."""
 
 
 def fields() -> dict[str, str]:

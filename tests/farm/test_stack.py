@@ -91,6 +91,27 @@ def _is_in(process: Path, home: Path) -> bool:
         return False
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's folder")
+def test_a_home_that_another_user_made_is_refused_and_one_open_to_all_is_closed(home: Path, tmp_path: Path) -> None:
+    for name in (".", "store", "logs"):
+        made = tmp_path / f"of others {name}"
+        (made / name).mkdir(parents=True, exist_ok=True)
+        os.chown(made / name, 65534, 65534)
+        with pytest.raises(ServiceError, match="belongs to another user"), kept(made):
+            pass
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "store").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    os.chown(tmp_path / "linked" / "store", 65534, 65534, follow_symlinks=False)
+    with pytest.raises(ServiceError, match="belongs to another user"), kept(tmp_path / "linked"):
+        pass
+    home.mkdir(exist_ok=True)
+    home.chmod(0o777)
+    with kept(home) as farm:
+        assert answers(farm)
+        assert home.stat().st_mode & 0o002 == 0
+
+
 def test_a_second_farm_in_the_same_folder_is_refused_and_the_first_goes_on(home: Path) -> None:
     with kept(home) as first:
         with pytest.raises(ConflictError, match="Another farm is writing into"), kept(home):

@@ -3,7 +3,10 @@
 import io
 import os
 import random
+import select
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ from farm.errors import ArchiveError, BackgroundError, BusyError, FarmError, Mod
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_model, to_bytes
 from farm.reading import readers as module
+from farm.reading.messages import ReadOrder
 from farm.reading.readers import Readers
 from tests.attack import bombs
 from tests.farm.models import made_files as made
@@ -179,3 +183,56 @@ def test_the_process_that_reads_has_nothing_of_ours(readers: Readers, monkeypatc
         assert b"hush" not in environment
     finally:
         pool.close()
+
+
+_HOSTILE = """
+import os
+from farm.reading import __main__ as reader
+
+def carry_out(order):
+    os.write(1, b"0\\n")
+    with open(order.folder + "/stolen", "wb") as stolen:
+        stolen.write(os.read(0, 1000))
+
+reader.carry_out = carry_out
+reader._serve()
+"""
+
+
+def test_a_file_that_takes_its_reader_over_neither_reads_others_orders_nor_answers_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start() -> subprocess.Popen[bytes]:
+        environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.Popen(
+            [sys.executable, "-c", _HOSTILE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
+
+    monkeypatch.setattr(module, "_start", start)
+    reader = module._Reader()
+    try:
+        for number in range(2):
+            folder = tmp_path / f"{number}"
+            folder.mkdir()
+            (folder / "file").write_bytes(b"a model")
+            order = ReadOrder(
+                what="models", file=str(folder / "file"), name="a.pmx", folder=str(folder), memory=2**31,
+                packages=2**20, seconds=20,
+            )  # fmt: skip
+            reader.carry_out(order, 60)
+            assert (folder / "stolen").read_bytes() == b""
+        # AND there is no answer besides the reader's own
+        assert reader._process is not None
+        assert reader._process.stdout is not None
+        assert select.select([reader._process.stdout], [], [], 1)[0] == []
+    finally:
+        reader.stop()
+
+
+@pytest.mark.parametrize("said", [b"x\n", b"9" * 5000, b"--1\n", b"\n"])
+def test_what_is_no_answer_of_a_reader_ends_it(said: bytes) -> None:
+    out, into = os.pipe()
+    os.write(into, said)
+    with os.fdopen(out, "rb") as pipe, os.fdopen(into, "wb"), pytest.raises(EOFError):
+        module._line(pipe, 10)
