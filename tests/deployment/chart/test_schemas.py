@@ -142,7 +142,6 @@ def test_the_operators_check_refuses_an_unknown_field(
         ("api.service.port=70000", "/api/service/port"),
         ("autoscaling.targetSeconds=0", "/autoscaling/targetSeconds"),
         ("autoscaling.assumedRate=0", "/autoscaling/assumedRate"),
-        ("autoscaling.imagesPerWorker=5000", "imagesPerWorker"),
         ("redis.enabled=false", "redis.externalUrl"),
         ("minio.enabled=false", "storage.endpoint"),
         ("logFormat=xml", "/logFormat"),
