@@ -294,12 +294,13 @@ def _check_ours(folder: Path) -> None:
     One that all may write to is closed to others.
     """
     with contextlib.suppress(FileNotFoundError):
-        if {folder.lstat().st_uid, folder.stat().st_uid} != {os.geteuid()}:
+        if {folder.lstat().st_uid, folder.stat().st_uid} - {os.geteuid(), 0}:  # the machine's root may do all anyway
             raise ServiceError(
                 f"{folder} belongs to another user of this machine, who could change what stands there. Name a folder of "
                 "your own with --home."
             )
-        if (mode := folder.stat().st_mode) & stat.S_IWOTH:
+        mode = folder.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:  # in one such as /tmp nobody moves what is another's
             with contextlib.suppress(OSError):  # a file system without rights of its own
                 folder.chmod(stat.S_IMODE(mode) & ~stat.S_IWOTH)
 

@@ -110,6 +110,10 @@ def test_a_home_that_another_user_made_is_refused_and_one_open_to_all_is_closed(
     with kept(home) as farm:
         assert answers(farm)
         assert home.stat().st_mode & 0o002 == 0
+    # AND one such as /tmp stays as it is
+    home.chmod(0o1777)
+    with kept(home):
+        assert home.stat().st_mode & 0o7777 == 0o1777
 
 
 def test_a_second_farm_in_the_same_folder_is_refused_and_the_first_goes_on(home: Path) -> None:
