@@ -87,8 +87,12 @@ class FarmEvents(FlowerEvents):  # type: ignore[misc]  # Flower has no types
                 if str(error) != trouble:  # once, not once a second
                     log.warning("Flower does not hear of jobs: %s", error)
                 trouble = str(error)
-            except Exception:
-                log.exception("events of the farm cannot be read")
+            except (
+                Exception
+            ) as error:  # whatever it is: a follower that ended would show old rows for ever, and not say so
+                if repr(error) != trouble:
+                    log.exception("events of the farm cannot be read")
+                trouble = repr(error)
             self._over.wait(_LOOK_SECONDS)
 
     def _told(self, event: Event) -> list[CeleryEvent]:

@@ -1,7 +1,6 @@
 """The export in the release's layout, read back by a small loader that shares no code with the farm."""
 
 import csv
-import hashlib
 import json
 import os
 import shutil
@@ -23,7 +22,6 @@ from farm.exports.animeceleb import AnimeCelebLayout
 from farm.exports.destination import MARKER
 from farm.exports.running import Exported
 from farm.exports.source import FolderSource
-from farm.labels import LabelName
 from farm.poses import Partition
 from farm.spec import CameraSpec, RenderSpec
 from tests.support.rendered import NEUTRAL, hash_of, pixels, render, tree
@@ -79,34 +77,6 @@ class _Loader:
 
     def basis(self, org_id: str) -> NDArray[np.uint8]:
         return _read_png(self.root / "basis" / self.tree[org_id]["folder_name"] / "basis.png")
-
-
-def test_labels_and_light_come_along(tmp_path: Path) -> None:
-    spec = RenderSpec(styles=("flat",), labels=(LabelName.PARTS, LabelName.LANDMARKS))
-    models = {hash_of(label): render(tmp_path / "rendered", label, spec, samples=2) for label in LABELS}
-
-    export(tmp_path / "rendered", tmp_path / "out")
-
-    rows = [
-        json.loads(line) for path in (tmp_path / "out").glob("*/rows.jsonl") for line in path.read_text().splitlines()
-    ]
-    assert len(rows) == 3 * 2 * 2
-    for row in rows:
-        model = models[row["model"]]
-        partition = "rotation" if row["partition"] == "rotated" else "expression"
-        name = row["png_name"]
-        place = f"{partition}/{row['num_cluster']}/{name.rpartition('_')[0]}"
-        assert (tmp_path / "out" / "combined_flat" / place / name).is_file()
-        (image,) = [i for i in model.manifest.images if (i.sample, i.partition) == (row["sample"], row["partition"])]
-        assert (row["light"], row["pose"], row["seed"]) == (image.light, list(image.pose), image.seed)
-        for label in model.manifest.label_files:
-            if (label.sample, label.partition) == (row["sample"], row["partition"]):
-                ending = label.file[label.file.index(".") :]
-                data = (tmp_path / "out" / "labels" / place / f"{name.removesuffix('.png')}{ending}").read_bytes()
-                assert hashlib.sha256(data).hexdigest() == label.sha256
-    assert sum(path.is_file() for path in (tmp_path / "out" / "labels").rglob("*")) == sum(
-        len(model.manifest.label_files) for model in models.values()
-    )
 
 
 def test_the_loaders_find_every_picture_under_its_name(source: Path, tmp_path: Path) -> None:
