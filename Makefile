@@ -66,10 +66,6 @@ fuzz: setup-test ## 200,000 mutated VRM files and as many others through the rea
 fuzz-api: setup-test ## 300 examples of every REST route by schemathesis (minutes)
 	FARM_TEST_API_EXAMPLES=300 $(PY) -m pytest -q tests/api/test_api_schema.py
 
-.PHONY: lifetimes
-lifetimes: setup-test ## 1,000 characters through one Blender, each as a fresh one shows it (minutes)
-	FARM_TEST_LOADS=1000 $(PY) -m pytest -q tests/blender_worker/gpu/test_lifetimes.py
-
 .PHONY: killed-run
 killed-run: setup-test ## A render of 30 models, killed five times at random: the bytes of an undisturbed one (minutes)
 	$(PY) -m tests.runs --models 30 --kills 5 --seed $(or $(SEED),1)

@@ -22,7 +22,7 @@ from farm.spec import RenderSpec
 from farm.storage import LocalStore
 from tests.support import finished, servers
 
-EXAMPLES = int(os.environ.get("FARM_TEST_API_EXAMPLES") or 3)
+EXAMPLES = int(os.environ.get("FARM_TEST_API_EXAMPLES") or 10)
 KEY = new_key()
 HEADERS = {"X-API-Key": KEY}
 
