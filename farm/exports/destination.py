@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from farm.dataset.output import locked
+from farm.dataset.output import locked, replacing
 from farm.errors import NotFoundError, StorageError
 from farm.exports.receipts import Receipt
 from farm.scratch import Scratch
@@ -199,8 +199,7 @@ class FolderDestination:
         old = [name for name in _held(self._before) if (self._out / name).exists()]
         if foreign := [name for name in new if (self._out / name).exists() and name not in old]:
             raise StorageError(f"{self._out / foreign[0]} is in the way and not ours; move it, or name a new folder.")
-        marker = Marker(layout=layout, holds=tuple(sorted({*old, *new})))
-        (self._out / MARKER).write_bytes(marker.to_bytes())
+        self._mark(Marker(layout=layout, holds=tuple(sorted({*old, *new}))))
         (self._partial / "plan").unlink()  # whoever comes after a kill in here begins anew
         for name in sorted(old, key=lambda name: name not in last):  # what says that the old one is whole goes first
             gone = self._out / name
@@ -208,9 +207,12 @@ class FolderDestination:
         for name in new:
             (self._tree / name).rename(self._out / name)
         whole = {**files, **{name: len(data) for name, data in last.items()}} if files else {}
-        marker = Marker(layout=layout, plan=self._plan, holds=tuple(sorted(new)), files=whole)
-        (self._out / MARKER).write_bytes(marker.to_bytes())
+        self._mark(Marker(layout=layout, plan=self._plan, holds=tuple(sorted(new)), files=whole))
         shutil.rmtree(self._partial)
+
+    def _mark(self, marker: Marker) -> None:
+        with replacing(self._out / MARKER) as path:  # half a marker would make strangers' files of ours
+            path.write_bytes(marker.to_bytes())
 
 
 def _hard_link(origin: str, path: str) -> None:
