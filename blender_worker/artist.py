@@ -72,7 +72,8 @@ class Artist:
         """Draw one shot."""
         clock = [time.perf_counter()]
         pose = self._pose(shot.weights, shot.rotation)
-        other = pose if shot.other_rotation is None else self._pose(shot.weights, shot.other_rotation)
+        elsewhere = shot.weights if shot.other_weights is None else shot.other_weights
+        other = pose if shot.other_rotation is None else self._pose(elsewhere, shot.other_rotation)
         clock.append(time.perf_counter())
         camera = self._seen_from(shot)
         pictures = self._canvas.draw(pose, camera, shot.light)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from farm.labels import LabelName
 from farm.morphs.vocabulary import Side
 from farm.poses import Partition
+from farm.spaces.space import BoneRole
 from farm.spec import CameraSpec, CanvasName, StyleName
 
 _LOOK_SECONDS = 1.0
@@ -44,6 +45,22 @@ class View(_Message):
     """Degrees; positive: from above."""
 
 
+class BoneMovement(_Message):
+    """What one bone does in a movement at 1."""
+
+    role: BoneRole
+    turn: tuple[float, float, float]
+    """Degrees about world X, Y, Z; one of them at most."""
+    move: tuple[float, float, float]
+    """The way that it goes in world axes, in heights of the head."""
+
+
+class Movement(_Message):
+    """Bones that move together, linearly in a shot's value."""
+
+    bones: list[BoneMovement]
+
+
 class Shot(_Message):
     """One pose in one partition from one view, to be drawn in every style."""
 
@@ -51,12 +68,14 @@ class Shot(_Message):
     """Index of the sample; -1 is the basis image."""
     partition: Partition
     weights: dict[int, float]
-    """Source morph, by its index in the file, to weight in [0, 1]."""
+    """Source morph, by its index in the file, to weight in [0, 1]; movement of bones to value, below 0 too."""
     rotation: tuple[float, float, float]
     light: float
     view: View = View()
     other_rotation: tuple[float, float, float] | None = None
     """The rotation of the other partition, to which the label flow leads."""
+    other_weights: dict[int, float] | None = None
+    """The weights of the other partition; None: the same."""
 
 
 class Render(_Message):
@@ -70,6 +89,8 @@ class Render(_Message):
     """Indices of the source morphs that the shots use."""
     halves: dict[int, tuple[int, Side]] = {}
     """Numbers below 0 that the shots use, to the one of `morphs` that it is a half of, and the side that moves."""
+    movements: dict[int, Movement] = {}
+    """Numbers below those of halves that the shots use, to what bones do. One whose bones the model lacks is unseen."""
     names: dict[int, str] = {}
     """What those morphs are called, where that is known: a file whose morphs are called otherwise is another file."""
     annotation: dict[str, int] = {}

@@ -1,37 +1,38 @@
-"""Pose vectors and their sampling.
+"""Poses and their sampling.
 
-A pose is 20 floats: 17 morph weights in [0, 1] (see ``farm/morphs/vocabulary.toml``) and the head's rotation about the
-world's X (nod), Y (tilt) and Z (turn) axes in degrees. Every random number is a hash of (seed, model, sample, purpose),
-so a sample does not depend on any other, nor on who draws it, when or in which order.
-Source of the ranges and of the rule of 100 or 20: AnimeCeleb, arXiv 2111.07640, section 3.
+A pose is what a pose space says (`farm.spaces`); the default one is the paper's: 20 floats, 17 morph weights in [0, 1] (see
+``farm/morphs/vocabulary.toml``) and the head's rotation about the world's X (nod), Y (tilt) and Z (turn) axes in degrees.
+Every random number is a hash of (seed, model, sample, purpose), so a sample does not depend on any other, nor on who draws
+it, when or in which order. Source of the light: AnimeCeleb, arXiv 2111.07640, section 3.
 """
 
 import hashlib
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from farm.morphs.columns import extra_values
-from farm.morphs.vocabulary import POSE_ENTRIES, Target
+from farm.morphs.vocabulary import POSE_ENTRIES, Side, Target
+from farm.spaces.reading import Group, Vector
+from farm.spaces.space import DEFAULT, Space, space_named
 
+_PAPER = space_named(DEFAULT)
 POSE_SIZE = POSE_ENTRIES + 3
-ROTATION_LIMIT = 20.0
+ROTATION_LIMIT = _PAPER.angles[0][1].range[1]
 """Degrees: each head angle is drawn from [-20, 20]."""
 LIGHT_RANGE = (0.3, 0.9)
 """The intensity of the one light is drawn from this range."""
 BASIS_LIGHT = 0.6
 """Intensity for the neutral face, which the paper leaves open: the middle of the range."""
-MANY_TARGETS = 5
+MANY_TARGETS = _PAPER.file.samples.more_than
 """A model with more annotated target morphs than this gets SAMPLES_MANY samples, any other SAMPLES_FEW."""
-SAMPLES_MANY = 100
-SAMPLES_FEW = 20
-WHOLE_FACE = "face"
-"""The part of targets that are an expression of the whole face: such a one plays alone."""
-WHOLE_FACE_SHARE = 0.25
-"""Of the samples of a model that has targets of the whole face switched on."""
+SAMPLES_MANY = _PAPER.file.samples.many
+SAMPLES_FEW = _PAPER.file.samples.few
 _DIGITS = 6
 """Decimals that every drawn number is rounded to, so that text and binary forms of a pose are the same number."""
 
@@ -51,7 +52,7 @@ class Sample:
 
     index: int
     weights: dict[str, float]
-    """Target name to weight in [0, 1]."""
+    """Key of the pose space, in the default one target name, to value."""
     rotation: tuple[float, float, float]
     """Degrees about world X, Y, Z; the frontal partition leaves it out."""
     light: float
@@ -88,26 +89,97 @@ def sample_count(targets: tuple[Target, ...]) -> int:
 
 
 def draw(seed: int, model: str, index: int, targets: tuple[Target, ...]) -> Sample:
-    """Sample `index` of a model: one target morph per part, its weight, the head's rotation and the light.
+    """Sample `index` of a model in the default space: one target morph per part, its weight, the head's rotation, the light.
 
-    `model` is the model's content hash; `targets` are its annotated target morphs in the vocabulary's order.
+    `model` is the model's content hash; `targets` are its annotated target morphs in the vocabulary's order, such of the
+    extended vocabulary among them as are switched on.
     """
-
-    def drawn(low: float, high: float, purpose: str) -> float:
-        return between(low, high, seed, model, index, purpose)
-
-    by_part: dict[str, list[Target]] = {}
+    by_part: dict[str, list[str]] = {}
     for target in targets:
-        by_part.setdefault(target.part, []).append(target)
-    whole = by_part.pop(WHOLE_FACE, [])
-    if whole and uniform(seed, model, index, f"{WHOLE_FACE}/alone") < WHOLE_FACE_SHARE:
-        by_part = {WHOLE_FACE: whole}
+        by_part.setdefault(target.part, []).append(target.name)
+    return _draw(_PAPER, seed, model, index, by_part)
+
+
+def draw_in(space: Space, seed: int, model: str, index: int, keys: Sequence[str]) -> Sample:
+    """Sample `index` of a model that can play these keys of `space`, as the space's own rules have it."""
+    by_group: dict[str, list[str]] = {}
+    for name in keys:
+        by_group.setdefault(space.keys[name].group.name, []).append(name)
+    return _draw(space, seed, model, index, by_group)
+
+
+def _draw(space: Space, seed: int, model: str, index: int, playable: Mapping[str, list[str]]) -> Sample:
+    """`playable` are keys by group; both in the order in which weights are listed."""
+
+    def number(purpose: str) -> float:
+        return uniform(seed, model, index, purpose)
+
+    def drawn(bounds: tuple[float, float], purpose: str) -> float:
+        return between(*bounds, seed, model, index, purpose)
+
+    def bounds(key: str) -> tuple[float, float]:
+        return space.keys[key].parameter.range if key in space.keys else (0.0, 1.0)
+
+    groups = {group.name: group for group in space.file.group}
+    playing = {name: keys for name, keys in playable.items() if not groups[name].alone}
+    for name, keys in playable.items():
+        if groups[name].alone and number(f"{name}/alone") < groups[name].alone:
+            playing = {name: keys, **{each: playing[each] for each in playing if groups[each].plays == "each"}}
     weights: dict[str, float] = {}
-    for part, candidates in by_part.items():
-        choice = candidates[int(uniform(seed, model, index, f"{part}/target") * len(candidates))]
-        weights[choice.name] = drawn(0.0, 1.0, f"{part}/weight")
-    x, y, z = (drawn(-ROTATION_LIMIT, ROTATION_LIMIT, f"rotation/{axis}") for axis in "xyz")
-    return Sample(index, weights, (x, y, z), drawn(*LIGHT_RANGE, "light"))
+    for name, keys in playing.items():
+        group = groups[name]
+        for purpose, choices in _choosings(space, group, keys):
+            if group.rest and number(f"{purpose}/rest") < group.rest:
+                continue
+            chosen = _chosen(choices, number, f"{purpose}/target")
+            for place, together in enumerate(chosen):
+                value = drawn(bounds(together[0]), f"{purpose}/weight" + (f"/{place}" if place else ""))
+                weights.update(dict.fromkeys(together, value))
+    rotation = [0.0, 0.0, 0.0]
+    for axis, (group, parameter, degrees) in space.angles.items():
+        purpose = f"{group.name}/{parameter.name}"
+        if not (group.rest and number(f"{purpose}/rest") < group.rest):
+            rotation[axis] = round(drawn(parameter.range, purpose) * degrees, _DIGITS)
+    x, y, z = rotation
+    return Sample(index, weights, (x, y, z), drawn(LIGHT_RANGE, "light"))
+
+
+type _Choice = tuple[float, tuple[tuple[str, ...], ...]]
+"""A share, and what plays if it is chosen: keys that have one weight together, for each weight that is drawn."""
+
+
+def _choosings(space: Space, group: Group, keys: Sequence[str]) -> Iterator[tuple[str, list[_Choice]]]:
+    """What is chosen in a group, one of several choices at a time, each with the purpose of its random numbers."""
+    if group.plays == "each":
+        for parameter in dict.fromkeys(space.keys[key].parameter.name for key in keys):
+            own = [key for key in keys if space.keys[key].parameter.name == parameter]
+            yield f"{group.name}/{parameter}", _sides_of(group, own)
+    elif group.sets:
+        if found := [(1.0, (each,)) for each in map(space.keys_of, group.sets) if set(each) <= set(keys)]:
+            yield group.name, found
+    else:
+        yield group.name, _sides_of(group, keys)
+
+
+def _sides_of(group: Group, keys: Sequence[str]) -> list[_Choice]:
+    shares = {side: getattr(group.sides, side) for side in Side}
+    found: list[_Choice] = []
+    for key in keys:
+        stem, _, side = key.rpartition("/")
+        found.append((shares.get(side, 1.0), ((key,),)))
+        left = f"{stem}/{Side.LEFT}"
+        if side == Side.RIGHT and left in keys and group.sides.apart:
+            found.append((group.sides.apart, ((left,), (key,))))
+    return found
+
+
+def _chosen(choices: Sequence[_Choice], number: Callable[[str], float], purpose: str) -> tuple[tuple[str, ...], ...]:
+    """One of `choices` by their shares; nothing where none has a share."""
+    shares = [share for share, _ in choices]
+    if len(set(shares)) == 1:
+        return choices[int(number(purpose) * len(choices))][1] if shares[0] else ()
+    upto = list(accumulate(shares))
+    return choices[min(bisect_right(upto, number(purpose) * upto[-1]), len(choices) - 1)][1]
 
 
 def pose_vector(
@@ -124,7 +196,32 @@ def pose_vector(
     return (*pose, *sample.rotation_in(partition), *extra_values(sample.weights, extended))
 
 
-def rotation_matrix(degrees: tuple[float, float, float]) -> NDArray[np.float64]:
+def values_in(space: Space, sample: Sample, partition: Partition) -> dict[str, float]:
+    """What of a sample's weights shows in a partition: what is still when frontal, rests there as the head does."""
+    if partition is Partition.ROTATED:
+        return dict(sample.weights)
+    return {
+        name: value
+        for name, value in sample.weights.items()
+        if name not in space.keys or not space.keys[name].group.still_when_frontal
+    }
+
+
+def vector_in(space: Space, sample: Sample, partition: Partition) -> tuple[float, ...]:
+    """The pose vector of a sample of `space` in a partition."""
+    return space.vector(values_in(space, sample, partition), sample.rotation_in(partition))
+
+
+def head_matrix(space: Space, sample: Sample, partition: Partition) -> NDArray[np.float64]:
+    """The (3, 3) rotation of the head about world axes, that of the body on which it stands included."""
+    whole = rotation_matrix(sample.rotation_in(partition))
+    turns = space.trunk_turns(values_in(space, sample, partition))
+    for turn in space.trunk_turns(values_in(space, sample, partition)):
+        whole = np.asarray(rotation_matrix(turn) @ whole)
+    return whole
+
+
+def rotation_matrix(degrees: Vector) -> NDArray[np.float64]:
     """The (3, 3) rotation about world X, then Y, then Z, for column vectors: Rz @ Ry @ Rx."""
     (cx, cy, cz), (sx, sy, sz) = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
 
@@ -13,6 +13,7 @@ from farm.morphs.columns import extended_targets
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef, packed
 from farm.poses import Partition
+from farm.spaces.space import DEFAULT, Space, space_named, space_names
 from farm.styles import PAPER_STYLES, STYLES
 
 RENDERER_VERSION = 7
@@ -36,6 +37,16 @@ type StyleName = Annotated[str, AfterValidator(_known_style), Field(json_schema_
 """The name of a module of `farm.styles`."""
 
 
+def _known_space(name: str) -> str:
+    if name not in space_names():
+        raise ValueError(f"there is no pose space '{name}'; there are {', '.join(space_names())}")
+    return name
+
+
+type SpaceName = Annotated[str, AfterValidator(_known_space), Field(json_schema_extra={"enum": list(space_names())})]
+"""The name of a file of `farm/spaces`."""
+
+
 def _each_once[T](values: tuple[T, ...]) -> tuple[T, ...]:
     if len(set(values)) < len(values):
         raise ValueError("names something twice")
@@ -57,6 +68,10 @@ type ExtendedTarget = Annotated[
 def _is_default(value: object) -> bool:
     """Of what is off by default: then it is no part of what a specification writes, nor of the names of results."""
     return not value
+
+
+def _is_default_space(name: object) -> bool:
+    return name == DEFAULT
 
 
 class CanvasName(StrEnum):
@@ -132,7 +147,7 @@ class RenderSpec(BaseModel):
 
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of all poses, lights, views and backgrounds")
     samples: Literal["auto"] | Annotated[StrictInt, Field(ge=1, le=MAX_SAMPLES)] = Field(
-        "auto", description="Samples a model: 'auto' is the paper's rule of 100 or 20", union_mode="left_to_right"
+        "auto", description="Samples a model: 'auto' is the pose space's rule; the paper's gives 100 or 20", union_mode="left_to_right"
     )
     partitions: Annotated[tuple[Partition, ...], AfterValidator(_each_once)] = Field(tuple(Partition), min_length=1)
     styles: Annotated[tuple[StyleName, ...], AfterValidator(_each_once)] = Field(
@@ -164,6 +179,11 @@ class RenderSpec(BaseModel):
         exclude_if=_is_default,
         description="Targets beyond the paper's 23 to sample as well; each has columns of its own behind the 20",
     )
+    pose_space: SpaceName = Field(
+        DEFAULT,
+        exclude_if=_is_default_space,
+        description="What a pose vector means and how it is drawn; the default is the paper's 20 numbers",
+    )
     keep_unusable: bool = Field(False, description="Render models whose neutral picture shows no usable face, too")
 
     @model_validator(mode="after")
@@ -171,6 +191,21 @@ class RenderSpec(BaseModel):
         if LabelName.FLOW in self.labels and len(self.partitions) < len(Partition):
             raise ValueError("flow runs between the partitions: ask for both of them, or leave the label flow out")
         return self
+
+    @model_validator(mode="after")
+    def _only_the_default_space_is_extended(self) -> Self:
+        if self.extended and self.pose_space != DEFAULT:
+            raise ValueError(f"`extended` adds to {DEFAULT}; {self.pose_space} has entries of its own: leave one of them out")
+        return self
+
+    @property
+    def space(self) -> Space:
+        """The pose space."""
+        return space_named(self.pose_space)
+
+    def samples_by_rule(self, annotated: Collection[str]) -> int:
+        """Samples of a model of which these targets are annotated."""
+        return self.samples_of(self.space.sample_count(annotated))
 
     def samples_of(self, by_rule: int) -> int:
         """Samples of a model for which the paper's rule gives `by_rule`."""
@@ -185,15 +220,14 @@ def render_key(
     model_id: str, annotation: Mapping[str, MorphRef], spec: RenderSpec, provenance: Provenance = NOBODYS
 ) -> str:
     """The name of a result (64 hex digits): equal inputs and an equal renderer give an equal key."""
-    content = json.dumps(
-        {
-            "model": model_id,
-            "annotation": packed(annotation),
-            "provenance": provenance.model_dump(mode="json"),  # the manifest tells of it
-            "spec": spec.model_dump(mode="json"),
-            "renderer": RENDERER_VERSION,
-        },
-        sort_keys=True,
-        ensure_ascii=False,
-    )
+    named: dict[str, Any] = {
+        "model": model_id,
+        "annotation": packed(annotation),
+        "provenance": provenance.model_dump(mode="json"),  # the manifest tells of it
+        "spec": spec.model_dump(mode="json"),
+        "renderer": RENDERER_VERSION,
+    }
+    if spec.pose_space != DEFAULT:
+        named["space"] = spec.space.digest  # a farm may change the file, or have one of its own
+    content = json.dumps(named, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()

@@ -85,8 +85,8 @@ class Puppet:
     def take(self, pose: Pose, camera: Camera) -> None:
         """Stand in `pose` before `camera`."""
         sheets = self._sheets + [hull.sheet for hull in self._hulls]
-        if self._pose is None or self._pose.turn != pose.turn:
-            self._normals = _turned(self._actor.vertices, pose.turn)
+        if self._pose is None or self._pose.turn != pose.turn or self._pose.normals is not pose.normals:
+            self._normals = _turned(self._actor.vertices, pose.turn) if pose.normals is None else pose.normals
             for sheet in sheets:
                 _fill(sheet.mesh, NORMAL, self._normals[sheet.vertices])
         if pose.uvs is not None or (self._pose is not None and self._pose.uvs is not None):

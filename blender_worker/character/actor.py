@@ -78,6 +78,10 @@ class Pose:
     """The head's rotation about world axes: normals follow it by their vertex's `turns`."""
     second_uvs: NDArray[np.float32] | None = None
     """(n, 2) as `Vertices.second_uvs`, or None where they are those at rest."""
+    normals: NDArray[np.float32] | None = None
+    """(n, 3) in world axes where movements of bones turn them, the head's rotation included; None where `turn` alone does."""
+    neck: Vector | None = None
+    """Where movements of bones take the neck bone's head; None: it stays."""
 
 
 @dataclass
@@ -89,7 +93,7 @@ class Actor:
     runs: list[Run]
     """In drawing order."""
     morphs: dict[int, Morph]
-    """The source morphs that may be used, by their index in the file."""
+    """The source morphs that may be used, by their index in the file; halves and movements of bones by their numbers."""
     skeleton: Skeleton
     skin: Skin
     neck_position: Vector
@@ -101,6 +105,8 @@ class Actor:
     bones: list[BoneInfo] = field(default_factory=list)
     """All of the file's, in its order."""
     warnings: list[str] = field(default_factory=list)
+    movements: frozenset[int] = frozenset()
+    """The numbers of movements of bones among `morphs`: what they move is not the face's alone."""
 
     @cached_property
     def rest(self) -> Pose:
@@ -120,16 +126,20 @@ class Actor:
     def pose(self, weights: Mapping[int, float], rotation: Vector) -> Pose:
         """Take a pose.
 
-        `weights` maps source morphs to [0, 1]; `rotation` is in degrees about world X, Y, Z at the neck.
+        `weights` maps source morphs to [0, 1], and movements of bones to values of either sign; `rotation` is in degrees about world X, Y, Z at the neck.
         """
         combined = combine(part for index, weight in weights.items() for part in self.morphs[index].at(weight))
         turn = turn_of(rotation_matrix(rotation)) if any(rotation) else NO_TURN
         positions = self.vertices.positions.copy()
         for shape, strength in combined.shapes:
             positions[shape.vertices] += shape.offsets * np.float32(strength)
-        self.skin.take(positions, self.skeleton.pose(combined.bones, turn))
+        frames = self.skeleton.pose(combined.bones, turn)
+        self.skin.take(positions, frames)
         uvs, second = self._uvs(combined, False), self._uvs(combined, True)
-        return Pose(positions, uvs, self._looks(combined), turn, second)
+        if not self.movements & weights.keys():
+            return Pose(positions, uvs, self._looks(combined), turn, second)
+        normals, neck = self.skin.turn(self.vertices.normals, frames), self.skeleton.neck_in(frames)
+        return Pose(positions, uvs, self._looks(combined), NO_TURN, second, normals, neck)
 
     def _uvs(self, combined: Combined, second: bool) -> NDArray[np.float32] | None:
         effects = [(effect, strength) for effect, strength in combined.uvs if effect.second == second]

@@ -62,7 +62,7 @@ class Geometry:
         """The maps that are transparent somewhere."""
         self._textures = self._upload_textures(camera, size)
         self._ramps: dict[bytes, gpu.types.GPUTexture] = {}
-        self._fixed = self._upload_fixed(actor.vertices.uvs)
+        self._fixed = self._upload_fixed(actor.vertices.uvs, actor.vertices.normals)
         detailed = any(surface.detail is not None for surface in actor.surfaces)
         self._detail = self._upload_detail(actor.vertices.second_uvs) if detailed else None
         self.runs = [self._upload_run(run) for run in actor.runs]
@@ -90,13 +90,13 @@ class Geometry:
                     uploaded[ball] = upload(ball.texels(max(ball.texture.pixels.shape) / size), ball.wrap, ball.smooth)
         return uploaded
 
-    def _upload_fixed(self, uvs: NDArray[np.float32]) -> gpu.types.GPUVertBuf:
+    def _upload_fixed(self, uvs: NDArray[np.float32], normals: NDArray[np.float32]) -> gpu.types.GPUVertBuf:
         """All of the vertices but their positions."""
         vertices = self._actor.vertices
         form = _format(("normal", 3), ("uv", 2), ("turns", 1), ("outlines", 1))
         buffer = gpu.types.GPUVertBuf(form, len(vertices.positions))
         for name, values in (
-            ("normal", vertices.normals),
+            ("normal", normals),
             ("uv", uvs),
             ("turns", vertices.turns),
             ("outlines", vertices.outlines),
@@ -171,7 +171,11 @@ class Geometry:
 
     def _load(self, pose: Pose) -> list[gpu.types.GPUVertBuf]:
         if self._loaded is None or self._loaded[0] is not pose:
-            buffers = [_filled("position", pose), self._fixed if pose.uvs is None else self._upload_fixed(pose.uvs)]
+            buffers = [_filled("position", pose), self._fixed]
+            if pose.uvs is not None or pose.normals is not None:
+                rest = self._actor.vertices
+                uvs = rest.uvs if pose.uvs is None else pose.uvs
+                buffers[1] = self._upload_fixed(uvs, rest.normals if pose.normals is None else pose.normals)
             if self._detail is not None:
                 moved = pose.second_uvs
                 buffers.append(self._detail if moved is None else self._upload_detail(moved))

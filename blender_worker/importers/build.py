@@ -21,8 +21,10 @@ from farm.models.posing.armature import Armature
 from farm.models.posing.halving import Halving
 from farm.models.posing.head import head_height
 from farm.models.posing.morphs import BoneEffect
+from farm.models.posing.movements import Movements
 from farm.models.skeleton import turning_bones
 from farm.morphs.vocabulary import Side
+from farm.spaces.space import BoneMoves
 
 
 def build(
@@ -30,12 +32,13 @@ def build(
     textures: Mapping[int, bytes],
     wanted: Sequence[int],
     halves: Mapping[int, tuple[int, Side]] | None = None,
+    movements: Mapping[int, BoneMoves] | None = None,
 ) -> Actor:
     """The actor of `character`.
 
     `textures` maps texture indices to the bytes of files beside the model; `wanted` are the indices of the source morphs
-    that will be used, `halves` the numbers of those that are a half of one of them. What could not be honoured is in the
-    actor's warnings. Raises NoNeckBoneError.
+    that will be used, `halves` the numbers of those that are a half of one of them, `movements` the numbers of what bones do.
+    What could not be honoured is in the actor's warnings. Raises NoNeckBoneError.
     """
     neck, head, _ = turning_bones(character)
     world = np.array(character.axes.to_world, np.float32)
@@ -45,6 +48,9 @@ def build(
     uvs, second_uvs = _uvs(character), _second_uvs(character, warnings)
     morphs = take_apart(character, wanted, world, (uvs, second_uvs), warnings)
     height = head_height(character, armature, neck, head, positions)
+    if movements:
+        mover = Movements(character, armature, neck, head, height)
+        morphs |= {number: mover.movement(bones) for number, bones in movements.items()}
     moved = {effect.bone for morph in morphs.values() for effect in morph.every() if isinstance(effect, BoneEffect)}
     skeleton, skin = armature.bind(moved, positions)
     if halves:
@@ -85,6 +91,7 @@ def build(
         metres_per_unit=character.axes.metres,
         bones=bones,
         warnings=warnings,
+        movements=frozenset(movements or ()),
     )
 
 

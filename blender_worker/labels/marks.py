@@ -37,12 +37,12 @@ class Marker:
             name: (pose.positions[found.vertices] * found.weights[:, None]).sum(axis=0)
             for name, found in self._anatomy.landmarks.items()
         }
-        landmarks["neck"] = np.array(self._actor.neck_position, np.float32)
+        landmarks["neck"] = np.array(pose.neck or self._actor.neck_position, np.float32)
         return Marks(
             landmarks=self._landmarks(landmarks, camera, labels),
             head_box=self._box(pose, self._head, camera),
             face_box=self._box(pose, self._face, camera),
-            camera=self._camera(camera),
+            camera=self._camera(camera, pose),
         )
 
     def _landmarks(
@@ -84,7 +84,7 @@ class Marker:
             return None
         return tuple(round(value, _PIXEL_DIGITS) for value in (left, top, right, bottom))
 
-    def _camera(self, camera: Camera) -> CameraLabel:
+    def _camera(self, camera: Camera, pose: Pose) -> CameraLabel:
         metres = self._actor.metres_per_unit
         half = self._size / 2
         if camera.orthographic:
@@ -93,7 +93,7 @@ class Marker:
             focal = half / float(np.tan(np.radians(camera.field_of_view) / 2))
         rotation = camera.axes() * ((1,), (-1,), (-1,))
         extrinsics = np.column_stack([rotation, -rotation @ camera.position() * metres])
-        pivot = np.array(self._actor.neck_position) * metres
+        pivot = np.array(pose.neck or self._actor.neck_position) * metres
         return CameraLabel(
             intrinsics=((round(focal, 6), 0.0, half), (0.0, round(focal, 6), half), (0.0, 0.0, 1.0)),
             extrinsics=tuple(tuple(row) for row in np.round(extrinsics, _MATRIX_DIGITS).tolist()),

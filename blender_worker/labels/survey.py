@@ -123,8 +123,10 @@ class _Comparison:
         rest = self._actor.rest
         for index in self._actor.morphs:
             pose = self._actor.pose({index: 1.0}, FRONT)
-            moved = self._note(pose)
-            if pose.uvs is not None or pose.looks != rest.looks:
+            moved = self._moved(pose)
+            if index not in self._actor.movements:
+                self._note(pose, moved)
+            if pose.uvs is not None or pose.looks != rest.looks or (moved.any() and index in self._actor.movements):
                 if not self._shows(pose, [(index, _EVERYWHERE)]):
                     unseen.append(index)
             elif not moved.any():
@@ -156,16 +158,19 @@ class _Comparison:
         self._canvas, self._neutral = flat
         return dark
 
-    def _note(self, pose: Pose) -> NDArray[np.bool_]:
+    def _moved(self, pose: Pose) -> NDArray[np.bool_]:
         """(n,) the vertices that a morph moves by anything that could be seen."""
         rest = self._actor.rest
         moved: NDArray[np.bool_] = (pose.positions != rest.positions).any(axis=1)
         distance = np.abs(pose.positions[moved] - rest.positions[moved]).max(axis=1)
         moved[moved] = distance > _MOVED * self._actor.head_height
+        return moved
+
+    def _note(self, pose: Pose, moved: NDArray[np.bool_]) -> None:
+        """What a morph moves on the head is the face's."""
         on_head = moved & self._head
         self.face |= on_head
         self._depths.append(pose.positions[on_head, 1])
-        return moved
 
     def _reach(self, pose: Pose, moved: NDArray[np.bool_]) -> _Box:
         """Where in the picture a change of these vertices can show: the triangles that have one, before and after."""
@@ -183,7 +188,8 @@ class _Comparison:
         """Which of the morphs, each within its box, change the picture in this pose."""
         changed = (np.abs(self._draw(pose) - self._neutral) > _CHANGED).any(axis=-1)
         changed = changed.reshape(-1, SIZE, SIZE).any(axis=0)
-        self._changed |= changed
+        if not self._actor.movements & {index for index, _ in held}:
+            self._changed |= changed
         return {
             index
             for index, (left, top, right, bottom) in held
@@ -193,7 +199,7 @@ class _Comparison:
     @property
     def share(self) -> float | None:
         """Of the covered pixels in the head's box, how many the morphs changed; None without morphs."""
-        if not self._actor.morphs:
+        if self._actor.morphs.keys() <= self._actor.movements:
             return None
         if not self._head.any():
             return 0.0

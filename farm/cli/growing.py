@@ -135,7 +135,7 @@ class Growth:
         if self._table is not None:
             for one in apply_table(package.inventory.source_morphs(), self._table.of(model))[1]:
                 note("mapping", "yellow", f"{found.where}: {one}")
-        images = self._spec.images_of(self._spec.samples_of(package.inventory.samples))
+        images = self._spec.images_of(self._spec.samples_by_rule(annotation))
         self._make_room(images)
         self._submit(package, found.label)
         while len(self._hands) > self._workers * (1 + _WAITING):

@@ -12,14 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from farm.backgrounds import BackgroundRecord
 from farm.errors import StorageError
 from farm.models.notices import Notice
+from farm.morphs.columns import columns_of
 from farm.morphs.combinations import Combination
 from farm.morphs.expressions import Rule
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef
 from farm.pipe import Survey, View
 from farm.poses import Partition
+from farm.spaces.casting import Played
+from farm.spaces.space import DEFAULT, space_named
 from farm.spec import RenderSpec, StyleName
 
+PAPER_ENTRIES = space_named(DEFAULT).entries
+"""The names of the 20 entries of the paper's pose vector, in order."""
 FORMAT: Literal[3] = 3
 MANIFEST = "manifest.json"
 CONTACT_SHEET = "contact-sheet.png"
@@ -75,9 +80,10 @@ class ImageRecord(_Record):
     style: StyleName
     partition: Partition
     pose: tuple[float, ...]
-    """The 20-d pose vector, entries 17 to 19 in degrees; behind it `Manifest.extra_columns`."""
+    """The 20-d pose vector, entries 17 to 19 in degrees; behind it `Manifest.extra_columns`. In another pose space than the
+    default one the numbers that `Manifest.space` names."""
     rotation: tuple[tuple[float, float, float], ...]
-    """(3, 3) matrix of the head's rotation about world axes, for column vectors."""
+    """(3, 3) matrix of the head's rotation about world axes, that of the body included, for column vectors."""
     light: float
     """Intensity of the one light."""
     view: View = View()
@@ -127,6 +133,20 @@ class BasisRecord(_Record):
     sha256: ContentHash
 
 
+class SpaceRecord(_Record):
+    """The pose space of a result, where it is not the default one."""
+
+    name: str
+    digest: ContentHash
+    """Of the space's file."""
+    entries: tuple[str, ...]
+    """The names of a pose's entries, in order."""
+    mask: tuple[bool, ...]
+    """By entry, whether the model can play it; where it cannot, all its samples have 0 there."""
+    cast: dict[str, Played]
+    """Key to how the model plays it; a key is a parameter of the space, on one side where it has sides."""
+
+
 class Manifest(_Record):
     """All about one rendered model."""
 
@@ -151,6 +171,8 @@ class Manifest(_Record):
     """What the samples play besides, and which annotated morphs it is made of; only with `spec.combinations`."""
     extra_columns: tuple[str, ...] = Field((), exclude_if=lambda found: not found)
     """Names of the entries of a pose behind the 20; only with `spec.extended`."""
+    space: SpaceRecord | None = Field(None, exclude_if=lambda found: found is None)
+    """What the entries of a pose mean, and which of them the model can play; None: the default pose space, the paper's."""
     rules: dict[int, Rule] | None = None
     """How the VRM expressions that samples play limit each other, by index: without them no pose can be derived again.
     None: an earlier version, which did not say."""
@@ -168,6 +190,20 @@ class Manifest(_Record):
     basis: tuple[BasisRecord, ...]
     images: tuple[ImageRecord, ...]
     label_files: tuple[LabelRecord, ...] = ()
+
+    @property
+    def pose_names(self) -> tuple[str, ...]:
+        """The names of the entries of every pose, in order."""
+        return (*PAPER_ENTRIES, *self.extra_columns) if self.space is None else self.space.entries
+
+    @property
+    def pose_mask(self) -> tuple[bool, ...]:
+        """By entry, whether the model can play it."""
+        if self.space is not None:
+            return self.space.mask
+        played = [*self.annotation, *self.combinations]
+        extra = {column for target in played if target in self.spec.extended for column in columns_of(target)}
+        return (*space_named(DEFAULT).mask(played), *(column in extra for column in self.extra_columns))
 
     def to_bytes(self) -> bytes:
         """The file's bytes; one line an image would be nicer to read, one line in all is smaller."""

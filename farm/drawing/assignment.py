@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import Annotation, MorphRef
+from farm.spaces.casting import Cast
 from farm.spec import RenderSpec
 
 
@@ -25,6 +26,10 @@ class Assignment:
     """The annotation that the render key is of, where pictures have made another one of it."""
     understudies: Mapping[str, Sequence[MorphRef]] = field(default_factory=dict)
     """By target: who plays it, the first of them that shows, where pictures show nothing of the annotated morph."""
+    named: Mapping[str, MorphRef] = field(default_factory=dict)
+    """What plays by its name alone in the pose space: `farm.spaces.casting.named_morphs`."""
+    cast: Cast | None = None
+    """How keys of the pose space are played, where that is known already, as from a manifest."""
 
     @property
     def images_total(self) -> int:

@@ -22,6 +22,7 @@ from farm.dataset.manifest import (
     Manifest,
     ModelRecord,
     ShardRecord,
+    SpaceRecord,
     basis_file,
     image_file,
     label_shard_file,
@@ -37,8 +38,9 @@ from farm.models.inventory import Inventory
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.columns import extra_columns
 from farm.morphs.vocabulary import all_targets
-from farm.poses import NEUTRAL, pose_vector, rotation_matrix
-from farm.spec import RENDERER_VERSION, StyleName
+from farm.poses import NEUTRAL, head_matrix, pose_vector, vector_in
+from farm.spaces.space import DEFAULT
+from farm.spec import RENDERER_VERSION, RenderSpec, StyleName
 from farm.storage import ObjectStore
 
 MATRIX_DIGITS = 9
@@ -108,8 +110,12 @@ class Packer:
             self._taken.append(_Taken((), {}))
             return
         sample = self.todo.samples[shot.sample]
-        pose = pose_vector(sample, self._targets, shot.partition, self._spec.extended)
-        matrix = np.round(rotation_matrix(shot.rotation), MATRIX_DIGITS).tolist()
+        space = self._spec.space
+        if space.name == DEFAULT:
+            pose = pose_vector(sample, self._targets, shot.partition, self._spec.extended)
+        else:
+            pose = vector_in(space, sample, shot.partition)
+        matrix = np.round(head_matrix(space, sample, shot.partition), MATRIX_DIGITS).tolist()
         key = image_file(self._assignment.model, shot.sample, view_suffix(self._spec, shot.view)).removesuffix(".png")
         images = []
         for style, data in zip(self._spec.styles, encoded.files, strict=True):
@@ -231,6 +237,7 @@ class Packer:
             unseen=self.todo.unseen,
             combinations=self.todo.combinations,
             extra_columns=extra_columns(assignment.spec.extended),
+            space=_space_record(assignment.spec, self.todo),
             rules={index: rule for index, rule in inventory.rules.items() if index in self.todo.morphs},
             target_morphs=len(sampled_targets(self.todo.annotation)),
             spec=assignment.spec,
@@ -244,6 +251,15 @@ class Packer:
             images=tuple(image for taken in self._taken for image in taken.images),
             label_files=tuple(label for taken in self._taken for label in taken.labels.values()),
         )
+
+
+def _space_record(spec: RenderSpec, todo: Plan) -> SpaceRecord | None:
+    space = spec.space
+    if space.name == DEFAULT:
+        return None
+    return SpaceRecord(
+        name=space.name, digest=space.digest, entries=space.entries, mask=space.mask(todo.cast), cast=todo.cast
+    )
 
 
 def _label(record: ImageRecord, model_id: str) -> bytes:

@@ -28,8 +28,8 @@ from farm.drawing.plan import Plan, plan
 from farm.errors import BlenderDiedError, FarmError, UnusableModelError
 from farm.models.package import unfold
 from farm.morphs.annotation import resolve
-from farm.morphs.combinations import halves
 from farm.poses import NEUTRAL, Partition
+from farm.spaces.casting import named_morphs
 from farm.spec import AnnotationRule, StyleName
 from farm.storage import ObjectStore
 
@@ -75,7 +75,10 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
                 "Nobody has confirmed which morph of the model plays which target, and only confirmed ones count here. "
                 "Inspect it (/v1/annotations), then submit it again; or ask for `annotation: proposals`."
             )
-        assignment = replace(assignment, annotation=resolve(assignment.annotation, inventory.source_morphs()))
+        morphs = inventory.source_morphs()
+        annotation = resolve(assignment.annotation, morphs)
+        named = named_morphs(spec.space, morphs, annotation)
+        assignment = replace(assignment, annotation=annotation, named=named)
 
         def planned(message: pipe.Loaded) -> Plan:
             return plan(assignment, inventory.rules, message.unseen)
@@ -173,8 +176,13 @@ def _request(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
         morphs=todo.morphs,
-        halves=halves(todo.combinations),
-        names={morph.index: morph.name for morph in cast.values() if morph.index in todo.morphs},
+        halves=todo.halves,
+        movements=todo.movements,
+        names={
+            morph.index: morph.name
+            for morph in (*cast.values(), *assignment.named.values())
+            if morph.index in todo.morphs
+        },
         annotation={target: morph.index for target, morph in cast.items()},
         canvas=spec.canvas,
         camera=spec.camera,

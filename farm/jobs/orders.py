@@ -15,10 +15,8 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter, Valida
 from farm.errors import NotFoundError
 from farm.jobs.batches import BatchRecord, Told, Webhook
 from farm.jobs.states import Job, Work, job_id
-from farm.morphs.annotation import sampled_targets
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef, packed
-from farm.poses import sample_count
 from farm.spec import RenderSpec, render_key
 from farm.storage import ObjectStore
 
@@ -95,7 +93,7 @@ def new_job(batch: str, index: int, ordered: OrderedModel, spec: RenderSpec) -> 
     if ordered.pictures:
         samples = images = ordered.pictures
     else:
-        samples = spec.samples_of(sample_count(sampled_targets(ordered.annotation)))
+        samples = spec.samples_by_rule(ordered.annotation)
         images = spec.images_of(samples)
     return Job(
         id=job_id(batch, index),

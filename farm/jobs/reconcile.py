@@ -17,7 +17,6 @@ from farm.errors import NotFoundError, StorageError, WithdrawnModelError
 from farm.jobs.orders import Order, OrderBook, Standing
 from farm.jobs.states import Job, State, cancel, with_samples, withdraw
 from farm.jobs.store import JobStore
-from farm.poses import SAMPLES_FEW
 from farm.storage import ObjectStore
 
 _ASKING = 16
@@ -80,9 +79,8 @@ def reconcile(store: ObjectStore, jobs: JobStore, on_batch: Callable[[str], None
 def _as_found(job: Job, store: ObjectStore, order: Order, standing: Standing) -> Job:
     manifest = result_object(job.render_key, MANIFEST)
     if store.exists(manifest):
-        if (
-            order.spec.samples == "auto" and job.samples > SAMPLES_FEW
-        ):  # fewer, where its pictures do not show all targets
+        # Fewer, where its pictures do not show all targets.
+        if order.spec.samples == "auto" and job.samples > order.spec.space.file.samples.few:
             with suppress(StorageError):  # of another version: done all the same
                 job = with_samples(job, read_manifest(store.get(manifest), manifest).samples)
         return replace(job, state=State.DONE, images_done=job.images_total)

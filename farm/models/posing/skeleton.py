@@ -61,6 +61,12 @@ class Skeleton:
     neck: int
     """The bone that takes the head's rotation, as an index among the file's bones."""
 
+    def neck_in(self, frames: Frames) -> Vector:
+        """Where the neck's head is."""
+        number = next(number for number, joint in enumerate(self.joints) if joint.bone == self.neck)
+        x, y, z = (frames.turns[number] @ np.array(self.joints[number].head, np.float32) + frames.moves[number]).tolist()
+        return x, y, z
+
     def pose(self, own: Mapping[int, tuple[Vector, Turn]], head_turn: Turn) -> Frames:
         """The joints' frames when bones move by `own` (move and turn in world axes) and the neck turns by `head_turn`."""
         own = self._with_followers(own, head_turn)
@@ -194,6 +200,18 @@ class Skin:
         self._away = None if bound is None else (bound[vertex, slot] - positions[vertex]) * self._share
         """(entries, 3) how far a joint alone would have the vertex from its place, times its share."""
         self._starts = np.searchsorted(self._row, np.arange(len(self._mixed)))
+
+    def turn(self, normals: NDArray[np.float32], frames: Frames) -> NDArray[np.float32]:
+        """(n, 3) normals as the joints turn them, each by their shares; of what two turn the mean is shorter than 1."""
+        turned = normals.copy()
+        for joint, vertices in enumerate(self._rigid):
+            if frames.stirred[joint] and len(vertices):
+                turned[vertices] = normals[vertices] @ frames.turns[joint].T
+        if len(self._mixed):
+            turns = np.concatenate([frames.turns, np.eye(3, dtype=np.float32)[None]])[self._joint]
+            parts = (turns @ normals[self._mixed][self._row][:, :, None])[:, :, 0] * self._share
+            turned[self._mixed] = np.add.reduceat(parts, self._starts, axis=0)
+        return turned
 
     def take(self, positions: NDArray[np.float32], frames: Frames) -> None:
         """Move (n, 3) shaped positions, in place, to where the joints take them."""
