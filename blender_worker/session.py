@@ -44,11 +44,7 @@ def _load(command: pipe.Render) -> Actor:
                 f"Morph {index} of the model is not '{name}', as its annotation says: it was made for another file. Upload "
                 "the model again and annotate it anew."
             )
-    movements = {
-        number: tuple((bone.role, bone.turn, bone.move) for bone in movement.bones)
-        for number, movement in command.movements.items()
-    }
-    return build(character, textures, command.morphs, command.halves, movements)
+    return build(character, textures, command.morphs, command.halves, command.movements)
 
 
 def _render(command: pipe.Render, commands: int, answers: int) -> None:

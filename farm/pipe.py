@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from farm.labels import LabelName
 from farm.morphs.vocabulary import Side
 from farm.poses import Partition
-from farm.spaces.space import BoneRole
+from farm.spaces.space import BoneMove
 from farm.spec import CameraSpec, CanvasName, StyleName
 
 _LOOK_SECONDS = 1.0
@@ -43,22 +43,6 @@ class View(_Message):
     """Degrees; positive: from the character's left."""
     elevation: float = 0.0
     """Degrees; positive: from above."""
-
-
-class BoneMovement(_Message):
-    """What one bone does in a movement at 1."""
-
-    role: BoneRole
-    turn: tuple[float, float, float]
-    """Degrees about world X, Y, Z; one of them at most."""
-    move: tuple[float, float, float]
-    """The way that it goes in world axes, in heights of the head."""
-
-
-class Movement(_Message):
-    """Bones that move together, linearly in a shot's value."""
-
-    bones: list[BoneMovement]
 
 
 class Shot(_Message):
@@ -89,7 +73,7 @@ class Render(_Message):
     """Indices of the source morphs that the shots use."""
     halves: dict[int, tuple[int, Side]] = {}
     """Numbers below 0 that the shots use, to the one of `morphs` that it is a half of, and the side that moves."""
-    movements: dict[int, Movement] = {}
+    movements: dict[int, tuple[BoneMove, ...]] = {}
     """Numbers below those of halves that the shots use, to what bones do. One whose bones the model lacks is unseen."""
     names: dict[int, str] = {}
     """What those morphs are called, where that is known: a file whose morphs are called otherwise is another file."""

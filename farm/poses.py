@@ -155,14 +155,15 @@ def _choosings(space: Space, group: Group, keys: Sequence[str]) -> Iterator[tupl
             own = [key for key in keys if space.keys[key].parameter.name == parameter]
             yield f"{group.name}/{parameter}", _sides_of(group, own)
     elif group.sets:
-        if found := [(1.0, (each,)) for each in map(space.keys_of, group.sets) if set(each) <= set(keys)]:
+        found: list[_Choice] = [(1.0, (each,)) for each in map(space.keys_of, group.sets) if set(each) <= set(keys)]
+        if found:
             yield group.name, found
     else:
         yield group.name, _sides_of(group, keys)
 
 
 def _sides_of(group: Group, keys: Sequence[str]) -> list[_Choice]:
-    shares = {side: getattr(group.sides, side) for side in Side}
+    shares: dict[str, float] = {side.value: getattr(group.sides, side) for side in Side}
     found: list[_Choice] = []
     for key in keys:
         stem, _, side = key.rpartition("/")
@@ -215,7 +216,6 @@ def vector_in(space: Space, sample: Sample, partition: Partition) -> tuple[float
 def head_matrix(space: Space, sample: Sample, partition: Partition) -> NDArray[np.float64]:
     """The (3, 3) rotation of the head about world axes, that of the body on which it stands included."""
     whole = rotation_matrix(sample.rotation_in(partition))
-    turns = space.trunk_turns(values_in(space, sample, partition))
     for turn in space.trunk_turns(values_in(space, sample, partition)):
         whole = np.asarray(rotation_matrix(turn) @ whole)
     return whole

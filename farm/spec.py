@@ -147,7 +147,9 @@ class RenderSpec(BaseModel):
 
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of all poses, lights, views and backgrounds")
     samples: Literal["auto"] | Annotated[StrictInt, Field(ge=1, le=MAX_SAMPLES)] = Field(
-        "auto", description="Samples a model: 'auto' is the pose space's rule; the paper's gives 100 or 20", union_mode="left_to_right"
+        "auto",
+        description="Samples a model: 'auto' is the pose space's rule; the paper's gives 100 or 20",
+        union_mode="left_to_right",
     )
     partitions: Annotated[tuple[Partition, ...], AfterValidator(_each_once)] = Field(tuple(Partition), min_length=1)
     styles: Annotated[tuple[StyleName, ...], AfterValidator(_each_once)] = Field(
@@ -195,7 +197,9 @@ class RenderSpec(BaseModel):
     @model_validator(mode="after")
     def _only_the_default_space_is_extended(self) -> Self:
         if self.extended and self.pose_space != DEFAULT:
-            raise ValueError(f"`extended` adds to {DEFAULT}; {self.pose_space} has entries of its own: leave one of them out")
+            raise ValueError(
+                f"`extended` adds to {DEFAULT}; {self.pose_space} has entries of its own: leave one of them out"
+            )
         return self
 
     @property

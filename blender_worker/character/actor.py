@@ -126,7 +126,8 @@ class Actor:
     def pose(self, weights: Mapping[int, float], rotation: Vector) -> Pose:
         """Take a pose.
 
-        `weights` maps source morphs to [0, 1], and movements of bones to values of either sign; `rotation` is in degrees about world X, Y, Z at the neck.
+        `weights` maps source morphs to [0, 1], and movements of bones to values of either sign; `rotation` is in degrees
+        about world X, Y, Z at the neck.
         """
         combined = combine(part for index, weight in weights.items() for part in self.morphs[index].at(weight))
         turn = turn_of(rotation_matrix(rotation)) if any(rotation) else NO_TURN

@@ -24,7 +24,7 @@ from farm.models.posing.morphs import BoneEffect
 from farm.models.posing.movements import Movements
 from farm.models.skeleton import turning_bones
 from farm.morphs.vocabulary import Side
-from farm.spaces.space import BoneMoves
+from farm.spaces.space import BoneMove
 
 
 def build(
@@ -32,7 +32,7 @@ def build(
     textures: Mapping[int, bytes],
     wanted: Sequence[int],
     halves: Mapping[int, tuple[int, Side]] | None = None,
-    movements: Mapping[int, BoneMoves] | None = None,
+    movements: Mapping[int, Sequence[BoneMove]] | None = None,
 ) -> Actor:
     """The actor of `character`.
 
@@ -49,7 +49,7 @@ def build(
     morphs = take_apart(character, wanted, world, (uvs, second_uvs), warnings)
     height = head_height(character, armature, neck, head, positions)
     if movements:
-        mover = Movements(character, armature, neck, head, height)
+        mover = Movements(character, armature, neck, head, height, positions)
         morphs |= {number: mover.movement(bones) for number, bones in movements.items()}
     moved = {effect.bone for morph in morphs.values() for effect in morph.every() if isinstance(effect, BoneEffect)}
     skeleton, skin = armature.bind(moved, positions)

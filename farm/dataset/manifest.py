@@ -5,9 +5,9 @@ default, so that whatever reads a format reads all manifests of it; `schema` is 
 """
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from farm.backgrounds import BackgroundRecord
 from farm.errors import StorageError
@@ -20,6 +20,7 @@ from farm.morphs.refs import MorphRef
 from farm.pipe import Survey, View
 from farm.poses import Partition
 from farm.spaces.casting import Played
+from farm.spaces.reading import MAX_ENTRIES, EntryName
 from farm.spaces.space import DEFAULT, space_named
 from farm.spec import RenderSpec, StyleName
 
@@ -139,12 +140,18 @@ class SpaceRecord(_Record):
     name: str
     digest: ContentHash
     """Of the space's file."""
-    entries: tuple[str, ...]
+    entries: tuple[EntryName, ...] = Field(min_length=1, max_length=MAX_ENTRIES)
     """The names of a pose's entries, in order."""
     mask: tuple[bool, ...]
     """By entry, whether the model can play it; where it cannot, all its samples have 0 there."""
     cast: dict[str, Played]
     """Key to how the model plays it; a key is a parameter of the space, on one side where it has sides."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.mask) != len(self.entries) or len(set(self.entries)) < len(self.entries):
+            raise ValueError("the entries of a pose need names of their own and a mask of as many")
+        return self
 
 
 class Manifest(_Record):
@@ -190,6 +197,12 @@ class Manifest(_Record):
     basis: tuple[BasisRecord, ...]
     images: tuple[ImageRecord, ...]
     label_files: tuple[LabelRecord, ...] = ()
+
+    @model_validator(mode="after")
+    def _space_is_asked_for(self) -> Self:
+        if (self.space.name if self.space else DEFAULT) != self.spec.pose_space:
+            raise ValueError(f"its poses are not of the space {self.spec.pose_space} that its specification asks for")
+        return self
 
     @property
     def pose_names(self) -> tuple[str, ...]:

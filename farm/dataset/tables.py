@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.csv import ConvertOptions, ReadOptions, open_csv
 
-from farm.dataset.output import COLUMNS, POSES, POSES_PARQUET, RenderedModel, replacing
+from farm.dataset.manifest import ImageRecord, Manifest
+from farm.dataset.output import COLUMNS, POSE_COLUMNS, POSES, POSES_PARQUET, RenderedModel, replacing
 from farm.dataset.splits import split_of
-from farm.poses import POSE_SIZE
 
 _BLOCK_BYTES = 8 * 2**20
 """Of the CSV file that make one row group of Parquet: some 20,000 rows, and all that is in memory at a time."""
@@ -30,13 +30,23 @@ SCHEMA = pa.schema([(name, pa.string() if name in _TEXTS else _WHOLE.get(name, p
 
 
 def schema_with(extra: Sequence[str]) -> pa.Schema:
-    """`SCHEMA` and the columns of targets beyond the 23, in this order; null for models that play none of them."""
+    """`SCHEMA` and further columns of poses, in this order; null for models whose poses lack them."""
     return pa.schema([*SCHEMA, *(pa.field(name, pa.float64()) for name in extra)])
 
 
 def org_id(model_id: str) -> str:
     """What the AnimeCeleb release calls a model: a decimal number, here from its hash (64 hexadecimal digits)."""
     return str(int(model_id[:_ID_DIGITS], 16))
+
+
+def pose_cells(manifest: Manifest, image: ImageRecord) -> dict[str, float | str]:
+    """The pose of a picture by the names of its columns. A table may hold models of several pose spaces: equal names mean
+    the same, a name that a space lacks has an empty cell, and so has, but in the paper's, what the model cannot play.
+    """
+    cells: dict[str, float | str] = dict(zip(manifest.pose_names, image.pose, strict=False))
+    if manifest.space is not None:
+        cells |= {name: "" for name, can in zip(manifest.pose_names, manifest.pose_mask, strict=True) if not can}
+    return cells
 
 
 @contextmanager
@@ -52,7 +62,8 @@ def pose_tables(out: Path) -> Iterator[Callable[[RenderedModel], None]]:
             extra: list[str] = []
 
             def add(model: RenderedModel) -> None:
-                extra.extend(name for name in model.manifest.extra_columns if name not in extra)
+                names = model.manifest.pose_names
+                extra.extend(name for name in names if name not in POSE_COLUMNS and name not in extra)
                 writer.writerows(_rows(model, out, extra))
 
             yield add
@@ -93,11 +104,11 @@ def _convert(text: Path, columns: Path, extra: Sequence[str]) -> None:
 
 def _rows(model: RenderedModel, out: Path, extra: Sequence[str]) -> Iterator[list[Any]]:
     manifest = model.manifest
-    places = [manifest.extra_columns.index(name) if name in manifest.extra_columns else None for name in extra]
     camera = manifest.spec.camera
     sides = split_of(manifest.model.id), org_id(manifest.model.id)
     field_of_view = camera.field_of_view if camera.projection == "perspective" else ""
     for image in manifest.images:
+        pose = pose_cells(manifest, image)
         yield [
             manifest.model.id,
             model.folder.name,
@@ -107,7 +118,7 @@ def _rows(model: RenderedModel, out: Path, extra: Sequence[str]) -> Iterator[lis
             model.image_path(image).relative_to(out).as_posix(),
             image.seed,
             image.light,
-            *image.pose[:POSE_SIZE],
+            *(pose.get(name, "") for name in POSE_COLUMNS),
             *(value for row in image.rotation for value in row),
             image.view.index,
             image.view.yaw,
@@ -117,5 +128,5 @@ def _rows(model: RenderedModel, out: Path, extra: Sequence[str]) -> Iterator[lis
             camera.framing,
             camera.projection,
             field_of_view,
-            *("" if place is None else image.pose[POSE_SIZE + place] for place in places),
+            *(pose.get(name, "") for name in extra),
         ]

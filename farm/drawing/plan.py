@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from farm import pipe
 from farm.drawing.assignment import Assignment
 from farm.labels import LabelName
-from farm.morphs.annotation import sampled_targets
 from farm.morphs.combinations import Combination, combinations, halves
 from farm.morphs.expressions import Rule, effective
 from farm.morphs.refs import Annotation, MorphRef
@@ -14,7 +13,7 @@ from farm.morphs.understudies import recast
 from farm.morphs.vocabulary import Side, all_targets
 from farm.poses import NEUTRAL, Partition, Sample, draw, draw_in, values_in
 from farm.spaces.casting import Cast, Played, cast, every_way
-from farm.spaces.space import DEFAULT, Space
+from farm.spaces.space import DEFAULT, BoneMove, Space
 from farm.spec import RenderSpec
 from farm.views import draw_views
 
@@ -29,7 +28,7 @@ class Plan:
     """Indices of the source morphs that the samples move, or may, should others show nothing."""
     halves: dict[int, tuple[int, Side]]
     """Likewise the numbers of halves, with the morph and the side."""
-    movements: dict[int, pipe.Movement]
+    movements: dict[int, tuple[BoneMove, ...]]
     """Likewise the numbers of movements of bones."""
     annotation: Annotation
     """What the samples' labels are said in."""
@@ -83,7 +82,7 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[i
         playing = own = _cast(assignment, annotation, unseen)
         drawn = [draw_in(spec.space, spec.seed, model, index, list(own)) for index in range(count)]
         asked = list(own.values()) if assignment.cast is not None else _ways(assignment, annotation)
-        movements = _movements(spec.space)
+        movements = {number: movement.moves for number, movement in spec.space.movements.items()}
         numbered = {number: found for each in asked for number, found in each.halves().items()}
     samples = [_as_shown(sample, playing, rules) for sample in drawn] if rules else drawn
     shots = [_shot(spec.space, NEUTRAL, Partition.FRONTAL, playing)]
@@ -132,15 +131,6 @@ def _ways(assignment: Assignment, annotation: Annotation) -> list[Played]:
     """Every way to play something: which of them show is known once all are loaded."""
     spec = assignment.spec
     return every_way(spec.space, annotation, _named(assignment, annotation), spec.combinations)
-
-
-def _movements(space: Space) -> dict[int, pipe.Movement]:
-    return {
-        number: pipe.Movement(
-            bones=[pipe.BoneMovement(role=role, turn=turn, move=move) for role, turn, move in movement.moves]
-        )
-        for number, movement in space.movements.items()
-    }
 
 
 def _as_shown(sample: Sample, playing: Cast, rules: Mapping[int, Rule]) -> Sample:

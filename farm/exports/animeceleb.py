@@ -40,8 +40,10 @@ from farm.styles import STYLES
 
 SIZE = 256
 """Pixels: the loaders take the pictures at 256 x 256 and resize none."""
-COLUMNS = ("org_id", "folder_name", "png_name", *POSE_COLUMNS)
-"""Header of ``combined_pose.csv``. The names of the first three are the release's, those of the 20 floats are ours.
+_IDS = ("org_id", "folder_name", "png_name")
+COLUMNS = (*_IDS, *POSE_COLUMNS)
+"""Header of ``combined_pose.csv``. The names of the first three are the release's, those of the 20 floats are ours; another
+pose space than the paper's has the names of its entries there.
 `folder_name` is the number of the cluster there: the authors' code cuts the folder's name off png_name."""
 CLUSTERS = 37
 """Clusters that the models spread over: about 100 a cluster at the release's 3,613 models."""
@@ -106,8 +108,10 @@ class AnimeCelebLayout:
 
     def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
         tables: dict[str, FileRecord] = {}
+        space = plan.members[0].space
+        columns = COLUMNS if space is None else (*_IDS, *space.entries)
         for style in plan.members[0].spec.styles:
-            for name, head, between, tail in ((_TABLE, _header(), "", ""), (_CACHE, "{", ", ", "}\n")):
+            for name, head, between, tail in ((_TABLE, ",".join(columns) + "\n", "", ""), (_CACHE, "{", ", ", "}\n")):
                 path = target.scratch / name
                 with path.open("w", encoding="utf-8", newline="") as file:
                     file.write(head)
@@ -128,7 +132,7 @@ class AnimeCelebLayout:
             + [croissant.file_set("pictures", "combined_*/*/*/*/*.png", "image/png")],
             record_sets=[
                 *(
-                    croissant.records(name.split("/")[0], "A row a sample", {"fileObject": name}, COLUMNS)
+                    croissant.records(name.split("/")[0], "A row a sample", {"fileObject": name}, columns)
                     for name in poses
                 ),
             ],
@@ -208,10 +212,6 @@ def _notes(member: Member, model: RenderedModel, pairs: Sequence[tuple[SampleRow
     }
     # ASCII, because the loaders open it in whatever encoding their machine prefers.
     return {_TABLE: text.getvalue(), _CACHE: f'"{member.org_id}": {json.dumps(entry, ensure_ascii=True)}'}
-
-
-def _header() -> str:
-    return ",".join(COLUMNS) + "\n"
 
 
 def _root(style: StyleName) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from farm import __version__
+from farm.dataset.manifest import SpaceRecord
 from farm.dataset.output import POSE_COLUMNS
 from farm.dataset.splits import MODELS, SPLITS, TEST_MODELS
 from farm.exports.croissant import PAPER
@@ -45,7 +46,7 @@ def card(plan: ExportPlan, described: Described) -> bytes:
         "the rows and looks at the split.",
         "## What is in it\n\n" + _numbers(plan),
         "## How it was made\n\n" + _making(members),
-        "## The pose vector\n\n" + _poses(),
+        "## The pose vector\n\n" + (_poses() if members[0].space is None else _other_poses(members[0].space)),
         "## Styles\n\n" + _table(("style", "what it shows"), _styles(members)),
         "## Labels\n\n" + _labels(members),
         "## Coverage\n\nModels that can play a target morph:\n\n"
@@ -115,9 +116,14 @@ def _making(members: Sequence[Member]) -> str:
         ("annotations that count", said(spec.annotation.value for spec in specs)),
         ("formats of the models", said(member.format for member in members)),
     ]
+    drawn = (
+        "one target morph of eye, eyebrow and mouth each, with a weight from [0, 1], a turn of "
+        f"the head from [-{ROTATION_LIMIT:.0f}, {ROTATION_LIMIT:.0f}] degrees about each axis"
+        if members[0].space is None
+        else f"what the model can play of the pose space {members[0].space.name}, by that space's rules,"
+    )
     return (
-        "A sample is one drawn pose: one target morph of eye, eyebrow and mouth each, with a weight from [0, 1], a turn of "
-        f"the head from [-{ROTATION_LIMIT:.0f}, {ROTATION_LIMIT:.0f}] degrees about each axis and a light from "
+        f"A sample is one drawn pose: {drawn} and a light from "
         f"[{LIGHT_RANGE[0]}, {LIGHT_RANGE[1]}]. It is drawn frontal (morphs alone) and rotated (with the turn), in all "
         "styles. Every number is a hash of seed, model and sample, so that anybody can draw it again.\n\n"
         + _table(("what", "value"), rows)
@@ -128,6 +134,15 @@ def _poses() -> str:
     return (
         "20 numbers: weights in [0, 1], then degrees about the world's X (nod), Y (tilt) and Z (turn). Left is the "
         "character's.\n\n" + ", ".join(f"{place} `{name}`" for place, name in enumerate(POSE_COLUMNS))
+    )
+
+
+def _other_poses(space: SpaceRecord) -> str:
+    return (
+        f"{len(space.entries)} numbers, those of the pose space {space.name}; `pose_mask` says which of them the model can "
+        "play: the others are 0 in all of its rows. Left is the character's. The rotation matrix of the head, the body's "
+        "turn included, stands in `rotation`.\n\n"
+        + ", ".join(f"{place} `{name}`" for place, name in enumerate(space.entries))
     )
 
 

@@ -54,7 +54,7 @@ _CONTEXT: dict[str, Any] = {
     "transform": "cr:transform",
 }
 _INTEGERS = ("sample", "view", "seed")
-_REPEATED = ("pose", "rotation")
+_REPEATED = ("pose", "pose_mask", "rotation")
 _TEXTS = (
     "key",
     "model",
@@ -164,6 +164,8 @@ def _field(record_set: str, column: str, source: Mapping[str, str]) -> dict[str,
 
 
 def _type_of(column: str) -> str:
+    if column == "pose_mask":
+        return "sc:Boolean"
     if column in _INTEGERS:
         return "sc:Integer"
     if column in _TEXTS or column.endswith("file_name"):

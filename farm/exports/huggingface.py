@@ -17,11 +17,10 @@ from farm.dataset.output import RenderedModel
 from farm.exports import croissant, sharding
 from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
-from farm.exports.members import Member
+from farm.exports.members import Member, numbered
 from farm.exports.plan import ExportPlan, Unit, shard_units
 from farm.exports.receipts import Receipt
 from farm.exports.rows import SampleRow, read
-from farm.poses import POSE_SIZE
 
 _GROUP_ROWS, _GROUP_BYTES = 100, 32 * 2**20
 """A row group ends at either: the Hub's viewer reads a group at a time, and so much of a file is in memory."""
@@ -30,8 +29,8 @@ _VALUES: dict[str, str] = {
     "view": "int32", "yaw": "float64", "elevation": "float64", "light": "float64", "seed": "int64",
     "background": "string",
 }  # fmt: skip
-_LISTS = {"pose": POSE_SIZE, "rotation": 9}
-"""Numbers in a column that has several; `rotation` is the (3, 3) matrix row by row."""
+_ROTATION = 9
+"""Numbers of the (3, 3) matrix, row by row."""
 _PARTS, _MARKS = ".parts.png", ".marks.json"
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -62,9 +61,18 @@ class HuggingFaceLayout:
         kind = "application/x-parquet"
         splits = [split for split, side in index["splits"].items() if side["shards"]]
         spec = plan.members[0].spec
-        columns = [*_VALUES, *_LISTS, *(f"image_{style}" for style in spec.styles), *_label_columns(spec.labels)]
+        mask = [] if plan.members[0].space is None else ["pose_mask"]
+        columns = [
+            *_VALUES,
+            "pose",
+            *mask,
+            "rotation",
+            *(f"image_{style}" for style in spec.styles),
+            *_label_columns(spec.labels),
+        ]
         return Described(
-            how_to_load=_HOW + "".join(said for name, said in _HOW_OF.items() if name in columns),
+            how_to_load=numbered(_HOW, plan.members)
+            + "".join(said for name, said in _HOW_OF.items() if name in columns),
             front_matter={
                 "configs": [
                     {
@@ -100,13 +108,17 @@ def _column(suffix: str) -> str:
     return {_PARTS: "parts", _MARKS: "marks"}.get(suffix, "arrays")
 
 
-def _schema(styles: Sequence[str], suffixes: Sequence[str]) -> pa.Schema:
-    """The columns, with what `datasets` is to take them for."""
+def _schema(first: SampleRow) -> pa.Schema:
+    """The columns of rows like the first one, with what `datasets` is to take them for."""
+    styles, suffixes = list(first.pictures), list(first.labels)
     fields = [(name, getattr(pa, kind)()) for name, kind in _VALUES.items()]
     features: dict[str, Any] = {name: {"dtype": kind, "_type": "Value"} for name, kind in _VALUES.items()}
-    for name, length in _LISTS.items():
-        fields.append((name, pa.list_(pa.float64(), length)))
-        features[name] = {"feature": {"dtype": "float64", "_type": "Value"}, "length": length, "_type": "Sequence"}
+    lists = {"pose": (len(first.pose), "float64"), "rotation": (_ROTATION, "float64")}
+    if first.mask is not None:
+        lists["pose_mask"] = (len(first.mask), "bool")
+    for name, (length, kind) in lists.items():
+        fields.append((name, pa.list_(pa.bool_() if kind == "bool" else pa.float64(), length)))
+        features[name] = {"feature": {"dtype": kind, "_type": "Value"}, "length": length, "_type": "Sequence"}
     for name in (*(f"image_{style}" for style in styles), *(["parts"] if _PARTS in suffixes else [])):
         fields.append((name, _PICTURE))
         features[name] = {"_type": "Image"}
@@ -120,7 +132,7 @@ def _schema(styles: Sequence[str], suffixes: Sequence[str]) -> pa.Schema:
 
 def _write(path: Path, rows: Sequence[SampleRow], tell: Tell) -> None:
     first = rows[0]
-    schema = _schema(list(first.pictures), list(first.labels))
+    schema = _schema(first)
     heavy = [field.name for field in schema if field.type == _PICTURE or field.name == "arrays"]
     packed = {
         path: "none" if column in heavy else "zstd" for column in schema.names for path in _leaves(schema.field(column))
@@ -159,6 +171,8 @@ def _groups(rows: Sequence[SampleRow], tell: Tell) -> Iterator[list[dict[str, An
             "pose": row.pose,
             "rotation": [value for line in row.rotation for value in line],
         }
+        if row.mask is not None:
+            record["pose_mask"] = row.mask
         for style, picture in row.pictures.items():
             data = read(picture)
             record[f"image_{style}"] = {"bytes": data, "path": f"{row.key}.{style}.png"}

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from farm.dataset.manifest import MadeWith, Manifest
+from farm.dataset.manifest import MadeWith, Manifest, SpaceRecord
 from farm.dataset.output import RenderedModel
 from farm.dataset.tables import org_id
-from farm.errors import StorageError, WithdrawnModelError
+from farm.errors import SpecError, StorageError, WithdrawnModelError
 from farm.exports.source import Source
-from farm.morphs.vocabulary import all_targets
+from farm.morphs.vocabulary import Target, all_targets
 from farm.pipe import Survey
+from farm.spaces.space import DEFAULT
 from farm.spec import RenderSpec
 from farm.wording import counted
 
@@ -57,6 +58,8 @@ class Member:
     bytes: int
     """Of its pictures and labels."""
     survey: Survey
+    space: SpaceRecord | None
+    """The pose space of its rows; None: the paper's."""
     head: NDArray[np.float32] | None
     """(24 * 24 * 3,) colours of the neutral head, of mean 0 and length 1; None where there is no neutral picture."""
 
@@ -120,15 +123,45 @@ def member_of(entry: str, model: RenderedModel, face: bytes | None) -> Member:
         notices=tuple({"name": notice.name, "sha256": notice.sha256} for notice in manifest.model.notices),
         licence=manifest.model.licence,
         spec=manifest.spec,
-        targets=tuple(sorted(name for name in cast if targets[name].sampled or name in manifest.spec.extended)),
+        targets=tuple(sorted(name for name in cast if _plays(manifest, targets[name]))),
         mapping=hashlib.sha256(repr(sorted(manifest.annotation.items())).encode()).hexdigest(),
         samples=manifest.samples,
         keys=len(manifest.images) // max(1, len(manifest.spec.styles)),
         images=len(manifest.images),
         bytes=sum(image.bytes for image in manifest.images) + sum(shard.bytes for shard in manifest.labels),
         survey=manifest.survey,
+        space=manifest.space,
         head=None if face is None else _head(face, manifest.survey, model.folder.name),
     )
+
+
+def _plays(manifest: Manifest, target: Target) -> bool:
+    if manifest.space is not None:
+        return target.name in manifest.spec.space.targets
+    return target.sampled or target.name in manifest.spec.extended
+
+
+def common_space(members: Sequence[Member]) -> SpaceRecord | None:
+    """The pose space of all members; None: the paper's. Raises SpecError where they have several: rows have one form."""
+    first = members[0]
+    for member in members:
+        if _said(member) != _said(first):
+            raise SpecError(
+                f"{member.folder} has poses of {_said(member)[0]}, and {first.folder} of {_said(first)[0]}, and all rows of a "
+                "data set have one form; export them apart, or render one of them again in the other's space."
+            )
+    return first.space
+
+
+def numbered(text: str, members: Sequence[Member]) -> str:
+    """A text that tells of a pose's 20 numbers, with as many as the members' poses have."""
+    space = members[0].space
+    return text if space is None else text.replace("20 numbers", f"{len(space.entries)} numbers")
+
+
+def _said(member: Member) -> tuple[object, ...]:
+    space = member.space
+    return (DEFAULT,) if space is None else (space.name, space.digest, space.entries)
 
 
 def _contents(manifest: Manifest) -> str:

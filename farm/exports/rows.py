@@ -18,7 +18,7 @@ from farm.dataset.output import LABELS, RenderedModel
 from farm.dataset.reading import MAX_FILE_BYTES
 from farm.dataset.splits import Split
 from farm.errors import StorageError
-from farm.poses import POSE_SIZE, Partition
+from farm.poses import Partition
 from farm.spec import StyleName
 
 _SUFFIX = re.compile(r"(\.[a-z]{1,16}){1,3}")
@@ -48,9 +48,11 @@ class SampleRow:
     yaw: float
     elevation: float
     pose: tuple[float, ...]
-    """20 numbers; entries 17 to 19 in degrees."""
+    """20 numbers, entries 17 to 19 in degrees; in another pose space those that it names."""
     extended: dict[str, float]
     """What further targets play, by the names of their columns; empty without `spec.extended`."""
+    mask: tuple[bool, ...] | None
+    """By entry of `pose`, whether the model can play it; None in the paper's space."""
     rotation: tuple[tuple[float, float, float], ...]
     """(3, 3), for column vectors."""
     light: float
@@ -69,7 +71,7 @@ def rows_of(model: RenderedModel) -> list[SampleRow]:
     manifest = model.manifest
     found: dict[tuple[int, Partition, int], SampleRow] = {}
     for image in manifest.images:
-        size = POSE_SIZE + len(manifest.extra_columns)
+        size = len(manifest.pose_names)
         if len(image.pose) != size or not all(map(math.isfinite, (*image.pose, image.light))):
             raise _damaged(model, f"The pose of {image.file} is not {size} numbers")
         place = (image.sample, image.partition, image.view.index)
@@ -82,8 +84,9 @@ def rows_of(model: RenderedModel) -> list[SampleRow]:
                 *place,
                 image.view.yaw,
                 image.view.elevation,
-                image.pose[:POSE_SIZE],
-                dict(zip(manifest.extra_columns, image.pose[POSE_SIZE:], strict=True)),
+                image.pose[: size - len(manifest.extra_columns)],
+                dict(zip(manifest.extra_columns, image.pose[size - len(manifest.extra_columns) :], strict=True)),
+                None if manifest.space is None else manifest.pose_mask,
                 image.rotation,
                 image.light,
                 image.background,
@@ -176,6 +179,7 @@ def record_of(row: SampleRow, split: Split) -> dict[str, Any]:
         "elevation": row.elevation,
         "pose": list(row.pose),
         **({"extended": row.extended} if row.extended else {}),
+        **({"pose_mask": list(row.mask)} if row.mask is not None else {}),
         "rotation": [list(line) for line in row.rotation],
         "light": row.light,
         "background": row.background.model_dump() if row.background else None,

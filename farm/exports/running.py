@@ -17,7 +17,7 @@ from farm.exports.croissant import metadata
 from farm.exports.destination import Destination, destination_at
 from farm.exports.duplicates import near_duplicates
 from farm.exports.layout import Layout
-from farm.exports.members import survey
+from farm.exports.members import common_space, survey
 from farm.exports.plan import SHARD_BYTES, ExportPlan, Unit
 from farm.exports.receipts import FileRecord, Receipt
 from farm.exports.sides import Sides, sides_of
@@ -26,6 +26,7 @@ from farm.exports.source import Source
 MODELS = "models.jsonl"
 CARD = "README.md"
 CROISSANT = "croissant.json"
+POSE_SPACE = "pose_space.json"
 _POLL_SECONDS = 0.2
 
 type Progress = Callable[[str, int, int], None]
@@ -74,6 +75,7 @@ def export(
     ServiceError when a store does not answer.
     """
     members = survey(source, threads, lambda done, total: progress("models", done, total), admits)
+    common_space(members)
     layout.check(members)
     sides = sides_of(members, near_duplicates(members), lists)
     plan = ExportPlan(layout.name, tuple(members), sides, shard_bytes)
@@ -130,6 +132,7 @@ def _run(
         CARD: card(plan, described),
         CROISSANT: metadata(plan, described, {MODELS: _record(models)}),
         **described.last,
+        **_space(plan),
     }
     _write_sums(target, receipts, described.tables, last)
     copied = sum(receipt.copied for receipt in receipts())
@@ -177,6 +180,15 @@ class _Count:
             self.value += more
 
 
+def _space(plan: ExportPlan) -> dict[str, bytes]:
+    """The file that names the entries of a pose, where they are not the paper's."""
+    space = plan.members[0].space
+    if space is None:
+        return {}
+    told = {"name": space.name, "digest": space.digest, "entries": list(space.entries)}
+    return {POSE_SPACE: json.dumps(told, indent=1).encode() + b"\n"}
+
+
 def _models(plan: ExportPlan) -> bytes:
     """A line for each model: what it is called, where it stands, whose it is."""
     group = {model: place for place, models in enumerate(plan.sides.groups) for model in models}
@@ -196,6 +208,7 @@ def _models(plan: ExportPlan) -> bytes:
                 "samples": member.samples,
                 "images": member.images,
                 "target_morphs": list(member.targets),
+                **({"pose_mask": list(member.space.mask)} if member.space is not None else {}),
             },
             ensure_ascii=False,
         )

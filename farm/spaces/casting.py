@@ -77,7 +77,9 @@ def cast(
     return found
 
 
-def every_way(space: Space, annotation: Annotation, named: Mapping[str, MorphRef], combine: bool = False) -> list[Played]:
+def every_way(
+    space: Space, annotation: Annotation, named: Mapping[str, MorphRef], combine: bool = False
+) -> list[Played]:
     """All ways that the model may have, for whoever has to ask which of them show."""
     return [
         played
@@ -86,9 +88,7 @@ def every_way(space: Space, annotation: Annotation, named: Mapping[str, MorphRef
     ]
 
 
-def _choices(
-    key: Key, annotation: Annotation, named: Mapping[str, MorphRef], combine: bool
-) -> Iterator[Played]:
+def _choices(key: Key, annotation: Annotation, named: Mapping[str, MorphRef], combine: bool) -> Iterator[Played]:
     """How the key can be played, the best first."""
     for way in key.parameter.by:
         if way.moves:
@@ -133,7 +133,9 @@ def named_morphs(space: Space, morphs: Sequence[SourceMorph], annotation: Annota
                 for index, morph in enumerate(morphs):
                     side = _side_of(way, morph)
                     if side is not None and index not in taken and normalise(morph.name) in _names(way):
-                        found.setdefault(f"{group.name}/{parameter.name}/{side}", MorphRef(index=index, name=morph.name))
+                        found.setdefault(
+                            f"{group.name}/{parameter.name}/{side}", MorphRef(index=index, name=morph.name)
+                        )
     return found
 
 

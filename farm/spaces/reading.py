@@ -15,8 +15,9 @@ _MAX_BYTES = 256 * 1024
 _MAX_TURN, _MAX_MOVE = 45.0, 0.2
 """Degrees, and head heights, that a bone may go at 1."""
 _NAME = "^[a-z][a-z0-9_]{0,39}$"
-_ENTRY = "^[A-Za-z][A-Za-z0-9_]{0,59}$"
 
+type EntryName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]{0,59}$")]
+"""Of an entry of a pose: a column of tables, so nothing that one would have to quote."""
 type Vector = tuple[float, float, float]
 
 
@@ -41,9 +42,7 @@ def _within(limit: float, what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-type _Turn = Annotated[
-    Vector, AfterValidator(_finite), AfterValidator(_about_one_axis), _within(_MAX_TURN, "degrees")
-]
+type _Turn = Annotated[Vector, AfterValidator(_finite), AfterValidator(_about_one_axis), _within(_MAX_TURN, "degrees")]
 type _Head = Annotated[Vector, AfterValidator(_finite), AfterValidator(_about_one_axis)]
 type _Move = Annotated[Vector, AfterValidator(_finite), _within(_MAX_MOVE, "head heights")]
 type Bone = Literal["eye", "upper_body", "chest", "neck"]
@@ -59,6 +58,8 @@ class Move(_Strict):
 
     bone: Bone
     turn: _Turn = (0, 0, 0)
+    reach: float = Field(0, ge=0, le=_MAX_MOVE)
+    """How far the turn takes what the bone holds in front of it at most, in head heights: heads differ. 0: any way."""
     move: _Move = (0, 0, 0)
 
 
@@ -102,7 +103,7 @@ class Parameter(_Strict):
     """One thing that can be played: an entry of the vector, two (left, right), or, of the head alone, none."""
 
     name: str = Field(pattern=_NAME)
-    entries: tuple[Annotated[str, Field(pattern=_ENTRY)], ...] = Field((), max_length=2)
+    entries: tuple[EntryName, ...] = Field((), max_length=2)
     range: tuple[float, float] = (0, 1)
     by: tuple[Way, ...] = Field(min_length=1, max_length=8)
     """The first that a model can."""

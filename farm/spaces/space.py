@@ -8,6 +8,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Literal
 
+from pydantic import BaseModel, ConfigDict
+
 from farm.errors import SpecError
 from farm.morphs.vocabulary import Side, all_targets
 from farm.spaces.reading import Group, Move, Parameter, SpaceFile, Vector, Way, read_space
@@ -19,8 +21,20 @@ _DIGITS = 6
 
 type BoneRole = Literal["left_eye", "right_eye", "upper_body", "chest", "neck"]
 """A bone by what it is to a character."""
-type BoneMoves = tuple[tuple[BoneRole, Vector, Vector], ...]
-"""Role of each bone; degrees about world X, Y, Z; the way it goes, in head heights."""
+
+
+class BoneMove(BaseModel):
+    """What the bones of one role do in a movement at 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: BoneRole
+    turn: Vector = (0, 0, 0)
+    """Degrees about world X, Y, Z; one of them at most."""
+    reach: float = 0
+    """How far the turn may take what the bone holds in front of it, in heights of the head; 0: any way."""
+    move: Vector = (0, 0, 0)
+    """The way that it goes in world axes, in heights of the head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,7 @@ class Movement:
     """What bones do at 1, under the number that shots call it by."""
 
     key: str
-    moves: BoneMoves
+    moves: tuple[BoneMove, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,9 @@ class Space:
     @cached_property
     def entries(self) -> tuple[str, ...]:
         """The names of the vector's entries, in order."""
-        return self.file.order or tuple(entry for group in self.file.group for p in group.parameter for entry in p.entries)
+        return self.file.order or tuple(
+            entry for group in self.file.group for p in group.parameter for entry in p.entries
+        )
 
     @cached_property
     def ranges(self) -> tuple[tuple[float, float], ...]:
@@ -102,7 +118,7 @@ class Space:
     @cached_property
     def movements(self) -> dict[int, Movement]:
         """Number to what bones do, for every key that bones can play."""
-        found = {}
+        found: dict[int, Movement] = {}
         for key in self.keys.values():
             for way in key.parameter.by:
                 if way.moves:
@@ -125,9 +141,7 @@ class Space:
             for semantic in (way.target, way.against)
             if semantic
         }
-        return frozenset(
-            name for name in all_targets() if name in semantics or name.rpartition("/")[0] in semantics
-        )
+        return frozenset(name for name in all_targets() if name in semantics or name.rpartition("/")[0] in semantics)
 
     def keys_of(self, entries: Sequence[str]) -> tuple[str, ...]:
         """The keys that set these entries one by one."""
@@ -164,9 +178,9 @@ class Space:
         found = []
         for name, value in values.items():
             movement = self.movements.get(self.movement_of.get(name, 0))
-            for role, turn, _ in movement.moves if movement else ():
-                if role in ("upper_body", "chest") and any(turn):
-                    x, y, z = turn
+            for move in movement.moves if movement else ():
+                if move.role in ("upper_body", "chest") and any(move.turn):
+                    x, y, z = move.turn
                     found.append((x * value, y * value, z * value))
         return found
 
@@ -175,20 +189,22 @@ def _turns_head(parameter: Parameter) -> bool:
     return parameter.by[0].head is not None
 
 
-def _moves(way: Way, side: Side | None) -> BoneMoves:
+def _moves(way: Way, side: Side | None) -> tuple[BoneMove, ...]:
     """Each bone by its role: those of a side, or of both where there is none to choose."""
     return tuple(found for move in way.moves for found in _of_sides(move, side))
 
 
-def _of_sides(move: Move, side: Side | None) -> list[tuple[BoneRole, Vector, Vector]]:
+def _of_sides(move: Move, side: Side | None) -> list[BoneMove]:
+    values = move.model_dump(exclude={"bone"})
     if move.bone != "eye":
-        return [(move.bone, move.turn, move.move)]
-    (x, y, z), (right, back, up) = move.turn, move.move
-    left_eye: tuple[BoneRole, Vector, Vector] = ("left_eye", move.turn, move.move)
+        return [BoneMove(role=move.bone, **values)]
+    left = BoneMove(role="left_eye", **values)
     if side is None:  # one entry for both: they turn alike
-        return [left_eye, ("right_eye", move.turn, move.move)]
-    right_eye: tuple[BoneRole, Vector, Vector] = ("right_eye", (x, -y, -z), (-right, back, up))
-    return [each for each, own in ((left_eye, Side.LEFT), (right_eye, Side.RIGHT)) if side in (Side.BOTH, own)]
+        return [left, BoneMove(role="right_eye", **values)]
+    (x, y, z), (right, back, up) = move.turn, move.move
+    mirrored = values | {"turn": (x, -y, -z), "move": (-right, back, up)}
+    both = ((left, Side.LEFT), (BoneMove(role="right_eye", **mirrored), Side.RIGHT))
+    return [each for each, own in both if side in (Side.BOTH, own)]
 
 
 @cache

@@ -45,6 +45,10 @@ class ModelLine:
     pictures: int
 
 
+ANGLES = frozenset(POSE_COLUMNS[POSE_ENTRIES:])
+"""Entries of the paper's poses that are degrees."""
+
+
 def _pose_histograms() -> dict[str, Histogram]:
     weights = {name: Histogram(0, 1) for name in POSE_COLUMNS[:POSE_ENTRIES]}
     angles = {name: Histogram(-ROTATION_LIMIT, ROTATION_LIMIT) for name in POSE_COLUMNS[POSE_ENTRIES:]}
@@ -128,10 +132,13 @@ class Counts:
             if partition is Partition.ROTATED or sample not in poses:
                 poses[sample] = image.pose
         self.light.add({sample: image.light for (_, sample), image in once.items()}.values())
+        bounds = dict(zip(manifest.spec.space.entries, manifest.spec.space.ranges, strict=True))
         rotated = Partition.ROTATED in manifest.spec.partitions
-        for place, name in enumerate(POSE_COLUMNS):
+        for place, name in enumerate(POSE_COLUMNS if manifest.space is None else manifest.pose_names):
             values = [pose[place] for pose in poses.values() if place < len(pose)]
-            if place < POSE_ENTRIES:
+            if name not in self.poses:
+                self.poses[name] = Histogram(*bounds.get(name, (0.0, 1.0)))
+            if name not in ANGLES:
                 self.still[name] += sum(value == 0 for value in values)
                 self.poses[name].add(value for value in values if value != 0)
             elif rotated:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from farm.dataset.output import POSE_COLUMNS
 from farm.dataset.reading import models_in
 from farm.labels import PART_COLOURS, Part
-from farm.morphs.vocabulary import POSE_ENTRIES, target_morphs
-from farm.statistics.counts import Counts, Histogram
+from farm.morphs.vocabulary import target_morphs
+from farm.statistics.counts import ANGLES, Counts, Histogram
 from farm.statistics.looks import Looks, Lots, look_at
 from farm.wording import counted
 
@@ -65,8 +64,8 @@ def as_json(counts: Counts, looks: Looks) -> dict[str, Any]:
         "models_with_warnings": counts.warned,
         "models_with_target": {target.name: counts.models_with[target.name] for target in target_morphs()},
         "pose": {
-            name: {**_histogram(histogram), **({"zero": counts.still[name]} if place < POSE_ENTRIES else {})}
-            for place, (name, histogram) in enumerate(counts.poses.items())
+            name: {**_histogram(histogram), **({"zero": counts.still[name]} if name not in ANGLES else {})}
+            for name, histogram in counts.poses.items()
         },
         "light": _histogram(counts.light),
         "yaw": _histogram(counts.yaw),
@@ -107,8 +106,8 @@ def page(name: str, counts: Counts, looks: Looks) -> str:
         name=name,
         counts=counts,
         numbers=as_json(counts, looks),
-        weights=[(column, counts.poses[column]) for column in POSE_COLUMNS[:POSE_ENTRIES]],
-        angles=[(column, counts.poses[column]) for column in POSE_COLUMNS[POSE_ENTRIES:]],
+        weights=[(name, histogram) for name, histogram in counts.poses.items() if name not in ANGLES],
+        angles=[(name, histogram) for name, histogram in counts.poses.items() if name in ANGLES],
         targets=[(target.name, counts.models_with[target.name]) for target in target_morphs()],
         boxes=counts.head_boxes[:: max(1, len(counts.head_boxes) // _BOXES)],
         means={style: _uri(data, "png") for style, data in looks.means().items()},

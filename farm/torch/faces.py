@@ -67,6 +67,13 @@ class Faces:
                     f"{other.folder} has pictures of {other.spec.size} pixels, and {self.models[0].folder} of {self.side}, "
                     "so they fit no batch; render one of them again, or name folders of one size."
                 )
+            if other.pose_names != self.models[0].pose_names:
+                raise SpecError(
+                    f"{other.folder} has poses of {other.spec.pose_space}, and {self.models[0].folder} of "
+                    f"{self.models[0].spec.pose_space}, so they fit no batch; name folders of one pose space."
+                )
+        self.pose_names: tuple[str, ...] = self.models[0].pose_names
+        """Of the entries of every pose, in order."""
 
     def select(
         self, split: Split, styles: Sequence[str], parts: bool = False, partition: Partition | str | None = None

@@ -16,7 +16,8 @@ class Reenactment(Dataset[dict[str, Any]]):
     """Every row of a side as a source, and as its target another one of the same model and view, drawn from `seed`.
 
     An item has `source` and `target`, (3, side, side) float32 in [0, 1], transparent parts over the colour `ground`;
-    `source_pose` and `target_pose`, (20,) float32, entries 17 to 19 in degrees; `source_light` and `target_light`, the
+    `source_pose` and `target_pose`, (20,) float32, entries 17 to 19 in degrees, or in another pose space those of
+    `Faces.pose_names`; `pose_mask`, as many booleans, says which of them the model can play; `source_light` and `target_light`, the
     intensities of the one light, which differ in all styles but `flat`. `partition` None takes both. Another seed pairs anew,
     for the next epoch say. Raises SpecError as `Faces.select` does.
     """
@@ -43,5 +44,6 @@ class Reenactment(Dataset[dict[str, Any]]):
             model = self._faces.models[number]
             item[role] = tensor_of(over(model.picture(row, self._style), self._ground))
             item[f"{role}_pose"] = torch.from_numpy(model.poses[row].copy())
+            item["pose_mask"] = torch.from_numpy(model.pose_mask.copy())
             item[f"{role}_light"] = torch.tensor(float(model.lights[row]))
         return item

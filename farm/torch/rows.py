@@ -33,7 +33,11 @@ class PackedRows:
     places: NDArray[np.int32]
     """(n, 3) sample, place of the partition in PARTITIONS, view."""
     poses: NDArray[np.float32]
-    """(n, 20); entries 17 to 19 in degrees."""
+    """(n, 20), entries 17 to 19 in degrees; in another pose space as many as it has entries."""
+    pose_names: tuple[str, ...]
+    """Of the entries of a pose."""
+    pose_mask: NDArray[np.bool_]
+    """By entry, whether the model can play it; where it cannot, its poses have 0."""
     lights: NDArray[np.float32]
     """(n,) intensities."""
     hashes: dict[str, NDArray[np.uint8]]
@@ -73,14 +77,18 @@ class PackedRows:
 def pack(model: RenderedModel) -> PackedRows:
     """A model's rows by sample, partition and view. Raises StorageError for a manifest that contradicts itself."""
     rows = rows_of(model)
+    manifest = model.manifest
+    names = manifest.pose_names[: len(manifest.pose_names) - len(manifest.extra_columns)]
     kinds: list[str] = [*rows[0].pictures, *rows[0].labels] if rows else []
     return PackedRows(
         model.folder,
-        model.manifest.model.id,
-        model.manifest.spec,
-        model.manifest.survey.head_box,
+        manifest.model.id,
+        manifest.spec,
+        manifest.survey.head_box,
         np.array([(row.sample, PARTITIONS.index(row.partition), row.view) for row in rows], np.int32).reshape(-1, 3),
         np.array([row.pose for row in rows], np.float32),
+        names,
+        np.array(manifest.pose_mask[: len(names)], np.bool_),
         np.array([row.light for row in rows], np.float32),
         {kind: _hashes(rows, kind) for kind in kinds},
     )

@@ -7,15 +7,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.csv import ConvertOptions, ReadOptions, open_csv
 
-from farm.dataset.output import POSES, POSES_PARQUET
+from farm.dataset.output import COLUMNS, POSES, POSES_PARQUET
 from farm.dataset.tables import schema_with
 from farm.morphs.columns import extended_targets, extra_columns
+from farm.spaces.space import space_named, space_names
 from farm.verification.findings import Fault, FindingList
 
 _ROWS = 10_000
 """Compared at a time."""
-_EXTRA = frozenset(extra_columns(extended_targets()))
-"""Columns that follow where targets beyond the 23 were switched on."""
+_EXTRA = frozenset(
+    (*extra_columns(extended_targets()), *(e for name in space_names() for e in space_named(name).entries))
+)
+"""Columns that follow where targets beyond the 23 were switched on, or poses are of another space."""
 _BLOCK_BYTES = 8 * 2**20
 _MAX_GROUP_BYTES = 512 * 2**20
 """Of a row group, unpacked: 20,000 rows have about 6 MiB."""
@@ -31,7 +34,7 @@ def check_columns(directory: Path, findings: FindingList) -> None:
         return
     try:
         with pq.ParquetFile(path) as table:
-            schema = schema_with([name for name in table.schema_arrow.names if name in _EXTRA])
+            schema = schema_with([name for name in table.schema_arrow.names if name in _EXTRA and name not in COLUMNS])
             if table.schema_arrow.names != schema.names or table.schema_arrow.types != schema.types:
                 findings.add(Fault.ROW, "", "Its columns are not those of the pose table.")
                 return

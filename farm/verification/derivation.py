@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from farm.backgrounds import chosen
-from farm.dataset.manifest import ImageRecord, Manifest
+from farm.dataset.manifest import ImageRecord, Manifest, SpaceRecord
 from farm.drawing.assignment import Assignment
 from farm.drawing.plan import plan
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.vocabulary import all_targets
 from farm.pipe import View
-from farm.poses import NEUTRAL, POSE_SIZE, Partition, Sample, pose_vector, rotation_matrix
+from farm.poses import NEUTRAL, POSE_SIZE, Partition, Sample, head_matrix, pose_vector, vector_in
+from farm.spaces.space import space_named
 from farm.spec import RENDERER_VERSION, render_key
 from farm.verification.findings import Fault, FindingList
 from farm.wording import counted
@@ -44,6 +45,7 @@ def assignment_of(manifest: Manifest) -> Assignment:
         manifest.spec,
         manifest.provenance,
         manifest.ordered,
+        cast=None if manifest.space is None else manifest.space.cast,
     )
 
 
@@ -101,6 +103,8 @@ def check_poses(manifest: Manifest, findings: FindingList) -> None:
     by_rule = spec.images_of(manifest.samples)
     if by_rule > _BEYOND * len(manifest.images) + 1000:
         return  # `check_counts` has said so
+    if manifest.space is not None and not _knows(manifest.space, findings):
+        return
     unseen = {morph.index for morph in manifest.unseen.values()}
     planned = plan(assignment_of(manifest), manifest.rules or {}, unseen)
     gone = planned.combinations.keys() - manifest.combinations.keys()
@@ -134,7 +138,10 @@ def check_poses(manifest: Manifest, findings: FindingList) -> None:
             findings.add(Fault.COUNT, "", f"The manifest lists {name}, which its specification does not ask for.")
             continue
         expected = derived[place]
-        pose = pose_vector(expected.sample, targets, image.partition, spec.extended)
+        if manifest.space is None:
+            pose = pose_vector(expected.sample, targets, image.partition, spec.extended)
+        else:
+            pose = vector_in(spec.space, expected.sample, image.partition)
         for what in _differences(manifest, image, expected, pose, guessing):
             findings.add(Fault.POSE, "", f"{name}: {what}")
     for style in spec.styles:
@@ -149,12 +156,13 @@ def _differences(
     manifest: Manifest, image: ImageRecord, expected: _Derived, pose: tuple[float, ...], guessing: bool
 ) -> Iterator[str]:
     spec, sample = manifest.spec, expected.sample
-    (got, angles), (drawn, turned) = _parts(image.pose), _parts(pose)
+    first = POSE_SIZE - 3 if manifest.space is None else len(pose)
+    (got, angles), (drawn, turned) = _parts(image.pose, first), _parts(pose, first)
     if len(image.pose) != len(pose):
         yield f"the pose has {len(image.pose)} numbers, not {len(pose)}."
     elif angles != turned or not _same_weights(got, drawn, guessing):
         yield f"the pose is {_numbers(image.pose)}; the seed gives {_numbers(pose)}."
-    matrix = rotation_matrix(sample.rotation_in(image.partition)).ravel()
+    matrix = head_matrix(spec.space, sample, image.partition).ravel()
     flat = [value for row in image.rotation for value in row]
     if len(flat) != len(matrix) or any(
         not abs(got - want) <= _ANGLE for got, want in zip(flat, matrix.tolist(), strict=True)
@@ -171,9 +179,26 @@ def _differences(
         yield "the background is not the one that the seed gives."
 
 
-def _parts(pose: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The weights, those of extended targets at their end, and the three angles."""
-    first = POSE_SIZE - 3
+def _knows(space: SpaceRecord, findings: FindingList) -> bool:
+    """Whether the poses can be drawn again: by the very file of their space, and a cast that it has."""
+    known = space_named(space.name)
+    if known.digest != space.digest:
+        return False  # another version of the space
+    if space.entries != known.entries or space.mask != known.mask(space.cast):
+        findings.add(Fault.MANIFEST, "", f"The entries or the mask of its poses are not those of {space.name}.")
+        return False
+    odd = [
+        key
+        for key, each in space.cast.items()
+        if key not in known.keys or (each.moves and key not in known.movement_of)
+    ]
+    if odd:
+        findings.add(Fault.MANIFEST, "", f"Its cast names '{odd[0][:100]}', which is nothing of {space.name}.")
+    return not odd
+
+
+def _parts(pose: tuple[float, ...], first: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The weights, those of extended targets at their end, and the three angles, which begin at `first`."""
     return pose[:first] + pose[POSE_SIZE:], pose[first:POSE_SIZE]
 
 

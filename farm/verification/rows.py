@@ -11,7 +11,7 @@ from pathlib import Path
 
 from farm.dataset.manifest import ImageRecord
 from farm.dataset.output import COLUMNS, POSE_COLUMNS, POSES, RenderedModel
-from farm.dataset.tables import org_id
+from farm.dataset.tables import org_id, pose_cells
 from farm.verification.findings import Fault, FindingList
 from farm.wording import counted
 
@@ -123,7 +123,8 @@ def _rows(path: Path, columns: Sequence[str], runs: Sequence[Run]) -> Iterator[d
 def _expected(model: RenderedModel, image: ImageRecord) -> dict[str, str | int | float]:
     """What the row of a picture says, by column; tables of earlier versions lack the last ones."""
     camera = model.manifest.spec.camera
-    pose = dict(zip((*POSE_COLUMNS, *model.manifest.extra_columns), image.pose, strict=False))
+    cells = pose_cells(model.manifest, image)
+    pose = {name: cells.get(name, "") for name in (*POSE_COLUMNS, *cells)}
     matrix = {
         f"r{row}{column}": value for row, values in enumerate(image.rotation) for column, value in enumerate(values)
     }

@@ -64,7 +64,9 @@ class Skeleton:
     def neck_in(self, frames: Frames) -> Vector:
         """Where the neck's head is."""
         number = next(number for number, joint in enumerate(self.joints) if joint.bone == self.neck)
-        x, y, z = (frames.turns[number] @ np.array(self.joints[number].head, np.float32) + frames.moves[number]).tolist()
+        x, y, z = (
+            frames.turns[number] @ np.array(self.joints[number].head, np.float32) + frames.moves[number]
+        ).tolist()
         return x, y, z
 
     def pose(self, own: Mapping[int, tuple[Vector, Turn]], head_turn: Turn) -> Frames:

@@ -36,7 +36,9 @@ ANNOTATION = {target: MorphRef(index=place, name=f"m{place}") for place, target 
 ONE_SIDED = {t: m for t, m in ANNOTATION.items() if not t.endswith("/both") or t.startswith("eye/closed")}
 SPECS = {
     "plain": RenderSpec(),
-    "wishes": RenderSpec(seed=7, samples=40, labels=(LabelName.FLOW,), combinations=True, extended=("face/joy", "mouth/delta")),
+    "wishes": RenderSpec(
+        seed=7, samples=40, labels=(LabelName.FLOW,), combinations=True, extended=("face/joy", "mouth/delta")
+    ),
     "views": RenderSpec.model_validate({"camera": {"views": 3, "yaw": [-30, 30]}, "styles": ["ink"]}),
 }
 LAYOUTS: list[Layout] = [AnimeCelebLayout(), WebDatasetLayout(), HuggingFaceLayout(), FolderLayout()]
@@ -52,7 +54,10 @@ def _hash(*parts: bytes) -> str:
 def test_keys_and_plans_are_those_of_before(name: str, annotation: dict[str, MorphRef]) -> None:
     spec = SPECS[name]
     key = render_key("3b" * 32, annotation, spec)
-    found = plan(Assignment("3b" * 32, annotation, 100, key, spec), {3: Rule(binary=True), 12: Rule(overrides={"mouth": "blend"})})
+    found = plan(
+        Assignment("3b" * 32, annotation, 100, key, spec),
+        {3: Rule(binary=True), 12: Rule(overrides={"mouth": "blend"})},
+    )
 
     shots = [{k: v for k, v in shot.model_dump(mode="json").items() if v is not None} for shot in found.shots]
     # As text, since the order of weights is one of adding numbers up; what later versions say besides is None.
@@ -64,8 +69,15 @@ def test_keys_and_plans_are_those_of_before(name: str, annotation: dict[str, Mor
 def _made(mascots: dict[str, Path], out: Path) -> RenderedModel:
     package = read_mascot(mascots, "nagi")
     # What decides is another matter than what is written of it.
-    inventory = package.inventory.model_copy(update={"decided_by": "then", "annotation": {t: ANNOTATION[t] for t in all_targets()}})
-    return write_model(out, "nagi", inventory, RenderSpec(seed=5, samples=6, size=32, styles=("flat", "ink"), extended=("mouth/delta",)))
+    inventory = package.inventory.model_copy(
+        update={"decided_by": "then", "annotation": {t: ANNOTATION[t] for t in all_targets()}}
+    )
+    return write_model(
+        out,
+        "nagi",
+        inventory,
+        RenderSpec(seed=5, samples=6, size=32, styles=("flat", "ink"), extended=("mouth/delta",)),
+    )
 
 
 def test_a_result_has_the_manifest_and_the_table_of_before(mascots: dict[str, Path], tmp_path: Path) -> None:
@@ -88,6 +100,11 @@ def test_exports_are_those_of_before(layout: Layout, tmp_path: Path) -> None:
 
     files = tree(tmp_path / "out")
     # Parquet names the version of its writer, and SHA256SUMS and the index have the hash of that.
-    left_out = (".parquet", "SHA256SUMS", "index.json", "croissant.json") if layout.name == "huggingface" else ("SHA256SUMS",)
+    left_out = (
+        (".parquet", "SHA256SUMS", "index.json", "croissant.json") if layout.name == "huggingface" else ("SHA256SUMS",)
+    )
     kept = {name: data for name, data in files.items() if not name.endswith(left_out) and ".partial" not in name}
-    assert _hash(*(part for name in sorted(kept) for part in (name.encode(), kept[name]))) == RECORDED[f"export {layout.name}"]
+    assert (
+        _hash(*(part for name in sorted(kept) for part in (name.encode(), kept[name])))
+        == RECORDED[f"export {layout.name}"]
+    )
