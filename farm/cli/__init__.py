@@ -14,6 +14,7 @@ _GROUPS = {
     "For researchers, on this machine": {
         "render": "farm.cli.render",
         "demo": "farm.cli.render",
+        "recipe": "farm.cli.recipe",
         "inspect": "farm.cli.inspect",
         "schema": "farm.cli.schema",
         "export": "farm.cli.export",

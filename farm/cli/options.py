@@ -17,6 +17,8 @@ from farm.models.incoming import ZIP, find_models
 from farm.models.package import SUFFIXES
 from farm.morphs.columns import extended_targets
 from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
+from farm.recipes.recipe import recipe
+from farm.spaces.space import space_names
 from farm.spec import MAX_SAMPLES, AnnotationRule, CanvasName, Framing, RenderSpec
 from farm.styles import STYLES
 
@@ -37,10 +39,12 @@ def default_workers() -> int:
 class SpecOptions:
     """What a user asked for with `spec_options`. None and empty: the specification's own default."""
 
-    seed: int
-    samples: str
-    size: int
+    recipe: str | None
+    seed: int | None
+    samples: str | None
+    size: int | None
     keep_unusable: bool
+    pose_space: str | None
     combinations: bool
     extended: tuple[str, ...]
     annotation: str | None
@@ -61,21 +65,29 @@ class SpecOptions:
 
 _SPEC_OPTIONS = (
     click.option(
+        "--recipe",
+        metavar="NAME|FILE",
+        help="Begin with this specification, of `farm recipe list` or a .toml file of your own; the options below change it.",
+    ),
+    click.option(
         "--seed",
         type=click.IntRange(0, 2**63 - 1),
-        default=0,
-        show_default=True,
+        show_default="0",
         help="Seed of all poses, lights, views and backgrounds.",
     ),
     click.option(
         "--samples",
-        default="auto",
-        show_default=True,
-        help="Samples a model; 'auto' is the paper's rule: "
+        show_default="auto",
+        help="Samples a model; 'auto' is the pose space's rule, by default the paper's: "
         f"{SAMPLES_MANY} with more than {MANY_TARGETS} target morphs, otherwise {SAMPLES_FEW}.",
     ),
-    click.option("--size", type=click.IntRange(32, 1024), default=256, show_default=True, help="Pixels a side."),
+    click.option("--size", type=click.IntRange(32, 1024), show_default="256", help="Pixels a side."),
     click.option("--keep-unusable", is_flag=True, help="Render models without a visible face, too."),
+    click.option(
+        "--pose-space",
+        type=click.Choice(list(space_names())),
+        help="What a pose vector means and how it is drawn. Default: animeceleb-20, the paper's.",
+    ),
     click.option(
         "--combinations",
         is_flag=True,
@@ -164,9 +176,14 @@ def spec_options[R](command: Callable[..., R]) -> Callable[..., R]:
 
 def spec_from(options: SpecOptions) -> RenderSpec:
     """The specification that the options ask for, without backgrounds. Raises SpecError."""
-    values: dict[str, Any] = {"seed": options.seed, "size": options.size, "keep_unusable": options.keep_unusable}
+    values: dict[str, Any] = {} if options.recipe is None else recipe(options.recipe).values
+    for name in ("seed", "size", "pose_space", "samples", "annotation", "least_confidence", "canvas"):
+        if (given := getattr(options, name)) is not None:
+            values[name] = given
+    if options.keep_unusable:
+        values["keep_unusable"] = True
     samples = options.samples
-    if samples != "auto":
+    if samples is not None and samples != "auto":
         if not (samples.isascii() and samples.isdigit()) or not 1 <= int(samples) <= MAX_SAMPLES:
             raise SpecError(f"--samples takes 'auto' or a number from 1 to {MAX_SAMPLES}, not '{samples}'.")
         values["samples"] = int(samples)
@@ -174,16 +191,10 @@ def spec_from(options: SpecOptions) -> RenderSpec:
         values["combinations"] = True
     if options.extended:
         values["extended"] = tuple(name for name in extended_targets() if {name, _ALL} & set(options.extended))
-    if options.annotation is not None:
-        values["annotation"] = options.annotation
-    if options.least_confidence is not None:
-        values["least_confidence"] = options.least_confidence
     if options.styles:
         values["styles"] = tuple(dict.fromkeys(options.styles))
     if options.labels:
         values["labels"] = tuple(label for label in LabelName if label in options.labels or _ALL in options.labels)
-    if options.canvas is not None:
-        values["canvas"] = options.canvas
     field_of_view = _field_of_view(options)
     camera = {
         "framing": options.framing,
@@ -193,7 +204,7 @@ def spec_from(options: SpecOptions) -> RenderSpec:
         "yaw": options.yaw,
         "elevation": options.elevation,
     }
-    values["camera"] = {name: value for name, value in camera.items() if value is not None}
+    values["camera"] = values.get("camera", {}) | {name: value for name, value in camera.items() if value is not None}
     try:
         return RenderSpec.model_validate(values)
     except ValidationError as error:

@@ -61,15 +61,8 @@ class HuggingFaceLayout:
         kind = "application/x-parquet"
         splits = [split for split, side in index["splits"].items() if side["shards"]]
         spec = plan.members[0].spec
-        mask = [] if plan.members[0].space is None else ["pose_mask"]
-        columns = [
-            *_VALUES,
-            "pose",
-            *mask,
-            "rotation",
-            *(f"image_{style}" for style in spec.styles),
-            *_label_columns(spec.labels),
-        ]
+        lists = ["pose", "rotation"] if plan.members[0].space is None else ["pose", "pose_mask", "rotation"]
+        columns = [*_VALUES, *lists, *(f"image_{style}" for style in spec.styles), *_label_columns(spec.labels)]
         return Described(
             how_to_load=numbered(_HOW, plan.members)
             + "".join(said for name, said in _HOW_OF.items() if name in columns),

@@ -147,8 +147,8 @@ def common_space(members: Sequence[Member]) -> SpaceRecord | None:
     for member in members:
         if _said(member) != _said(first):
             raise SpecError(
-                f"{member.folder} has poses of {_said(member)[0]}, and {first.folder} of {_said(first)[0]}, and all rows of a "
-                "data set have one form; export them apart, or render one of them again in the other's space."
+                f"{member.folder} has poses of {_said(member)[0]}, and {first.folder} of {_said(first)[0]}, and all rows of "
+                "a data set have one form; export them apart, or render one of them again in the other's space."
             )
     return first.space
 

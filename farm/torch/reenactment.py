@@ -17,9 +17,9 @@ class Reenactment(Dataset[dict[str, Any]]):
 
     An item has `source` and `target`, (3, side, side) float32 in [0, 1], transparent parts over the colour `ground`;
     `source_pose` and `target_pose`, (20,) float32, entries 17 to 19 in degrees, or in another pose space those of
-    `Faces.pose_names`; `pose_mask`, as many booleans, says which of them the model can play; `source_light` and `target_light`, the
-    intensities of the one light, which differ in all styles but `flat`. `partition` None takes both. Another seed pairs anew,
-    for the next epoch say. Raises SpecError as `Faces.select` does.
+    `Faces.pose_names`; `pose_mask`, as many booleans, which say which of them the model can play; `source_light` and
+    `target_light`, the intensities of the one light, which differ in all styles but `flat`. `partition` None takes both.
+    Another seed pairs anew, for the next epoch say. Raises SpecError as `Faces.select` does.
     """
 
     def __init__(

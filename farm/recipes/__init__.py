@@ -1,0 +1,1 @@
+"""Recipes: named specifications in files that a person can copy and change."""
