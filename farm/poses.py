@@ -153,23 +153,23 @@ def _choosings(space: Space, group: Group, keys: Sequence[str]) -> Iterator[tupl
     if group.plays == "each":
         for parameter in dict.fromkeys(space.keys[key].parameter.name for key in keys):
             own = [key for key in keys if space.keys[key].parameter.name == parameter]
-            yield f"{group.name}/{parameter}", _sides_of(group, own)
+            yield f"{group.name}/{parameter}", _sides_of(space, group, own)
     elif group.sets:
         found: list[_Choice] = [(1.0, (each,)) for each in map(space.keys_of, group.sets) if set(each) <= set(keys)]
         if found:
             yield group.name, found
     else:
-        yield group.name, _sides_of(group, keys)
+        yield group.name, _sides_of(space, group, keys)
 
 
-def _sides_of(group: Group, keys: Sequence[str]) -> list[_Choice]:
-    shares: dict[str, float] = {side.value: getattr(group.sides, side) for side in Side}
+def _sides_of(space: Space, group: Group, keys: Sequence[str]) -> list[_Choice]:
     found: list[_Choice] = []
     for key in keys:
-        stem, _, side = key.rpartition("/")
-        found.append((shares.get(side, 1.0), ((key,),)))
-        left = f"{stem}/{Side.LEFT}"
-        if side == Side.RIGHT and left in keys and group.sides.apart:
+        # Targets that a specification adds to the paper's space are equally likely, whatever their sides.
+        side = space.keys[key].side if key in space.keys else None
+        found.append((1.0 if side is None else getattr(group.sides, side), ((key,),)))
+        left = f"{key.removesuffix(Side.RIGHT)}{Side.LEFT}"
+        if side is Side.RIGHT and left in keys and group.sides.apart:
             found.append((group.sides.apart, ((left,), (key,))))
     return found
 
