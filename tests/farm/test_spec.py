@@ -47,6 +47,8 @@ def test_a_number_of_samples_overrides_the_rule() -> None:
         {"backgrounds": ["0" * 64]},
         {"combinations": True},
         {"extended": list(extended_targets())},
+        {"pose_space": "face-45", "combinations": True},
+        {"pose_space": "arkit-52"},
         {"labels": ["parts", "depth", "normals", "uv", "flow", "landmarks"]},
     ],
 )
@@ -83,6 +85,9 @@ def test_what_stands_at_the_edge_of_a_limit_is_allowed(values: dict[str, Any]) -
         {"colour": "red"},
         {"extended": ["eye/closed/left"]},
         {"extended": ["nose/long"]},
+        {"pose_space": "face-46"},
+        {"pose_space": "../face-45"},
+        {"pose_space": "face-45", "extended": ["face/joy"]},
         {"labels": ["depth", "depth"]},
         {"labels": ["flow"], "partitions": ["rotated"]},
         {"backgrounds": ["0" * 63]},
@@ -142,6 +147,8 @@ def test_everything_that_changes_pictures_changes_the_key(monkeypatch: pytest.Mo
                 {"least_confidence": 0.5},
                 {"combinations": True},
                 {"extended": ["face/joy"]},
+                {"pose_space": "face-45"},
+                {"pose_space": "arkit-52"},
             )
         ),
     ]

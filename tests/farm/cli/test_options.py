@@ -10,6 +10,7 @@ from farm.cli.options import SpecOptions, spec_from, spec_options
 from farm.errors import SpecError
 from farm.labels import LabelName
 from farm.morphs.columns import extended_targets
+from farm.poses import Partition
 from farm.spec import AnnotationRule, CameraSpec, CanvasName, Framing, RenderSpec
 
 
@@ -59,6 +60,20 @@ def asked(*arguments: str) -> RenderSpec:
         (["--extended", "face/joy", "--extended", "eye/happy"], RenderSpec(extended=("eye/happy", "face/joy"))),
         (["--extended", "all"], RenderSpec(extended=extended_targets())),
         (["--canvas", "eevee"], RenderSpec(canvas=CanvasName.EEVEE)),
+        (["--pose-space", "face-45"], RenderSpec(pose_space="face-45")),
+        (["--recipe", "animeceleb"], RenderSpec()),
+        (
+            ["--recipe", "talking-head", "--size", "128", "--style", "ink", "--seed", "4", "--field-of-view", "30"],
+            RenderSpec(
+                pose_space="face-45",
+                partitions=(Partition.ROTATED,),
+                styles=("ink",),
+                labels=(LabelName.PARTS, LabelName.LANDMARKS),
+                size=128,
+                seed=4,
+                camera=CameraSpec(framing=Framing.BUST, field_of_view=30),
+            ),
+        ),
     ],
 )
 def test_options_ask_for_a_specification(arguments: Sequence[str], expected: RenderSpec) -> None:
