@@ -15,7 +15,7 @@ from farm.morphs.refs import MorphRef, packed
 from farm.poses import Partition
 from farm.styles import PAPER_STYLES, STYLES
 
-RENDERER_VERSION = 7
+RENDERER_VERSION = 8
 """Raised by every change of pixels, poses or the form of a stored result: old ones are not mistaken for new ones."""
 MAX_SAMPLES = 10_000
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
-from blender_worker.canvases.detail_nodes import PLACE, SECOND_PLACE
+from blender_worker.canvases.detail_nodes import BITANGENT, PLACE, SECOND_PLACE, TANGENT
 from blender_worker.canvases.materials import NORMAL, TINT, PuppetMaterials, set_scene
-from blender_worker.character.actor import Actor, Pose, Vertices
+from blender_worker.character.actor import Actor, Pose
 from farm.models.posing.turns import Turn
 from farm.styles.style import Style
 
@@ -66,11 +66,13 @@ class Puppet:
             self._sheets.append(self._sheet(run.triangles, material, share))
             if outlined and (self._materials.rest[run.surface].outline > 0 or run.surface in self._materials.painted):
                 material = self._materials.outline(run.surface)
-                sheet = self._sheet(run.triangles[:, ::-1], material, share - _BEHIND)
+                hull = run.triangles if run.hull is None else run.hull
+                sheet = self._sheet(hull[:, ::-1], material, share - _BEHIND)
                 self._hulls.append(_Hull(sheet, run.surface))
         self._pose: Pose | None = None
         self._camera: Camera | None = None
-        self._normals = actor.vertices.normals
+        self._ways = actor.vertices.hulls
+        """(n, 3) where outlines lie from the vertices, as the head is turned now."""
 
     @property
     def soft(self) -> bool:
@@ -86,9 +88,7 @@ class Puppet:
         """Stand in `pose` before `camera`."""
         sheets = self._sheets + [hull.sheet for hull in self._hulls]
         if self._pose is None or self._pose.turn != pose.turn:
-            self._normals = _turned(self._actor.vertices, pose.turn)
-            for sheet in sheets:
-                _fill(sheet.mesh, NORMAL, self._normals[sheet.vertices])
+            self._turn(sheets, pose.turn)
         if pose.uvs is not None or (self._pose is not None and self._pose.uvs is not None):
             uvs = self._actor.vertices.uvs if pose.uvs is None else pose.uvs
             for sheet in sheets:
@@ -102,6 +102,18 @@ class Puppet:
         for sheet in self._sheets:
             self._place(sheet, pose.positions[sheet.vertices])
         self._materials.set_looks(pose.looks)
+
+    def _turn(self, sheets: Sequence[_Sheet], turn: Turn) -> None:
+        """Turn normals and tangents with the head."""
+        vertices = self._actor.vertices
+        ways = {NORMAL: _turned(vertices.normals, vertices.turns, turn)}
+        self._ways = _turned(vertices.hulls, vertices.turns, turn)
+        if (tangents := vertices.tangents) is not None:
+            ways[TANGENT] = _turned(tangents[:, :3], vertices.turns, turn)
+            ways[BITANGENT] = _unit(np.cross(ways[NORMAL], ways[TANGENT]) * tangents[:, 3:])
+        for sheet in sheets:
+            for name, way in ways.items():
+                _fill(sheet.mesh, name, way[sheet.vertices])
 
     def wear(self, style: int, light: float) -> None:
         """Show the style of that number, under a light of that intensity. Call `take` before."""
@@ -137,12 +149,12 @@ class Puppet:
             hull.folded = True
 
     def _pushed_out(self, sheet: _Sheet, distance: float) -> NDArray[np.float32]:
-        """(k, 3) vertices moved `distance` half frames to where their normals point on the picture."""
+        """(k, 3) vertices moved `distance` half frames to where their outline lies on the picture."""
         assert self._pose is not None
         assert self._camera is not None
         camera, points = self._camera, self._pose.positions[sheet.vertices]
         screen = camera.axes()[:2].astype(np.float32)
-        away = self._normals[sheet.vertices] @ screen.T
+        away = self._ways[sheet.vertices] @ screen.T
         length = np.linalg.norm(away, axis=1, keepdims=True)
         away = np.divide(away, length, out=np.zeros_like(away), where=length > 1e-6)
         if camera.orthographic:
@@ -160,7 +172,9 @@ class Puppet:
         mesh.loops.foreach_set("vertex_index", corners.ravel().astype(np.int32))
         mesh.polygons.add(len(triangles))
         mesh.polygons.foreach_set("loop_start", np.arange(0, triangles.size, 3, dtype=np.int32))
-        mesh.attributes.new(NORMAL, "FLOAT_VECTOR", "POINT")
+        relief = (TANGENT, BITANGENT) if self._actor.vertices.tangents is not None else ()
+        for name in (NORMAL, *relief):
+            mesh.attributes.new(name, "FLOAT_VECTOR", "POINT")
         mesh.attributes.new(PLACE, "FLOAT2", "POINT")
         _fill(mesh, PLACE, self._actor.vertices.uvs[vertices])
         if (places := self._actor.vertices.second_uvs) is not None:
@@ -191,8 +205,13 @@ def _fill(mesh: bpy.types.Mesh, attribute: str, values: NDArray[np.float32]) -> 
     mesh.attributes[attribute].data.foreach_set("vector", np.ascontiguousarray(values, np.float32).ravel())
 
 
-def _turned(vertices: Vertices, turn: Turn) -> NDArray[np.float32]:
-    """(n, 3) the normals at rest, each turned by its vertex's share of the head's rotation."""
+def _turned(ways: NDArray[np.float32], shares: NDArray[np.float32], turn: Turn) -> NDArray[np.float32]:
+    """(n, 3) directions at rest, each turned by its vertex's share (n,) of the head's rotation."""
     axis, w = np.array(turn[:3], np.float32), np.float32(turn[3])
-    once = np.cross(axis, vertices.normals) + w * vertices.normals
-    return np.asarray(vertices.normals + vertices.turns[:, None] * 2 * np.cross(axis, once), np.float32)
+    once = np.cross(axis, ways) + w * ways
+    return np.asarray(ways + shares[:, None] * 2 * np.cross(axis, once), np.float32)
+
+
+def _unit(ways: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, 3) of length 1, as the normals are that they were made of."""
+    return np.asarray(ways / np.linalg.norm(ways, axis=1, keepdims=True).clip(1e-6), np.float32)

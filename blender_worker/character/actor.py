@@ -26,6 +26,8 @@ class Run:
 
     surface: int
     triangles: NDArray[np.int32]
+    hull: NDArray[np.int32] | None = None
+    """(k, 3) the triangles whose backs are its outline; None for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,17 @@ class Vertices:
     """(n,) share of the neck's rotation that each vertex takes, in [0, 1]."""
     outlines: NDArray[np.float32]
     """(n,) factor on the outline's width."""
+    hulls: NDArray[np.float32]
+    """(n, 3) where the outline lies from each vertex, in world axes: its normal, or at hard edges the mean of those there."""
     bones: NDArray[np.int32]
     """(n,) index in `Actor.bones` of the bone that has the largest share of each vertex; -1 for none."""
     second_uvs: NDArray[np.float32] | None = None
     """(n, 2) where maps are looked up that the base's coordinates do not fit; None where there is no such map."""
     colours: NDArray[np.float32] | None = None
     """(n, 4) linear light, straight alpha; None where all are white."""
+    tangents: NDArray[np.float32] | None = None
+    """(n, 4) the world's direction in which the first coordinate of a normal map grows, at right angles to the normal, and 1
+    or -1: the sign of the second's, normal x tangent. None where there is no such map."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class DrawRun:
     """(m,) which of the run's triangles can ever be inside the frame; the others are not drawn."""
     surface: Surface
     indices: gpu.types.GPUIndexBuf
+    hull: gpu.types.GPUIndexBuf
     texture: gpu.types.GPUTexture
     ramp: gpu.types.GPUTexture
     ramped: bool
@@ -81,7 +82,7 @@ class Geometry:
         uploaded = {}
         for one, seen in densities.items():
             pixels = reduced(one, seen)
-            uploaded[one] = upload(pixels, one.wrap, one.smooth)
+            uploaded[one] = upload(pixels, one.wrap, one.smooth, one.data)
             if (pixels[..., 3] < 255).any():
                 self._holed.add(one)
         for surface in actor.surfaces:
@@ -93,13 +94,14 @@ class Geometry:
     def _upload_fixed(self, uvs: NDArray[np.float32]) -> gpu.types.GPUVertBuf:
         """All of the vertices but their positions."""
         vertices = self._actor.vertices
-        form = _format(("normal", 3), ("uv", 2), ("turns", 1), ("outlines", 1))
+        form = _format(("normal", 3), ("uv", 2), ("turns", 1), ("outlines", 1), ("hull", 3))
         buffer = gpu.types.GPUVertBuf(form, len(vertices.positions))
         for name, values in (
             ("normal", vertices.normals),
             ("uv", uvs),
             ("turns", vertices.turns),
             ("outlines", vertices.outlines),
+            ("hull", vertices.hulls),
         ):
             buffer.attr_fill(name, np.ascontiguousarray(values, np.float32))
         return buffer
@@ -108,23 +110,28 @@ class Geometry:
         """What the vertices of surfaces with details have besides: white, and no coordinates, where there is none of it."""
         vertices = self._actor.vertices
         count = len(vertices.positions)
-        buffer = gpu.types.GPUVertBuf(_format(("tint", 4), ("second_uv", 2)), count)
+        buffer = gpu.types.GPUVertBuf(_format(("tint", 4), ("second_uv", 2), ("tangent", 4)), count)
         tints = np.ones((count, 4), np.float32) if vertices.colours is None else vertices.colours
         buffer.attr_fill("tint", np.ascontiguousarray(tints, np.float32))
         places = np.zeros((count, 2), np.float32) if second_uvs is None else second_uvs
         buffer.attr_fill("second_uv", np.ascontiguousarray(places, np.float32))
+        along = np.zeros((count, 4), np.float32) if vertices.tangents is None else vertices.tangents
+        buffer.attr_fill("tangent", np.ascontiguousarray(along, np.float32))
         return buffer
 
     def _upload_run(self, run: Run) -> DrawRun:
         surface = self._actor.surfaces[run.surface]
-        kept = np.ones(len(run.triangles), bool)
-        if self._outside is not None:
-            kept = ~(self._outside[run.triangles].all(axis=1)).any(axis=1)
+        kept = self._kept(run.triangles)
+        indices = gpu.types.GPUIndexBuf(type="TRIS", seq=np.ascontiguousarray(run.triangles[kept]))
+        hull = indices
+        if run.hull is not None:
+            hull = gpu.types.GPUIndexBuf(type="TRIS", seq=np.ascontiguousarray(run.hull[self._kept(run.hull)]))
         return DrawRun(
             run=run,
             kept=kept,
             surface=surface,
-            indices=gpu.types.GPUIndexBuf(type="TRIS", seq=np.ascontiguousarray(run.triangles[kept])),
+            indices=indices,
+            hull=hull,
             texture=self._texture(surface.base),
             ramp=self._ramp(surface.ramp),
             ramped=bool((surface.ramp != 1).any()),
@@ -136,10 +143,18 @@ class Geometry:
                 "shade": self._texture(surface.detail.shade),
                 "rim": self._texture(surface.detail.rim),
                 "matcap": self._texture(surface.detail.matcap),
+                "shift": self._texture(surface.detail.shift),
+                "normal": self._texture(surface.detail.normal),
             },
             cutoff=0.0 if surface.opaque else -1.0 if surface.cutoff is None else surface.cutoff,
             covered=surface.base not in self._holed and not (surface.detail is not None and surface.detail.coloured),
         )
+
+    def _kept(self, triangles: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """(m,) which of (m, 3) triangles may be seen."""
+        if self._outside is None:
+            return np.ones(len(triangles), bool)
+        return ~(self._outside[triangles].all(axis=1)).any(axis=1)
 
     def _texture(self, one: Map | None) -> gpu.types.GPUTexture:
         return self._white if one is None else self._textures[one]
@@ -155,8 +170,8 @@ class Geometry:
     ) -> list[gpu.types.GPUBatch]:
         """Batches that draw the triangles of each of `indices` in `pose`.
 
-        They have the vertex attributes position, normal, uv, turns, outlines, where a surface has details also tint and
-        second_uv, and, with `other`, that pose's positions.
+        They have the vertex attributes position, normal, uv, turns, outlines, hull, where a surface has details also tint,
+        second_uv and tangent, and, with `other`, that pose's positions.
         """
         positions, *more = self._load(pose)
         if other is not None:
