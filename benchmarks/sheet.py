@@ -34,7 +34,10 @@ APART_BELOW = 0.98
 LIGHT = 0.6
 """The middle of the paper's range."""
 _NECK_ROW, _COVERED = 0.8, 0.1
-"""Shares of the frame: where the neck bone is, and how wide a row is where the head begins."""
+"""Shares of the frame: where the neck bone is, and how wide a row is where something begins."""
+_AXIS, _NARROW, _ABOVE_CROWN, _MUCH = 0.4, 0.5, 0.97, 1.105
+"""Of the height above the neck: how far to the side of the axis a head is looked at, how wide it is at its crown, where on it
+that is, and from where on what is higher is no head. As the framing has them (`farm/models/posing/head.py`)."""
 _GROUND, _PAPER, _INK, _WRONG = (214, 218, 224, 255), (255, 255, 255), (40, 44, 52), (200, 30, 30)
 _TEXT = 330
 """Pixels; the width of a row's figures."""
@@ -87,10 +90,21 @@ def _row(blender: Blender, name: str, path: Path, room: Path) -> Row:
 
 
 def head_share(picture: np.ndarray) -> float:
-    """The head's height in a (size, size, 4) picture, from the neck up to where a tenth of the frame is covered."""
+    """The head's height in a (size, size, 4) picture, as a share of the frame: from the neck up to where it is no hair.
+
+    Ears and buns may stand above it: what does so by much, above the height at which the head gets narrow, does not count.
+    """
     size = len(picture)
-    covered = np.flatnonzero((picture[..., 3] > 127).sum(axis=1) > _COVERED * size)
-    return _NECK_ROW - float(covered[0]) / size if len(covered) else 0.0
+    aside = np.abs((np.arange(size) + 0.5) / size - 0.5)
+    top = 0.0
+    for row, covered in enumerate(picture[..., 3] > 127):
+        share = _NECK_ROW - row / size
+        if not top and covered.mean() > _COVERED:
+            top = share
+        if share > 0 and (covered & (aside < _AXIS * share)).mean() >= _NARROW * share:
+            crown = share / _ABOVE_CROWN
+            return crown if top > crown * _MUCH else top
+    return top
 
 
 class Sheet:

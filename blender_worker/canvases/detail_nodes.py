@@ -14,6 +14,10 @@ from farm.styles.surface import EMISSION, LOOKING, MATCAP, RIM, RIM_LIFT, RIM_MA
 
 PLACE, SECOND_PLACE = "place", "second_place"
 """Attributes of the meshes: the first and the second texture coordinates."""
+TANGENT, BITANGENT = "turned_tangent", "turned_bitangent"
+"""Attributes of the meshes: the axes of normal maps."""
+type Images = Callable[[Texture, bool, bool], bpy.types.Image]
+"""Gives a texture as a picture of Blender's: whether its alpha is left out, and whether its channels are numbers."""
 _EXTENSIONS = {Wrap.REPEAT: "REPEAT", Wrap.MIRROR: "MIRROR", Wrap.CLAMP: "EXTEND"}
 _WHITE = (1.0, 1.0, 1.0)
 _UP = (0.0, 0.0, 1.0)
@@ -42,18 +46,36 @@ def _wrapped(writer: NodeWriter, place: Value, wrap: Wrap, texels: int) -> Value
     return writer.operate("MINIMUM", False, low, 1 - 0.5 / texels)
 
 
+def bumped(writer: NodeWriter, detail: Detail, image: Images, normal: Value) -> Value:
+    """The normal, of length 1, where the surface's normal map has it; `normal` is what the map is relative to."""
+    assert detail.normal is not None
+    along, upwards = (
+        writer.add("ShaderNodeAttribute", attribute_name=name).outputs["Vector"] for name in (TANGENT, BITANGENT)
+    )
+    texel, _ = looked_up(writer, image(detail.normal.texture, True, True), detail.normal)
+    scale = detail.normal_scale
+    bump = writer.operate("MULTIPLY_ADD", True, texel, (2 * scale, 2 * scale, 2.0), (-scale, -scale, -1.0))
+    x, y, z = writer.add("ShaderNodeSeparateXYZ", (bump,)).outputs
+    found = writer.operate("MULTIPLY", True, along, writer.spread(x))
+    for axis, length in ((upwards, y), (normal, z)):
+        found = writer.operate("MULTIPLY_ADD", True, axis, writer.spread(length), found)
+    return writer.operate("NORMALIZE", True, found)
+
+
 class DetailNodes:
     """Adds the terms of `with_own_light` to a surface's nodes, and its own shade to its ramp."""
 
-    def __init__(
-        self, writer: NodeWriter, surface: Surface, image: Callable[[Texture, bool], bpy.types.Image], normal: Value
-    ) -> None:
-        """`writer` knows BASE and the ramp already; `image` gives a texture, its alpha left out."""
+    def __init__(self, writer: NodeWriter, surface: Surface, image: Images, normal: Value) -> None:
+        """`writer` knows BASE and the ramp already."""
         detail = surface.detail or Detail()
         self._writer, self._image = writer, image
         self._emission, self._shade, self._rim, self._matcap = (writer.colour_knob() for _ in range(4))
         if detail.own_shade and writer.ramp is not None:
             self._shade_ramp(detail.shade)
+        if detail.shift is not None:
+            texel, _ = looked_up(writer, image(detail.shift.texture, True, True), detail.shift)
+            red = writer.add("ShaderNodeSeparateXYZ", (texel,)).outputs[0]
+            writer.ramp_shift = writer.operate("MULTIPLY_ADD", False, red, detail.shifts[1], detail.shifts[0])
         eye = writer.add("ShaderNodeNewGeometry").outputs["Incoming"]
         writer.terms |= {
             EMISSION.name: self._times(self._emission, detail.emission),
@@ -79,7 +101,7 @@ class DetailNodes:
     def _times(self, colour: Value, one: Map | None) -> Value:
         if one is None:
             return colour
-        texel, _ = looked_up(self._writer, self._image(one.texture, True), one)
+        texel, _ = looked_up(self._writer, self._image(one.texture, True, False), one)
         return self._writer.operate("MULTIPLY", True, texel, colour)
 
     def _shade_ramp(self, one: Map | None) -> None:
@@ -100,5 +122,5 @@ class DetailNodes:
             writer.operate("MULTIPLY_ADD", False, writer.dot(axis, normal), 0.495, 0.5) for axis in (across, upwards)
         )
         place = writer.add("ShaderNodeCombineXYZ", (x, y, 0.0)).outputs["Vector"]
-        colour, _ = writer.texture(self._image(matcap.texture, True), place, "EXTEND")
+        colour, _ = writer.texture(self._image(matcap.texture, True, False), place, "EXTEND")
         return writer.operate("MULTIPLY", True, colour, self._matcap)

@@ -13,22 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
-from blender_worker.canvases import detail
+from blender_worker.canvases.dressing import Dresser
 from blender_worker.canvases.filters import lookups
 from blender_worker.canvases.footprint import Footprint, squares
-from blender_worker.canvases.surface_shaders import SurfaceKind, outline_shader, surface_shader, uses_light, uses_ramp
 from blender_worker.character.actor import Actor, Pose
 from blender_worker.character.surface import Look
 from blender_worker.gpu.buffers import Geometry
 from blender_worker.gpu.frames import flat_batch, frame
-from blender_worker.gpu.shading import (
-    create_shader,
-    frame_values,
-    set_surface,
-)
+from blender_worker.gpu.shading import create_shader, frame_values
 from farm.styles.expression import Node
 from farm.styles.style import Style
-from farm.styles.surface import SphereBlend
 
 _FILTER_REACH = 2.0
 """Pixels by which the filter and the rounding of corners carry a surface beyond its triangles, at most."""
@@ -43,9 +37,8 @@ class ForwardCanvas:
         self._size, self._large, self._supersample = size, size * supersample, supersample
         formulas, self._layers = _shared_layers(styles)
         self._formulas = formulas
-        self._shaders: dict[SurfaceKind, gpu.types.GPUShader] = {}
-        # The compiler leaves out what no style looks up, and setting what is not there is an error.
-        self._shaded, self._lit = uses_ramp(formulas), uses_light(formulas)
+        self._surfaces = Dresser(formulas)
+        self._lines = {style.shown: Dresser((style.shown,), outline=True) for style in styles if style.outline}
         self._drawn = frame("drawn", self._large, ("RGBA16F",) * len(formulas))
         kept = [item.run.triangles[item.kept] for item in geometry.runs]
         self._footprint = Footprint(np.concatenate(kept) if kept else np.zeros((0, 3), np.int32))
@@ -65,10 +58,11 @@ class ForwardCanvas:
         pictures = dict(zip(plain, self._resolve(plain, touched), strict=True))
         for number, style in enumerate(self._styles):
             if style.outline:
+                hulls = self._geometry.batches(pose, [item.hull for item in self._geometry.runs])
                 self._begin()
                 with self._drawn.alone(self._layers[number]).bind():
                     gpu.state.viewport_set(0, 0, self._large, self._large)
-                    self._draw_outlines(batches, pose.looks, values, style.outline)
+                    self._draw_outlines(hulls, pose.looks, values, style)
                 (pictures[number],) = self._resolve([number], touched)
         return [pictures[number] for number in range(len(self._styles))]
 
@@ -81,36 +75,11 @@ class ForwardCanvas:
     def _draw_surfaces(
         self, batches: list[gpu.types.GPUBatch], looks: list[Look], values: gpu.types.GPUUniformBuf
     ) -> None:
-        bound: gpu.types.GPUShader | None = None
+        self._surfaces.begin(values)
         for item, batch in zip(self._geometry.runs, batches, strict=True):
-            look, surface = looks[item.run.surface], item.surface
-            if item.is_invisible(look):
-                continue
-            detailed = surface.detail is not None
-            kind = SurfaceKind(surface.sphere_blend, item.ramped or detailed, detailed, item.is_solid(look))
-            if kind not in self._shaders:  # a formula is a tree: to look it up every time would cost
-                self._shaders[kind] = surface_shader(self._formulas, kind)
-            shader = self._shaders[kind]
-            if shader is not bound:
-                shader.bind()
-                shader.uniform_block("frame", values)
-                bound = shader
-            set_surface(shader, item, look)
-            gpu.state.blend_set("NONE" if kind.solid else "ALPHA_PREMULT")
-            if self._shaded:
-                if kind.ramped:
-                    shader.uniform_sampler("ramp_image", item.ramp)
-                shader.uniform_float("ramp_tint", (*look.ramp, 0.0))
-                shader.uniform_float("ramp_floor", (*look.floor, 0.0))
-            if kind.detailed:
-                detail.fill(shader, item, look, self._shaded, self._lit)
-            if kind.blend is not SphereBlend.NONE:
-                shader.uniform_sampler("sphere_image", item.sphere)
-                shader.uniform_float("sphere_tint", (*look.sphere, 0.0))
-            shader.uniform_float("added_colour", (*look.added, 0.0))
-            if not kind.solid:
-                shader.uniform_float("options", (item.cutoff, 0.0, 0.0, 0.0))
-            batch.draw(shader)
+            look = looks[item.run.surface]
+            if not item.is_invisible(look):
+                batch.draw(self._surfaces.shader(item, look))
         gpu.state.blend_set("ALPHA_PREMULT")
 
     def _draw_outlines(
@@ -118,31 +87,16 @@ class ForwardCanvas:
         batches: list[gpu.types.GPUBatch],
         looks: list[Look],
         values: gpu.types.GPUUniformBuf,
-        width: float,
+        style: Style,
     ) -> None:
         """The inverted hull: back faces, pushed outwards by a constant width on the screen."""
-        bound: gpu.types.GPUShader | None = None
+        lines = self._lines[style.shown]
+        lines.begin(values)
         for item, batch in zip(self._geometry.runs, batches, strict=True):
             look = looks[item.run.surface]
-            alpha = item.surface.outline_alpha(look)
-            if look.outline <= 0 or alpha <= 0:
-                continue
-            solid = item.is_solid(look) and alpha >= 1.0
-            shader = outline_shader(solid)
-            if shader is not bound:
-                shader.bind()
-                shader.uniform_block("frame", values)
-                bound = shader
-            pixels = self._outline_pixels(look, width)
-            if solid:  # it looks up no texture
-                gpu.state.depth_mask_set(item.surface.writes_depth)
-            else:
-                set_surface(shader, item, look)
-            gpu.state.face_culling_set("FRONT")
-            gpu.state.blend_set("NONE" if solid else "ALPHA_PREMULT")
-            shader.uniform_float("colour_alpha", (*look.outline_colour[:3], alpha))
-            shader.uniform_float("options", (item.cutoff, 0.0, 2 * pixels / self._size, 0.0))
-            batch.draw(shader)
+            if look.outline > 0 and item.surface.outline_alpha(look) > 0:
+                reach = 2 * self._outline_pixels(look, style.outline) / self._size
+                batch.draw(lines.outline_shader(item, look, reach))
 
     def _outline_pixels(self, look: Look, width: float) -> float:
         return width * min(look.outline, 2.0) * self._size / 256

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
-from blender_worker.canvases.detail_nodes import DetailNodes, looked_up
+from blender_worker.canvases.detail_nodes import DetailNodes, bumped, looked_up
 from blender_worker.canvases.nodes import NodeWriter, Value, ramp_image
 from blender_worker.character.actor import Actor
 from blender_worker.character.ramps import Ramp
@@ -50,7 +50,7 @@ class PuppetMaterials:
         """The surfaces' looks when no morph acts."""
         self.painted = _painted(actor)
         """The surfaces whose look a morph may change."""
-        self._images: dict[tuple[Texture, bool], bpy.types.Image] = {}
+        self._images: dict[tuple[Texture, bool, bool], bpy.types.Image] = {}
         self._ramps: dict[bytes, bpy.types.Image] = {}
         self._surfaces: dict[int, _SurfaceMaterial] = {}
         self._outlines: dict[int, _OutlineMaterial] = {}
@@ -88,14 +88,14 @@ class PuppetMaterials:
         for index, line in self._outlines.items():
             line.set_look(looks[index])
 
-    def image(self, texture: Texture, opaque: bool = False) -> bpy.types.Image:
-        """The texture as a picture of Blender's, its alpha multiplied in (in linear light) or left out."""
-        key = texture, opaque
+    def image(self, texture: Texture, opaque: bool = False, data: bool = False) -> bpy.types.Image:
+        """The texture as a picture of Blender's, its alpha multiplied in (in linear light) or left out; or numbers."""
+        key = texture, opaque, data
         if key not in self._images:
             pixels = texture.pixels.copy()
             if opaque:
                 pixels[..., 3] = 255
-            self._images[key] = _image(texture.name, _premultiplied(pixels))
+            self._images[key] = _image(texture.name, _premultiplied(pixels), data)
         return self._images[key]
 
     def ramp(self, ramp: Ramp) -> bpy.types.Image:
@@ -167,13 +167,20 @@ class _Emitter:
 class _SurfaceMaterial(_Emitter):
     """A surface in every style."""
 
+    _inside_out = False
+    """Whether it is the back of what is drawn that is seen as its front."""
+
     def __init__(self, materials: PuppetMaterials, surface: Surface, fades: bool) -> None:
         super().__init__(materials, surface, fades)
         self.material.use_backface_culling = not surface.double_sided
+        self.finish(self._shown(materials, surface))
+
+    def _shown(self, materials: PuppetMaterials, surface: Surface) -> Value:
+        """The colour that the chosen style shows."""
         writer = self.writer
         self._colour, self._added, self._sphere, self._ramp, self._floor = (writer.colour_knob() for _ in range(5))
         writer.ramp = materials.ramp(surface.ramp), self._ramp, self._floor
-        normal = self._normal(surface.double_sided)
+        normal = self._normal(materials, surface)
         writer.terms = {
             TEXEL.name: self.texel,
             COLOUR.name: self._colour,
@@ -193,7 +200,7 @@ class _SurfaceMaterial(_Emitter):
         for number, other in enumerate(others):
             later = writer.operate("GREATER_THAN", False, _of_scene(writer, _STYLE, "Fac"), number + 0.5)
             chosen = writer.mix(True, chosen, other, later)
-        self.finish(chosen)
+        return chosen
 
     def _visibility(self, surface: Surface, fades: bool, texel_alpha: Value | None) -> Value | None:
         writer = self.writer
@@ -206,12 +213,14 @@ class _SurfaceMaterial(_Emitter):
             return _at_least(writer, alpha, surface.cutoff)
         return writer.operate("MULTIPLY", False, alpha, _at_least(writer, alpha, LEAST_ALPHA))
 
-    def _normal(self, double_sided: bool) -> Value:
+    def _normal(self, materials: PuppetMaterials, surface: Surface) -> Value:
         """The normal, of length 1, towards the camera's side of a double-sided surface; of others no back is seen."""
         writer = self.writer
         normal = writer.add("ShaderNodeAttribute", attribute_name=NORMAL).outputs["Vector"]
         normal = writer.operate("NORMALIZE", True, normal)
-        if not double_sided:
+        if surface.detail is not None and surface.detail.normal is not None:
+            normal = bumped(writer, surface.detail, materials.image, normal)
+        if not surface.double_sided or self._inside_out:
             return normal
         back = writer.add("ShaderNodeNewGeometry").outputs["Backfacing"]
         return writer.mix(True, normal, writer.operate("MULTIPLY", True, normal, (-1.0, -1.0, -1.0)), back)
@@ -239,15 +248,21 @@ class _SurfaceMaterial(_Emitter):
             self._detail.set_look(look)
 
 
-class _OutlineMaterial(_Emitter):
-    """An outline: the back of an inverted hull, in one colour."""
+class _OutlineMaterial(_SurfaceMaterial):
+    """An outline: the back of an inverted hull, in one colour, or in that times what the surface shows."""
+
+    _inside_out = True
 
     def __init__(self, materials: PuppetMaterials, surface: Surface, fades: bool) -> None:
-        super().__init__(materials, surface, fades)
+        _Emitter.__init__(self, materials, surface, fades)
         self.material.use_backface_culling = True
         self._surface = surface
-        self._colour = self.writer.colour_knob()
-        self.finish(self._colour)
+        self._line = self.writer.colour_knob()
+        colour: Value = self._line
+        if surface.outline_mix > 0:
+            shown = self.writer.mix(True, (1.0, 1.0, 1.0), self._shown(materials, surface), surface.outline_mix)
+            colour = self.writer.operate("MULTIPLY", True, colour, shown)
+        self.finish(colour)
 
     def _visibility(self, surface: Surface, fades: bool, texel_alpha: Value | None) -> Value | None:
         writer = self.writer
@@ -261,8 +276,10 @@ class _OutlineMaterial(_Emitter):
         return seen
 
     def _turn_knobs(self, look: Look) -> None:
+        if self._surface.outline_mix > 0:
+            super()._turn_knobs(look)
         self._alpha.default_value = self._surface.outline_alpha(look)
-        self._colour.default_value = (*look.outline_colour[:3], 1.0)
+        self._line.default_value = (*look.outline_colour[:3], 1.0)
 
 
 def _of_scene(writer: NodeWriter, name: str, output: str) -> bpy.types.NodeSocket:
@@ -281,10 +298,10 @@ def _painted(actor: Actor) -> set[int]:
     return {effect.surface for effect in effects if isinstance(effect, PaintEffect)}
 
 
-def _image(name: str, pixels: NDArray[np.uint8]) -> bpy.types.Image:
-    """(height, width, 4) sRGB values, top row first, as a picture whose channels Blender leaves alone."""
+def _image(name: str, pixels: NDArray[np.uint8], data: bool) -> bpy.types.Image:
+    """(height, width, 4) sRGB values, or `data`, top row first, as a picture whose channels Blender leaves alone."""
     height, width, _ = pixels.shape
-    image = bpy.data.images.new(name, width, height, alpha=True)
+    image = bpy.data.images.new(name, width, height, alpha=True, is_data=data)
     image.alpha_mode = "CHANNEL_PACKED"
     image.pixels.foreach_set((pixels[::-1].astype(np.float32) / np.float32(255)).ravel())
     return image

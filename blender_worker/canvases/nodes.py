@@ -49,6 +49,8 @@ class NodeWriter:
         """The values of the formulas' terms, by name."""
         self.ramp: tuple[bpy.types.Image, Value, Value] | None = None
         """The surface's shade ramp, what it is multiplied with, and what is added to it then."""
+        self.ramp_shift: Value | None = None
+        """What is added to the place at which the ramp is looked up; None for nothing."""
         self._tree = tree
         self._written: dict[Node, Value] = {}
 
@@ -108,6 +110,8 @@ class NodeWriter:
         if self.ramp is None:
             raise ValueError("the formula asks for a shade ramp, and there is none")
         image, tint, floor = self.ramp
+        if self.ramp_shift is not None:
+            place = self.operate("ADD", False, place, self.ramp_shift)
         point = self.add("ShaderNodeCombineXYZ", (place, 0.5, 0.0)).outputs["Vector"]
         colour, _ = self.texture(image, point, "EXTEND", "Closest")
         return self.operate("MULTIPLY_ADD", True, colour, tint, floor)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
-from blender_worker.canvases.detail_nodes import PLACE, SECOND_PLACE
+from blender_worker.canvases.detail_nodes import BITANGENT, PLACE, SECOND_PLACE, TANGENT
 from blender_worker.canvases.materials import NORMAL, TINT, PuppetMaterials, set_scene
-from blender_worker.character.actor import Actor, Pose, Vertices
+from blender_worker.character.actor import Actor, Directions, Pose, Vertices
 from farm.models.posing.turns import Turn
 from farm.styles.style import Style
 
@@ -66,11 +66,13 @@ class Puppet:
             self._sheets.append(self._sheet(run.triangles, material, share))
             if outlined and (self._materials.rest[run.surface].outline > 0 or run.surface in self._materials.painted):
                 material = self._materials.outline(run.surface)
-                sheet = self._sheet(run.triangles[:, ::-1], material, share - _BEHIND)
+                hull = run.triangles if run.hull is None else run.hull
+                sheet = self._sheet(hull[:, ::-1], material, share - _BEHIND)
                 self._hulls.append(_Hull(sheet, run.surface))
         self._pose: Pose | None = None
         self._camera: Camera | None = None
-        self._normals = actor.vertices.normals
+        self._ways = actor.vertices.hulls
+        """(n, 3) where outlines lie from the vertices, as the head is turned now."""
 
     @property
     def soft(self) -> bool:
@@ -85,10 +87,8 @@ class Puppet:
     def take(self, pose: Pose, camera: Camera) -> None:
         """Stand in `pose` before `camera`."""
         sheets = self._sheets + [hull.sheet for hull in self._hulls]
-        if self._pose is None or self._pose.turn != pose.turn or self._pose.normals is not pose.normals:
-            self._normals = _turned(self._actor.vertices, pose.turn) if pose.normals is None else pose.normals
-            for sheet in sheets:
-                _fill(sheet.mesh, NORMAL, self._normals[sheet.vertices])
+        if self._pose is None or self._pose.turn != pose.turn or self._pose.directions is not pose.directions:
+            self._turn(sheets, pose)
         if pose.uvs is not None or (self._pose is not None and self._pose.uvs is not None):
             uvs = self._actor.vertices.uvs if pose.uvs is None else pose.uvs
             for sheet in sheets:
@@ -102,6 +102,18 @@ class Puppet:
         for sheet in self._sheets:
             self._place(sheet, pose.positions[sheet.vertices])
         self._materials.set_looks(pose.looks)
+
+    def _turn(self, sheets: Sequence[_Sheet], pose: Pose) -> None:
+        """Turn what points anywhere with the pose."""
+        found = pose.directions or _turned(self._actor.vertices, pose.turn)
+        self._ways = found.hulls
+        filled = {NORMAL: found.normals}
+        if found.tangents is not None:
+            filled[TANGENT] = found.tangents[:, :3]
+            filled[BITANGENT] = _unit(np.cross(found.normals, filled[TANGENT]) * found.tangents[:, 3:])
+        for sheet in sheets:
+            for name, way in filled.items():
+                _fill(sheet.mesh, name, way[sheet.vertices])
 
     def wear(self, style: int, light: float) -> None:
         """Show the style of that number, under a light of that intensity. Call `take` before."""
@@ -137,12 +149,12 @@ class Puppet:
             hull.folded = True
 
     def _pushed_out(self, sheet: _Sheet, distance: float) -> NDArray[np.float32]:
-        """(k, 3) vertices moved `distance` half frames to where their normals point on the picture."""
+        """(k, 3) vertices moved `distance` half frames to where their outline lies on the picture."""
         assert self._pose is not None
         assert self._camera is not None
         camera, points = self._camera, self._pose.positions[sheet.vertices]
         screen = camera.axes()[:2].astype(np.float32)
-        away = self._normals[sheet.vertices] @ screen.T
+        away = self._ways[sheet.vertices] @ screen.T
         length = np.linalg.norm(away, axis=1, keepdims=True)
         away = np.divide(away, length, out=np.zeros_like(away), where=length > 1e-6)
         if camera.orthographic:
@@ -160,7 +172,9 @@ class Puppet:
         mesh.loops.foreach_set("vertex_index", corners.ravel().astype(np.int32))
         mesh.polygons.add(len(triangles))
         mesh.polygons.foreach_set("loop_start", np.arange(0, triangles.size, 3, dtype=np.int32))
-        mesh.attributes.new(NORMAL, "FLOAT_VECTOR", "POINT")
+        relief = (TANGENT, BITANGENT) if self._actor.vertices.tangents is not None else ()
+        for name in (NORMAL, *relief):
+            mesh.attributes.new(name, "FLOAT_VECTOR", "POINT")
         mesh.attributes.new(PLACE, "FLOAT2", "POINT")
         _fill(mesh, PLACE, self._actor.vertices.uvs[vertices])
         if (places := self._actor.vertices.second_uvs) is not None:
@@ -191,8 +205,19 @@ def _fill(mesh: bpy.types.Mesh, attribute: str, values: NDArray[np.float32]) -> 
     mesh.attributes[attribute].data.foreach_set("vector", np.ascontiguousarray(values, np.float32).ravel())
 
 
-def _turned(vertices: Vertices, turn: Turn) -> NDArray[np.float32]:
-    """(n, 3) the normals at rest, each turned by its vertex's share of the head's rotation."""
-    axis, w = np.array(turn[:3], np.float32), np.float32(turn[3])
-    once = np.cross(axis, vertices.normals) + w * vertices.normals
-    return np.asarray(vertices.normals + vertices.turns[:, None] * 2 * np.cross(axis, once), np.float32)
+def _turned(vertices: Vertices, turn: Turn) -> Directions:
+    """The directions at rest, each turned by its vertex's share of the head's rotation."""
+    axis, w, shares = np.array(turn[:3], np.float32), np.float32(turn[3]), vertices.turns[:, None]
+
+    def turned(ways: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(ways + shares * 2 * np.cross(axis, np.cross(axis, ways) + w * ways), np.float32)
+
+    rest, tangents = vertices.directions, vertices.tangents
+    if tangents is not None:
+        tangents = np.column_stack([turned(tangents[:, :3]), tangents[:, 3:]])
+    return Directions(turned(rest.normals), turned(rest.hulls), tangents)
+
+
+def _unit(ways: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, 3) of length 1, as the normals are that they were made of."""
+    return np.asarray(ways / np.linalg.norm(ways, axis=1, keepdims=True).clip(1e-6), np.float32)

@@ -14,7 +14,7 @@ from blender_worker.canvases import detail
 from blender_worker.character.surface import LEAST_ALPHA
 from blender_worker.gpu.shading import FRAGMENT_SOURCE, VERTEX_SOURCE, create_shader, surface_info
 from farm.styles.expression import Node, glsl, mentions
-from farm.styles.style import LIGHT
+from farm.styles.style import FACING, LIGHT
 from farm.styles.surface import SphereBlend, own_colour, with_own_light
 
 _VERTEX = """
@@ -43,13 +43,14 @@ _OUTLINE_VERTEX = """
 void main() {
     texture_uv = uv;
     vec4 clip = frame.view_projection * vec4(position, 1.0);
-    vec2 away = (frame.view_projection * vec4(turned_normal(), 0.0)).xy;
+    vec2 away = (frame.view_projection * vec4(turned(hull), 0.0)).xy;
     float size = length(away);
     if (size > 1e-6) {
         clip.xy += away / size * options.z * outlines * clip.w;
     }
     clip.z += BEHIND * clip.w;
     gl_Position = clip;
+MORE
 }
 """.replace("BEHIND", "0.0002")
 """The hull lies a little behind (0.6 % of the head's height): that of a sheet seen from its back would blot the sheet."""
@@ -57,12 +58,12 @@ _OUTLINE_FRAGMENT = """
 void main() {
     float alpha = texture(image, texture_uv).a;
     if (alpha < max(options.x, LEAST)) { discard; }
-    out0 = vec4(colour_alpha.rgb, 1.0) * colour_alpha.a * (options.x >= 0.0 ? 1.0 : alpha);
+    out0 = vec4(outline_colour.rgb, 1.0) * outline_colour.a * (options.x >= 0.0 ? 1.0 : alpha);
 }
 """.replace("LEAST", str(LEAST_ALPHA))
 _SOLID_OUTLINE_FRAGMENT = """
 void main() {
-    out0 = vec4(colour_alpha.rgb, 1.0);
+    out0 = vec4(outline_colour.rgb, 1.0);
 }
 """
 
@@ -77,6 +78,12 @@ class SurfaceKind:
     detailed: bool
     solid: bool
     """Whether it is opaque wherever it is: nothing is cut out and nothing shines through."""
+    shifted: bool = False
+    """Whether a map moves its shade's edge."""
+    bumped: bool = False
+    """Whether a map says where its normals point."""
+    outline: bool = False
+    """Whether it is its outline that is drawn: in the outline's colour, times as much of its own as `options.y` says."""
 
 
 def uses_ramp(formulas: Iterable[Node]) -> bool:
@@ -89,22 +96,32 @@ def uses_light(formulas: Iterable[Node]) -> bool:
     return any(mentions(formula, LIGHT) for formula in formulas)
 
 
+def uses_normal(formulas: Iterable[Node]) -> bool:
+    """Whether any of the formulas asks for the surface's normal; rim light, which needs it, goes with the light."""
+    return any(mentions(formula, LIGHT) or mentions(formula, FACING) for formula in formulas)
+
+
 @cache
 def surface_shader(formulas: tuple[Node, ...], kind: SurfaceKind) -> gpu.types.GPUShader:
     """Shows what each of the formulas gives in a layer of its own, with alpha multiplied in."""
-    detailed = kind.detailed
+    detailed, bumped = kind.detailed, kind.bumped
     between = [("VEC3", "world_normal"), ("VEC2", "texture_uv"), *(detail.BETWEEN if detailed else ())]
-    info = surface_info(*between, detailed=detailed, types=detail.TYPES if detailed else "")
+    between += detail.BUMPED_BETWEEN if bumped else ()
+    info = surface_info(*between, detailed=detailed, bumped=bumped, types=detail.TYPES if detailed else "")
     shaded, lit = uses_ramp(formulas), uses_light(formulas)
+    # What is seen of an outline is its back, for which the normal is turned round: it is lit as its front would be.
     outputs = []
     for index, formula in enumerate(formulas):
         info.fragment_out(index, "VEC4", f"out{index}")
-        shown = glsl(with_own_light(formula) if detailed else formula)
-        outputs.append(f"    out{index} = vec4(min({shown}, vec3(1.0)) * alpha, alpha);")
+        shown = f"min({glsl(with_own_light(formula) if detailed else formula)}, vec3(1.0))"
+        if kind.outline:
+            shown = f"outline_colour.rgb * mix(vec3(1.0), {shown}, options.y)"
+        outputs.append(f"    out{index} = vec4({shown} * alpha, alpha);")
     if detailed:
         detail.declare(info)
     source = f"""
 {detail.FRAGMENT if detailed else _RAMP if kind.ramped else _EVEN_RAMP}
+{detail.BUMPED_FRAGMENT if bumped else ""}
 vec3 own_colour(vec3 texel, vec3 normal) {{
     vec3 colour = colour_alpha.rgb;
     vec3 added = added_colour.rgb;
@@ -114,15 +131,19 @@ vec3 own_colour(vec3 texel, vec3 normal) {{
 void main() {{
     vec4 texel = {"solid_texel_here()" if kind.solid else "texel_here()"}{" * tint_here" if detailed else ""};
     float alpha = {"1.0" if kind.solid else f"alpha_here(texel.a, {LEAST_ALPHA})"};
-    vec3 normal = normal_here();
+    vec3 normal = {"-" if kind.outline else ""}{"bumped_normal()" if bumped else "normal_here()"};
     vec3 base = own_colour(texel.rgb, normal);
     float facing = dot(normal, vec3(0.0, -1.0, 0.0));
     float light = frame.constants.x;
-{detail.terms(shaded, lit) if detailed else ""}
+{detail.terms(shaded, lit, kind.shifted) if detailed else ""}
 {"\n".join(outputs)}
 }}
 """
-    vertex = _VERTEX.replace("DETAIL", detail.VERTEX if detailed else "")
+    more = (detail.VERTEX if detailed else "") + (detail.BUMPED_VERTEX if bumped else "")
+    if kind.outline:
+        vertex = _OUTLINE_VERTEX.replace("MORE", "    world_normal = turned_normal();" + more)
+    else:
+        vertex = _VERTEX.replace("DETAIL", more)
     return create_shader(info, VERTEX_SOURCE + vertex, FRAGMENT_SOURCE + source)
 
 
@@ -135,7 +156,8 @@ def _sphere(kind: SurfaceKind) -> str:
 
 @cache
 def outline_shader(solid: bool) -> gpu.types.GPUShader:
-    """Draws a surface's hull in its outline's colour; `solid` for one that is opaque wherever it is, and its outline too."""
+    """Draws a surface's hull in its outline's colour alone; `solid` for one that is opaque as its outline is."""
     info = surface_info(("VEC2", "texture_uv"))
     info.fragment_out(0, "VEC4", "out0")
-    return create_shader(info, VERTEX_SOURCE + _OUTLINE_VERTEX, _SOLID_OUTLINE_FRAGMENT if solid else _OUTLINE_FRAGMENT)
+    vertex = _OUTLINE_VERTEX.replace("MORE", "")
+    return create_shader(info, VERTEX_SOURCE + vertex, _SOLID_OUTLINE_FRAGMENT if solid else _OUTLINE_FRAGMENT)

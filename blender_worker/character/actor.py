@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from blender_worker.character.surface import Look, Surface
 from farm.models.posing.morphs import Combined, Morph, ShapeEffect, Vector, combine
-from farm.models.posing.skeleton import Skeleton, Skin
+from farm.models.posing.skeleton import Frames, Skeleton, Skin
 from farm.models.posing.turns import NO_TURN, Turn, turn_of
 from farm.poses import rotation_matrix
 
@@ -26,6 +26,17 @@ class Run:
 
     surface: int
     triangles: NDArray[np.int32]
+    hull: NDArray[np.int32] | None = None
+    """(k, 3) the triangles whose backs are its outline; None for its own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Directions:
+    """Where all vertices point; the fields are those of `Vertices`."""
+
+    normals: NDArray[np.float32]
+    hulls: NDArray[np.float32]
+    tangents: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +53,22 @@ class Vertices:
     """(n,) share of the neck's rotation that each vertex takes, in [0, 1]."""
     outlines: NDArray[np.float32]
     """(n,) factor on the outline's width."""
+    hulls: NDArray[np.float32]
+    """(n, 3) where the outline lies from each vertex, in world axes: its normal, or at hard edges the mean of those there."""
     bones: NDArray[np.int32]
     """(n,) index in `Actor.bones` of the bone that has the largest share of each vertex; -1 for none."""
     second_uvs: NDArray[np.float32] | None = None
     """(n, 2) where maps are looked up that the base's coordinates do not fit; None where there is no such map."""
     colours: NDArray[np.float32] | None = None
     """(n, 4) linear light, straight alpha; None where all are white."""
+    tangents: NDArray[np.float32] | None = None
+    """(n, 4) the world's direction in which the first coordinate of a normal map grows, at right angles to the normal, and 1
+    or -1: the sign of the second's, normal x tangent. None where there is no such map."""
+
+    @property
+    def directions(self) -> Directions:
+        """Those at rest."""
+        return Directions(self.normals, self.hulls, self.tangents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +99,8 @@ class Pose:
     """The head's rotation about world axes: normals follow it by their vertex's `turns`."""
     second_uvs: NDArray[np.float32] | None = None
     """(n, 2) as `Vertices.second_uvs`, or None where they are those at rest."""
-    normals: NDArray[np.float32] | None = None
-    """(n, 3) in world axes where movements of bones turn them, the head's rotation included; None where `turn` alone does."""
+    directions: Directions | None = None
+    """Where movements of bones turn them, the head's rotation included; None where `turn` alone does."""
     neck: Vector | None = None
     """Where movements of bones take the neck bone's head; None: it stays."""
 
@@ -139,8 +160,15 @@ class Actor:
         uvs, second = self._uvs(combined, False), self._uvs(combined, True)
         if not self.movements & weights.keys():
             return Pose(positions, uvs, self._looks(combined), turn, second)
-        normals, neck = self.skin.turn(self.vertices.normals, frames), self.skeleton.neck_in(frames)
-        return Pose(positions, uvs, self._looks(combined), NO_TURN, second, normals, neck)
+        directions, neck = self._directions(frames), self.skeleton.neck_in(frames)
+        return Pose(positions, uvs, self._looks(combined), NO_TURN, second, directions, neck)
+
+    def _directions(self, frames: Frames) -> Directions:
+        rest = self.vertices.directions
+        tangents = rest.tangents
+        if tangents is not None:
+            tangents = np.column_stack([self.skin.turn(tangents[:, :3], frames), tangents[:, 3:]])
+        return Directions(self.skin.turn(rest.normals, frames), self.skin.turn(rest.hulls, frames), tangents)
 
     def _uvs(self, combined: Combined, second: bool) -> NDArray[np.float32] | None:
         effects = [(effect, strength) for effect, strength in combined.uvs if effect.second == second]

@@ -76,6 +76,8 @@ class Map:
     """Whether it is looked up at the vertices' second texture coordinates."""
     solid: bool = False
     """Whether its alpha is ignored."""
+    data: bool = False
+    """Whether its channels are numbers and no colours."""
 
     def texels(self, factor: float) -> NDArray[np.uint8]:
         """(h, w, 4) its pixels with both sides divided by `factor`; its alpha is 255 where it is ignored."""
@@ -111,6 +113,13 @@ class Detail:
     rim_mix: float = 1.0
     matcap: Map | None = None
     """Looked up by the normal, as VRMC_materials_mtoon says."""
+    shift: Map | None = None
+    """Its red channel moves the shade's edge: by `shifts[0]` where it is 0, and by `shifts[1]` more where it is 1."""
+    shifts: tuple[float, float] = (0.0, 0.0)
+    """Along the ramp, whose length is 1."""
+    normal: Map | None = None
+    """Where the normal points, in the axes of the vertices' tangents."""
+    normal_scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,8 @@ class Surface:
     absent: str = ""
     """The name of the texture that the file names and that is not there, or cannot be read."""
     detail: Detail | None = None
+    outline_mix: float = 0.0
+    """How much of the outline's colour is multiplied with what the surface shows."""
 
     @property
     def texture(self) -> Texture | None:
@@ -147,7 +158,8 @@ class Surface:
         """The maps that are looked up at texture coordinates."""
         sphere = self.sphere if self.sphere is not None and self.sphere.second else None
         detail = self.detail or Detail()
-        return (one for one in (self.base, sphere, detail.emission, detail.shade, detail.rim) if one is not None)
+        maps = (self.base, sphere, detail.emission, detail.shade, detail.rim, detail.shift, detail.normal)
+        return (one for one in maps if one is not None)
 
     @property
     def balls(self) -> Iterator[Map]:

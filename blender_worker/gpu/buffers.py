@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
-from blender_worker.character.actor import Actor, Pose, Run
+from blender_worker.character.actor import Actor, Directions, Pose, Run
 from blender_worker.character.ramps import Ramp
 from blender_worker.character.surface import LEAST_ALPHA, Look, Map, Surface
 from blender_worker.gpu.textures import reduced, texel_density, upload, upload_ramp
@@ -26,6 +26,7 @@ class DrawRun:
     """(m,) which of the run's triangles can ever be inside the frame; the others are not drawn."""
     surface: Surface
     indices: gpu.types.GPUIndexBuf
+    hull: gpu.types.GPUIndexBuf
     texture: gpu.types.GPUTexture
     ramp: gpu.types.GPUTexture
     ramped: bool
@@ -62,9 +63,9 @@ class Geometry:
         """The maps that are transparent somewhere."""
         self._textures = self._upload_textures(camera, size)
         self._ramps: dict[bytes, gpu.types.GPUTexture] = {}
-        self._fixed = self._upload_fixed(actor.vertices.uvs, actor.vertices.normals)
+        self._fixed = self._upload_fixed(actor.vertices.uvs, actor.vertices.directions)
         detailed = any(surface.detail is not None for surface in actor.surfaces)
-        self._detail = self._upload_detail(actor.vertices.second_uvs) if detailed else None
+        self._detail = self._upload_detail(actor.vertices.second_uvs, actor.vertices.tangents) if detailed else None
         self.runs = [self._upload_run(run) for run in actor.runs]
         self._loaded: tuple[Pose, list[gpu.types.GPUVertBuf]] | None = None
 
@@ -81,7 +82,7 @@ class Geometry:
         uploaded = {}
         for one, seen in densities.items():
             pixels = reduced(one, seen)
-            uploaded[one] = upload(pixels, one.wrap, one.smooth)
+            uploaded[one] = upload(pixels, one.wrap, one.smooth, one.data)
             if (pixels[..., 3] < 255).any():
                 self._holed.add(one)
         for surface in actor.surfaces:
@@ -90,41 +91,49 @@ class Geometry:
                     uploaded[ball] = upload(ball.texels(max(ball.texture.pixels.shape) / size), ball.wrap, ball.smooth)
         return uploaded
 
-    def _upload_fixed(self, uvs: NDArray[np.float32], normals: NDArray[np.float32]) -> gpu.types.GPUVertBuf:
+    def _upload_fixed(self, uvs: NDArray[np.float32], directions: Directions) -> gpu.types.GPUVertBuf:
         """All of the vertices but their positions."""
         vertices = self._actor.vertices
-        form = _format(("normal", 3), ("uv", 2), ("turns", 1), ("outlines", 1))
+        form = _format(("normal", 3), ("uv", 2), ("turns", 1), ("outlines", 1), ("hull", 3))
         buffer = gpu.types.GPUVertBuf(form, len(vertices.positions))
         for name, values in (
-            ("normal", normals),
+            ("normal", directions.normals),
             ("uv", uvs),
             ("turns", vertices.turns),
             ("outlines", vertices.outlines),
+            ("hull", directions.hulls),
         ):
             buffer.attr_fill(name, np.ascontiguousarray(values, np.float32))
         return buffer
 
-    def _upload_detail(self, second_uvs: NDArray[np.float32] | None) -> gpu.types.GPUVertBuf:
+    def _upload_detail(
+        self, second_uvs: NDArray[np.float32] | None, tangents: NDArray[np.float32] | None
+    ) -> gpu.types.GPUVertBuf:
         """What the vertices of surfaces with details have besides: white, and no coordinates, where there is none of it."""
         vertices = self._actor.vertices
         count = len(vertices.positions)
-        buffer = gpu.types.GPUVertBuf(_format(("tint", 4), ("second_uv", 2)), count)
+        buffer = gpu.types.GPUVertBuf(_format(("tint", 4), ("second_uv", 2), ("tangent", 4)), count)
         tints = np.ones((count, 4), np.float32) if vertices.colours is None else vertices.colours
         buffer.attr_fill("tint", np.ascontiguousarray(tints, np.float32))
         places = np.zeros((count, 2), np.float32) if second_uvs is None else second_uvs
         buffer.attr_fill("second_uv", np.ascontiguousarray(places, np.float32))
+        along = np.zeros((count, 4), np.float32) if tangents is None else tangents
+        buffer.attr_fill("tangent", np.ascontiguousarray(along, np.float32))
         return buffer
 
     def _upload_run(self, run: Run) -> DrawRun:
         surface = self._actor.surfaces[run.surface]
-        kept = np.ones(len(run.triangles), bool)
-        if self._outside is not None:
-            kept = ~(self._outside[run.triangles].all(axis=1)).any(axis=1)
+        kept = self._kept(run.triangles)
+        indices = gpu.types.GPUIndexBuf(type="TRIS", seq=np.ascontiguousarray(run.triangles[kept]))
+        hull = indices
+        if run.hull is not None:
+            hull = gpu.types.GPUIndexBuf(type="TRIS", seq=np.ascontiguousarray(run.hull[self._kept(run.hull)]))
         return DrawRun(
             run=run,
             kept=kept,
             surface=surface,
-            indices=gpu.types.GPUIndexBuf(type="TRIS", seq=np.ascontiguousarray(run.triangles[kept])),
+            indices=indices,
+            hull=hull,
             texture=self._texture(surface.base),
             ramp=self._ramp(surface.ramp),
             ramped=bool((surface.ramp != 1).any()),
@@ -136,10 +145,18 @@ class Geometry:
                 "shade": self._texture(surface.detail.shade),
                 "rim": self._texture(surface.detail.rim),
                 "matcap": self._texture(surface.detail.matcap),
+                "shift": self._texture(surface.detail.shift),
+                "normal": self._texture(surface.detail.normal),
             },
             cutoff=0.0 if surface.opaque else -1.0 if surface.cutoff is None else surface.cutoff,
             covered=surface.base not in self._holed and not (surface.detail is not None and surface.detail.coloured),
         )
+
+    def _kept(self, triangles: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """(m,) which of (m, 3) triangles may be seen."""
+        if self._outside is None:
+            return np.ones(len(triangles), bool)
+        return ~(self._outside[triangles].all(axis=1)).any(axis=1)
 
     def _texture(self, one: Map | None) -> gpu.types.GPUTexture:
         return self._white if one is None else self._textures[one]
@@ -155,8 +172,8 @@ class Geometry:
     ) -> list[gpu.types.GPUBatch]:
         """Batches that draw the triangles of each of `indices` in `pose`.
 
-        They have the vertex attributes position, normal, uv, turns, outlines, where a surface has details also tint and
-        second_uv, and, with `other`, that pose's positions.
+        They have the vertex attributes position, normal, uv, turns, outlines, hull, where a surface has details also tint,
+        second_uv and tangent, and, with `other`, that pose's positions.
         """
         positions, *more = self._load(pose)
         if other is not None:
@@ -172,13 +189,15 @@ class Geometry:
     def _load(self, pose: Pose) -> list[gpu.types.GPUVertBuf]:
         if self._loaded is None or self._loaded[0] is not pose:
             buffers = [_filled("position", pose), self._fixed]
-            if pose.uvs is not None or pose.normals is not None:
-                rest = self._actor.vertices
-                uvs = rest.uvs if pose.uvs is None else pose.uvs
-                buffers[1] = self._upload_fixed(uvs, rest.normals if pose.normals is None else pose.normals)
+            rest = self._actor.vertices
+            directions = pose.directions or rest.directions
+            if pose.uvs is not None or pose.directions is not None:
+                buffers[1] = self._upload_fixed(rest.uvs if pose.uvs is None else pose.uvs, directions)
             if self._detail is not None:
-                moved = pose.second_uvs
-                buffers.append(self._detail if moved is None else self._upload_detail(moved))
+                buffers.append(self._detail)
+                if pose.second_uvs is not None or directions.tangents is not rest.tangents:
+                    second = rest.second_uvs if pose.second_uvs is None else pose.second_uvs
+                    buffers[-1] = self._upload_detail(second, directions.tangents)
             self._loaded = pose, buffers
         return self._loaded[1]
 

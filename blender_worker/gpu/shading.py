@@ -17,10 +17,11 @@ from blender_worker.character.surface import Look
 from blender_worker.gpu.buffers import DrawRun
 
 VERTEX_SOURCE = """
-vec3 turned_normal() {
-    vec3 once = cross(frame.turn.xyz, normal) + frame.turn.w * normal;
-    return mix(normal, normal + 2.0 * cross(frame.turn.xyz, once), turns);
+vec3 turned(vec3 way) {
+    vec3 once = cross(frame.turn.xyz, way) + frame.turn.w * way;
+    return mix(way, way + 2.0 * cross(frame.turn.xyz, once), turns);
 }
+vec3 turned_normal() { return turned(normal); }
 """
 """Normals are those at rest, turned as far as their vertex follows the head; morphs do not change them, as in
 MikuMikuDance."""
@@ -77,11 +78,11 @@ def frame_values(camera: Camera, pose: Pose, *constants: float) -> gpu.types.GPU
 
 
 def surface_info(
-    *between: tuple[str, str], other: bool = False, detailed: bool = False, types: str = ""
+    *between: tuple[str, str], other: bool = False, detailed: bool = False, bumped: bool = False, types: str = ""
 ) -> gpu.types.GPUShaderCreateInfo:
     """A shader's interface for surfaces; `between` are the (type, name) pairs handed from vertices to fragments.
 
-    `other` and `detailed` say which of the attributes of `Geometry.batches` it has besides; `types` declares the
+    `other`, `detailed` and `bumped` say which of the attributes of `Geometry.batches` it has besides; `types` declares the
     structures of its own.
     """
     info = gpu.types.GPUShaderCreateInfo()
@@ -89,20 +90,23 @@ def surface_info(
     for kind, name in between:
         stage.smooth(kind, name)
     attributes = [("VEC3", "position"), ("VEC3", "normal"), ("VEC2", "uv"), ("FLOAT", "turns"), ("FLOAT", "outlines")]
+    attributes += [("VEC3", "hull")]
     attributes += [("VEC3", "other")] if other else []
     attributes += [("VEC4", "tint"), ("VEC2", "second_uv")] if detailed else []
+    attributes += [("VEC4", "tangent")] if bumped else []
     for slot, (kind, name) in enumerate(attributes):
         info.vertex_in(slot, kind, name)
     info.vertex_out(stage)
     info.typedef_source(_FRAME_SOURCE + types)  # the last call alone would count
     info.uniform_buf(0, "Frame", "frame")
-    # 96 bytes together; every graphics card grants 128.
+    # 112 bytes together; every graphics card grants 128.
     info.push_constant("VEC4", "colour_alpha")  # the material's
     info.push_constant("VEC4", "added_colour")
     info.push_constant("VEC4", "sphere_tint")
     info.push_constant("VEC4", "ramp_tint")
     info.push_constant("VEC4", "ramp_floor")
-    info.push_constant("VEC4", "options")  # cut-off or -1, nothing, outline width, part
+    info.push_constant("VEC4", "options")  # cut-off or -1, the outline's mix, outline width, part
+    info.push_constant("VEC4", "outline_colour")
     info.sampler(0, "FLOAT_2D", "image")
     info.sampler(1, "FLOAT_2D", "ramp_image")
     info.sampler(2, "FLOAT_2D", "sphere_image")

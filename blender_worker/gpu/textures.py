@@ -20,18 +20,23 @@ _EXTEND = {Wrap.REPEAT: "REPEAT", Wrap.MIRROR: "MIRRORED_REPEAT", Wrap.CLAMP: "E
 
 
 def upload(
-    pixels: NDArray[np.uint8], wrap: tuple[Wrap, Wrap] = (Wrap.REPEAT, Wrap.REPEAT), smooth: bool = True
+    pixels: NDArray[np.uint8],
+    wrap: tuple[Wrap, Wrap] = (Wrap.REPEAT, Wrap.REPEAT),
+    smooth: bool = True,
+    data: bool = False,
 ) -> gpu.types.GPUTexture:
     """(height, width, 4) sRGB pixels, straight alpha, top row first, as a texture that goes on like `wrap` along u and v.
 
-    They go up with alpha multiplied in (in linear light), so that transparent texels do not colour their neighbours.
+    They go up with alpha multiplied in (in linear light), so that transparent texels do not colour their neighbours; `data`
+    are no colours and stay the numbers that they are.
     """
     height, width, _ = pixels.shape
     values = pixels[::-1].astype(np.float32) / np.float32(255)
     if (pixels[..., 3] < 255).any():
         values = premultiplied(values)
-    data = gpu.types.Buffer("FLOAT", values.size, np.ascontiguousarray(values).ravel())
-    texture = gpu.types.GPUTexture((width, height), format="SRGB8_A8", data=data)
+    buffer = gpu.types.Buffer("FLOAT", values.size, np.ascontiguousarray(values).ravel())
+    form = "RGBA8" if data else "SRGB8_A8"
+    texture = gpu.types.GPUTexture((width, height), format=form, data=buffer)
     texture.extend_mode_x(_EXTEND[wrap[0]])
     texture.extend_mode_y(_EXTEND[wrap[1]])
     texture.filter_mode(smooth)

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_worker.camera import HEAD_SHARE
 from blender_worker.character.actor import Actor, BoneInfo, Run, Vertices
 from blender_worker.character.surface import Surface
 from blender_worker.importers import gltf_surfaces, mmd_surfaces
 from blender_worker.importers.decoding import TextureDecoder
+from blender_worker.importers.hulls import hulled
 from blender_worker.importers.morphs import take_apart
 from blender_worker.importers.outlines import add_outlines
+from blender_worker.importers.tangents import tangents
 from farm.models.description import Character
 from farm.models.materials import GltfMaterial, Material
 from farm.models.posing.armature import Armature
@@ -67,19 +70,24 @@ def build(
         for index, material in enumerate(character.materials)
         if material.triangle_count
     ]
-    surfaces = _surfaces(character, pictures)
+    surfaces = _surfaces(character, pictures, height / HEAD_SHARE * character.axes.metres)
     from_bottom = _from_the_bottom(uvs)
     add_outlines(surfaces, runs, positions, from_bottom, height)
+    normals = character.normals @ world.T
+    runs, hulls = hulled(runs, surfaces, positions, normals)
+    second_from_bottom = _from_the_bottom(second_uvs) if second_uvs is not None else None
     return Actor(
         vertices=Vertices(
             positions=positions,
-            normals=character.normals @ world.T,
+            normals=normals,
             uvs=from_bottom,
             turns=armature.turns,
             outlines=character.edge_scales * gltf_surfaces.outline_widths(character, pictures),
+            hulls=hulls,
             bones=armature.owners,
-            second_uvs=_from_the_bottom(second_uvs) if second_uvs is not None else None,
+            second_uvs=second_from_bottom,
             colours=gltf_surfaces.colours(character),
+            tangents=_tangents(surfaces, runs, (positions, normals), (from_bottom, second_from_bottom)),
         ),
         surfaces=surfaces,
         runs=runs,
@@ -95,14 +103,33 @@ def build(
     )
 
 
-def _surfaces(character: Character, pictures: TextureDecoder) -> list[Surface]:
+def _surfaces(character: Character, pictures: TextureDecoder, frame: float) -> list[Surface]:
+    """The surfaces; `frame` is the picture's height in metres."""
     tinted = gltf_surfaces.tinted(character)
     return [
-        gltf_surfaces.surface_of(character, material, tinted.get(number, set()), pictures)
+        gltf_surfaces.surface_of(character, material, tinted.get(number, set()), pictures, frame)
         if isinstance(material, GltfMaterial)
         else mmd_surfaces.surface_of(character, material, pictures)
         for number, material in enumerate(character.materials)
     ]
+
+
+def _tangents(
+    surfaces: Sequence[Surface],
+    runs: Sequence[Run],
+    bodies: tuple[NDArray[np.float32], NDArray[np.float32]],
+    uvs: tuple[NDArray[np.float32], NDArray[np.float32] | None],
+) -> NDArray[np.float32] | None:
+    """(n, 4) as `Vertices.tangents`; `bodies` are positions and normals, `uvs` the first and second coordinates."""
+    found = None
+    for run in runs:
+        detail = surfaces[run.surface].detail
+        if detail is not None and detail.normal is not None:
+            places = uvs[1] if detail.normal.second and uvs[1] is not None else uvs[0]
+            vertices = np.unique(run.triangles)
+            found = np.zeros((len(places), 4), np.float32) if found is None else found
+            found[vertices] = tangents(*bodies, places, run.triangles)[vertices]
+    return found
 
 
 def _from_the_bottom(uvs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -34,15 +34,22 @@ _LEAST_BASE = 1e-3
 _RIM_POWERS = 1e-3, 100.0
 
 
+_USUAL_LINE = 0.0043
+"""Of the picture's height: an outline that is as wide as the style's own (1.1 pixels of 256)."""
+_LINES = 0.6, 2.0
+"""How thin and how thick an outline may be, relative to that: thinner would not be seen, thicker would blot the face."""
+
+
 class GltfPaint:
     """A material's numbers, linear light: base colour (4), outline colour (3), outline width (1), emission, shade, rim and
     matcap (3 each)."""
 
-    def __init__(self, material: GltfMaterial) -> None:
+    def __init__(self, material: GltfMaterial, frame: float = 1.0) -> None:
+        """`frame` is the height of the picture in metres, where the head is."""
         toon = material.mtoon
-        own = toon is not None and toon.outline_mode is not OutlineMode.NONE and toon.outline_width > 0
+        own = has_outline(material)
         colour = toon.outline_colour if toon is not None and own else _OUTLINE_COLOUR
-        width = 1.0 if own and material.alpha_mode is not AlphaMode.BLEND else 0.0
+        width = _line(toon, frame) if toon is not None and own and material.alpha_mode is not AlphaMode.BLEND else 0.0
         emission = material.emission_colour if material.shading is not Shading.UNLIT else _BLACK
         light = (_BLACK,) * 3 if toon is None else (toon.shade_colour, toon.rim_colour, toon.matcap_colour)
         self._shaded = toon is not None
@@ -79,6 +86,18 @@ def _colour(values: NDArray[np.float32]) -> tuple[float, float, float]:
     return red, green, blue
 
 
+def has_outline(material: GltfMaterial) -> bool:
+    """Whether the file gives the material an outline."""
+    toon = material.mtoon
+    return toon is not None and toon.outline_mode is not OutlineMode.NONE and toon.outline_width > 0
+
+
+def _line(toon: MToon, frame: float) -> float:
+    """The outline's width relative to the style's own."""
+    share = toon.outline_width if toon.outline_mode is OutlineMode.SCREEN else toon.outline_width / max(frame, 1e-6)
+    return min(max(share / _USUAL_LINE, _LINES[0]), _LINES[1])
+
+
 def tinted(character: Character) -> dict[int, set[Tint]]:
     """The colours that any expression changes, by material."""
     found: dict[int, set[Tint]] = {}
@@ -88,26 +107,31 @@ def tinted(character: Character) -> dict[int, set[Tint]]:
     return found
 
 
-def surface_of(character: Character, material: GltfMaterial, changed: Set[Tint], pictures: TextureDecoder) -> Surface:
-    """The surface of `material`, of which expressions may change the colours `changed`."""
+def surface_of(
+    character: Character, material: GltfMaterial, changed: Set[Tint], pictures: TextureDecoder, frame: float
+) -> Surface:
+    """The surface of `material`, of which expressions may change the colours `changed`; `frame` as for `GltfPaint`."""
+    detail = _detail(character, material, changed, pictures)
+    shifted = detail is not None and detail.shift is not None
     return Surface(
         name=material.name,
-        paint=GltfPaint(material),
+        paint=GltfPaint(material, frame),
         base=_map(material, material.base, pictures, material.alpha_mode is AlphaMode.OPAQUE),
         absent=pictures.absent(material.texture),
         double_sided=material.double_sided,
         cutoff=material.cutoff if material.alpha_mode is AlphaMode.MASK else None,
         opaque=material.alpha_mode is AlphaMode.OPAQUE,
         writes_depth=material.writes_depth,
-        ramp=_ramp(material.mtoon) if material.mtoon is not None else flat(),
-        detail=_detail(character, material, changed, pictures),
+        ramp=_ramp(material.mtoon, 0.0 if shifted else material.mtoon.shift) if material.mtoon is not None else flat(),
+        detail=detail,
+        outline_mix=material.mtoon.outline_mix if material.mtoon is not None and has_outline(material) else 0.0,
     )
 
 
-def _ramp(toon: MToon) -> Ramp:
+def _ramp(toon: MToon, shift: float) -> Ramp:
     """The lit share of MToon's shade by the place and softness of its edge; the look says what stands at its dark end."""
     # MToon: linearstep(-1 + toony, 1 - toony, cosine + shift); the ramp runs over cosines from -1 to 1 about its edge.
-    softness, edge = max(0.01, (1 - toon.toony) / 2), 0.5 - toon.shift / 2
+    softness, edge = max(0.01, (1 - toon.toony) / 2), 0.5 - shift / 2
     return between(_BLACK, edge - softness, edge + softness)
 
 
@@ -121,7 +145,8 @@ def _detail(
     own_shade = material.mtoon is not None and toon.shade != material.base
     rimmed = material.mtoon is not None and (any(toon.rim_colour) or Tint.RIM in changed)
     reflects = toon.matcap is not None and (any(toon.matcap_colour) or Tint.MATCAP in changed)
-    if not (coloured or glows or own_shade or rimmed or reflects):
+    normal = material.normal if material.shading is not Shading.UNLIT else None
+    if not (coloured or glows or own_shade or rimmed or reflects or toon.shift_map or normal):
         return None
     return Detail(
         coloured=coloured,
@@ -133,14 +158,20 @@ def _detail(
         rim_power=min(max(toon.rim_power, _RIM_POWERS[0]), _RIM_POWERS[1]),
         rim_mix=toon.rim_mix,
         matcap=_map(material, toon.matcap, pictures, True) if reflects else None,
+        shift=_map(material, toon.shift_map, pictures, True, data=True),
+        shifts=(toon.shift / 2, toon.shift_scale / 2),
+        normal=_map(material, normal, pictures, True, data=True),
+        normal_scale=material.normal_scale,
     )
 
 
-def _map(material: GltfMaterial, use: TextureUse | None, pictures: TextureDecoder, solid: bool) -> Map | None:
+def _map(
+    material: GltfMaterial, use: TextureUse | None, pictures: TextureDecoder, solid: bool, data: bool = False
+) -> Map | None:
     texture = pictures.texture(use.texture) if use is not None else None
     if use is None or texture is None:
         return None
-    return Map(texture, use.wrap, use.smooth, _placement(use) in placements(material)[1:2], solid)
+    return Map(texture, use.wrap, use.smooth, _placement(use) in placements(material)[1:2], solid, data)
 
 
 type Placement = tuple[int, tuple[float, float], tuple[float, float], float]

@@ -13,6 +13,26 @@ def finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(np.abs(values) <= _LARGEST, values, np.float32(0))
 
 
+def lost(points: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(n,) which of (n, 3) points are nowhere: of NaN, infinities, or beyond all measure."""
+    return np.asarray(~(np.abs(points) <= _LARGEST).all(axis=1))
+
+
+def without(triangles: NDArray[np.int32], gone: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """(m, 3) triangles, those with a corner that is `gone` (n,) drawn together to one of their others: no area, no spike.
+
+    They stay in the list, since materials count on it.
+    """
+    corners = gone[triangles]
+    hit = corners.any(axis=1)
+    if not hit.any():
+        return triangles
+    mended = triangles.copy()
+    kept = np.take_along_axis(triangles[hit], corners[hit].argmin(axis=1)[:, None], axis=1)
+    mended[hit] = kept
+    return mended
+
+
 _LARGEST = 1e6
 """Model units: 80 km. What lies beyond is an accident, and breaks the arithmetic of drawing."""
 

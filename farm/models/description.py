@@ -275,7 +275,7 @@ class Character:
     bone_indices: Ints
     """(n, k), k at least 4; -1 where there is no bone."""
     bone_weights: Floats
-    """(n, k); each row sums to 1 unless the file says otherwise. SDEF has its linear weights here, QDEF nothing else."""
+    """(n, k); each row sums to 1 unless the file says otherwise. SDEF and QDEF have their linear weights here."""
     edge_scales: Floats
     """(n,) factor on the material's outline width."""
     triangles: Ints
@@ -302,6 +302,8 @@ class Character:
     they do when the rest pose is the pose that the skin was bound in. `positions` are the weighted means of these."""
     spherical: Spherical | None = None
     """PMX: the vertices that SDEF moves; None without."""
+    dual: Ints | None = None
+    """PMX 2.1: (d,) the vertices that QDEF moves, by dual quaternions of up to four bones; None without."""
     humanoid: Mapping[str, int] = field(default_factory=dict)
     """VRM: the bone behind each humanoid bone's name ("neck", "head", "leftEye", "jaw", ...). "neck" and "head" are always
     among them in a VRM: where the file has one of them alone, it stands for the other as well."""

@@ -1,7 +1,8 @@
 """Materials as their files describe them: MikuMikuDance's, and glTF's with what VRM adds.
 
 Sources: PMX 2.1; glTF 2.0, section 3.9; KHR_materials_unlit, KHR_materials_emissive_strength, KHR_texture_transform;
-VRMC_materials_mtoon-1.0; VRM 0.0 materialProperties (MToon 0.x, which the reader turns into the terms of 1.0).
+KHR_materials_pbrSpecularGlossiness; VRMC_materials_mtoon-1.0; VRM 0.0 materialProperties (MToon 0.x, which the reader turns
+into the terms of 1.0).
 """
 
 from dataclasses import dataclass
@@ -116,6 +117,8 @@ class MToon:
     shift: float = 0.0
     toony: float = 0.9
     shift_map: TextureUse | None = None
+    """Its red channel, as a number, times `shift_scale` is added to the shift."""
+    shift_scale: float = 1.0
     rim_colour: tuple[float, float, float] = (0.0, 0.0, 0.0)
     rim: TextureUse | None = None
     rim_power: float = 5.0
@@ -130,6 +133,8 @@ class MToon:
     outline_width_channel: int = 1
     """Of that texture: green, as 1.0 has it; 0.x has red (0)."""
     outline_colour: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    outline_mix: float = 1.0
+    """How much of the outline's colour is multiplied with what the surface shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,11 @@ class GltfMaterial:
     first_triangle: int
     triangle_count: int
     mtoon: MToon | None = None
+    normal: TextureUse | None = None
+    """Where the surface's normal points, in the axes of its texture coordinates."""
+    normal_scale: float = 1.0
+    inside_out: bool = False
+    """Whether its back is shown instead of its front (MToon 0.x): the character has its triangles turned over already."""
 
     @property
     def texture(self) -> int | None:
@@ -166,8 +176,10 @@ class GltfMaterial:
     def placed(self) -> tuple[TextureUse, ...]:
         """The textures that are drawn at texture coordinates, the base's first."""
         emission = self.emission if self.shading is not Shading.UNLIT else None
+        normal = self.normal if self.shading is not Shading.UNLIT else None
         toon = self.mtoon or MToon()
-        return tuple(use for use in (self.base, emission, toon.shade, toon.rim) if use is not None)
+        uses = (self.base, emission, toon.shade, toon.rim, toon.shift_map, normal)
+        return tuple(use for use in uses if use is not None)
 
 
 type Material = MmdMaterial | GltfMaterial

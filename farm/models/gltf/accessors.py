@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError
-from farm.models.binary import finite
+from farm.models.binary import finite, lost
 from farm.models.gltf.container import Gltf
 from farm.models.gltf.values import Json, index, members, whole
 
@@ -63,6 +63,11 @@ class Accessors:
         if number not in self._floats:
             self._floats[number] = self._as_floats(values, self._entry(number))
         return self._floats[number]
+
+    def lost(self, number: Any) -> NDArray[np.bool_]:
+        """(count,) which of the accessor's points are nowhere. Raises ModelFormatError, also for what has no three axes."""
+        values = self._array(number, (3,), None)
+        return lost(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
 
     def integers(self, number: Any, width: int, count: int | None = None) -> NDArray[np.int64]:
         """(count, width) the accessor's whole numbers. Raises ModelFormatError."""

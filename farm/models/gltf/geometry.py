@@ -148,6 +148,7 @@ class GeometryReader:
                     raise compressed(extension)
         count = self._accessors.count(at)
         corners = self._triangles(primitive, count)
+        corners = corners[~self._accessors.lost(at)[corners].any(axis=1)]
         if not len(corners):
             return None
         used, triangles = compacted(corners, count)

@@ -1,4 +1,9 @@
-"""Materials of glTF 2.0 and VRM 1.0: PBR, unlit and MToon. Source: glTF 2.0, section 3.9; VRMC_materials_mtoon-1.0."""
+"""Materials of glTF 2.0 and VRM 1.0: PBR, unlit and MToon.
+
+Source: glTF 2.0, section 3.9; KHR_materials_emissive_strength and VRMC_materials_hdr_emissiveMultiplier, which was there
+before it; KHR_materials_pbrSpecularGlossiness, whose diffuse colour counts where both it and the usual one are given;
+VRMC_materials_mtoon-1.0.
+"""
 
 from dataclasses import replace
 
@@ -26,9 +31,17 @@ def read_material(entry: Json, textures: Textures) -> GltfMaterial:
     mode = _alpha_mode(entry)
     toon = extensions.get("VRMC_materials_mtoon")
     red, green, blue = vector(entry.get("emissiveFactor"), (0.0, 0.0, 0.0))
-    strength = number(member(extensions, "KHR_materials_emissive_strength").get("emissiveStrength"), 1.0)
+    strength = number(
+        member(extensions, "KHR_materials_emissive_strength").get("emissiveStrength"),
+        number(member(extensions, "VRMC_materials_hdr_emissiveMultiplier").get("emissiveMultiplier"), 1.0),
+    )
     writes_depth = mode is not AlphaMode.BLEND
     shading = Shading.UNLIT if "KHR_materials_unlit" in extensions else Shading.PBR
+    colour, picture = base.get("baseColorFactor"), base.get("baseColorTexture")
+    glossy = extensions.get("KHR_materials_pbrSpecularGlossiness")
+    if isinstance(glossy, dict) and shading is Shading.PBR and not isinstance(toon, dict):
+        colour, picture = glossy.get("diffuseFactor"), glossy.get("diffuseTexture")
+    normal = member(entry, "normalTexture")
     offset = 0
     if isinstance(toon, dict):
         shading = Shading.MTOON
@@ -37,8 +50,8 @@ def read_material(entry: Json, textures: Textures) -> GltfMaterial:
     return GltfMaterial(
         name=text(entry.get("name")),
         shading=shading,
-        colour=vector(base.get("baseColorFactor"), (1.0, 1.0, 1.0, 1.0)),
-        base=textures.use(base.get("baseColorTexture")),
+        colour=vector(colour, (1.0, 1.0, 1.0, 1.0)),
+        base=textures.use(picture),
         emission_colour=(red * strength, green * strength, blue * strength),
         emission=textures.use(entry.get("emissiveTexture")),
         alpha_mode=mode,
@@ -49,6 +62,8 @@ def read_material(entry: Json, textures: Textures) -> GltfMaterial:
         first_triangle=0,
         triangle_count=0,
         mtoon=_read_toon(toon, textures) if isinstance(toon, dict) else None,
+        normal=textures.use(normal),
+        normal_scale=number(normal.get("scale"), 1.0),
     )
 
 
@@ -67,6 +82,7 @@ def _read_toon(toon: Json, textures: Textures) -> MToon:
         shift=number(toon.get("shadingShiftFactor"), rest.shift),
         toony=number(toon.get("shadingToonyFactor"), rest.toony),
         shift_map=textures.use(toon.get("shadingShiftTexture")),
+        shift_scale=number(member(toon, "shadingShiftTexture").get("scale"), rest.shift_scale),
         rim_colour=vector(toon.get("parametricRimColorFactor"), rest.rim_colour),
         rim=textures.use(toon.get("rimMultiplyTexture")),
         rim_power=number(toon.get("parametricRimFresnelPowerFactor"), rest.rim_power),
@@ -78,4 +94,5 @@ def _read_toon(toon: Json, textures: Textures) -> MToon:
         outline_width=max(0.0, number(toon.get("outlineWidthFactor"), rest.outline_width)),
         outline_width_map=textures.use(toon.get("outlineWidthMultiplyTexture")),
         outline_colour=vector(toon.get("outlineColorFactor"), rest.outline_colour),
+        outline_mix=min(1.0, max(0.0, number(toon.get("outlineLightingMixFactor"), rest.outline_mix))),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError, ModelTruncatedError
-from farm.models.binary import Cursor, finite
+from farm.models.binary import Cursor, finite, lost, without
 from farm.models.description import Bone, BoneFlag, Character, VertexMorph
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.morphs.panels import Panel
@@ -74,6 +74,7 @@ def read_pmd(data: bytes) -> Character:
         raise ModelFormatError(
             f"A triangle names vertex {int(triangles.max())} of {count}, so the PMD file is damaged. Copy it again."
         )
+    triangles = without(triangles, lost(vertices["position"]))
     materials = r.array(_MATERIAL, r.count("materials", _MATERIAL.itemsize))
     bones = r.array(_BONE, _small_count(r, "H", "bones", _BONE.itemsize))
     for _ in range(_small_count(r, "H", "IK chains", 11)):

@@ -1,18 +1,21 @@
 """Reads PMX 2.0 and 2.1 into a `Character`.
 
 Source: PMX 2.0/2.1 specification. Inverse kinematics, physics and soft bodies do not show in a still picture and are
-passed over. QDEF is kept as the linear blend of its bones.
+passed over.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError
-from farm.models.binary import finite
+from farm.models.binary import finite, lost, without
 from farm.models.description import (
     Bone,
     BoneFlag,
     Character,
+    Floats,
     Inheritance,
     Ints,
     Spherical,
@@ -24,9 +27,25 @@ from farm.wording import counted
 
 _SMALLEST_VERTEX = 12 + 12 + 8 + 1 + 1 + 4
 _SMALLEST_MATERIAL = 4 + 4 + 16 + 12 + 4 + 12 + 1 + 16 + 4 + 1 + 1 + 1 + 1 + 1 + 4 + 4
-_SDEF = 3
-"""Weight type of a vertex."""
+_SDEF, _QDEF = 3, 4
+"""Weight types of a vertex."""
 _SMALLEST_BONE = 4 + 4 + 12 + 1 + 4 + 2 + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Vertices:
+    """What `Character` has of its n vertices, and which of them are nowhere."""
+
+    positions: Floats
+    normals: Floats
+    uvs: Floats
+    more_uvs: Floats | None
+    bones: Ints
+    weights: Floats
+    edges: Floats
+    spherical: Spherical | None
+    dual: Ints | None
+    lost: NDArray[np.bool_]
 
 
 def read_pmx(data: bytes) -> Character:
@@ -36,18 +55,18 @@ def read_pmx(data: bytes) -> Character:
     """
     r = PmxCursor(data)
     name, name_en, comment, comment_en = r.text(), r.text(), r.text(), r.text()
-    vertices, spherical = _read_vertices(r)
-    triangles = _read_triangles(r, len(vertices["positions"]))
+    vertices = _read_vertices(r)
+    triangles = without(_read_triangles(r, len(vertices.positions)), vertices.lost)
     textures = tuple(r.text() for _ in range(r.count("textures", 4)))
     materials = _read_materials(r, len(textures), len(triangles))
     bones = _read_bones(r)
-    bone_indices = vertices["bones"].astype(np.int32)
+    bone_indices = vertices.bones
     astray = (bone_indices >= len(bones)) | (bone_indices < -1)
     if astray.any():
         absent = counted(int(astray.sum()), "vertex weight names a bone that does", "vertex weights name bones that do")
         r.warnings.append(f"{absent} not exist; ignored.")
         bone_indices[astray] = -1
-    morphs = read_morphs(r, len(vertices["positions"]), len(bones), len(materials))
+    morphs = read_morphs(r, len(vertices.positions), len(bones), len(materials))
     _skip_tail(r)
     return Character(
         format=f"PMX {r.version:.1f}",
@@ -55,25 +74,26 @@ def read_pmx(data: bytes) -> Character:
         name_en=name_en,
         comment=comment,
         comment_en=comment_en,
-        positions=vertices["positions"],
-        normals=vertices["normals"],
-        uvs=vertices["uvs"],
+        positions=vertices.positions,
+        normals=vertices.normals,
+        uvs=vertices.uvs,
         bone_indices=bone_indices,
-        bone_weights=vertices["weights"],
-        edge_scales=vertices["edges"],
+        bone_weights=vertices.weights,
+        edge_scales=vertices.edges,
         triangles=triangles,
         textures=textures,
         materials=materials,
         bones=bones,
         morphs=morphs,
         warnings=tuple(r.warnings),
-        more_uvs=vertices.get("more_uvs"),
-        spherical=spherical,
+        more_uvs=vertices.more_uvs,
+        spherical=vertices.spherical,
+        dual=vertices.dual,
     )
 
 
-def _read_vertices(r: PmxCursor) -> tuple[dict[str, NDArray[np.float32]], Spherical | None]:
-    """Positions, normals, UVs, bones (as float is enough for no one, so i4), weights and edge scales; and what SDEF moves.
+def _read_vertices(r: PmxCursor) -> _Vertices:
+    """The vertices.
 
     Records differ in length with their deform type, so one pass finds where each begins, and then every type is read
     as one array.
@@ -103,9 +123,10 @@ def _read_vertices(r: PmxCursor) -> tuple[dict[str, NDArray[np.float32]], Spheri
 
     every = np.arange(count)
     fixed = gather(every, 0, 32, "<f4").reshape(count, 8)
-    if not np.array_equal(finite(fixed), fixed):
-        r.warnings.append("Some vertices have positions that are not numbers; they are set to 0.")
-        fixed = finite(fixed)
+    gone = lost(fixed[:, :3])
+    if gone.any():
+        r.warnings.append("Some vertices have positions that are not numbers; the triangles about them are left out.")
+    fixed = finite(fixed)
     deforms = block[starts + head] if count else np.zeros(0, np.uint8)
     bones = np.full((count, 4), -1, np.int32)
     weights = np.zeros((count, 4), np.float32)
@@ -127,19 +148,24 @@ def _read_vertices(r: PmxCursor) -> tuple[dict[str, NDArray[np.float32]], Spheri
         else:
             weights[rows] = gather(rows, after, 16, "<f4").reshape(-1, 4)
         edges[rows] = gather(rows, record_sizes[deform] - 4, 4, "<f4").reshape(-1)
-    found: dict[str, NDArray[np.float32]] = {
-        "positions": np.ascontiguousarray(fixed[:, :3]),
-        "normals": np.ascontiguousarray(fixed[:, 3:6]),
-        "uvs": np.ascontiguousarray(fixed[:, 6:8]),
-        "bones": bones.view(),  # type: ignore[dict-item]
-        "weights": finite(weights),
-        "edges": finite(edges),
-    }
+    more_uvs = None
     if r.additional_uvs:
         layers = finite(gather(every, 32, 16 * r.additional_uvs, "<f4")).reshape(count, r.additional_uvs, 4)
         if layers.any():  # all zeros were written by a tool that had nothing to say
-            found["more_uvs"] = np.ascontiguousarray(layers.transpose(1, 0, 2))
-    return found, spherical
+            more_uvs = np.ascontiguousarray(layers.transpose(1, 0, 2))
+    dual = np.flatnonzero(deforms == _QDEF).astype(np.int32)
+    return _Vertices(
+        positions=np.ascontiguousarray(fixed[:, :3]),
+        normals=np.ascontiguousarray(fixed[:, 3:6]),
+        uvs=np.ascontiguousarray(fixed[:, 6:8]),
+        more_uvs=more_uvs,
+        bones=bones,
+        weights=finite(weights),
+        edges=finite(edges),
+        spherical=spherical,
+        dual=dual if len(dual) else None,
+        lost=gone,
+    )
 
 
 def _spherical(rows: NDArray[np.int64], points: NDArray[np.float32]) -> Spherical | None:

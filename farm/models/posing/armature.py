@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.models.description import BoneFlag, Character
+from farm.models.posing.bends import Balls, Bend, Duals
 from farm.models.posing.morphs import Vector
-from farm.models.posing.skeleton import Balls, Follower, Joint, Skeleton, Skin
+from farm.models.posing.skeleton import Follower, Joint, Skeleton, Skin
 from farm.morphs.names import normalise
 
 _MOST_MOVING = 512
@@ -112,18 +113,23 @@ class Armature:
         joint_of[self._total <= _NOTHING] = -1
         bound = self._character.bound
         anchors = None if bound is None else (bound @ self._world.T).astype(np.float32)
-        skin = Skin(joint_of, shares, positions, anchors, self._balls(joint_of, shares))
+        skin = Skin(joint_of, shares, positions, anchors, self._bends(joint_of, shares))
         return Skeleton(joints, followers, self._neck), skin
 
-    def _balls(self, joint_of: NDArray[np.int32], shares: NDArray[np.float32]) -> Balls | None:
-        """What SDEF moves: only where two joints have a share each do both ways differ."""
-        spherical = self._character.spherical
-        if spherical is None:
-            return None
-        joints, parts = joint_of[spherical.vertices, :2], shares[spherical.vertices, :2]
-        held = np.flatnonzero((joints[:, 0] != joints[:, 1]) & (parts > 0).all(axis=1))
-        points = np.stack([spherical.centres, spherical.firsts, spherical.seconds])[:, held] @ self._world.T
-        return Balls(spherical.vertices[held], joints[held], parts[held], points) if len(held) else None
+    def _bends(self, joint_of: NDArray[np.int32], shares: NDArray[np.float32]) -> list[Bend]:
+        """What SDEF and QDEF move: only where joints of different movement have a share do they differ from the mean."""
+        found: list[Bend] = []
+        if (spherical := self._character.spherical) is not None:
+            joints, parts = joint_of[spherical.vertices, :2], shares[spherical.vertices, :2]
+            held = np.flatnonzero((joints[:, 0] != joints[:, 1]) & (parts > 0).all(axis=1))
+            points = np.stack([spherical.centres, spherical.firsts, spherical.seconds])[:, held] @ self._world.T
+            found += [Balls(spherical.vertices[held], joints[held], parts[held], points)] if len(held) else []
+        if (dual := self._character.dual) is not None:
+            joints, parts = joint_of[dual], shares[dual]
+            leading = joints[np.arange(len(joints)), parts.argmax(axis=1)]
+            held = np.flatnonzero(((joints != leading[:, None]) & (parts > 0)).any(axis=1))
+            found += [Duals(dual[held], joints[held], parts[held])] if len(held) else []
+        return found
 
     def _moving(self, moved: Set[int]) -> tuple[set[int], list[Follower]]:
         """The neck, the bones that morphs move, and all that follow one of these (付与), directly or not."""

@@ -4,14 +4,15 @@ Only what a pose can move takes part: all other bones stand still, so the weight
 moving ancestor, which gives the same positions at a fraction of the cost.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.models.posing.bends import Bend, Frames
 from farm.models.posing.morphs import Vector
-from farm.models.posing.turns import NO_TURN, Turn, after, between_turns, matrix_of, quaternions, share_of, turned
+from farm.models.posing.turns import NO_TURN, Turn, after, matrix_of, share_of
 
 _NO_MOVE: Vector = (0.0, 0.0, 0.0)
 
@@ -37,18 +38,6 @@ class Joint:
     """The nearest moving bone above it, as an index among the joints, always a smaller one; -1 for none."""
     head: Vector
     """At rest, in world axes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """Where the joints have gone: x becomes turn @ x + move."""
-
-    turns: NDArray[np.float32]
-    """(joints, 3, 3)"""
-    moves: NDArray[np.float32]
-    """(joints, 3)"""
-    stirred: NDArray[np.bool_]
-    """(joints,) whether it has moved at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,58 +102,11 @@ class Skeleton:
         return movements
 
 
-class Balls:
-    """Vertices that two joints turn about a point between them (SDEF), as MikuMikuDance does.
-
-    A vertex v with the joints' frames M0 and M1 and their shares w0 and w1 goes to
-    slerp(M0, M1; w1) (v - C) + w0 M0 (C + P0) / 2 + w1 M1 (C + P1) / 2, where Pi = C + Ri - (w0 R0 + w1 R1).
-    """
-
-    def __init__(
-        self,
-        vertices: NDArray[np.int32],
-        joints: NDArray[np.int32],
-        shares: NDArray[np.float32],
-        points: NDArray[np.float32],
-    ) -> None:
-        """(s,) `vertices`, each held by two of the `joints` (s, 2), -1 for what stands still, with `shares` (s, 2) whose
-        rows sum to 1; `points` (3, s, 3) are C, R0 and R1."""
-        self._vertices, self._joints, self._shares = vertices, joints, shares.astype(np.float64)
-        self._centres = points[0].astype(np.float64)
-        ends = points[1:].astype(np.float64)
-        mean = (self._shares.T[:, :, None] * ends).sum(axis=0)
-        self._anchors = self._centres + (ends - mean) / 2
-        """(2, s, 3) what each joint moves by its share."""
-
-    def take(self, positions: NDArray[np.float32], shaped: NDArray[np.float32], frames: Frames) -> None:
-        """Put the vertices in `positions` (n, 3) where the joints take them from `shaped` (s, 3), where their turns differ.
-
-        Elsewhere both ways agree.
-        """
-        turns = np.concatenate([frames.turns, np.eye(3, dtype=np.float32)[None]])
-        moves = np.concatenate([frames.moves, np.zeros((1, 3), np.float32)])
-        bent = np.flatnonzero((turns[self._joints[:, 0]] != turns[self._joints[:, 1]]).any(axis=(1, 2)))
-        if not len(bent):
-            return
-        first, second = self._joints[bent].T
-        all_turns = quaternions(turns)
-        turn = between_turns(all_turns[first], all_turns[second], self._shares[bent, 1])
-        moved = turned(shaped[bent] - self._centres[bent], turn)
-        for place, joint in enumerate((first, second)):
-            anchored = (turns[joint] @ self._anchors[place, bent][:, :, None])[:, :, 0] + moves[joint]
-            moved += anchored * self._shares[bent, place, None]
-        positions[self._vertices[bent]] = moved
-
-    def of(self, positions: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(s, 3) the vertices' rows."""
-        return positions[self._vertices]
-
-
 class Skin:
     """Which joints hold which vertices, and by how much.
 
     Most vertices hang on one joint, or on none: those move rigidly. The others are the sum of what each joint does to its
-    share of them, unless it is SDEF that moves them.
+    share of them, unless something else is said to bend them (SDEF, QDEF).
     """
 
     def __init__(
@@ -173,14 +115,14 @@ class Skin:
         shares: NDArray[np.float32],
         positions: NDArray[np.float32],
         bound: NDArray[np.float32] | None = None,
-        balls: Balls | None = None,
+        bends: Sequence[Bend] = (),
     ) -> None:
         """`joints` (n, k) hold the vertices, -1 for what stands still, with `shares` (n, k) whose rows sum to 1.
 
         `bound` (n, k, 3) is where each joint alone would put a vertex at rest; None where that is `positions` (n, 3) for all.
-        `balls` moves some of them in its own way.
+        Each of `bends` moves some of them in its own way.
         """
-        self._balls = balls
+        self._bends = bends
         held = shares > 0
         self.held = (held & (joints >= 0)).any(axis=1)
         """(n,) whether any joint has a share of the vertex."""
@@ -220,7 +162,7 @@ class Skin:
         if not frames.stirred.any():
             return
         mixed = positions[self._mixed]
-        shaped = self._balls.of(positions) if self._balls is not None else None
+        shaped = [positions[bend.vertices] for bend in self._bends]
         for joint, vertices in enumerate(self._rigid):
             if frames.stirred[joint] and len(vertices):
                 positions[vertices] = positions[vertices] @ frames.turns[joint].T + frames.moves[joint]
@@ -233,5 +175,5 @@ class Skin:
                 anchors += self._away
             moved = (turns @ anchors[:, :, None])[:, :, 0] + moves * self._share
             positions[self._mixed] = np.add.reduceat(moved, self._starts, axis=0)
-        if self._balls is not None and shaped is not None:
-            self._balls.take(positions, shaped, frames)
+        for bend, points in zip(self._bends, shaped, strict=True):
+            bend.take(positions, points, frames)

@@ -71,6 +71,10 @@ class MaterialWriter:
         moved = {"scale": list(use.scale), "offset": list(use.offset), "rotation": use.rotation}
         return {"index": place, "texCoord": use.layer, "extensions": {"KHR_texture_transform": moved}}
 
+    def _scaled(self, use: TextureUse | None, scale: float) -> Json | None:
+        info = self._info(use)
+        return info | {"scale": scale} if info is not None else None
+
     def _gltf(self, material: GltfMaterial) -> Json:
         extensions: Json = {}
         if material.shading is not Shading.PBR:
@@ -87,6 +91,7 @@ class MaterialWriter:
                 "pbrMetallicRoughness": base | {"metallicFactor": 0, "roughnessFactor": 1},
                 "emissiveFactor": [channel / strength for channel in material.emission_colour],
                 "emissiveTexture": self._info(material.emission),
+                "normalTexture": self._scaled(material.normal, material.normal_scale),
                 "alphaMode": material.alpha_mode.value,
                 "alphaCutoff": material.cutoff if material.alpha_mode is AlphaMode.MASK else None,
                 "doubleSided": material.double_sided,
@@ -105,7 +110,7 @@ class MaterialWriter:
                 "shadeColorFactor": list(toon.shade_colour),
                 "shadeMultiplyTexture": self._info(toon.shade),
                 "shadingShiftFactor": toon.shift,
-                "shadingShiftTexture": self._info(toon.shift_map),
+                "shadingShiftTexture": self._scaled(toon.shift_map, toon.shift_scale),
                 "shadingToonyFactor": toon.toony,
                 "parametricRimColorFactor": list(toon.rim_colour),
                 "rimMultiplyTexture": self._info(toon.rim),
@@ -118,6 +123,7 @@ class MaterialWriter:
                 "outlineWidthFactor": toon.outline_width,
                 "outlineWidthMultiplyTexture": self._info(toon.outline_width_map),
                 "outlineColorFactor": list(toon.outline_colour),
+                "outlineLightingMixFactor": toon.outline_mix,
             }
         )
 
@@ -136,6 +142,7 @@ class MaterialWriter:
             "_RimTexture": toon.rim,
             "_SphereAdd": toon.matcap,
             "_OutlineWidthTexture": toon.outline_width_map,
+            "_BumpMap": material.normal,
         }
         return {
             "name": material.name,
@@ -146,11 +153,14 @@ class MaterialWriter:
                 "_CullMode": 0 if material.double_sided else 2,
                 "_ZWrite": int(material.writes_depth),
                 "_Cutoff": material.cutoff,
+                "_BumpScale": material.normal_scale,
                 "_ShadeShift": low,
                 "_ShadeToony": (1 - high) / (1 - low) if low < 1 else 0.9,
                 "_RimFresnelPower": toon.rim_power,
                 "_RimLift": toon.rim_lift,
                 "_OutlineWidthMode": _OUTLINES.index(toon.outline_mode),
+                "_OutlineColorMode": int(toon.outline_mix > 0),
+                "_OutlineLightingMix": toon.outline_mix,
                 "_OutlineWidth": toon.outline_width * (200 if toon.outline_mode is OutlineMode.SCREEN else 100),
             },
             "vectorProperties": {

@@ -81,6 +81,7 @@ class _Properties:
             emission=None,
             double_sided=False,
             mtoon=None,
+            normal=None,
         )
 
     def toon(self, plain: GltfMaterial) -> GltfMaterial:
@@ -88,15 +89,18 @@ class _Properties:
         blend = round(self._float("_BlendMode", 0))
         kind = _TOON_KINDS[blend] if 0 <= blend < len(_TOON_KINDS) else _TOON_KINDS[0]
         red, green, blue, _ = vector(self._vectors.get("_EmissionColor"), (0.0, 0.0, 0.0, 1.0))
-        culls_back = round(self._float("_CullMode", 2)) == 2
+        culls = round(self._float("_CullMode", 2))  # 0 nothing, 1 the front, 2 the back
         common = self._common(plain, kind)
         return replace(
             common,
             shading=Shading.MTOON,
             emission_colour=(red, green, blue),  # the one colour that Unity keeps in linear light
             emission=self._texture("_EmissionMap"),
-            double_sided=not culls_back,
+            double_sided=culls not in (1, 2),
             mtoon=self._mtoon(common.base),
+            normal=self._texture("_BumpMap"),
+            normal_scale=self._float("_BumpScale", 1.0),
+            inside_out=culls == 1,
         )
 
     def _common(self, plain: GltfMaterial, kind: _Kind) -> GltfMaterial:
@@ -137,7 +141,13 @@ class _Properties:
             outline_width_map=self._texture("_OutlineWidthTexture"),
             outline_width_channel=0,
             outline_colour=self._colour("_OutlineColor", (0.0, 0.0, 0.0)),
+            outline_mix=self._outline_mix(),
         )
+
+    def _outline_mix(self) -> float:
+        """0 where the outline has a colour of its own, and where it takes the surface's in too, how much of it."""
+        mixed = round(self._float("_OutlineColorMode", 0)) == 1
+        return max(0.0, min(1.0, self._float("_OutlineLightingMix", 1.0))) if mixed else 0.0
 
     def _float(self, name: str, default: float) -> float:
         return number(self._floats.get(name), default)

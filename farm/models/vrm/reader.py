@@ -59,6 +59,7 @@ def read_vrm(data: bytes) -> Character:
         version.hidden(member(vrm, "firstPerson"), nodes),
         lambda material: material is None or described[material].shading is not Shading.MTOON,
     )
+    _turn_over(described, heap)
     bound_materials, triangles = _dressed(described, heap, textures)
     targets = Targets(gltf.content, accessors, nodes, heap)
     if version is _VERSION_1:
@@ -155,6 +156,14 @@ def _materials(gltf: Gltf, vrm: Json, textures: Textures) -> list[GltfMaterial]:
         material = read_material(entry, textures)
         found.append(read_material_0(properties[place], material, textures) if place < len(properties) else material)
     return found
+
+
+def _turn_over(described: Sequence[GltfMaterial], heap: Heap) -> None:
+    """Turn what shows its back inside out: its triangles, and its normals, which the light meets from there."""
+    for primitive in heap.primitives:
+        if primitive.material is not None and described[primitive.material].inside_out:
+            primitive.triangles = np.ascontiguousarray(primitive.triangles[:, ::-1])
+            heap.normals[primitive.first : primitive.first + len(primitive.used)] *= -1
 
 
 def _dressed(described: Sequence[GltfMaterial], heap: Heap, textures: Textures) -> tuple[BoundMaterials, Ints]:

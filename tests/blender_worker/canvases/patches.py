@@ -132,9 +132,15 @@ def wall(patches: Sequence[Patch], pictures: Sequence[bytes], morphs: Sequence[M
 
 
 def draw(
-    blender: Blender, model: Path, folder: Path, canvas: CanvasName, places: Sequence[int], morph: int | None = None
+    blender: Blender,
+    model: Path,
+    folder: Path,
+    canvas: CanvasName,
+    places: Sequence[int],
+    morph: int | None = None,
+    styles: Sequence[str] = ("flat", "toon"),
 ) -> Drawn:
-    """The flat and the toon picture of a wall, and its uv labels and depths; one morph may play."""
+    """The pictures of a wall, and its uv labels and depths; one morph may play."""
     package = read_model(model)
     character, textures = unfold(to_bytes(package), folder)
     weights = {} if morph is None else {morph: 1.0}
@@ -144,11 +150,11 @@ def draw(
         textures={index: str(path) for index, path in textures.items()},
         morphs=[] if morph is None else [morph],
         canvas=canvas,
-        styles=["flat", "toon"],
+        styles=list(styles),
         labels=wanted,
         size=SIZE,
         supersample=2,
         shots=[pipe.Shot(sample=0, partition=Partition.FRONTAL, weights=weights, rotation=(0, 0, 0), light=0.6)],
     )
     (shot,) = blender.draw(request, lambda _: None)
-    return Drawn(dict(zip(("flat", "toon"), shot.pictures, strict=True)), dict(shot.labels or {}), list(places))
+    return Drawn(dict(zip(styles, shot.pictures, strict=True)), dict(shot.labels or {}), list(places))

@@ -83,8 +83,8 @@ def test_head_and_body_turn_as_the_label_says(nagi: Actor) -> None:
     rest = nagi.vertices.positions[on_head] - np.array(nagi.neck_position)
     assert pose.neck is not None
     assert np.abs(pose.positions[on_head] - (rest @ rotation.T + pose.neck)).max() < 1e-4 * nagi.head_height
-    assert pose.normals is not None
-    assert np.abs(pose.normals[on_head] - nagi.vertices.normals[on_head] @ rotation.T).max() < 1e-5
+    assert pose.directions is not None
+    assert np.abs(pose.directions.normals[on_head] - nagi.vertices.normals[on_head] @ rotation.T).max() < 1e-5
     body = rotation_matrix((0, -5, 0)) @ rotation_matrix((0, 0, 10))
     pivot = next(np.array(bone.head) for bone in nagi.bones if bone.name == "上半身")
     expected = body @ (np.array(nagi.neck_position) - pivot) + pivot
@@ -122,7 +122,7 @@ def test_without_a_movement_a_pose_is_what_it_was(nagi: Actor, mascots: dict[str
     plain = build(_character(mascots["nagi"]), {}, []).pose({}, (10, 5, -3))
     pose = nagi.pose({}, (10, 5, -3))
 
-    assert (pose.normals, pose.neck, pose.turn) == (None, None, plain.turn)
+    assert (pose.directions, pose.neck, pose.turn) == (None, None, plain.turn)
     on_head = nagi.vertices.turns > 0.999999
     assert np.abs(pose.positions[on_head] - plain.positions[on_head]).max() < 1e-5
 

@@ -1,4 +1,4 @@
-"""SDEF against a second writing of the formula, in plain quaternion arithmetic, vertex by vertex."""
+"""SDEF and QDEF against a second writing of their formulas, in plain quaternion arithmetic, vertex by vertex."""
 
 from dataclasses import replace
 from math import acos, cos, radians, sin
@@ -9,8 +9,9 @@ import pytest
 from farm.models.description import Spherical
 from farm.models.mmd.pmx import read_pmx
 from farm.models.mmd.pmx_writer import Layout, pmx_bytes
+from farm.models.posing.bends import Balls, Duals
 from farm.models.posing.morphs import Vector
-from farm.models.posing.skeleton import Balls, Joint, Skeleton, Skin
+from farm.models.posing.skeleton import Joint, Skeleton, Skin
 from farm.models.posing.turns import NO_TURN, Turn, between_turns, quaternions
 from tests.farm.models.made_files import differences, small_character
 
@@ -77,7 +78,7 @@ def test_a_bent_joint_is_bent_as_the_formula_says(neck: Turn, head: Turn) -> Non
     points = random.normal(size=(3, count, 3)).astype(np.float32)
     joints = np.tile(np.array([NECK, HEAD], np.int32), (count, 1))
     skeleton = Skeleton([Joint(NECK, -1, (0.0, 0.0, 0.0)), Joint(HEAD, NECK, (0.0, 0.5, 1.0))], followers=[], neck=NECK)
-    skin = Skin(joints, shares, rest, balls=Balls(np.arange(count, dtype=np.int32), joints, shares, points))
+    skin = Skin(joints, shares, rest, bends=[Balls(np.arange(count, dtype=np.int32), joints, shares, points)])
 
     # WHEN both bones turn
     positions = rest.copy()
@@ -106,7 +107,7 @@ def test_where_both_bones_turn_alike_it_is_the_linear_blend() -> None:
     frames = skeleton.pose({HEAD: ((0.5, 0.0, 0.0), NO_TURN)}, about((0, 0, 1), 30))
 
     balls, linear = rest.copy(), rest.copy()
-    Skin(joints, shares, rest, balls=Balls(np.arange(8, dtype=np.int32), joints, shares, points)).take(balls, frames)
+    Skin(joints, shares, rest, bends=[Balls(np.arange(8, dtype=np.int32), joints, shares, points)]).take(balls, frames)
     Skin(joints, shares, rest).take(linear, frames)
 
     np.testing.assert_array_equal(balls, linear)
@@ -140,3 +141,56 @@ def test_a_pmx_file_says_what_sdef_moves_and_where_second_textures_lie() -> None
     )
 
     assert differences(read_pmx(pmx_bytes(made, Layout(deform=3, additional_uvs=2))), made) == []
+
+
+def by_dual_quaternions(vertex: np.ndarray, weights: np.ndarray, frames: list[tuple[Turn, np.ndarray]]) -> np.ndarray:
+    """Kavan's blend of one vertex; a frame turns and then moves. The first has the largest weight."""
+    real, dual = np.zeros(4), np.zeros(4)
+    for weight, (turn, move) in zip(weights, frames, strict=True):
+        x, y, z = (move / 2).tolist()
+        sign = 1.0 if np.dot(turn, frames[0][0]) >= 0 else -1.0
+        real += weight * sign * np.array(turn)
+        dual += weight * sign * np.array(times((x, y, z, 0.0), turn))
+    length = np.linalg.norm(real)
+    q = (real / length).tolist()
+    moved = times((dual / length).tolist(), (-q[0], -q[1], -q[2], q[3]))
+    return np.asarray(rotated(tuple(q), vertex) + 2 * np.array(moved[:3]))
+
+
+@pytest.mark.parametrize("degrees", [40.0, 175.0, -175.0])
+def test_qdef_blends_movements_and_keeps_a_joint_as_thick_as_it_is(degrees: float) -> None:
+    # GIVEN a ring about a joint that two bones and what stands still hold
+    angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    rest = np.column_stack([np.cos(angles), np.sin(angles), np.zeros(12)]).astype(np.float32)
+    joints = np.tile(np.array([NECK, HEAD, -1, -1], np.int32), (12, 1))
+    shares = np.tile(np.array([0.5, 0.3, 0.2, 0.0], np.float32), (12, 1))
+    skeleton = Skeleton([Joint(NECK, -1, (0.0, 0.0, 0.0)), Joint(HEAD, NECK, (0.0, 0.0, 0.0))], [], NECK)
+    neck, head = about((0, 0, 1), degrees), about((1, 0, 0), 50)
+
+    # WHEN the bones turn
+    positions = rest.copy()
+    skin = Skin(joints, shares, rest, bends=[Duals(np.arange(12, dtype=np.int32), joints, shares)])
+    skin.take(positions, skeleton.pose({HEAD: ((0.0, 0.25, 0.0), head)}, neck))
+
+    # THEN every vertex is where the formula has it
+    frames = [(neck, np.zeros(3)), (times(neck, head), rotated(neck, np.array([0, 0.25, 0]))), (NO_TURN, np.zeros(3))]
+    expected = [by_dual_quaternions(vertex, shares[0, :3], frames) for vertex in rest]
+    np.testing.assert_allclose(positions, expected, atol=2e-6)
+    # and the ring is as large as it was, which the linear blend makes smaller
+    linear = rest.copy()
+    Skin(joints, shares, rest).take(linear, skeleton.pose({HEAD: ((0.0, 0.25, 0.0), head)}, neck))
+    across, thinned = (np.linalg.norm(points[0] - points[6]) for points in (positions, linear))
+    assert across == pytest.approx(2.0, abs=1e-5)
+    assert thinned < 1.95
+
+
+def test_a_pmx_file_says_what_qdef_moves() -> None:
+    made = replace(
+        small_character(),
+        format="PMX 2.1",
+        bone_indices=np.tile(np.array([1, 2, 0, -1], np.int32), (3, 1)),
+        bone_weights=np.tile(np.array([0.25, 0.5, 0.25, 0], np.float32), (3, 1)),
+        dual=np.arange(3, dtype=np.int32),
+    )
+
+    assert differences(read_pmx(pmx_bytes(made, Layout(version=2.1, deform=4))), made) == []

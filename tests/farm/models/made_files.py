@@ -289,7 +289,10 @@ def toon(name: str = "顔", *, first: int = 0, triangles: int = 1, texture: int 
             outline_width=0.005,
             outline_width_map=use,
             outline_colour=(0.5, 0.0625, 0.125),
+            outline_mix=0.25,
         ),
+        normal=use,
+        normal_scale=0.5,
     )
 
 

@@ -174,3 +174,59 @@ def test_a_picture_may_be_spelled_in_base64() -> None:
     draft.content["images"][0] = {"uri": "data:image/png;base64,AAAA"}
 
     assert as_read.character(draft).embedded == {0: b"\0\0\0"}
+
+
+def test_a_glossy_material_shows_its_diffuse_colour() -> None:
+    draft = made.vrm("1.0")
+    face = draft.content["materials"][0]
+    plain = face["pbrMetallicRoughness"]
+    glossy = {"diffuseFactor": [0.5, 0.25, 1, 1], "diffuseTexture": plain.pop("baseColorTexture")}
+    face["extensions"] = {"KHR_materials_pbrSpecularGlossiness": glossy}
+
+    found = as_read.material(as_read.character(draft), "顔")
+
+    assert (found.shading, found.colour) == (Shading.PBR, (0.5, 0.25, 1.0, 1.0))
+    assert found.base is not None
+
+
+def test_toon_and_unlit_go_before_gloss() -> None:
+    for extension in ("VRMC_materials_mtoon", "KHR_materials_unlit"):
+        draft = made.vrm("1.0")
+        face = draft.content["materials"][0]
+        glossy = {"diffuseFactor": [0.5, 0.25, 1, 1]}
+        face["extensions"] = {
+            "KHR_materials_pbrSpecularGlossiness": glossy,
+            extension: face["extensions"].get(extension, {}),
+        }
+
+        assert as_read.material(as_read.character(draft), "顔").colour == pytest.approx((0.25, 0.5, 0.75, 0.5)), (
+            extension
+        )
+
+
+def test_the_older_way_to_say_strong_emission_is_read_too() -> None:
+    draft = made.vrm("1.0")
+    material = draft.content["materials"][0]
+    material["emissiveFactor"] = [1, 0.5, 0]
+    material["extensions"]["VRMC_materials_hdr_emissiveMultiplier"] = {"emissiveMultiplier": 2}
+
+    assert as_read.material(as_read.character(draft), "顔").emission_colour == (2, 1, 0)
+
+
+@pytest.mark.parametrize(("culls", "double_sided", "turned"), [(0, True, False), (1, False, True), (2, False, False)])
+def test_what_shows_its_back_alone_is_turned_inside_out(culls: int, double_sided: bool, turned: bool) -> None:
+    """A hull that a creator made as an outline: shown from outside, it would hide all that is in it."""
+    draft = made.vrm("0.x")
+    plain = as_read.character(draft)
+    draft.content["extensions"]["VRM"]["materialProperties"][0]["floatProperties"]["_CullMode"] = culls
+
+    found = as_read.character(draft)
+
+    face = as_read.material(found, "顔")
+    assert face.double_sided == double_sided
+    before, after = (each.triangles_of(as_read.material(each, "顔")) for each in (plain, found))
+    np.testing.assert_array_equal(after, before[:, ::-1] if turned else before)
+    corners = np.unique(after)
+    np.testing.assert_allclose(found.normals[corners], plain.normals[corners] * (-1 if turned else 1), atol=1e-6)
+    other = np.unique(found.triangles_of(as_read.material(found, "髪")))
+    np.testing.assert_array_equal(found.normals[other], plain.normals[other])

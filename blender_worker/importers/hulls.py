@@ -1,0 +1,89 @@
+"""Where outlines lie: a hull about each surface, whose back shows beside what it is about.
+
+The hull is the surface pushed out along its normals. Two kinds of surface need more. At a hard edge, where a place has
+several vertices with normals of their own, a hull pushed along these would tear, and its line be dashes. And a sheet has no
+thickness that a hull could stand about: it is pushed out over its edge, and shows from where the sheet does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_worker.character.actor import Run
+from blender_worker.character.surface import Surface
+
+_NOTHING, _FIRM = 1e-6, 0.3
+"""Lengths: of a normal that is none, and of a mean of normals that still points somewhere."""
+_MIXERS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+
+
+def hulled(
+    runs: Sequence[Run], surfaces: Sequence[Surface], positions: NDArray[np.float32], normals: NDArray[np.float32]
+) -> tuple[list[Run], NDArray[np.float32]]:
+    """The runs, each with its hull, and (n, 3) as `Vertices.hulls`; `positions` and `normals` (n, 3) are the world's."""
+    ways = normals.copy()
+    units = _unit(normals)
+    return [_hulled(run, surfaces[run.surface].double_sided, positions, units, ways) for run in runs], ways
+
+
+def _hulled(
+    run: Run,
+    double_sided: bool,
+    positions: NDArray[np.float32],
+    units: NDArray[np.float32],
+    ways: NDArray[np.float32],
+) -> Run:
+    """The run with its hull; writes the vertices' ways into `ways`."""
+    vertices = np.unique(run.triangles)
+    _, place, count = np.unique(_keys(positions[vertices]), return_inverse=True, return_counts=True)
+    corners = place[np.searchsorted(vertices, run.triangles)]
+    sheet = _sheets(corners, len(count))
+    thin = np.ones(len(count), bool)  # the places that only sheets have
+    thin[corners[~sheet]] = False
+    means = np.asarray(_summed(place, units[vertices], len(count)) / count[:, None], np.float32)
+    thin |= (count > 1) & (np.linalg.norm(means, axis=1) <= _FIRM)
+    if thin.any():
+        middles = positions[run.triangles].mean(axis=1, dtype=np.float32)
+        over = np.zeros_like(means)
+        for corner in range(3):
+            away = _unit(np.asarray(positions[run.triangles[:, corner]] - middles, np.float32))
+            over += _summed(corners[:, corner], away, len(count))
+        thin &= over.any(axis=1)
+        means[thin] = _unit(over)[thin]
+    chosen = ((count > 1) | thin)[place]
+    ways[vertices[chosen]] = means[place[chosen]]
+    if not sheet.any():
+        return run
+    # A sheet's hull is seen from where the sheet is.
+    kept = run.triangles if double_sided else run.triangles[~sheet]
+    return replace(run, hull=np.concatenate([kept, run.triangles[sheet][:, ::-1]]))
+
+
+def _sheets(corners: NDArray[np.intp], places: int) -> NDArray[np.bool_]:
+    """(m,) which triangles, (m, 3) places, are strips and flaps: those of which all corners lie on an edge of the surface."""
+    ends = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    _, line, times = np.unique(ends[:, 0] * places + ends[:, 1], return_inverse=True, return_counts=True)
+    rim = np.zeros(places, bool)
+    rim[ends[times[line] == 1]] = True
+    return np.asarray(rim[corners].all(axis=1))
+
+
+def _summed(place: NDArray[np.intp], vectors: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """(count, 3) the sums of (n, 3) vectors over each place (n,)."""
+    sums = np.zeros((count, 3), np.float32)
+    np.add.at(sums, place, vectors)
+    return sums
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, 3) of length 1, or 0 where they had none."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > _NOTHING)
+
+
+def _keys(points: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """(n,) equal for points at one place."""
+    bits = np.ascontiguousarray(points + np.float32(0)).view(np.uint32).astype(np.uint64)
+    return np.asarray((bits * _MIXERS).sum(axis=1, dtype=np.uint64))
