@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from farm.morphs.annotation import SourceMorph
 from farm.morphs.appearance import shown
 from farm.morphs.evidence import Evidence, FaceLook
-from farm.morphs.naming import Naming, Promise, part_of, semantic_of
+from farm.morphs.naming import CLOSED, Naming, Promise, part_of, semantic_of
 from farm.morphs.reasons import TRAITS_IN_WORDS, effect, taken_as
 from farm.morphs.scoring import PROMISED, Score, Weights
-from farm.morphs.traits import LEAST_PIXELS, PARTS, Face, moved_side, sides, traits
+from farm.morphs.traits import LEAST_PIXELS, PARTS, Face, moved_side, sides, smiles, traits
 from farm.morphs.vocabulary import Side
 
 AHEAD = 0.05
@@ -73,7 +73,10 @@ def candidates_of(
         score = fitted.score(semantic, promise, of_part)
         reasons = (taken_as(morph.name, name, side), effect(semantic, of_part), _fit(promise, score))
         told = tuple(filter(None, reasons))
-        found.append(MorphCandidate(index, _target(semantic, side), promise, score, of_part, told, name.usual_side))
+        candidate = MorphCandidate(index, _target(semantic, side), promise, score, of_part, told, name.usual_side)
+        if semantic == CLOSED and smiles(evidence):
+            candidate.against.append("it closes in a smile (^)")
+        found.append(candidate)
     return found, far
 
 
