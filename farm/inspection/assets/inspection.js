@@ -288,7 +288,7 @@ inspection.Page = class {
     by("shown").hidden = empty;
     if (empty) return by("inner-note").textContent = "No morph of this model moves anything.";
     const { count, samples } = this.collection.samples(this.model), confirmed = this.collection.confirmed(this.model);
-    const sure = this.store.backend.hasVerdicts ? `, ${confirmed.count} confirmed: ${confirmed.samples}` : "";
+    const sure = this.store.backend.hasVerdicts ? (confirmed.count ? `; ${confirmed.count} confirmed: ${confirmed.samples}` : "; none confirmed") : "";
     by("inner-note").textContent = `${this.grouped ? `${this.model.name}: ` : ""}${counted(count, "target morph")}: ${counted(samples, "sample")}${sure} (more than ${this.collection.rule.many}: ${this.collection.rule.samples_many}, else ${this.collection.rule.samples_few})`;
     const { morph, name, model } = this;
     if (model !== this.arrived) this.store.backend.arrived?.(model);
@@ -319,7 +319,7 @@ inspection.Page = class {
       const shown = await this.pictures.of(model.id);
       if (!current()) return;
       if (!shown) {
-        by("effect").textContent = "The pictures of this model are not drawn yet.";
+        by("effect").textContent = "The pictures of this model are not drawn yet: what is proposed is by its file alone, and they may say otherwise.";
         by("shown").dataset.waits = "yes";
         for (const canvas of Object.values(this.canvases)) canvas.width = 0;
         return;
