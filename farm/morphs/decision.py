@@ -91,7 +91,7 @@ def decide(
     for index, (morph, name) in enumerate(zip(morphs, names, strict=True)):
         found, why = candidates_of(index, morph, name, evidence.get(index), face, fitted)
         candidates += found
-        near = parts_near(evidence.get(index), found)
+        near = parts_near(evidence.get(index), found, face)
         if near is not None:
             parts[index] = tuple(part for part in PARTS if part in near)
         if why and name.promises:

@@ -129,6 +129,15 @@ def _place(side: SideMovement, part: str, face: Face) -> float:
     return _clip((side.centre[2] - face.places[part]) / unit, -1.5, 1.5)
 
 
+def share_near(part: str, evidence: Evidence, face: Face, reach: float) -> float:
+    """The share of the squared movement, of the recorded points, that is no higher or lower beside `part` than `reach` of the
+    way from mouth to eyes."""
+    reach *= max(abs(face.places["eye"] - face.places["mouth"]), 0.05)
+    squares = [(z, dx * dx + dy * dy + dz * dz) for _, _, z, dx, dy, dz in evidence.points]
+    near = sum(square for z, square in squares if abs(z - face.places[part]) <= reach)
+    return near / max(sum(square for _, square in squares), 1e-9)
+
+
 def _power(side: SideMovement, part: str, face: Face) -> float:
     return _clip(log((side.energy + 1e-6) / (face.energies[part] + 1e-6)), -6.0, 3.0)
 

@@ -161,7 +161,8 @@ inspection.Page = class {
     let count, exceptions;
     if (this.store.backend.hasVerdicts) {
       exceptions = name.uses.filter((use) => this.collection.against(this.collection.morph(use), target));
-      count = name.count - new Set(exceptions.map(({ model }) => model)).size;
+      const failing = new Set(exceptions), passing = new Set(name.uses.filter((use) => !failing.has(use)).map(({ model }) => model));
+      count = name.count - new Set(exceptions.map(({ model }) => model).filter((model) => !passing.has(model))).size;
       this.store.decideName(name, target);
     } else {
       const found = this.collection.givingAll(name, target);
@@ -265,10 +266,11 @@ inspection.Page = class {
     this.pictures.inRow(row, model.id, morph.index);
   }
 
-  /** What speaks against what a morph plays; of what a person decided, what the evidence says alone. */
+  /** What speaks against what a morph plays; of what a person decided, of it or of its name, what the evidence says alone. */
   #objection(use, target) {
     const morph = this.collection.morph(use);
-    return morph.decided === undefined ? this.collection.objection(use, target) : this.collection.against(morph, target);
+    const said = morph.decided ?? this.collection.grouped(this.collection.models[use.model], morph);
+    return said === undefined ? this.collection.objection(use, target) : this.collection.against(morph, target);
   }
 
   #unsaved(thing) { return this.store.unsaved.has(thing) ? "not saved (r)" : ""; }

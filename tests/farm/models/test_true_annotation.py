@@ -292,6 +292,19 @@ def test_a_table_that_gives_a_name_to_another_part_is_a_person_s_word() -> None:
     assert overruled == ()
 
 
+def test_a_mouth_that_takes_the_chin_along_is_a_mouth_for_whoever_says_so() -> None:
+    # GIVEN an あ that opens wide, under a name that nobody knows, so that no vowel tells where the mouth is but small ones
+    names = {"あ": "ぱかっ", "い": "にっ", "う": "むっ", "え": "べっ"}
+    held = of_character(renamed(names)(nagi()), {}, [])
+
+    annotation, overruled = apply_table(held.source_morphs(), read_table("source_morph,target\nぱかっ,mouth/a\n"))
+
+    assert annotation["mouth/a"].name == "ぱかっ"
+    assert overruled == ()
+    assert all("mouth" in (m.evidence.parts or ()) for m in held.morphs if m.panel == "mouth" and m.evidence)
+    assert not any("mouth" in (m.evidence.parts or ()) for m in held.morphs if m.panel != "mouth" and m.evidence)
+
+
 def test_the_report_counts_targets_and_names_what_differs() -> None:
     models = [("plain", of_character(nagi(), {}, [])), ("swapped", of_character(renamed(PAIRS)(nagi()), {}, []))]
     found = coverage((name, held.source_morphs(), held.annotation) for name, held in models)
