@@ -102,6 +102,10 @@ learn: setup-test ## A small network on the mascots, judged on one it never saw 
 	$(FARM) render build/learn/models --labels parts --out build/learn/images
 	$(LEARN_PY) -m benchmarks.learn build/learn/images
 
+.PHONY: annotation-pictures
+annotation-pictures: setup-test ## Take the documentation's pictures of the pages for annotation anew: docs/images (a minute; Chromium)
+	$(PY) -m tools.inspection_pictures
+
 .PHONY: dashboards
 dashboards: setup-test ## Write the chart's Grafana dashboards (helm/facefarm/dashboards) as tools/dashboards.py describes them
 	$(PY) -m tools.dashboards

@@ -124,6 +124,9 @@ class AnnotationView(BaseModel):
     record: RecordView
     targets: dict[str, PlayingView]
     rule: RulesView
+    pictured: bool = Field(
+        description="Whether the proposals are by pictures of the model, as a render's are; false: it is not drawn yet"
+    )
 
 
 class SavedView(AnnotationView):
@@ -162,6 +165,9 @@ class CollectionView(BaseModel):
     names: int = Field(description="Rows of its table")
     decided: int = Field(description="Rows that somebody has decided")
     inspected: int = Field(description="Models of which somebody has said something by themselves")
+    unseen: int = Field(
+        description="Models that nobody has drawn yet: their proposals are by the file alone, and a render may find otherwise"
+    )
 
 
 class CollectionsAnswer(BaseModel):

@@ -58,6 +58,7 @@ def annotation_view(model: str, record: AnnotationRecord, effect: Effect) -> Ann
         record=record_view(record),
         targets={target: _playing_view(playing) for target, playing in effect.targets.items()},
         rule=rules_of(effect),
+        pictured=effect.pictured,
     )
 
 
@@ -101,6 +102,7 @@ def collection_view(collection: Collection, rows: Rows, state: GroupState, inspe
         names=len(rows.sorted),
         decided=rows.decided(state),
         inspected=inspected,
+        unseen=len(rows.digest.unseen),
     )
 
 

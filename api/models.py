@@ -48,7 +48,8 @@ def models(
 @router.get("/{model_id}", dependencies=[needs(Role.READ)])
 def show(model_id: ModelPath, services: ServicesOf) -> ModelView:
     """What a model holds."""
-    return ModelView(id=model_id, name=model_id[:8], inventory=services.catalog.proposals(model_id))
+    inventory = services.catalog.proposals(model_id)
+    return ModelView(id=model_id, name=model_id[:8], inventory=inventory, pictured=inventory.pictured)
 
 
 @router.delete("/{model_id}", status_code=204, dependencies=[needs(Role.OPERATE)])

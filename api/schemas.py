@@ -53,6 +53,10 @@ class ModelView(BaseModel):
     id: str
     name: str
     inventory: Inventory
+    pictured: bool = Field(
+        False,
+        description="Whether its proposals are by pictures of its morphs, as a render's are; false: these are not drawn yet",
+    )
 
 
 class RefusedModel(BaseModel):

@@ -2,8 +2,8 @@
 
 Models are ``models/<id>/package.zip`` and ``inventory.json``, backgrounds are ``backgrounds/<id>.png``. Beside a model,
 ``annotation.json`` remembers what was decided to play what: a batch of thousands asks for nothing else. Both go by the file
-alone, so that the same batch is always the same order; ``pictured.json`` has what pictures show of morphs that move no
-vertex, once these were looked at, and the inventory that is decided with it.
+alone, so that the same batch is always the same order; ``pictured.json`` has what pictures show of morphs, of those that move
+no vertex or of all, once these were looked at, and the inventory that is decided with it.
 ``withdrawn/<id>.json`` is the tombstone of a model that is kept out.
 """
 
@@ -120,30 +120,46 @@ class Catalog:
         """The inventory decided by pictures as well; None where none are kept, or of an earlier version. Raises what
         `inventory` raises.
         """
-        try:
-            kept = _Pictured.model_validate_json(self._store.get(_pictured_key(model_id)))
-        except (NotFoundError, ValidationError):
-            return None
-        if kept.version != pictures_version():
+        kept = self._kept_pictures(model_id)
+        if kept is None:
             return None
         if kept.inventory.decided_by != DECISION_VERSION:
             return self.keep_pictures(model_id, kept.pictures)
         return kept.inventory.model_copy(update={"notices": self.inventory(model_id).notices})
 
+    def _kept_pictures(self, model_id: str) -> _Pictured | None:
+        """None where there are none, or those of an earlier version."""
+        try:
+            kept = _Pictured.model_validate_json(self._store.get(_pictured_key(model_id)))
+        except (NotFoundError, ValidationError):
+            return None
+        return kept if kept.version == pictures_version() else None
+
     def keep_pictures(self, model_id: str, pictures: Mapping[int, PictureChange]) -> Inventory:
-        """Keep what morphs change in the picture, by index; the inventory decided by it. Raises what `inventory` raises."""
+        """Keep what morphs change in the picture, by index, beside what is kept of others; the inventory decided by it all.
+
+        Raises what `inventory` raises.
+        """
+        before = self._kept_pictures(model_id)
+        pictures = (before.pictures if before is not None else {}) | dict(pictures)
         found = self._decided_again(model_id, self.inventory(model_id), pictures)
         kept = _Pictured(version=pictures_version(), pictures=dict(pictures), inventory=found)
         self._store.put(_pictured_key(model_id), kept.model_dump_json().encode())
         return found
 
     def proposals(self, model_id: str) -> Inventory:
-        """The inventory with what is proposed to people: by pictures as well, where they decide and are kept.
-
-        Raises what `inventory` raises.
+        """The inventory with what is proposed to people: by pictures as well, as far as they are kept (`Inventory.pictured`
+        says of which morphs). Raises what `inventory` raises.
         """
-        held = self.inventory(model_id)
-        return as_seen(self.pictured(model_id) or held) if held.guessed else held
+        found = self.pictured(model_id)
+        return self.inventory(model_id) if found is None else as_seen(found)
+
+    def pictures_size(self, model_id: str) -> int:
+        """Bytes of what is kept of pictures of the model, of whatever version: grows with more of them. 0: nothing."""
+        try:
+            return self._store.size(_pictured_key(model_id))
+        except NotFoundError:
+            return 0
 
     def _decided_again(
         self, model_id: str, held: Inventory, pictures: Mapping[int, PictureChange] | None = None

@@ -1,6 +1,6 @@
 """Makes docs/images/inspection-*.png, the page of `farm annotate --html` over the two mascots, and annotate-*.png, a farm's.
 
-usage: .venv/bin/python -m tools.inspection_pictures
+usage: make annotation-pictures
 
 Needs Chromium. The kana are drawn with the font that comes with Blender, so that no font has to be installed.
 """

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from threading import Lock as ThreadLock
 
 from farm.annotations.collections import Collections, applied
@@ -33,6 +34,8 @@ _ROWS_SECONDS = 600.0
 """How long the rows of a collection are remembered: another replica may have forgotten a model of it."""
 _UNSEEN_ROWS_SECONDS = 30.0
 """The same where workers may draw a model any moment, and so change what is proposed for it."""
+_SHARE = 20
+"""But so many times as long as it takes to look: while a thousand models are drawn, each of them is news."""
 
 
 class Annotations:
@@ -50,7 +53,8 @@ class Annotations:
         """How the targets of a model stand; with `record` in place of its own, how they would."""
         inventory = self._catalog.proposals(model)
         groups, own = self._said(model)
-        return effect(model, inventory.morphs, inventory.annotation, groups, own if record is None else record)
+        found = effect(model, inventory.morphs, inventory.annotation, groups, own if record is None else record)
+        return replace(found, pictured=inventory.pictured)
 
     def known(self, models: Sequence[str]) -> set[str]:
         """Those of `models` that a person may have said anything of."""
@@ -61,12 +65,18 @@ class Annotations:
     ) -> tuple[Annotation, Provenance]:
         """The annotation that counts for a specification, and whose word it is. `known`: whether the model is among `known`.
 
-        A row of `table`, which came with the batch, decides for its name; what it leaves open is as `effect` says.
+        A row of `table`, which came with the batch, decides for its name; what it leaves open is as `effect` says. Where
+        nobody has said anything, the file alone decides, and the same request is always the same order: what pictures show,
+        the worker finds out. Where people have, they saw the proposals that count beside their word.
         """
         if not known and proposals_count(spec, table):
             return self._catalog.annotation(model), NOBODYS
+        held = self._catalog.inventory(model)
         groups, record = self._said(model) if known else ({}, NOTHING_SAID)
-        return counting(model, self._catalog.inventory(model), spec, table, groups, record)
+        by_file = counting(model, held, spec, table, groups, record)
+        if not (by_file[1].record or by_file[1].groups):
+            return by_file
+        return counting(model, self._catalog.proposals(model), spec, table, groups, record, held.guessed)
 
     def _said(self, model: str) -> tuple[Mapping[str, GroupState], AnnotationRecord]:
         return applied(self.collections, model), self.records.read(model)
@@ -77,9 +87,11 @@ class Annotations:
             if (known := self._rows.get(collection)) and time.monotonic() < known[0]:
                 self._rows.move_to_end(collection)
                 return known[1]
+        begun = time.monotonic()
         rows = Rows(self._digest(collection))
+        dear = _SHARE * (time.monotonic() - begun)
         with self._guard:
-            lasting = _UNSEEN_ROWS_SECONDS if rows.digest.unseen else _ROWS_SECONDS
+            lasting = max(_UNSEEN_ROWS_SECONDS, dear) if rows.digest.unseen else _ROWS_SECONDS
             self._rows[collection] = time.monotonic() + lasting, rows
             if len(self._rows) > _KEPT_ROWS:
                 self._rows.popitem(last=False)
@@ -104,33 +116,54 @@ class Annotations:
         if kept is None or self._has_changed(kept):
             models = sorted(self.collections.read(collection).models)
             with ThreadPoolExecutor(_READING) as pool:
-                found = dict(zip(models, pool.map(self._inventory, models), strict=True))
-            there = [(model, inventory) for model, inventory in found.items() if inventory is not None]
+                found = dict(zip(models, pool.map(self._looked_at, models), strict=True))
+            there = [(model, inventory, size) for model, (inventory, size) in found.items() if inventory is not None]
             kept = digest_of(
-                there,
-                [model for model, inventory in found.items() if inventory is None],
-                [model for model, inventory in there if inventory.guessed and not self._is_drawn(model)],
+                [(model, inventory) for model, inventory, _ in there],
+                [model for model, (inventory, _) in found.items() if inventory is None],
+                {
+                    model: size if _glimpsed(inventory) else 0
+                    for model, inventory, size in there
+                    if not inventory.pictured
+                },
             )
             self._store.put(key, kept.to_bytes(DECISION_VERSION))
         return kept
 
-    def _has_changed(self, digest: Digest) -> bool:
-        """Whether a model that was gone has come again, or one was drawn whose pictures decide."""
-        with ThreadPoolExecutor(_READING) as pool:
-            return any(pool.map(self._inventory, digest.absent)) or any(pool.map(self._is_drawn, digest.unseen))
+    def _looked_at(self, model: str) -> tuple[Inventory | None, int]:
+        """What is proposed for a model, and how much was known of its pictures before that was asked."""
+        size = self._catalog.pictures_size(model)
+        return self._inventory(model), size
 
-    def _is_drawn(self, model: str) -> bool:
-        """Whether pictures have decided what is proposed for a model."""
-        try:
-            return self._catalog.pictured(model) is not None
-        except (NotFoundError, OutdatedModelError, WithdrawnModelError):
+    def _has_changed(self, digest: Digest) -> bool:
+        """Whether a model that was gone has come again, or one was drawn."""
+        # A share for each thread: a thousand tasks of their own would cost four times the asking.
+        unseen = list(digest.unseen.items())
+        with ThreadPoolExecutor(_READING) as pool:
+            return any(pool.map(self._inventory, digest.absent)) or any(
+                pool.map(self._is_any_drawn, (unseen[i::_READING] for i in range(_READING)))
+            )
+
+    def _is_any_drawn(self, models: Sequence[tuple[str, int]]) -> bool:
+        return any(self._is_drawn(*each) for each in models)
+
+    def _is_drawn(self, model: str, known: int) -> bool:
+        """Whether there are more pictures of a model than those `known` bytes; 0: none of this version."""
+        size = self._catalog.pictures_size(model)
+        if size == known:
             return False
+        return known > 0 or ((inventory := self._inventory(model)) is not None and _glimpsed(inventory))
 
     def _inventory(self, model: str) -> Inventory | None:
         try:
             return self._catalog.proposals(model)
         except (NotFoundError, OutdatedModelError, WithdrawnModelError):
             return None
+
+
+def _glimpsed(inventory: Inventory) -> bool:
+    """Whether pictures of any of its morphs have decided."""
+    return any(entry.evidence is not None and entry.evidence.picture is not None for entry in inventory.morphs)
 
 
 def _digest_key(collection: str) -> str:

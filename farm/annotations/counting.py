@@ -1,6 +1,6 @@
 """The annotation that counts for a specification, of one model whose inventory is known. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from farm.annotations.effect import Origin, effect
@@ -29,9 +29,11 @@ def counting(
     table: MappingTable | None,
     groups: Mapping[str, GroupState] = NO_GROUPS,
     record: AnnotationRecord = NOTHING_SAID,
+    guessed: Sequence[int] | None = None,
 ) -> tuple[Annotation, Provenance]:
     """The annotation, and whose word it is, of a model with this content hash, this inventory and these verdicts.
 
+    `guessed` are the morphs that a worker will look at, where pictures have decided the inventory, so that it names none.
     A row of `table`, which came with the batch, decides for its name; what it leaves open is as `effect` says.
     """
     if not groups and record == NOTHING_SAID and proposals_count(spec, table):
@@ -53,7 +55,7 @@ def counting(
         own = own - said.keys()
         own |= {target for target, ref in said.items() if of_model.own(ref.index, source[ref.index]) is not None}
         provenance = provenance.model_copy(update={"table": True})
-    if spec.annotation is AnnotationRule.CONFIRMED or not inventory.guessed:
+    if spec.annotation is AnnotationRule.CONFIRMED or not (inventory.guessed if guessed is None else guessed):
         return annotation, provenance
     in_order = tuple(target for target in all_targets() if target in own)
     return annotation, provenance.model_copy(update={"own": in_order})

@@ -7,7 +7,8 @@ beside it; whoever asks for the table reads one object.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from farm.annotations.effect import row_of
@@ -17,7 +18,7 @@ from farm.morphs.judgement import Judgement
 from farm.morphs.readings import reading
 from farm.morphs.vocabulary import Side
 
-_FORMAT = 3
+_FORMAT = 4
 
 type DigestedMorph = tuple[int, int, int, float | None]
 """Index in the file, number of its row, number of its judgement, confidence of its proposal."""
@@ -73,8 +74,9 @@ class Digest:
     """Sorted by id."""
     absent: Sequence[str] = ()
     """Models of the collection that the farm had no longer."""
-    unseen: Sequence[str] = ()
-    """Models of which names alone say what some morphs do, since nobody has drawn them yet."""
+    unseen: Mapping[str, int] = field(default_factory=dict)
+    """Models of which not all pictures are drawn, to the bytes of those that were known: the file alone has decided what is
+    proposed for their other morphs."""
 
     def uses(self, row: int) -> dict[str, list[Judgement]]:
         """By model: what its morphs of the row of this number may play, in the file's order."""
@@ -90,7 +92,9 @@ class Digest:
 
 
 def digest_of(
-    models: Iterable[tuple[str, Inventory]], absent: Sequence[str] = (), unseen: Sequence[str] = ()
+    models: Iterable[tuple[str, Inventory]],
+    absent: Sequence[str] = (),
+    unseen: Mapping[str, int] = MappingProxyType({}),
 ) -> Digest:
     """The digest of models, given by id and sorted by it."""
     seen: dict[RowKey, int] = {}
@@ -152,7 +156,7 @@ def digest_of(
             for model, name, morphs, names in digested
         ],
         absent=absent,
-        unseen=unseen,
+        unseen=dict(unseen),
     )
 
 

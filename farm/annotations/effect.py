@@ -59,6 +59,9 @@ class Effect:
 
     targets: Mapping[str, Playing]
     provenance: Provenance
+    pictured: bool = False
+    """Whether the proposals in it are by pictures of all morphs; otherwise a render, which draws them, may find that some
+    show nothing, and others play."""
 
     def annotation(self, rule: AnnotationRule, least_confidence: float) -> Annotation:
         """What is drawn under this rule."""

@@ -42,6 +42,7 @@ _GROUPS = {
     },
     "For annotators": {
         "annotate": "farm.cli.annotate",
+        "upload": "farm.cli.upload",
     },
     "For operators": {
         "priority": "farm.cli.batches",

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -10,16 +12,25 @@ from rich.markup import escape
 from rich.table import Table
 
 from farm.cli.console import clean, note, stdout
-from farm.cli.inspection import write_page
+from farm.cli.inspection import blender_until, looked_at, write_page
 from farm.cli.options import PATHS, models_at
 from farm.cli.sources import Sources, Unreadable
-from farm.errors import FarmError
-from farm.models.package import Package
+from farm.errors import BlenderDiedError, FarmError, RenderError
+from farm.models.inventory import Inventory
 from farm.morphs.annotation import apply_table, read_table, sampled_targets, table_csv, table_text
 from farm.morphs.coverage import coverage
 from farm.morphs.vocabulary import target_morphs
 from farm.poses import MANY_TARGETS, has_many, sample_count
 from farm.wording import counted
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A model that was read, and perhaps looked at."""
+
+    id: str
+    name: str
+    inventory: Inventory
 
 
 @click.command()
@@ -42,7 +53,10 @@ from farm.wording import counted
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write a page to, on which to decide by pictures of what each morph does.",
 )
-def annotate(paths: tuple[Path, ...], out: Path | None, table: Path | None, report: bool, page: Path | None) -> None:
+@click.option("--pictures", is_flag=True, help="Draw every morph and decide by what is seen as well, as a render does.")
+def annotate(
+    paths: tuple[Path, ...], out: Path | None, table: Path | None, report: bool, page: Path | None, pictures: bool
+) -> None:
     """Write the proposals for a collection as a table to edit, or as a page to decide on, or apply an edited table.
 
     Without --apply, OUT becomes a CSV file with a row for each source-morph name of the models at PATHS: how many models
@@ -50,41 +64,48 @@ def annotate(paths: tuple[Path, ...], out: Path | None, table: Path | None, repo
     `farm render --mapping`, or see with --apply what it gives for each model. A row holds for the morphs that the evidence
     lets pass: what moves the other side plays that side's target, and what does something else plays nothing.
 
+    Without --pictures the files alone decide: names say what morphs do that move no vertex, and what is hidden counts. A
+    render looks, and so may find otherwise.
+
     With --html, every morph of the models is drawn, and the folder gets an index.html that any browser opens, without a farm.
     What is decided there is downloaded as the same table. Interrupted, it goes on where it was.
     """
     if page is not None:
-        if out is not None or table is not None or report:
-            raise click.UsageError("--html makes a page of its own; leave --out, --apply and --report out.")
+        if out is not None or table is not None or report or pictures:
+            raise click.UsageError(
+                "--html makes a page of its own, by pictures; leave --out, --apply, --report and --pictures out."
+            )
         write_page(paths, page)
         return
     if report and table is not None:
         raise click.UsageError("--report is about proposals and takes no --apply.")
     if out is None and not report:
         raise click.UsageError("Say where to: --out FILE for a table, or --html FOLDER for a page.")
-    packages = _read(paths)
+    models = _read(paths, pictures)
     if report:
-        _report(packages, out)
+        _report(models, out)
+        _say_unseen(models)
         return
     assert out is not None
     if table is None:
-        text = table_csv([package.inventory.source_morphs() for package in packages])
+        text = table_csv([model.inventory.source_morphs() for model in models])
         out.write_text(text, "utf-8-sig")  # with the mark that lets spreadsheets read it as UTF-8
         rows = text.count("\n") - 1
         stdout.print(
-            f"{counted(rows, 'name')} of {counted(len(packages), 'model')} written: {out}", markup=False, soft_wrap=True
+            f"{counted(rows, 'name')} of {counted(len(models), 'model')} written: {out}", markup=False, soft_wrap=True
         )
+        _say_unseen(models)
         return
     mapping = read_table(table_text(table.read_bytes()))
     records = []
-    for package in packages:
-        annotation, overruled = apply_table(package.inventory.source_morphs(), mapping.of(package.id))
+    for model in models:
+        annotation, overruled = apply_table(model.inventory.source_morphs(), mapping.of(model.id))
         targets = sampled_targets(annotation)
         samples = sample_count(targets)
         records.append(
             {
-                "model": package.id,
-                "name": package.name,
+                "model": model.id,
+                "name": model.name,
                 "target_morphs": len(targets),
                 "samples": samples,
                 "annotation": {target: morph.model_dump() for target, morph in annotation.items()},
@@ -95,18 +116,28 @@ def annotate(paths: tuple[Path, ...], out: Path | None, table: Path | None, repo
             }
         )
         stdout.print(
-            f"{clean(package.name)}: {len(targets)} of {len(target_morphs())} target morphs, {counted(samples, 'sample')}",
+            f"{clean(model.name)}: {len(targets)} of {len(target_morphs())} target morphs, {counted(samples, 'sample')}",
             markup=False,
         )
         for one in overruled:
             stdout.print(f"  {clean(str(one))}", markup=False, soft_wrap=True)
     out.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    _say_unseen(models)
 
 
-def _report(packages: Sequence[Package], out: Path | None) -> None:
-    found = coverage(
-        (package.name, package.inventory.source_morphs(), package.inventory.annotation) for package in packages
-    )
+def _say_unseen(models: Sequence[_Decided]) -> None:
+    """Say of how many models only the file has been asked."""
+    if count := sum(not model.inventory.pictured for model in models):
+        note(
+            "not drawn",
+            "yellow",
+            f"{counted(count, 'model')}: decided by the file alone; a render may see that a morph shows nothing, or that a "
+            "texture does not show what its name says. --pictures looks.",
+        )
+
+
+def _report(models: Sequence[_Decided], out: Path | None) -> None:
+    found = coverage((model.name, model.inventory.source_morphs(), model.inventory.annotation) for model in models)
     if out is not None:
         out.write_text(found.model_dump_json(indent=1) + "\n", "utf-8")
     table = Table(
@@ -127,14 +158,24 @@ def _report(packages: Sequence[Package], out: Path | None) -> None:
     stdout.print(rows)
 
 
-def _read(paths: tuple[Path, ...]) -> list[Package]:
-    """The models at `paths`, each content once; unusable ones are named and left out."""
-    packages: dict[str, Package] = {}
-    for model in Sources(models_at(paths), paths):
-        if isinstance(model, Unreadable):
-            note("left out", "yellow", f"{model.where}: {model.error}")
-            continue
-        packages.setdefault(model.package.id, model.package)
-    if not packages:
+def _read(paths: tuple[Path, ...], pictures: bool) -> list[_Decided]:
+    """The models at `paths`, each content once, decided with `pictures` by these; unusable ones are named and left out."""
+    found: dict[str, _Decided] = {}
+    with ExitStack() as stack:
+        blender = blender_until(stack) if pictures else None
+        for model in Sources(models_at(paths), paths):
+            if isinstance(model, Unreadable):
+                note("left out", "yellow", f"{model.where}: {model.error}")
+                continue
+            package = model.package
+            if package.id in found:
+                continue
+            try:
+                inventory = package.inventory if blender is None else looked_at(blender, package)[0]
+            except (RenderError, BlenderDiedError) as error:
+                note("left out", "yellow", f"{model.where}: {error}")
+                continue
+            found[package.id] = _Decided(package.id, package.name, inventory)
+    if not found:
         raise FarmError("None of the models can be read.")
-    return list(packages.values())
+    return list(found.values())

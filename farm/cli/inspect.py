@@ -11,16 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from farm.cli.console import clean, clean_lines, note, stdout
+from farm.cli.inspection import blender_until, looked_at
 from farm.cli.options import PATHS, models_at
 from farm.cli.sources import Sources, Unreadable
-from farm.drawing.blender import Blender
 from farm.errors import BlenderDiedError, RenderError
-from farm.inspection.drawing import look_at
-from farm.inspection.pictured import decided_by
-from farm.inspection.record import MAX_MORPHS, moving_morphs
 from farm.models.inventory import Inventory
 from farm.models.overview import overview_page
-from farm.models.package import to_bytes
 from farm.morphs.annotation import disagreements
 from farm.morphs.vocabulary import target_morphs
 from farm.wording import counted
@@ -45,7 +41,7 @@ def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None, pictures:
     effects: dict[int, str] = {}
     """Of the last model's morphs, in words."""
     with ExitStack() as stack:
-        blender = _blender(stack) if pictures else None
+        blender = blender_until(stack) if pictures else None
         for model in Sources(models_at(paths), paths):
             if isinstance(model, Unreadable):
                 refused.append((model.where, str(model.error)))
@@ -54,13 +50,11 @@ def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None, pictures:
             package, inventory = model.package, model.package.inventory
             if blender is not None:
                 try:
-                    seen = look_at(blender, to_bytes(package), inventory, moving_morphs(inventory)[:MAX_MORPHS])
+                    inventory, effects = looked_at(blender, package)
                 except (RenderError, BlenderDiedError) as error:
                     refused.append((model.where, str(error)))
                     note(error.code, "red", f"{model.where}: {error}")
                     continue
-                inventory = decided_by(package, seen)
-                effects = {morph.index: morph.effect for morph in seen}
             found.append((model.where, inventory))
             if as_json:
                 record = {"path": model.where, "id": package.id, **inventory.model_dump()}
@@ -75,13 +69,6 @@ def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None, pictures:
         note("page", "green", str(page))
     if refused:
         raise SystemExit(1)
-
-
-def _blender(stack: ExitStack) -> Blender:
-    """One that ends with `stack`."""
-    blender = Blender()
-    stack.callback(blender.stop)
-    return blender
 
 
 def _plain(text: str) -> str:

@@ -1,6 +1,7 @@
-"""Draws a collection's morphs for the page on which a person decides about them: the work of `farm annotate --html`."""
+"""Draws morphs for people: for what a command says of them, and for the page of `farm annotate --html`."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -11,11 +12,30 @@ from farm.cli.options import models_at
 from farm.cli.sources import Sources, Unreadable
 from farm.drawing.blender import Blender
 from farm.errors import BlenderDiedError, FarmError, RenderError
-from farm.inspection.drawing import draw_pictures
+from farm.inspection.drawing import draw_pictures, look_at
 from farm.inspection.page import Inspected, InspectionPage
-from farm.inspection.pictured import decided_by_pictures
-from farm.models.package import to_bytes
+from farm.inspection.pictured import decided_by, decided_by_pictures
+from farm.inspection.record import moving_morphs
+from farm.models.inventory import MAX_MORPHS, Inventory
+from farm.models.package import Package, to_bytes
 from farm.wording import counted
+
+
+def blender_until(stack: ExitStack) -> Blender:
+    """One that ends with `stack`."""
+    blender = Blender()
+    stack.callback(blender.stop)
+    return blender
+
+
+def looked_at(blender: Blender, package: Package) -> tuple[Inventory, dict[int, str]]:
+    """What is decided of a model when its morphs are seen as well; and by index what each of them does, in words.
+
+    Raises RenderError and BlenderDiedError.
+    """
+    drawn = moving_morphs(package.inventory)[:MAX_MORPHS]
+    seen = look_at(blender, to_bytes(package), package.inventory, drawn)
+    return decided_by(package, seen), {morph.index: morph.effect for morph in seen}
 
 
 class _Rate(ProgressColumn):

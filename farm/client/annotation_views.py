@@ -67,6 +67,8 @@ class AnnotationView(_View):
     record: RecordView
     targets: dict[str, PlayingView]
     rule: RulesView
+    pictured: bool = False
+    """Whether the proposals are by pictures of the model, as a render's are."""
     before: RulesView | None = None
     """The rule before the change that this is the answer to."""
 
@@ -80,6 +82,8 @@ class CollectionView(_View):
     names: int
     decided: int
     inspected: int
+    unseen: int = 0
+    """Models that nobody has drawn yet: their proposals are by the file alone."""
 
 
 class GroupVerdictView(_View):

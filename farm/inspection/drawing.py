@@ -19,7 +19,6 @@ from farm.drawing.blender import Blender, Drawn
 from farm.inspection.effects import NOTHING, PartsSeen, effect
 from farm.inspection.looks import NeutralFace
 from farm.inspection.record import (
-    MAX_MORPHS,
     SIZE,
     DrawnInspection,
     Inspection,
@@ -30,7 +29,7 @@ from farm.inspection.record import (
 )
 from farm.inspection.sprite import pack, reduced
 from farm.labels import LabelName
-from farm.models.inventory import Inventory
+from farm.models.inventory import MAX_MORPHS, Inventory
 from farm.models.package import unfold
 from farm.morphs.comparison import box_of, changed_pixels, picture_change
 from farm.poses import BASIS_LIGHT, Partition

@@ -13,8 +13,6 @@ from farm.morphs.evidence import FaceLook, PictureChange
 NOTHING = "changes nothing that is seen"
 _FEWEST = 4
 """Pixels of the 256-pixel picture that must change; rounding changes fewer."""
-_ONE_SIDED = 0.9
-"""Share of the changed pixels in one half of the picture that makes a change one-sided."""
 _NARROWER, _WIDER = 0.85, 1.08
 """Of what is seen of an eye, or of its iris, in the neutral picture."""
 _RAISED = 0.004
@@ -52,16 +50,6 @@ class PartsSeen:
     def of(cls, parts: NDArray[np.uint8]) -> "PartsSeen":
         """Measure (size, size) parts."""
         return cls(parts, np.bincount(parts.ravel(), minlength=256))
-
-
-def side_of(change: PictureChange) -> str:
-    """Whose half changes: "left", "right", "both", or "" when nothing is seen. The picture's left is the right side."""
-    if change.count < _FEWEST:
-        return ""
-    left = change.picture_right / change.count
-    if left >= _ONE_SIDED:
-        return "left"
-    return "right" if left <= 1 - _ONE_SIDED else "both"
 
 
 def effect(neutral: PartsSeen, applied: PartsSeen, changed: NDArray[np.bool_], change: PictureChange) -> str:

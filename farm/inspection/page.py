@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import FarmError
-from farm.inspection.effects import side_of
 from farm.inspection.record import DrawnInspection, Inspection, picture_version
 from farm.models.inventory import Inventory, MorphEntry
 from farm.morphs.names import normalise
@@ -101,18 +100,16 @@ class Index:
 
     def add(self, model: Inspected) -> None:
         """Add a model; those without a picture have no morphs to decide about."""
-        sides = {picture.index: side_of(picture.change) for picture in model.inspection.morphs}
+        drawn = {picture.index for picture in model.inspection.morphs}
         morphs = [
             [
                 morph.index,
                 self._name(morph),
                 -1 if morph.proposal is None else self._targets[morph.proposal],
-                sides[morph.index],
-                morph.confidence,
-                None if morph.evidence is None else morph.evidence.parts,
+                *_judged(morph).values(),
             ]
             for morph in model.inventory.morphs
-            if morph.index in sides
+            if morph.index in drawn
         ]
         self._models.append({"id": model.inspection.model, "name": model.name, "morphs": morphs})
 
@@ -158,9 +155,22 @@ def pictures_of(model: Inspected) -> dict[str, Any]:
                 "place": picture.place,
                 "scale": picture.scale,
                 "reasons": entries[picture.index].reasons,
+                "proposal": entries[picture.index].proposal or "",
+                **_judged(entries[picture.index]),
             }
             for picture in inspection.morphs
         ],
+    }
+
+
+def _judged(morph: MorphEntry) -> dict[str, Any]:
+    """What the evidence lets a morph play, as the page takes it: `side` is "" for what shows nothing, "?" for not known."""
+    judgement = morph.judgement()
+    return {
+        "side": "" if not judgement.shows else judgement.side.value if judgement.side else "?",
+        "confidence": morph.confidence,
+        "parts": judgement.parts,
+        "denied": dict(judgement.denied),
     }
 
 

@@ -13,9 +13,9 @@ from farm.catalog import Catalog
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.inspection.drawing import look_at
-from farm.inspection.record import MAX_MORPHS, Inspection, MorphPicture
+from farm.inspection.record import Inspection, MorphPicture
 from farm.models.casting import as_seen
-from farm.models.inventory import Inventory, decided_again
+from farm.models.inventory import MAX_MORPHS, Inventory, decided_again
 from farm.models.package import Package, read_character
 from farm.morphs.judgement import let_pass
 from farm.morphs.provenance import NOBODYS

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from farm.models.inventory import Inventory
+from farm.models.inventory import MAX_MORPHS, Inventory
 from farm.morphs.comparison import PICTURE_SIZE
 from farm.morphs.evidence import EVIDENCE_VERSION, PictureChange
 from farm.spec import RENDERER_VERSION
@@ -12,8 +12,6 @@ from farm.spec import RENDERER_VERSION
 INSPECTION_VERSION = 3
 """Changes whenever the same model may give another record or sprite."""
 
-MAX_MORPHS = 400
-"""Drawn of one model, the first in the file: the most that a sprite surely holds."""
 SIZE = 2 * PICTURE_SIZE
 """Pixels a side: a mouth of a 256-pixel picture is too small to be looked at closely."""
 

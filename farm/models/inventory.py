@@ -33,6 +33,8 @@ from farm.morphs.vocabulary import Side, all_targets
 from farm.poses import sample_count
 from farm.wording import gathered
 
+MAX_MORPHS = 400
+"""Of one model pictures are drawn of so many morphs, the first in the file: the most that a sprite surely holds."""
 MAX_NAME = 1000
 """Characters of a name in a file."""
 
@@ -143,6 +145,12 @@ class Inventory(BaseModel):
     def understudy_morphs(self) -> dict[str, list[MorphRef]]:
         """The understudies' morphs alone."""
         return {target: [each.morph for each in found] for target, found in self.understudies.items()}
+
+    @property
+    def pictured(self) -> bool:
+        """Whether pictures of all morphs were looked at that move something, as far as they are drawn."""
+        moving = [entry.evidence for entry in self.morphs if entry.moved][:MAX_MORPHS]
+        return all(evidence is not None and evidence.picture is not None for evidence in moving)
 
     @property
     def guessed(self) -> list[int]:

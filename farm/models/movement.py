@@ -28,6 +28,12 @@ _FAR = 1000.0
 """Head heights; a file may say more."""
 _NARROW = 1e-4
 """Head heights; what has no width has no slope."""
+_LID = 0.01
+"""Head heights; where nothing sinks so far, and nothing rises so far, no two lids meet."""
+_OF_LID = 0.4
+"""Of the farthest: what sinks or rises by so much is lid or lash."""
+_FEWEST, _WIDE = 5, 0.02
+"""Vertices, and head heights from one end to the other: what is less has no curve."""
 _DECIMALS = 4
 
 type Array = NDArray[np.float64]
@@ -140,6 +146,7 @@ def _side(places: Array, moves: Array, distances: Array, chosen: NDArray[np.bool
     spread = outwards - outwards.mean()
     # The slope of the line of least squares, times how far it reaches.
     rise = (spread * up).sum() / (spread**2).sum() * np.ptp(outwards) if np.ptp(outwards) > _NARROW else 0.0
+    sunk, risen = _arches(places, moves, distances)
     return SideMovement(
         vertices=len(places),
         energy=_rounded((distances**2).sum()),
@@ -148,7 +155,31 @@ def _side(places: Array, moves: Array, distances: Array, chosen: NDArray[np.bool
         up_min=_rounded(up.min()),
         up_max=_rounded(up.max()),
         outer_minus_inner=_rounded(rise),
+        sunk_arch=sunk,
+        risen_arch=risen,
     )
+
+
+def _arches(places: Array, moves: Array, distances: Array) -> tuple[float | None, float | None]:
+    """How what sinks and what rises is curved at weight 1; None of both where not both are there."""
+    up = moves[:, 2]
+    if up.min() > -_LID or up.max() < _LID:
+        return None, None
+    lids = up < _OF_LID * up.min(), up > _OF_LID * up.max()
+    sunk, risen = (_arch(places[lid, 0], places[lid, 2] + up[lid], distances[lid]) for lid in lids)
+    return sunk, risen
+
+
+def _arch(across: Array, height: Array, distances: Array) -> float | None:
+    """How much higher the middle of a lid comes to stand than its ends, by its width: of the parabola of least squares, in
+    which what moves farther counts more. `across` is where it rests."""
+    width = np.ptp(across)
+    if len(across) < _FEWEST or width < _WIDE:
+        return None
+    x = (across - across.min()) / width * 2 - 1
+    powers = np.stack([np.ones_like(x), x, x * x], axis=1)
+    curve, _, rank, _ = np.linalg.lstsq(powers * distances[:, None], height * distances, rcond=1e-6)
+    return _rounded(-curve[2] / width) if rank == len(curve) else None
 
 
 def _rounded(value: float) -> float:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from farm.morphs.annotation import SourceMorph
 from farm.morphs.appearance import shown
 from farm.morphs.evidence import Evidence, FaceLook
-from farm.morphs.naming import Naming, Promise, part_of, semantic_of
+from farm.morphs.naming import CLOSED, Naming, Promise, part_of, semantic_of
 from farm.morphs.reasons import TRAITS_IN_WORDS, effect, taken_as
 from farm.morphs.scoring import PROMISED, Score, Weights
-from farm.morphs.traits import LEAST_PIXELS, PARTS, Face, moved_side, sides, traits
+from farm.morphs.traits import LEAST_PIXELS, PARTS, Face, moved_side, share_near, sides, smiles, traits
 from farm.morphs.vocabulary import Side
 
 AHEAD = 0.05
@@ -18,6 +18,9 @@ expression may close the eyes as well as a blink does."""
 FARTHEST = 0.35
 """Of the way from mouth to eyes: what moves further from a part than this does not move that part. The farthest proper
 morph among 37 characters is at 0.25."""
+HALF = 0.5
+"""Of its squared movement: a morph that does so much nearer than that is of the part all the same, for whoever says so: a
+mouth that opens wide takes the chin along, and its middle may be below the lips."""
 
 
 @dataclass(slots=True)
@@ -73,7 +76,10 @@ def candidates_of(
         score = fitted.score(semantic, promise, of_part)
         reasons = (taken_as(morph.name, name, side), effect(semantic, of_part), _fit(promise, score))
         told = tuple(filter(None, reasons))
-        found.append(MorphCandidate(index, _target(semantic, side), promise, score, of_part, told, name.usual_side))
+        candidate = MorphCandidate(index, _target(semantic, side), promise, score, of_part, told, name.usual_side)
+        if semantic == CLOSED and smiles(evidence):
+            candidate.against.append("it closes in a smile (^)")
+        found.append(candidate)
     return found, far
 
 
@@ -120,10 +126,11 @@ def _target(semantic: str, side: Side | None) -> str:
     return semantic if part_of(semantic) == "mouth" else f"{semantic}/{side or Side.BOTH}"
 
 
-def parts_near(evidence: Evidence | None, found: Iterable[MorphCandidate]) -> Collection[str] | None:
+def parts_near(evidence: Evidence | None, found: Iterable[MorphCandidate], face: Face) -> Collection[str] | None:
     """The parts at which a morph changes something; None where nobody knows."""
     if evidence is None:
         return None
     if sides(evidence):
-        return {part_of(candidate.target) for candidate in found if candidate.measured}
+        taken = {part_of(candidate.target) for candidate in found if candidate.measured}
+        return taken | {part for part in PARTS if share_near(part, evidence, face, FARTHEST) >= HALF}
     return evidence.picture.looks.parts if evidence.picture is not None and evidence.picture.looks is not None else None

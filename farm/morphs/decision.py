@@ -20,7 +20,7 @@ from farm.morphs.scoring import PROMISED, Weights, weights, weights_version
 from farm.morphs.traits import PARTS, face_of
 from farm.morphs.vocabulary import Side, all_targets, target_morphs, vocabulary_version
 
-DECISION_VERSION = f"5-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
+DECISION_VERSION = f"6-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
 """Changes whenever the same morphs and evidence may be decided otherwise."""
 LEAST = 0.3
 """The least confidence of a morph with a name for its target. Low, since a name and a fitting side are much: of those between
@@ -91,7 +91,7 @@ def decide(
     for index, (morph, name) in enumerate(zip(morphs, names, strict=True)):
         found, why = candidates_of(index, morph, name, evidence.get(index), face, fitted)
         candidates += found
-        near = parts_near(evidence.get(index), found)
+        near = parts_near(evidence.get(index), found, face)
         if near is not None:
             parts[index] = tuple(part for part in PARTS if part in near)
         if why and name.promises:

@@ -6,7 +6,7 @@ neck bone. All values are those of the morph at weight 1 against the neutral fac
 
 from pydantic import BaseModel, ConfigDict, Field
 
-EVIDENCE_VERSION = 3
+EVIDENCE_VERSION = 4
 """Changes whenever the same model may be measured otherwise."""
 LEAST_MOVEMENT = 0.001
 """Head heights; a vertex that moves less does not count as moved."""
@@ -36,6 +36,11 @@ class SideMovement(_Record):
     up_max: float = 0.0
     outer_minus_inner: float = 0.0
     """How much more the outer end rises than the inner one."""
+    sunk_arch: float | None = Field(None, exclude_if=lambda arch: arch is None)
+    """How much higher, of what sinks, the middle comes to stand than the ends, by its width: over 0 it is curved up, as the
+    upper lid of an eye that closes in a smile (^). None where too little sinks, or nothing rises."""
+    risen_arch: float | None = Field(None, exclude_if=lambda arch: arch is None)
+    """The same of what rises: the lower lid. None where too little rises, or nothing sinks."""
 
 
 class EyeLook(_Record):

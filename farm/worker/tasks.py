@@ -85,8 +85,8 @@ class BlenderRenderer:
         drawn = draw_pictures(
             self._blender, job.model, package, inventory, lambda count: images(min(count, job.samples), job.samples)
         )
-        if inventory.guessed:
-            catalog.keep_pictures(job.model, {morph.index: morph.change for morph in drawn.inspection.morphs})
+        # Before the record: whoever sees that the pictures are there finds what they decide, too.
+        catalog.keep_pictures(job.model, {morph.index: morph.change for morph in drawn.inspection.morphs})
         self._pictures.keep(drawn)
         return Rendered((), job.samples)
 

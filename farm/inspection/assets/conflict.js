@@ -37,7 +37,7 @@ inspection.Conflict = class {
   show(thing) {
     if (document.querySelector("dialog[open]")) return; // the mark in the head line stays
     this.thing = thing;
-    by("conflict-text").textContent = thing.trouble.message;
+    by("conflict-text").textContent = thing.id ? thing.trouble.message.replace(thing.id, thing.name) : thing.trouble.message;
     by("conflict-list").replaceChildren(...this.page.store.backend.wanted(thing).map((text) => {
       const row = document.createElement("li");
       row.textContent = text;

@@ -27,10 +27,12 @@ inspection.mappingTable = (collection) => {
   return rows.map((row) => row.map(cell).join(",") + "\n").join("");
 };
 
+const RUN = /^'*[=+\-@\t\r\n＝＋－＠]/; // as farm.morphs.cells has it
+
 /** A cell; what a spreadsheet would run as a formula gets a mark, which Facefarm takes off again. */
 function cell(value) {
   const text = String(value);
-  const safe = /^[=+\-@\t]/.test(text) ? `'${text}` : text;
+  const safe = RUN.test(text) ? `'${text}` : text;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
@@ -51,6 +53,7 @@ inspection.Export = class {
 
   constructor(collection) { this.collection = collection; }
 
+  takes() { return true; }
   counted(model) { return this.collection.samples(model); }
   possible() { return true; }
   remark(open) { return open ? `${counted(open, "morph is", "morphs are")} open: the proposals are written.` : "Everything is decided."; }

@@ -218,7 +218,10 @@ inspection.Order = class {
       : "Your key may annotate, but not submit. Whoever may: open this page, or farm submit --annotation confirmed.";
   }
 
-  get #ready() { return this.collection.models.filter((model) => this.counted(model).count); }
+  get #ready() { return this.collection.models.filter((model) => this.takes(model)); }
+
+  /** Whether a model is rendered: something of it is confirmed. */
+  takes(model) { return this.counted(model).count > 0; }
 
   counted(model) { return this.collection.confirmed(model); }
   possible() { return this.farm.may.includes("submit") && this.#ready.length > 0; }

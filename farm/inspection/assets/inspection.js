@@ -161,7 +161,8 @@ inspection.Page = class {
     let count, exceptions;
     if (this.store.backend.hasVerdicts) {
       exceptions = name.uses.filter((use) => this.collection.against(this.collection.morph(use), target));
-      count = name.count - new Set(exceptions.map(({ model }) => model)).size;
+      const failing = new Set(exceptions), passing = new Set(name.uses.filter((use) => !failing.has(use)).map(({ model }) => model));
+      count = name.count - new Set(exceptions.map(({ model }) => model).filter((model) => !passing.has(model))).size;
       this.store.decideName(name, target);
     } else {
       const found = this.collection.givingAll(name, target);
@@ -265,10 +266,11 @@ inspection.Page = class {
     this.pictures.inRow(row, model.id, morph.index);
   }
 
-  /** What speaks against what a morph plays; of what a person decided, what the evidence says alone. */
+  /** What speaks against what a morph plays; of what a person decided, of it or of its name, what the evidence says alone. */
   #objection(use, target) {
     const morph = this.collection.morph(use);
-    return morph.decided === undefined ? this.collection.objection(use, target) : this.collection.against(morph, target);
+    const said = morph.decided ?? this.collection.grouped(this.collection.models[use.model], morph);
+    return said === undefined ? this.collection.objection(use, target) : this.collection.against(morph, target);
   }
 
   #unsaved(thing) { return this.store.unsaved.has(thing) ? "not saved (r)" : ""; }
@@ -288,7 +290,7 @@ inspection.Page = class {
     by("shown").hidden = empty;
     if (empty) return by("inner-note").textContent = "No morph of this model moves anything.";
     const { count, samples } = this.collection.samples(this.model), confirmed = this.collection.confirmed(this.model);
-    const sure = this.store.backend.hasVerdicts ? `, ${confirmed.count} confirmed: ${confirmed.samples}` : "";
+    const sure = this.store.backend.hasVerdicts ? (confirmed.count ? `; ${confirmed.count} confirmed: ${confirmed.samples}` : "; none confirmed") : "";
     by("inner-note").textContent = `${this.grouped ? `${this.model.name}: ` : ""}${counted(count, "target morph")}: ${counted(samples, "sample")}${sure} (more than ${this.collection.rule.many}: ${this.collection.rule.samples_many}, else ${this.collection.rule.samples_few})`;
     const { morph, name, model } = this;
     if (model !== this.arrived) this.store.backend.arrived?.(model);
@@ -319,7 +321,7 @@ inspection.Page = class {
       const shown = await this.pictures.of(model.id);
       if (!current()) return;
       if (!shown) {
-        by("effect").textContent = "The pictures of this model are not drawn yet.";
+        by("effect").textContent = "The pictures of this model are not drawn yet: what is proposed is by its file alone, and they may say otherwise.";
         by("shown").dataset.waits = "yes";
         for (const canvas of Object.values(this.canvases)) canvas.width = 0;
         return;

@@ -33,7 +33,7 @@ inspection.Collection = class {
       ...data, names: data.names.map(([name, panel, reading]) => ({ name, panel, reading })),
     });
     for (const { id, name, morphs } of data.models) {
-      collection.add(id, name, morphs.map(([index, named, proposal, side, confidence, parts]) => ({ index, named, proposal, side, confidence, parts })));
+      collection.add(id, name, morphs.map(([index, named, proposal, side, confidence, parts, denied]) => ({ index, named, proposal, side, confidence, parts, denied })));
     }
     const { names } = collection;
     collection.byCount.sort((a, b) => names[b].uses.length - names[a].uses.length || a - b);
@@ -106,13 +106,18 @@ inspection.Collection = class {
     return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0]?.[0] ?? inspection.NONE;
   }
 
-  /** Pictures of a model have come: what changes nothing in them plays nothing, whatever was proposed
-   * by the file alone. Whether that is news. */
+  /** Pictures of a model have come: what they decide holds, whatever was proposed by the file alone. Whether that is news. */
   look(model, { record, morphs }) {
     model.blank = record.unusable.length > 0; // without its textures, say: then its pictures speak against nothing
-    const unseen = model.morphs.filter(({ index, side }) => side && !model.blank && morphs.get(index)?.pixels < LEAST_PIXELS);
-    for (const morph of unseen) Object.assign(morph, { side: "", proposal: inspection.NONE });
-    return unseen.length > 0;
+    let news = false;
+    for (const morph of model.morphs) {
+      const said = morphs.get(morph.index);
+      if (!said) continue;
+      const { side, confidence, parts, denied } = said, seen = { proposal: this.targetCalled(said.proposal), side, confidence, parts, denied };
+      news ||= morph.proposal !== seen.proposal || morph.side !== side;
+      Object.assign(morph, seen);
+    }
+    return news;
   }
 
   /** What evidence says against a morph's playing this target; "" when nothing. */
@@ -158,7 +163,6 @@ inspection.Collection = class {
   }
 };
 
-const LEAST_PIXELS = 6; // fewer are no change that anybody sees: as farm.morphs.traits says
 const PARTS = { eye: "eyes", eyebrow: "brows", mouth: "mouth" };
 
 function sideOf(target) {

@@ -18,15 +18,17 @@ inspection.Saving = class {
     const model = this.collection.models[number];
     const { count, samples } = this.way.counted(model);
     const open = model.morphs.filter((morph) => morph.decided === undefined).length;
-    fill(row, model.name, "", `${counted(count, "target morph")}: ${counted(samples, "sample")}`, open ? `${open} open` : "✓", !open);
+    const gives = this.way.takes(model) ? `${counted(count, "target morph")}: ${counted(samples, "sample")}` : "nothing is confirmed: not rendered";
+    fill(row, model.name, "", gives, open ? `${open} open` : "✓", !open);
   }
 
   open() {
     const { models, rule } = this.collection;
-    const full = models.filter((model) => this.way.counted(model).count > rule.many).length;
-    by("saving-text").textContent =
-      `Of ${counted(models.length, "model")} ${full || "none"} ${full <= 1 ? "has" : "have"} more than ${rule.many} target morphs: ${rule.samples_many} samples each, the others ${rule.samples_few}. `
-      + this.way.remark(this.collection.total - this.collection.decided);
+    const taken = models.filter((model) => this.way.takes(model));
+    const full = taken.filter((model) => this.way.counted(model).count > rule.many).length;
+    const ruled = `Of ${counted(taken.length, "model")} ${full || "none"} ${full <= 1 ? "has" : "have"} more than ${rule.many} target morphs`
+      + (full ? `: ${rule.samples_many} samples each, the others ${rule.samples_few}. ` : `: ${rule.samples_few} samples each. `);
+    by("saving-text").textContent = (taken.length ? ruled : "") + this.way.remark(this.collection.total - this.collection.decided);
     by("saving").showModal();
     this.list.reset(models.length);
     by("saving-go").disabled = !this.way.possible();

@@ -51,7 +51,13 @@ def test_proposals_and_tables_follow_what_was_seen_and_orders_stay(winking: Pack
     fresh = Annotations(Catalog(store), store, nullcontext)
     assert set(fresh.effect(model).targets) == {"eye/closed/left", "mouth/o"}
     assert [row.proposals for row in fresh.rows("spring").digest.rows if row.name == WINK] == [{"eye/closed/left": 1}]
-    assert fresh.rows("spring").digest.unseen == []
+    assert list(fresh.rows("spring").digest.unseen) == [model]  # its mouth was not drawn
+
+    # AND when the other morphs are drawn, that is news as well
+    catalog.keep_pictures(model, {1: PictureChange(count=0, picture_left=0, picture_right=0)})
+    last = Annotations(Catalog(store), store, nullcontext)
+    assert last.rows("spring").digest.unseen == {}
+    assert set(last.effect(model).targets) == {"eye/closed/left"}
     assert fresh.ordered(model, spec, None, known=False) == before
 
 

@@ -12,6 +12,7 @@ from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.morphs.refs import unpacked
 from farm.morphs.vocabulary import target_morphs
 from tests.farm.cli.command import SMALL, farm, ref_in
+from tests.farm.inspection.hiding import Hidden, hiding
 from tests.farm.models import made_files as made
 from tests.support.characters import mascot
 
@@ -136,3 +137,41 @@ def test_a_full_disk_gets_a_sentence(mascots: dict[str, Path]) -> None:
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.blender
+def test_the_report_with_pictures_says_what_a_render_would_play_and_without_that_nothing_was_drawn(
+    mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    # GIVEN a blink that moves what is inside the head, before one that shows; and a vowel that nobody sees
+    hiding(
+        mascots,
+        tmp_path / "model",
+        (Hidden("まばたき", "まばたき"), Hidden("い", "い")),
+        {"まばたき": "まばたき２", "い": "ω"},
+    )
+    paths = {which: tmp_path / f"{which}.json" for which in ("file", "pictures")}
+
+    # WHEN it is reported on by the file alone, and with pictures
+    by_file = farm("annotate", tmp_path / "model", "--report", "--out", paths["file"])
+    by_pictures = farm("annotate", tmp_path / "model", "--report", "--pictures", "--out", paths["pictures"])
+
+    # THEN only the second knows
+    assert (by_file.returncode, by_pictures.returncode) == (0, 0), by_pictures.stderr
+    assert "1 model: decided by the file alone" in by_file.stderr
+    assert "decided by the file alone" not in by_pictures.stderr
+    file, pictures = (json.loads(path.read_text("utf-8")) for path in paths.values())
+    assert (file["targets"]["mouth/i"], pictures["targets"]["mouth/i"]) == (1, 0)
+    assert "mouth/i" in pictures["never"]
+    assert file["targets"]["eye/closed/both"] == pictures["targets"]["eye/closed/both"] == 1
+    unseen = {
+        one["name"]: one["plays"] for one in pictures["differing"] if one["reason"] == "it changes nothing that shows"
+    }
+    assert unseen == {"まばたき": None, "い": None}
+
+    # AND the table that is edited is the same one
+    table = tmp_path / "mapping.csv"
+    assert farm("annotate", tmp_path / "model", "--out", table, "--pictures").returncode == 0
+    rows = {row["source_morph"]: row["target"] for row in csv.DictReader(table.read_text("utf-8-sig").splitlines())}
+    assert (rows["まばたき"], rows["まばたき２"], rows["い"]) == ("", "eye/closed/both", "")
+    assert farm("annotate", tmp_path / "model", "--html", tmp_path / "page", "--pictures").returncode == 2

@@ -19,7 +19,7 @@ SIDES = {"left": (0, 50), "right": (50, 0), "both": (25, 25), "": (0, 0)}
 class Collection:
     """A page over models that are made up; every morph is (name, panel, proposal, side).
 
-    It moves something where its panel says; the side is that of the picture.
+    It moves something where its panel says, on that side.
     """
 
     def __init__(self, out: Path, like: Inventory) -> None:
@@ -30,9 +30,15 @@ class Collection:
         model = f"{len(self._models):064x}"
         entries = [
             MorphEntry(
-                index=index, name=named, kind="vertex", panel=panel, moved=9, proposal=proposal, evidence=_moving(panel)
+                index=index,
+                name=named,
+                kind="vertex",
+                panel=panel,
+                moved=9,
+                proposal=proposal,
+                evidence=_moving(panel, side),
             )
-            for index, (named, panel, proposal, _) in enumerate(morphs)
+            for index, (named, panel, proposal, side) in enumerate(morphs)
         ]
         pictures = [
             MorphPicture(
@@ -60,5 +66,6 @@ class Collection:
         return {target: ref.index for target, ref in annotate(found.inventory.source_morphs(), rows).items()}
 
 
-def _moving(panel: str) -> MorphEvidence | None:
-    return MorphEvidence(side=Side.BOTH, vertices=9, left_share=0.5, parts=(panel,)) if panel in PARTS else None
+def _moving(panel: str, side: str) -> MorphEvidence:
+    parts = (panel,) if panel in PARTS else None
+    return MorphEvidence(side=Side(side) if side else None, vertices=9, left_share=0.5, parts=parts)

@@ -9,9 +9,10 @@ from PIL import Image
 
 from farm.drawing.blender import Blender
 from farm.inspection.drawing import draw_pictures
-from farm.inspection.effects import side_of
 from farm.inspection.record import DrawnInspection
 from farm.models.package import Package, read_model, to_bytes
+from farm.morphs.evidence import Evidence
+from farm.morphs.traits import moved_side
 from tests.support.fixtures import read_mascot
 
 pytestmark = pytest.mark.blender
@@ -45,7 +46,7 @@ def test_side_and_effect_are_said(
     index = next(m.index for m in read_mascot(mascots, "nagi").inventory.morphs if m.name == name)
     (morph,) = (m for m in nagi.inspection.morphs if m.index == index)
 
-    assert (morph.effect, side_of(morph.change)) == (effect, side)
+    assert (morph.effect, moved_side(Evidence(picture=morph.change))) == (effect, side or None)
 
 
 def test_the_sprite_holds_each_box_of_new_pixels(nagi: DrawnInspection) -> None:

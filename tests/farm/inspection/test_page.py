@@ -18,6 +18,7 @@ from farm.inspection import page as pages
 from farm.inspection.record import DrawnInspection, Inspection, picture_version
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character
+from farm.morphs.cells import as_written
 from tests.farm.inspection.paging import DOT, Collection
 from tests.support.browser import page_of
 from tests.support.fixtures import read_mascot
@@ -227,7 +228,12 @@ def test_a_model_that_would_not_be_rendered_says_why_and_the_next_one_does_not(
 def test_hostile_names_are_text_and_formulas_are_defused(
     browser: Browser, collection: Collection, tmp_path: Path
 ) -> None:
-    model = collection.add(HOSTILE, ("=1+1", "mouth", "mouth/a", "both"), (f'{HOSTILE},"\n', "mouth", None, "both"))
+    formulas = ("=1+1", "＝２", "＠SUM", "-1", "'=3", "\t=4")
+    model = collection.add(
+        HOSTILE,
+        *((name, "mouth", "mouth/a" if name == "=1+1" else None, "both") for name in formulas),
+        (f'{HOSTILE},"\n', "mouth", None, "both"),
+    )
     with page_of(browser, "file:///") as page:
         page.goto(collection.write())
         expect(page.locator("#outer-0")).to_contain_text(HOSTILE)
@@ -235,7 +241,9 @@ def test_hostile_names_are_text_and_formulas_are_defused(
         table = download(page, tmp_path / "mapping.csv")
 
     with table.open(newline="", encoding="utf-8-sig") as file:
-        assert [row["source_morph"] for row in csv.DictReader(file)] == ["'=1+1", f'{HOSTILE},"\n']
+        written = [row["source_morph"] for row in csv.DictReader(file)]
+    assert written == [*(f"'{name}" for name in formulas), f'{HOSTILE},"\n']
+    assert [as_written(cell) for cell in written[:-1]] == list(formulas)
     assert collection.annotation(table, model) == {"mouth/a": 0}
 
 

@@ -72,23 +72,25 @@ def test_what_pictures_show_nothing_of_is_proposed_for_nothing_once_they_are_the
     browser: Browser, collection: Collection, tmp_path: Path
 ) -> None:
     # GIVEN a page that knows from the file alone that a morph moves both eyes, as a farm's does before pictures are drawn
-    collection.add("one", (BLINK, "eye", "eye/closed/both", ""), (VOWEL, "mouth", "mouth/a", "both"))
-    collection.add("two", (BLINK, "eye", "eye/closed/both", ""), (VOWEL, "mouth", "mouth/a", "both"))
+    second = (f"{BLINK}２", "eye", "eye/closed/both", "both")
+    for name in ("one", "two"):
+        collection.add(name, (BLINK, "eye", None, ""), second, (VOWEL, "mouth", "mouth/a", "both"))
     url, data = collection.write(), tmp_path / "page" / "data" / "index.js"
     value = json.loads(json.loads(data.read_text("utf-8").partition(", ")[2].removesuffix(");\n")))
     for model in value["models"]:
         for morph in model["morphs"]:
             morph[3] = "both"
-        model["morphs"][0][2] = next(n for n, (name, *_) in enumerate(value["targets"]) if name == "eye/closed/both")
+        model["morphs"][0][2], model["morphs"][1][2] = model["morphs"][1][2], -1
     data.write_text(script("collection", value), "utf-8")
     with page_of(browser, "file:///") as page:
         page.goto(url)
 
-        # WHEN the pictures come, THEN it is not proposed, and confirming all gives it nothing
+        # WHEN the pictures come, THEN it is not proposed, the next that fits is, and confirming all gives it nothing
         expect(page.locator("#verdict")).to_have_text("Not proposed for any target.")
+        expect(page.locator("#inner-1")).to_contain_text("eye/closed/both")
         page.keyboard.press("n")
         page.keyboard.press("Shift+Enter")
-        expect(page.locator("#progress-text")).to_have_text("2 of 4 decided")
+        expect(page.locator("#progress-text")).to_have_text("3 of 6 decided")
         page.keyboard.press("p")
         expect(page.locator("#inner-0")).to_contain_text("plays nothing")
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from farm.inspection.record import MAX_MORPHS, SIZE
+from farm.inspection.record import SIZE
 from farm.inspection.sprite import LARGE, WIDTH, pack, reduced
+from farm.models.inventory import MAX_MORPHS
 
 LONGEST = 16_383
 """Rows that a WebP may have."""

@@ -175,6 +175,87 @@ def test_a_name_that_lies_about_its_part_plays_nothing() -> None:
     assert ("まばたき", "eye/closed/both", None) in said
 
 
+def only(character: Character, *kept: str, **names: str) -> Character:
+    """The character with only these morphs to be seen, under other names; what groups of them are made of stays, unnamed."""
+    morphs = [
+        replace(m, name=names.get(m.name, m.name)) if m.name in kept else replace(m, name=f"部品{place}")
+        for place, m in enumerate(character.morphs)
+    ]
+    wanted = {place for place, m in enumerate(character.morphs) if m.name in kept}
+    for place in list(wanted):
+        if isinstance(group := character.morphs[place], GroupMorph):
+            wanted |= set(group.morphs.tolist())
+    return replace(
+        character, morphs=tuple(m if i in wanted else replace(_still(), name=m.name) for i, m in enumerate(morphs))
+    )
+
+
+def _still() -> VertexMorph:
+    return VertexMorph("", "", Panel.OTHER, np.zeros(0, np.int32), np.zeros((0, 3), np.float32))
+
+
+def closed_eyes(held: Inventory) -> dict[str, str]:
+    return {target: ref.name for target, ref in held.annotation.items() if target.startswith("eye/closed")}
+
+
+@pytest.mark.parametrize(
+    ("who", "smile", "called"),
+    [
+        ("nagi", "笑い", "まばたき"),
+        ("nagi", "ウィンク", "ウィンク"),
+        ("nagi", "ウィンク右", "ｳｨﾝｸ２右"),
+        ("nagi", "笑い", "Blink"),
+        ("momo", "笑い", "まばたき"),
+    ],
+)
+def test_a_smile_that_is_the_only_closed_eye_is_no_blink(who: str, smile: str, called: str) -> None:
+    held = of_character(only(mascot(who), smile, "上", **{smile: called}), {}, [])
+
+    assert closed_eyes(held) == {}
+    (entry,) = (each for each in held.morphs if each.name == called)
+    assert "eye/closed" in entry.denied
+    assert any("in a smile (^)" in reason for reason in entry.reasons)
+
+
+@pytest.mark.parametrize("blink", ["まばたき", "ウィンク２", "ｳｨﾝｸ２右"])
+def test_a_blink_that_is_the_only_closed_eye_plays(blink: str) -> None:
+    held = of_character(only(nagi(), blink, "上"), {}, [])
+
+    assert blink in closed_eyes(held).values()
+
+
+def test_an_expression_and_a_group_that_smile_are_no_blinks_either() -> None:
+    smiles = only(nagi(), "笑い", 笑い="まばたき")
+    group = GroupMorph("ウィンク", "", Panel.EYE, np.array([nagi_index("笑い")], np.int32), np.ones(1, np.float32))
+    plain = only(nagi(), "笑い", 笑い="部品")
+    grouped = replace(plain, morphs=(*plain.morphs, group))
+
+    for character in (read_character(".vrm", vrm_bytes(smiles)), grouped):
+        assert closed_eyes(of_character(character, {}, [])) == {}
+
+
+def nagi_index(name: str) -> int:
+    return next(place for place, m in enumerate(nagi().morphs) if m.name == name)
+
+
+def test_no_smile_of_a_real_character_is_a_blink_when_it_stands_alone(real_models: Path) -> None:
+    alone = {"smiles": 0, "blinks": 0}
+    for name in ("gene/Gene_light.pmx", "uka/MS_Uka.pmx"):
+        character = read_character(".pmx", (real_models / name).read_bytes())
+        for which, names in (
+            ("smiles", ("ウィンク", "ウィンク右")),
+            ("blinks", ("まばたき", "ウィンク２", "ｳｨﾝｸ２右")),
+        ):
+            for one in names:
+                held = of_character(only(character, one), {}, [])
+                assert (one in closed_eyes(held).values()) == (which == "blinks"), (name, one)
+                alone[which] += 1
+    for name in ("vrm_godette/Godette_vrm_v4.vrm", "vrm_cool_loops_v0/cool_loops.vrm"):
+        held = of_character(read_character(".vrm", (real_models / name).read_bytes()), {}, [])
+        assert "eye/closed/both" in held.annotation, name
+    assert alone == {"smiles": 4, "blinks": 6}
+
+
 def test_a_morph_that_moves_nothing_of_the_face_plays_nothing() -> None:
     still = VertexMorph("まばたき", "", Panel.EYE, np.array([0], np.int32), np.array([[0, 1e-5, 0]], np.float32))
     character = replace(nagi(), morphs=(still,))
@@ -209,6 +290,19 @@ def test_a_table_that_gives_a_name_to_another_part_is_a_person_s_word() -> None:
 
     assert annotation["mouth/a"].name == "にやり"
     assert overruled == ()
+
+
+def test_a_mouth_that_takes_the_chin_along_is_a_mouth_for_whoever_says_so() -> None:
+    # GIVEN an あ that opens wide, under a name that nobody knows, so that no vowel tells where the mouth is but small ones
+    names = {"あ": "ぱかっ", "い": "にっ", "う": "むっ", "え": "べっ"}
+    held = of_character(renamed(names)(nagi()), {}, [])
+
+    annotation, overruled = apply_table(held.source_morphs(), read_table("source_morph,target\nぱかっ,mouth/a\n"))
+
+    assert annotation["mouth/a"].name == "ぱかっ"
+    assert overruled == ()
+    assert all("mouth" in (m.evidence.parts or ()) for m in held.morphs if m.panel == "mouth" and m.evidence)
+    assert not any("mouth" in (m.evidence.parts or ()) for m in held.morphs if m.panel != "mouth" and m.evidence)
 
 
 def test_the_report_counts_targets_and_names_what_differs() -> None:

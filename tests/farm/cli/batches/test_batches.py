@@ -175,6 +175,27 @@ def test_workers_are_listed_drained_and_given_work_again(farm: Farm) -> None:
     assert farm.client.workers()[0].drained == ""
 
 
+def test_models_are_uploaded_to_be_annotated_and_nothing_is_rendered(
+    farm: Farm, mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    # GIVEN models of which one is none
+    (tmp_path / "none.pmx").write_bytes(b"PMX ")
+    before = [batch.id for batch in farm.client.batches()]
+    folder = mascots["nagi"].parent.parent
+
+    # WHEN they are uploaded as a collection
+    done = farm.run("upload", str(folder), str(tmp_path), "--collection", "spring")
+
+    # THEN it is there, its address is told, the bad one is named, and there is no batch
+    assert done.returncode == 1
+    assert f"2 models uploaded, collection spring: {farm.client.url}/annotate/spring/" in done.stdout
+    assert "none.pmx" in done.stderr
+    assert farm.client.annotations.collection("spring").models == 2
+    assert [batch.id for batch in farm.client.batches()] == before
+
+    assert f"make a collection of them at {farm.client.url}/annotate" in farm.run("upload", str(folder)).stdout
+
+
 def test_models_are_listed(farm: Farm) -> None:
     assert set(farm.run("models").stdout.split()) == {model.id for model in farm.models}
 
