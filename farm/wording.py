@@ -1,13 +1,37 @@
-"""Numbers, times and many sentences of one kind as people read them."""
+"""Numbers, times, strangers' words and many sentences of one kind as people read them."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 _SHOWN = 3
 _QUOTED = re.compile(r"'([^']*)'")
 _NUMBER = re.compile(r"\d+")
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def clean(text: str) -> str:
+    """`text` on one line, with U+FFFD for what no terminal or page should get of a stranger: control characters, which
+    command it, and such as turn the direction of reading, hide, or are no characters at all.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else " " if letter == "\n" else "\ufffd" for letter in text)
+
+
+def clean_lines(text: str) -> str:
+    """The same for a text that has lines."""
+    return "\n".join(map(clean, text.split("\n")))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """`value` as JSON: what `clean` takes out of a text is an escape here, so that programs read what was there."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text)
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,5 @@
 """The command for the annotator: the mapping table of a collection, out and back, or a page to decide on."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from farm.cli.console import clean, note, stdout
+from farm.cli.console import note, stdout
 from farm.cli.inspection import write_page
 from farm.cli.options import PATHS, models_at
 from farm.cli.sources import Sources, Unreadable
@@ -19,7 +18,7 @@ from farm.morphs.annotation import apply_table, read_table, sampled_targets, tab
 from farm.morphs.coverage import coverage
 from farm.morphs.vocabulary import target_morphs
 from farm.poses import MANY_TARGETS, has_many, sample_count
-from farm.wording import counted
+from farm.wording import clean, counted, json_text
 
 
 @click.command()
@@ -100,7 +99,7 @@ def annotate(paths: tuple[Path, ...], out: Path | None, table: Path | None, repo
         )
         for one in overruled:
             stdout.print(f"  {clean(str(one))}", markup=False, soft_wrap=True)
-    out.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    out.write_text(json_text(records, indent=1) + "\n", "utf-8")
 
 
 def _report(packages: Sequence[Package], out: Path | None) -> None:
@@ -108,7 +107,7 @@ def _report(packages: Sequence[Package], out: Path | None) -> None:
         (package.name, package.inventory.source_morphs(), package.inventory.annotation) for package in packages
     )
     if out is not None:
-        out.write_text(found.model_dump_json(indent=1) + "\n", "utf-8")
+        out.write_text(json_text(found.model_dump(mode="json"), indent=1) + "\n", "utf-8")
     table = Table(
         "target", "models", "share", title=counted(found.models, "model"), title_justify="left", box=SIMPLE_HEAD
     )
