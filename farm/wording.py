@@ -2,11 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from farm.errors import FarmError
+
 _SHOWN = 3
+_REASON = 200
+"""Characters of what a library says."""
+_OBJECT = re.compile(r"<class |<[\w.]+ object|\b0x[0-9a-f]{6}")
 _QUOTED = re.compile(r"'([^']*)'")
 _NUMBER = re.compile(r"\d+")
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -32,6 +37,39 @@ def json_text(value: Any, indent: int | None = None) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text)
+
+
+_CODE = re.compile(r"[<>{}\[\]\\]|\w_|_\w|\b0x|[A-Za-z]\.[A-Za-z]|\b[A-Z]?[a-z]+[A-Z]|\b[a-z]{0,2}'|\(\)")
+"""What sentences for people do not have: addresses, names of classes, modules and constants, bytes, calls."""
+_EXPECTED = {
+    "model_type": "an object is expected here",
+    "model_attributes_type": "an object is expected here",
+    "dataclass_type": "an object is expected here",
+    "is_instance_of": "something else is expected here",
+    "is_subclass_of": "something else is expected here",
+    "callable_type": "something else is expected here",
+}
+
+
+def reason(error: Exception, unsaid: str = "its bytes are damaged") -> str:
+    """Why a library gave up on a stranger's file, for a sentence of ours; `unsaid` where it speaks of its own insides only.
+
+    Without paths: an error of the operating system says what went wrong, and not where.
+    """
+    if isinstance(error, FarmError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error)
+    return unsaid if not text or _CODE.search(text) else clean(text)[:_REASON]
+
+
+def mistake(found: Mapping[str, Any]) -> str:
+    """What pydantic says is wrong with a value (`found` is one of its `errors()`), without the names of our classes."""
+    if found["type"] in _EXPECTED:
+        return _EXPECTED[found["type"]]
+    text = str(found["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return "something else is expected here" if _OBJECT.search(text) else text
 
 
 def duration(seconds: float) -> str:

@@ -19,6 +19,7 @@ from farm.morphs.refs import MorphRef
 from farm.pipe import Survey, View
 from farm.poses import Partition
 from farm.spec import RenderSpec, StyleName
+from farm.wording import mistake
 
 FORMAT: Literal[3] = 3
 MANIFEST = "manifest.json"
@@ -177,7 +178,7 @@ class Manifest(_Record):
 def _first(error: ValidationError) -> str:
     """The first thing that is wrong: where, and why."""
     found = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, found['loc']))[:100] or 'all of it'}: {found['msg'][:200]}"
+    return f"{'.'.join(map(str, found['loc']))[:100] or 'all of it'}: {mistake(found)[:200]}"
 
 
 def read_manifest(data: bytes, source: str) -> Manifest:
