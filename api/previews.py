@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/previews", tags=["batches"])
 def create(request: PreviewRequest, services: ServicesOf, who: PrincipalOf) -> BatchView:
     """Render the first samples of a model, before everything else that waits.
 
-    So each user may have a certain number of pixels of previews that are not drawn yet, FARM_PREVIEW_MEGAPIXELS; what
+    So the previews of a user that are not drawn yet may cost a certain number of pixels, FARM_PREVIEW_MEGAPIXELS; what
     would be more is refused (429).
 
     No sample depends on another, so these are the very pictures with which the full run of this specification begins.

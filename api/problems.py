@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from farm import errors, free_space
 from farm.keys import Principal, Role
+from farm.wording import mistake
 
 _MEDIA_TYPE = "application/problem+json"
 _MAX_DETAIL = 2000
@@ -139,7 +140,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
-        lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:10]]
+        lines = [f"{'.'.join(str(part) for part in item['loc'])}: {mistake(item)}" for item in error.errors()[:10]]
         return problem(HTTPStatus.UNPROCESSABLE_CONTENT, "request-invalid", "; ".join(lines))
 
     @app.exception_handler(HTTPException)

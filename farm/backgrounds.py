@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from farm.errors import BackgroundError
 from farm.poses import uniform
 from farm.spec import RenderSpec
+from farm.wording import reason
 
 MAX_BYTES = 64 * 2**20
 """Of a file."""
@@ -129,7 +130,7 @@ def _decoded(data: bytes, name: str) -> Image.Image:
     # What Pillow's decoders raise on damaged files.
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error,
             Warning) as error:  # fmt: skip
-        raise BackgroundError(f"{name} is damaged ({error}); save it anew.") from error
+        raise BackgroundError(f"{name} is damaged ({reason(error)}); save it anew.") from error
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:

@@ -2,7 +2,6 @@
 belongs (worker, batch, job, attempt), and none has a secret.
 """
 
-import json
 import logging
 import re
 import sys
@@ -13,6 +12,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
+
+from farm.wording import json_text
 
 _INDENT = "    "
 _TALKATIVE = ("farm", "api", "celery")
@@ -109,7 +110,7 @@ class _Lines(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         if self._as_json:
             said = {"time": moment, "level": record.levelname, "logger": record.name, "message": message}
-            return json.dumps({**context, **said, **({"traceback": trace} if trace else {})}, ensure_ascii=False)
+            return json_text({**context, **said, **({"traceback": trace} if trace else {})})
         belongs = " ".join(f"{name}={plain(value)}" for name, value in context.items())
         line = f"{moment} {record.levelname} {record.name}{f' [{belongs}]' if belongs else ''} {message}"
         return f"{line}\n{trace}" if trace else line

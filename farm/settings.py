@@ -55,8 +55,9 @@ class Settings(BaseSettings):
     """Further buckets, separated by commas, from which models may be registered; the farm's own always may."""
     rate_limit: float = Field(100.0, ge=0, allow_inf_nan=False)
     """Requests a second that one key, or one address without a key, may go on making; 0: as many as it likes."""
-    preview_megapixels: int = Field(256, ge=1)
-    """Millions of pixels of one user's previews that are not drawn yet; who may operate has no limit."""
+    preview_megapixels: int = Field(4096, ge=1)
+    """Millions of pixels that one user's previews that are not drawn yet may cost (`farm.prices`); who may operate has no
+    limit."""
     annotation: Literal["proposals", "confirmed"] = "proposals"
     """Which annotations count for batches that do not say it (`farm.spec.AnnotationRule`)."""
     webhook_private: bool = False

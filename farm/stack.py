@@ -27,6 +27,7 @@ from farm.errors import DiskFullError, ServiceError
 from farm.keys import Role, entry_for, new_key
 from farm.local_keys import forget, remember
 from farm.process import Child, wait_until_ready
+from farm.settings import Settings
 from farm.storage.addresses import file_url
 from farm.valkey import redis_answers, valkey_configuration, valkey_reading
 
@@ -129,6 +130,14 @@ class EmbeddedStack:
             "FARM_WORKER_NAME": "",
             "FARM_SHUTDOWN_SECONDS": "0",
         }
+
+    @property
+    def not_taken(self) -> list[str]:
+        """The settings of this process' environment that the farm does not go by, since it has values of its own."""
+        own = {**self.environment, "FARM_API_HOST": "127.0.0.1"}
+        if not os.environ.get("FARM_IMPORT_BUCKETS"):  # else models may come from there
+            own |= {f"FARM_{name}".upper(): "" for name in Settings.model_fields if name.startswith("s3_")}
+        return sorted(name for name, value in own.items() if os.environ.get(name, value) not in ("", value))
 
     def __enter__(self) -> "EmbeddedStack":
         try:

@@ -1,13 +1,75 @@
-"""Numbers, times and many sentences of one kind as people read them."""
+"""Numbers, times, strangers' words and many sentences of one kind as people read them."""
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
+
+from farm.errors import FarmError
 
 _SHOWN = 3
+_REASON = 200
+"""Characters of what a library says."""
+_OBJECT = re.compile(r"<class |<[\w.]+ object|\b0x[0-9a-f]{6}")
 _QUOTED = re.compile(r"'([^']*)'")
 _NUMBER = re.compile(r"\d+")
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def clean(text: str) -> str:
+    """`text` on one line, with U+FFFD for what no terminal or page should get of a stranger: control characters, which
+    command it, and such as turn the direction of reading, hide, or are no characters at all.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else " " if letter == "\n" else "\ufffd" for letter in text)
+
+
+def clean_lines(text: str) -> str:
+    """The same for a text that has lines."""
+    return "\n".join(map(clean, text.split("\n")))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """`value` as JSON: what `clean` takes out of a text is an escape here, so that programs read what was there."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text)
+
+
+_CODE = re.compile(r"[<>{}\[\]\\]|\w_|_\w|\b0x|[A-Za-z]\.[A-Za-z]|\b[A-Z]?[a-z]+[A-Z]|\b[a-z]{0,2}'|\(\)")
+"""What sentences for people do not have: addresses, names of classes, modules and constants, bytes, calls."""
+_EXPECTED = {
+    "model_type": "an object is expected here",
+    "model_attributes_type": "an object is expected here",
+    "dataclass_type": "an object is expected here",
+    "is_instance_of": "something else is expected here",
+    "is_subclass_of": "something else is expected here",
+    "callable_type": "something else is expected here",
+}
+
+
+def reason(error: Exception, unsaid: str = "its bytes are damaged") -> str:
+    """Why a library gave up on a stranger's file, for a sentence of ours; `unsaid` where it speaks of its own insides only.
+
+    Without paths: an error of the operating system says what went wrong, and not where.
+    """
+    if isinstance(error, FarmError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error)
+    return unsaid if not text or _CODE.search(text) else clean(text)[:_REASON]
+
+
+def mistake(found: Mapping[str, Any]) -> str:
+    """What pydantic says is wrong with a value (`found` is one of its `errors()`), without the names of our classes."""
+    if found["type"] in _EXPECTED:
+        return _EXPECTED[found["type"]]
+    text = str(found["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return "something else is expected here" if _OBJECT.search(text) else text
 
 
 def duration(seconds: float) -> str:

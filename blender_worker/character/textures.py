@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from farm.wording import reason
+
 MAX_PIXELS = 64 * 2**20
 MAX_SIDE = 2048
 """Larger textures are reduced: a whole face is drawn on a few hundred pixels."""
@@ -76,7 +78,7 @@ def decode(data: bytes, name: str, budget: Budget) -> Texture:
     except UnidentifiedImageError as error:
         raise UnreadableTextureError("it is no picture of a known format") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Warning) as error:
-        raise UnreadableTextureError(str(error)) from error
+        raise UnreadableTextureError(reason(error)) from error
     return Texture(name, pixels)
 
 

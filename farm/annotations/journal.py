@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from farm.errors import StorageError
 from farm.storage import ObjectStore
+from farm.wording import mistake
 
 type Lock = Callable[[str], AbstractContextManager[object]]
 """Gives the lock of a name, which one process of the farm holds at a time."""
@@ -50,7 +51,7 @@ class Journal[V: BaseModel]:
             return self._kind.model_validate_json(data)
         except ValidationError as error:
             raise StorageError(
-                f"{self._key(version)} is damaged, or a later Facefarm wrote it: {error.errors()[0]['msg']}. Restore it "
+                f"{self._key(version)} is damaged, or a later Facefarm wrote it: {mistake(error.errors()[0])}. Restore it "
                 "from a backup, or remove it to go back to the version before."
             ) from error
 

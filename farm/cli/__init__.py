@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from farm import __version__, environment, logs
 from farm.cli.console import note, stderr
 from farm.errors import FarmError
+from farm.wording import clean_lines, mistake
 
 _GROUPS = {
     "For researchers, on this machine": {
@@ -96,11 +97,14 @@ class _Lazy(click.Group):
         logs.install()
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            vars(error)["message"] = clean_lines(error.message)  # a shell may have put names of files there
+            raise
         except FarmError as error:
             note(f"farm: {error.code}:", "red", str(error))
             code = 1
         except ValidationError as error:
-            lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+            lines = "; ".join(f"{'.'.join(map(str, e['loc']))}: {mistake(e)}" for e in error.errors()[:5])
             note("farm:", "red", f"A setting or an option has an unusable value ({lines}).")
             code = 1
         except OSError as error:

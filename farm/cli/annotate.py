@@ -1,6 +1,5 @@
 """The command for the annotator: the mapping table of a collection, out and back, or a page to decide on."""
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from farm.cli.console import clean, note, stdout
+from farm.cli.console import note, stdout
 from farm.cli.inspection import blender_until, looked_at, write_page
 from farm.cli.options import PATHS, models_at
 from farm.cli.sources import Sources, Unreadable
@@ -21,7 +20,7 @@ from farm.morphs.annotation import apply_table, read_table, sampled_targets, tab
 from farm.morphs.coverage import coverage
 from farm.morphs.vocabulary import target_morphs
 from farm.poses import MANY_TARGETS, has_many, sample_count
-from farm.wording import counted
+from farm.wording import clean, counted, json_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def annotate(
         )
         for one in overruled:
             stdout.print(f"  {clean(str(one))}", markup=False, soft_wrap=True)
-    out.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    out.write_text(json_text(records, indent=1) + "\n", "utf-8")
     _say_unseen(models)
 
 
@@ -139,7 +138,7 @@ def _say_unseen(models: Sequence[_Decided]) -> None:
 def _report(models: Sequence[_Decided], out: Path | None) -> None:
     found = coverage((model.name, model.inventory.source_morphs(), model.inventory.annotation) for model in models)
     if out is not None:
-        out.write_text(found.model_dump_json(indent=1) + "\n", "utf-8")
+        out.write_text(json_text(found.model_dump(mode="json"), indent=1) + "\n", "utf-8")
     table = Table(
         "target", "models", "share", title=counted(found.models, "model"), title_justify="left", box=SIMPLE_HEAD
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.progress import track
 
-from farm.cli.console import clean, note, stderr, stdout
+from farm.cli.console import note, say, stderr
 from farm.cli.ending import stopped_by_sigterm
 from farm.cli.following import Downloads, bad_line, follow, report
 from farm.cli.options import PATHS, SpecOptions, models_at, spec_options
@@ -23,10 +23,6 @@ from farm.wording import counted
 
 _BATCH = click.argument("batch")
 _PREVIEW_SAMPLES = 4
-
-
-def _say(line: str) -> None:
-    stdout.print(clean(line), markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -113,24 +109,24 @@ def submit(
         if batch.replayed:
             note("known", "yellow", f"Batch {batch.id} was submitted under this key before; nothing new was made.")
         if out is None and not wait:
-            _say(f"batch {batch.id}: {counted(len(uploaded), 'model')}, {counted(batch.images_total, 'image')}")
-            _say(f"next: farm watch {batch.id}, farm fetch {batch.id} --out DIR")
+            say(f"batch {batch.id}: {counted(len(uploaded), 'model')}, {counted(batch.images_total, 'image')}")
+            say(f"next: farm watch {batch.id}, farm fetch {batch.id} --out DIR")
             report(refused, [])
             return
         if out is not None:
             results = Downloads(client, out, {model.id: model.inventory.warnings for model in uploaded})
             with _leaving_it_running(batch.id, f", bring its results with `farm fetch {batch.id} --out {out}`"):
-                _say(f"batch {batch.id}")
+                say(f"batch {batch.id}")
                 follow(client, batch.id, results.take)
             results.summarise()
             report(refused, list(results.bad.values()))
         else:
             with _leaving_it_running(batch.id):
-                _say(f"batch {batch.id}")
+                say(f"batch {batch.id}")
                 ended = follow(client, batch.id)
                 bad = list(client.jobs(batch.id, RETRIABLE)) if ended.count(RETRIABLE) else []
             rendered = counted(ended.count([State.DONE]), "model is", "models are")
-            _say(f"{counted(ended.images_done, 'image')} of {rendered} done")
+            say(f"{counted(ended.images_done, 'image')} of {rendered} done")
             report(refused, bad)
 
 
@@ -186,7 +182,7 @@ def watch(client: FarmClient, batch: str) -> None:
     found = batch_id(client, batch)
     with _leaving_it_running(found):
         ended = follow(client, found)
-    _say(f"{ended.images_done:,} of {counted(ended.images_total, 'image is', 'images are')} done")
+    say(f"{ended.images_done:,} of {counted(ended.images_total, 'image is', 'images are')} done")
     if bad := ended.count(RETRIABLE):
         note("bad", "red", f"{counted(bad, 'job')} ended without pictures; `farm status {found}` says why.")
         raise SystemExit(1)
@@ -217,7 +213,7 @@ def fetch(client: FarmClient, batch: str, out: Path) -> None:
     for job in results.bad.values():
         note("left out", "yellow", bad_line(job))
     there = counted(results.models + len(results.bad) - brought, "was there", "were there")
-    _say(f"{counted(brought - len(results.bad), 'model')} fetched, {there}")
+    say(f"{counted(brought - len(results.bad), 'model')} fetched, {there}")
     if waiting := sum(count for state, count in present.jobs.items() if not state.ended):
         note(
             "later",
@@ -229,7 +225,7 @@ def fetch(client: FarmClient, batch: str, out: Path) -> None:
 def _standing(batch: BatchView) -> None:
     jobs = ", ".join(f"{count} {state}" for state, count in batch.jobs.items() if count)
     paused = " (paused)" if batch.paused and not batch.ended else ""
-    _say(f"batch {batch.id}{paused}: {jobs}")
+    say(f"batch {batch.id}{paused}: {jobs}")
 
 
 @click.command()
@@ -264,11 +260,11 @@ def retry(client: FarmClient, what: str, cancelled: bool) -> None:
     """Try the jobs of BATCH again that failed or were quarantined, or one JOB."""
     if is_job(what):
         job = client.retry_job(job_id(client, what))
-        _say(f"job {job.id} is {job.state}")
+        say(f"job {job.id} is {job.state}")
         return
     found = batch_id(client, what)
     states = RETRIABLE if cancelled else WENT_WRONG
-    _say(f"{counted(client.retry(found, states), 'job is', 'jobs are')} tried again")
+    say(f"{counted(client.retry(found, states), 'job is', 'jobs are')} tried again")
     _standing(client.batch(found))
 
 
@@ -279,7 +275,7 @@ def retry(client: FarmClient, what: str, cancelled: bool) -> None:
 def priority(client: FarmClient, batch: str, number: int) -> None:
     """Let BATCH go before those of lower priority: NUMBER is -10 (last) to 10 (first), and 0 unless somebody said."""
     found = client.set_priority(batch_id(client, batch), number)
-    _say(f"batch {found.id} has priority {found.priority}")
+    say(f"batch {found.id} has priority {found.priority}")
 
 
 @click.command()
@@ -291,4 +287,4 @@ def models(client: FarmClient, unwanted: str | None) -> None:
         client.delete_model(unwanted)
         return
     for model in client.models():
-        click.echo(model)
+        say(model)

@@ -4,8 +4,13 @@ import io
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
+import click
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from farm.wording import clean, clean_lines, json_text
 
 _PIPE_WIDTH = 160
 """Columns where there is no terminal to ask: a table in a file should not be cut to 80."""
@@ -14,18 +19,32 @@ for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")  # a terminal without kana shows question marks, not a traceback
 
-stdout = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-stderr = Console(stderr=True, highlight=False, emoji=False)
+
+class _Clean(Console):
+    """Prints nothing that is not printable, but for what rich makes itself: colours, bars, lines.
+
+    Names of files, titles and answers of servers are strangers' words. Whoever prints one in a table cleans it before, since
+    its width counts there; this is for all the rest.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What is printed, in pieces of one style."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else clean_lines(text), style, control)
 
 
-def clean(text: str) -> str:
-    """`text` on one line, without the control characters by which a file's name or title could command the terminal."""
-    return "".join(letter if letter.isprintable() else " " if letter == "\n" else "\ufffd" for letter in text)
+def say(text: str) -> None:
+    """Print `text` on stdout, as it is and on one line."""
+    stdout.print(clean(text), markup=False, soft_wrap=True)
 
 
-def clean_lines(text: str) -> str:
-    """The same for a text that has lines."""
-    return "\n".join(map(clean, text.split("\n")))
+def say_json(value: Any) -> None:
+    """Print `value` on stdout as JSON, on one line."""
+    click.echo(json_text(value))
+
+
+stdout = _Clean(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+stderr = _Clean(stderr=True, highlight=False, emoji=False)
 
 
 def note(word: str, colour: str, text: str) -> None:

@@ -1,6 +1,5 @@
 """The command that shows what a model file holds."""
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from farm.cli.console import clean, clean_lines, note, stdout
+from farm.cli.console import note, say_json, stdout
 from farm.cli.inspection import blender_until, looked_at
 from farm.cli.options import PATHS, models_at
 from farm.cli.sources import Sources, Unreadable
@@ -19,7 +18,7 @@ from farm.models.inventory import Inventory
 from farm.models.overview import overview_page
 from farm.morphs.annotation import disagreements
 from farm.morphs.vocabulary import target_morphs
-from farm.wording import counted
+from farm.wording import clean, clean_lines, counted
 
 _IF_TEXTURED = "; none where the absent textures are the face's: `farm annotate --html` draws it and says"
 
@@ -58,7 +57,7 @@ def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None, pictures:
             found.append((model.where, inventory))
             if as_json:
                 record = {"path": model.where, "id": package.id, **inventory.model_dump()}
-                click.echo(json.dumps(record, ensure_ascii=False))
+                say_json(record)
     if not as_json:
         if len(found) == 1:
             _show(*found[0], effects)

@@ -1,14 +1,13 @@
 """The commands about what may be done with the models of a rendered folder."""
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from farm.cli.console import clean, note, stdout
+from farm.cli.console import note, say, say_json
 from farm.licences.credits import credits_text
 from farm.licences.decisions import DECISIONS, Decisions, LicenceDecision
 from farm.licences.forgetting import Forgotten, find_model, forget_in_export, is_export, roots_of
@@ -72,11 +71,11 @@ def licences(
         lacks = row.lacks(required)
         lacking += bool(lacks)
         if as_json:
-            stdout.print(json.dumps(_as_json(row, required)), markup=False, soft_wrap=True)
+            say_json(_as_json(row, required))
         elif not require:
-            _say(_line(row))
+            say(_line(row))
         for said in () if as_json else lacks:
-            _say(f"{row.folder}: {said.permission} is {said.answer} ({said.source or 'nobody says anything'})")
+            say(f"{row.folder}: {said.permission} is {said.answer} ({said.source or 'nobody says anything'})")
     if require:
         note(
             "licences",
@@ -85,10 +84,6 @@ def licences(
         )
     if lacking:
         raise SystemExit(1)
-
-
-def _say(text: str) -> None:
-    stdout.print(clean(text).replace("\n", " "), markup=False, soft_wrap=True)
 
 
 def _line(row: LedgerRow) -> str:
@@ -163,7 +158,7 @@ def permit(
                 why=why,
             )
         )
-    _say(f"{counted(len(models), 'decision')} recorded: {standing.path}")
+    say(f"{counted(len(models), 'decision')} recorded: {standing.path}")
 
 
 @click.command()
@@ -204,11 +199,11 @@ def forget(model: str, places: tuple[Path, ...], url: str | None, who: str, why:
 
         with connect(url) as client:
             cancelled, results = client.withdraw_model(found, why)
-        _say(f"{url}: {counted(results, 'result')} removed, {counted(cancelled, 'job')} cancelled; it is kept out")
+        say(f"{url}: {counted(results, 'result')} removed, {counted(cancelled, 'job')} cancelled; it is kept out")
 
 
 def _say_gone(place: Path, gone: Forgotten) -> None:
     if not gone.folders and not gone.rows:
-        _say(f"{place}: nothing of it is there; it is kept out")
+        say(f"{place}: nothing of it is there; it is kept out")
         return
-    _say(f"{place}: {counted(gone.folders, 'folder')} and {counted(gone.rows, 'row')} removed")
+    say(f"{place}: {counted(gone.folders, 'folder')} and {counted(gone.rows, 'row')} removed")

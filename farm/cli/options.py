@@ -21,6 +21,7 @@ from farm.recipes.recipe import recipe
 from farm.spaces.space import space_names
 from farm.spec import MAX_SAMPLES, AnnotationRule, CanvasName, Framing, RenderSpec
 from farm.styles import STYLES
+from farm.wording import mistake
 
 PATHS = click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 MODEL_FILES = (*SUFFIXES, ZIP)
@@ -234,7 +235,7 @@ def _sentence(error: ValidationError) -> str:
     for item in error.errors()[:5]:
         names = [str(name) for name in item["loc"] if name != "camera" and not isinstance(name, int)]
         option = f"--{names[0].replace('_', '-')}: " if names else ""
-        sentences.append(option + item["msg"].removeprefix("Value error, "))
+        sentences.append(option + mistake(item))
     return "These options cannot be used: " + "; ".join(sentences) + "."
 
 

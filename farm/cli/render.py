@@ -154,6 +154,14 @@ def up(home: Path, port: int, workers: int) -> None:
 
     with stopped_by_sigterm(), ExitStack() as opened:
         stack = EmbeddedStack(home, workers, flower=True, keep=True, port=port)
+        if dropped := stack.not_taken:
+            note(
+                "not used",
+                "yellow",
+                f"{', '.join(dropped)} of the environment {'has' if len(dropped) == 1 else 'have'} no effect on `farm up`: "
+                "it is this user's alone, with a key, a Redis and a store of its own. A farm for others is `farm api`, "
+                "`farm worker` and `farm flower`, which go by all settings.",
+            )
         patient(home, lambda: opened.enter_context(stack))
         stdout.print(f"page     {stack.page_url}", markup=False, soft_wrap=True)
         stdout.print(

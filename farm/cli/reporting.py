@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from farm.cli.console import clean, note, stderr, stdout
+from farm.cli.console import note, say, stderr
 from farm.dataset.gallery import GALLERY
 from farm.dataset.output import POSES, POSES_PARQUET
 from farm.dataset.summary import Summary
@@ -56,17 +56,13 @@ def progress_bar() -> Progress:
 def say_results(out: Path, found: Summary, sheets: Sequence[Path]) -> None:
     """Print where things are: all that the folder `out` holds, and the contact sheets of what came now."""
     images, models = counted(found.images, "image"), counted(found.models, "model")
-    _say(f"{images} of {models} in {out}; {counted(len(sheets), 'model')} came now")
-    _say(f"  poses:          {out / POSES}, {out / POSES_PARQUET}")
+    say(f"{images} of {models} in {out}; {counted(len(sheets), 'model')} came now")
+    say(f"  poses:          {out / POSES}, {out / POSES_PARQUET}")
     for sheet in sorted(sheets)[:_SHEETS]:
-        _say(f"  contact sheet:  {sheet}")
+        say(f"  contact sheet:  {sheet}")
     if len(sheets) > _SHEETS:
-        _say(f"  ... and {len(sheets) - _SHEETS} more")
-    _say(f"  all on pages:   {out / GALLERY}")
-
-
-def _say(line: str) -> None:
-    stdout.print(clean(line), markup=False, soft_wrap=True)
+        say(f"  ... and {len(sheets) - _SHEETS} more")
+    say(f"  all on pages:   {out / GALLERY}")
 
 
 def report_all(bad: Sequence[tuple[str, str]]) -> None:

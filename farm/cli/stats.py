@@ -1,13 +1,12 @@
 """The command that counts what a data set holds."""
 
-import json
 from pathlib import Path
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from farm.cli.console import stderr, stdout
+from farm.cli.console import say_json, stderr, stdout
 from farm.cli.ending import stopped_by_sigterm
 from farm.dataset.reading import model_folders
 from farm.licences.forgetting import STATISTICS
@@ -58,7 +57,7 @@ def stats(directory: Path, out: Path | None, as_json: bool, pictures: int, sheet
 
         counts, looks = report.statistics(directory, seed, pictures, sheet, Shown())
     if as_json:
-        stdout.print(json.dumps(report.as_json(counts, looks)), markup=False, soft_wrap=True)
+        say_json(report.as_json(counts, looks))
         return
     path = out or directory / STATISTICS
     path.write_text(report.page(directory.resolve().name, counts, looks), encoding="utf-8")

@@ -1,6 +1,5 @@
 """Commands to look at batches and jobs: how far they are, and why some of them went wrong."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import islice
@@ -10,12 +9,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from farm.cli.console import clean, clean_lines, stdout
+from farm.cli.console import say, say_json, stdout
 from farm.cli.remote import batch_id, job_id, remote
 from farm.client import BatchView, FarmClient, JobView
 from farm.errors import WithdrawnModelError
 from farm.jobs.states import RETRIABLE, State
-from farm.wording import counted, duration
+from farm.wording import clean, clean_lines, counted, duration
 
 _BAR_WIDTH = 20
 _SHOWN_JOBS = 20
@@ -36,11 +35,11 @@ def status(client: FarmClient, batch: str | None, as_json: bool, limit: int) -> 
         newest = list(islice(client.batches(), limit))
         if as_json:
             for one in newest:
-                click.echo(one.model_dump_json(exclude={"replayed"}))
+                say_json(one.model_dump(mode="json", exclude={"replayed"}))
         elif newest:
             stdout.print(_table(newest))
         else:
-            _say("There is no batch yet; `farm submit PATH...` makes one.")
+            say("There is no batch yet; `farm submit PATH...` makes one.")
         return
     found = client.batch(batch_id(client, batch))
     bad = list(islice(client.jobs(found.id, RETRIABLE), _LOOKED_AT)) if found.count(RETRIABLE) else []
@@ -51,7 +50,7 @@ def status(client: FarmClient, batch: str | None, as_json: bool, limit: int) -> 
         values = found.model_dump(mode="json", exclude={"replayed"})
         jobs = {"failed_jobs": bad, "withdrawn_jobs": gone, "running_jobs": busy}
         values |= {name: [job.model_dump(mode="json") for job in some] for name, some in jobs.items()}
-        click.echo(json.dumps(values, ensure_ascii=False))
+        say_json(values)
         return
     _numbers(found)
     _failures(found, [*bad, *gone])
@@ -106,18 +105,14 @@ def _duration(seconds: float | None) -> str:
     return "" if seconds is None else duration(seconds)
 
 
-def _say(line: str) -> None:
-    stdout.print(clean(line), markup=False, soft_wrap=True)
-
-
 def _numbers(batch: BatchView) -> None:
     jobs = ", ".join(f"{count} {state}" for state, count in batch.jobs.items() if count)
     pace = f", {batch.rate:.0f} a second" if batch.rate and not batch.ended else ""
     left = f", {_duration(batch.eta_seconds)} left" if batch.eta_seconds is not None else ""
-    _say(f"batch     {batch.id}  {batch.name}")
-    _say(f"state     {_standing(batch)}, priority {batch.priority}, submitted {batch.created}")
-    _say(f"images    {batch.images_done} of {batch.images_total} ({_percent(batch)} %){pace}{left}")
-    _say(f"jobs      {jobs}")
+    say(f"batch     {batch.id}  {batch.name}")
+    say(f"state     {_standing(batch)}, priority {batch.priority}, submitted {batch.created}")
+    say(f"images    {batch.images_done} of {batch.images_total} ({_percent(batch)} %){pace}{left}")
+    say(f"jobs      {jobs}")
 
 
 def _failures(batch: BatchView, bad: list[JobView]) -> None:
@@ -126,25 +121,25 @@ def _failures(batch: BatchView, bad: list[JobView]) -> None:
     groups: defaultdict[str, list[JobView]] = defaultdict(list)
     for job in bad:
         groups[job.error_code or job.state].append(job)
-    _say("failures")
+    say("failures")
     for reason, jobs in sorted(groups.items(), key=lambda group: -len(group[1])):
         count = max(len(jobs), batch.errors.get(reason, 0))
-        _say(f"  {count:>5}  {reason}: {jobs[0].error or 'taken back by a user'}")
+        say(f"  {count:>5}  {reason}: {jobs[0].error or 'taken back by a user'}")
         for job in jobs[:_SHOWN_JOBS]:
-            _say(f"         {job.id}  {job.name}  ({job.state})")
+            say(f"         {job.id}  {job.name}  ({job.state})")
         if count > _SHOWN_JOBS:
-            _say(f"         ... and {count - _SHOWN_JOBS} more")
+            say(f"         ... and {count - _SHOWN_JOBS} more")
     retriable = [job for job in bad if job.error_code != _WITHDRAWN]
     if not retriable:
         return
     again = "" if any(job.state is not State.CANCELLED for job in retriable) else " --cancelled"
-    _say(f"`farm logs JOB` shows what Blender said, `farm retry {batch.id}{again}` tries them again.")
+    say(f"`farm logs JOB` shows what Blender said, `farm retry {batch.id}{again}` tries them again.")
 
 
 def _not_done(batch: BatchView, jobs: list[JobView]) -> None:
     if not jobs:
         return
-    _say("not done")
+    say("not done")
     for job in jobs:
         at = (
             f"at {job.worker}, attempt {job.attempt}"
@@ -152,10 +147,10 @@ def _not_done(batch: BatchView, jobs: list[JobView]) -> None:
             else f"after {counted(job.attempt, 'attempt')}"
         )
         where = at if job.attempt else ""
-        _say(f"  {job.id}  {job.state:<9}  {job.images_done}/{job.images_total}  {job.name}  {where}".rstrip())
+        say(f"  {job.id}  {job.state:<9}  {job.images_done}/{job.images_total}  {job.name}  {where}".rstrip())
     more = sum(count for state, count in batch.jobs.items() if not state.ended) - len(jobs)
     if more > 0:
-        _say(f"  ... and {more} more")
+        say(f"  ... and {more} more")
 
 
 @click.command()
@@ -164,16 +159,16 @@ def _not_done(batch: BatchView, jobs: list[JobView]) -> None:
 def logs(client: FarmClient, job: str) -> None:
     """Show what became of the attempts on JOB, and the end of Blender's log of the last one that ended badly."""
     found = client.job(job_id(client, job))
-    _say(f"job {found.id}  {found.name}  {found.state}, {found.images_done} of {counted(found.images_total, 'image')}")
+    say(f"job {found.id}  {found.name}  {found.state}, {found.images_done} of {counted(found.images_total, 'image')}")
     if found.error:
-        _say(f"{found.error_code}: {found.error}")
+        say(f"{found.error_code}: {found.error}")
     for warning in found.warnings:
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}")
     for attempt in found.attempts:
         counts = "" if attempt.counted else " (does not count)"
-        _say(f"attempt {attempt.number}  {attempt.at}  {attempt.worker}  {attempt.code}{counts}: {attempt.error}")
+        say(f"attempt {attempt.number}  {attempt.at}  {attempt.worker}  {attempt.code}{counts}: {attempt.error}")
     if log := client.log(found.id):
-        _say("Blender's last words:")
+        say("Blender's last words:")
         stdout.print(clean_lines(log.rstrip("\n")), markup=False, soft_wrap=True)
     elif not found.error:
-        _say("Blender left no log: nothing went wrong, or it ended without a word.")
+        say("Blender left no log: nothing went wrong, or it ended without a word.")

@@ -1,6 +1,5 @@
 """`farm stress`: how much the farm carries on this machine, and whether it loses anything under it."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from farm.stress.fates import Odds
 from farm.stress.load import Latencies, Onlooker, ask, grow, submit
 from farm.stress.measurements import Measurement
 from farm.stress.rig import Rig
+from farm.wording import json_text
 
 _SETTLE_SECONDS = 3.0
 """After a submission, until the keeper has issued its tickets and Redis has moved its tables."""
@@ -127,7 +127,7 @@ def stress(
     _show(run, findings)
     if report is not None:
         content = {"figures": [measurement.to_json() for measurement in run.measurements], "findings": findings.all}
-        report.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        report.write_text(json_text(content, indent=2) + "\n")
     missed = any(measurement.met is False for measurement in run.measurements)
     if findings.all or (strict and missed):
         raise SystemExit(1)

@@ -1,6 +1,5 @@
 """The command that holds a data set against its manifests."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from farm.cli.console import clean, stderr, stdout
+from farm.cli.console import say, say_json, stderr
 from farm.cli.ending import stopped_by_sigterm
 from farm.cli.options import default_workers, models_at
 from farm.dataset.reading import model_folders
@@ -96,9 +95,9 @@ class _Told:
         """Print one."""
         self.faults[finding.fault] += 1
         if self._as_json:
-            stdout.print(json.dumps(asdict(finding)), markup=False, soft_wrap=True)
+            say_json(asdict(finding))
         else:
-            _say(f"{finding.fault}: {finding.where}: {finding.sentence}")
+            say(f"{finding.fault}: {finding.where}: {finding.sentence}")
 
     def summarise(self) -> None:
         """Print the counts; ends the command with code 1 when anything was found."""
@@ -108,12 +107,12 @@ class _Told:
         seen = counted(total["files"], "file") if "files" in total else f"{looked_at}{again}"
         if self._as_json:
             summary = {**total, "findings": sum(self.faults.values()), "faults": dict(sorted(self.faults.items()))}
-            stdout.print(json.dumps({"summary": summary}), markup=False, soft_wrap=True)
+            say_json({"summary": summary})
         elif self.faults:
             counts = ", ".join(f"{count} {fault}" for fault, count in self.faults.most_common())
-            _say(f"{seen}: {counted(sum(self.faults.values()), 'finding')} ({counts})")
+            say(f"{seen}: {counted(sum(self.faults.values()), 'finding')} ({counts})")
         else:
-            _say(f"{seen}: nothing is wrong")
+            say(f"{seen}: nothing is wrong")
         if self.faults:
             raise SystemExit(1)
 
@@ -179,7 +178,3 @@ def _draw_again(
 
 def _rate(pictures: int, seconds: float | None) -> str:
     return f"{pictures / seconds:.0f} pictures/s" if seconds else ""
-
-
-def _say(line: str) -> None:
-    stdout.print(clean(line), markup=False, soft_wrap=True)

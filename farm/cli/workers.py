@@ -4,9 +4,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from farm.cli.console import clean, stdout
+from farm.cli.console import stdout
 from farm.cli.remote import remote
 from farm.client import FarmClient, WorkerView
+from farm.wording import clean
 
 _BY_HAND = "An operator drained it."
 

@@ -7,6 +7,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from farm.errors import ServiceError
+from farm.wording import mistake
 
 
 def part(text: str) -> str:
@@ -29,5 +30,5 @@ def view_of[V: BaseModel](kind: type[V], answer: Any, url: str) -> V:
     except ValidationError as error:
         raise ServiceError(
             f"What the API at {url} answers is not understood; is it of another version than this program? "
-            f"({error.errors()[0]['loc']}: {error.errors()[0]['msg']})"
+            f"({error.errors()[0]['loc']}: {mistake(error.errors()[0])})"
         ) from error

@@ -18,6 +18,7 @@ from farm.dataset.picture_reading import BROKEN
 from farm.errors import StorageError
 from farm.labels import ARRAYS, LabelName
 from farm.pipe import Marks
+from farm.wording import mistake, reason
 
 ARRAYS_SUFFIX, PARTS_SUFFIX, MARKS_SUFFIX = ".labels.npz", ".parts.png", ".marks.json"
 MAX_MARKS_BYTES = 2**20
@@ -50,7 +51,7 @@ def read_parts(data: bytes, side: int) -> NDArray[np.uint8]:
                 raise StorageError(f"It is no indexed picture of {side} x {side} pixels.")
             return np.asarray(picture)
     except BROKEN as error:
-        raise StorageError(f"It cannot be decoded ({error}).") from error
+        raise StorageError(f"It cannot be decoded ({reason(error)}).") from error
 
 
 def read_arrays(data: bytes, side: int) -> dict[LabelName, NDArray[Any]]:
@@ -62,7 +63,7 @@ def read_arrays(data: bytes, side: int) -> dict[LabelName, NDArray[Any]]:
             return dict(_array(archive, member, side) for member in archive.infolist())
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError,
             struct.error, SyntaxError) as error:  # fmt: skip
-        raise StorageError(f"It is no usable .npz file ({error}).") from error
+        raise StorageError(f"It is no usable .npz file ({reason(error)}).") from error
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, side: int) -> tuple[LabelName, NDArray[Any]]:
@@ -92,4 +93,4 @@ def read_marks(data: bytes) -> Marks:
     try:
         return Marks.model_validate_json(data)
     except ValidationError as error:
-        raise StorageError(f"It holds no marks ({error.errors()[0]['msg']}).") from error
+        raise StorageError(f"It holds no marks ({mistake(error.errors()[0])}).") from error

@@ -23,6 +23,7 @@ from farm.spaces.casting import Played
 from farm.spaces.reading import MAX_ENTRIES, EntryName
 from farm.spaces.space import DEFAULT, space_named
 from farm.spec import RenderSpec, StyleName
+from farm.wording import mistake
 
 PAPER_ENTRIES = space_named(DEFAULT).entries
 """The names of the 20 entries of the paper's pose vector, in order."""
@@ -226,7 +227,7 @@ class Manifest(_Record):
 def _first(error: ValidationError) -> str:
     """The first thing that is wrong: where, and why."""
     found = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, found['loc']))[:100] or 'all of it'}: {found['msg'][:200]}"
+    return f"{'.'.join(map(str, found['loc']))[:100] or 'all of it'}: {mistake(found)[:200]}"
 
 
 def read_manifest(data: bytes, source: str) -> Manifest:

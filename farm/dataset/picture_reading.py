@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from farm.errors import StorageError
+from farm.wording import reason
 
 BROKEN = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error,
@@ -25,4 +26,4 @@ def read_picture(data: bytes, side: int, name: str) -> NDArray[np.uint8]:
                 raise StorageError(f"{name} is no picture of {side} x {side} pixels; `farm verify` says more.")
             return np.asarray(picture)
     except BROKEN as error:
-        raise StorageError(f"{name} cannot be read ({error}); `farm verify` says more.") from error
+        raise StorageError(f"{name} cannot be read ({reason(error)}); `farm verify` says more.") from error

@@ -20,7 +20,7 @@ from farm.morphs.vocabulary import Target, all_targets
 from farm.pipe import Survey
 from farm.spaces.space import DEFAULT
 from farm.spec import RenderSpec
-from farm.wording import counted
+from farm.wording import counted, reason
 
 _THUMBNAIL = 24
 """Pixels a side of the head that near-duplicates are told by."""
@@ -182,7 +182,9 @@ def _head(face: bytes, survey: Survey, name: str) -> NDArray[np.float32] | None:
                 raise StorageError(f"The neutral picture of {name} is larger than any that a farm draws.")
             solid = picture.convert("RGBA")
     except (OSError, SyntaxError, ValueError) as error:
-        raise StorageError(f"The neutral picture of {name} cannot be read ({error}); render it again.") from error
+        raise StorageError(
+            f"The neutral picture of {name} cannot be read ({reason(error)}); render it again."
+        ) from error
     ground = Image.new("RGBA", solid.size, (*_GREY, 255))
     ground.alpha_composite(solid)
     left, top, right, bottom = (min(max(edge, 0.0), 1.0) * side for edge in survey.head_box)

@@ -16,13 +16,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from celery import Celery
-from flower.app import Flower
 from flower.events import Events as FlowerEvents
 from flower.options import options
 from flower.urls import settings as web_settings
 from tornado.ioloop import IOLoop
 
 from farm.errors import ServiceError
+from farm.flower.guard import GuardedFlower
 from farm.flower.rows import AttemptRows, CeleryEvent
 from farm.jobs.address import read_address
 from farm.jobs.connection import Connection
@@ -129,7 +129,7 @@ def serve(settings: Settings, host: str | None, port: int) -> None:
     log_in(app, read_address(settings.redis_url))
     events = FarmEvents(app, loop, Events(Connection(settings.redis_url)))
     options.format_task = lambda task: events.formatted(task)  # it takes nothing else that can be called
-    page = Flower(options, app, events, loop, **web_settings)
+    page = GuardedFlower(options, app, events, loop, **web_settings)
     logging.getLogger("tornado.access").setLevel(logging.ERROR)  # who was refused is told by a line a request
 
     def ended(*_: object) -> None:

@@ -1,8 +1,8 @@
-"""What one user may have of what all share: memory of Redis, and pixels of previews, which go before everything else.
+"""What one user may have of what all share: memory of Redis, and the price of previews, which go before everything else.
 
-    farm:owner:<name>   hash: bytes that the user's batches take here, until they are forgotten; preview_pixels of those
-                        previews that have not ended. The scripts of `lua/` write it in the step that makes a batch, ends
-                        it, opens it again or forgets it.
+    farm:owner:<name>   hash: bytes that the user's batches take here, until they are forgotten; preview_pixels, the price
+                        (`farm.prices`) of those previews that have not ended. The scripts of `lua/` write it in the step
+                        that makes a batch, ends it, opens it again or forgets it.
 
 Whoever may operate the farm is bound by neither.
 """
@@ -17,10 +17,14 @@ from farm.errors import AllowanceError, FullError, SpecError
 from farm.jobs.batches import BatchRecord
 from farm.jobs.connection import Connection
 from farm.jobs.states import Job
+from farm.prices import price
 
 BYTES, PREVIEW_PIXELS = "bytes", "preview_pixels"
 JOB_BYTES = 32 * 2**10
 """Of one job, as it is ordered: some fifteen times what an ordinary one takes."""
+JOB_IMAGES = 250_000
+"""Of one job: its worker holds a row for each, some 2 KiB, until the manifest is written. The most samples there are, in six
+styles and both partitions, are about half as many."""
 _OVERHEAD_BYTES = 150
 """What Redis takes for a field of a hash besides its text, about."""
 _SUBMISSION_SHARE = 0.8
@@ -54,8 +58,8 @@ _SENTENCES = {
         "Make fewer at a time, or ask an operator to lower FARM_HISTORY_DAYS."
     ),
     PREVIEW_PIXELS: (
-        "Your previews that are not drawn yet have {:.1f} million pixels, this one {:.1f} million more, and {:.1f} million "
-        "are what one user may have. Wait for them, ask for fewer samples or smaller pictures, or submit a batch."
+        "Your previews that are not drawn yet cost {:.1f} million pixels, this one {:.1f} million more, and {:.1f} million "
+        "are what one user may have. Wait for them, ask for less (samples, views, styles, labels, size), or submit a batch."
     ),
 }
 
@@ -64,12 +68,18 @@ def taken_by(record: BatchRecord, jobs: Sequence[Job], texts: Sequence[str]) -> 
     """What a batch of these jobs, whose texts Redis is to keep, takes of its owner's allowance; bytes are about right."""
     taken = {BYTES: sum(_size(text) + _OVERHEAD_BYTES for text in texts)}
     if record.preview:
-        taken[PREVIEW_PIXELS] = sum(job.images_total for job in jobs) * record.spec.size**2
+        taken[PREVIEW_PIXELS] = sum(price(record.spec, job.samples) for job in jobs)
     return taken
 
 
-def check_sizes(texts: Sequence[str]) -> None:
-    """Raise SpecError when one of the texts, a job each, is longer than a job may be."""
+def check_sizes(jobs: Sequence[Job], texts: Sequence[str]) -> None:
+    """Raise SpecError when one of the jobs, whose texts Redis is to keep, is larger than a job may be."""
+    most = max((job.images_total for job in jobs), default=0)
+    if most > JOB_IMAGES:
+        raise SpecError(
+            f"A model of this batch would have {most:,} images, over the limit of {JOB_IMAGES:,}. Ask for fewer samples or "
+            "views, and for the others by a batch of another seed."
+        )
     longest = max(map(_size, texts), default=0)
     if longest > JOB_BYTES:
         raise SpecError(

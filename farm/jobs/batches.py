@@ -53,7 +53,7 @@ class BatchRecord:
     owner: str = ""
     """The name of the key that asked for it; empty: nobody's, so that only operators change what becomes of it."""
     preview: bool = False
-    """It goes before everything else, and its pixels count against what its owner may have at a time."""
+    """It goes before everything else, and its price counts against what its owner may have at a time."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -88,7 +88,7 @@ class BatchControl:
         memory: Memory,
         preview_pixels: int,
     ) -> None:
-        """`preview_pixels`: of a bound user's previews that are not drawn yet."""
+        """`preview_pixels`: the price of a bound user's previews that are not drawn yet."""
         self._catalog, self._annotations, self._book = catalog, annotations, book
         self._jobs, self._queue, self._wake = jobs, queue, wake
         self._memory, self._preview_pixels = memory, preview_pixels
@@ -127,7 +127,7 @@ class BatchControl:
         wanted = order_of(batch_id, record, models, standing)
         jobs = wanted.jobs()
         texts = [text_of(job) for job in jobs]
-        check_sizes(texts)
+        check_sizes(jobs, texts)
         self._memory.check(taken_by(record, jobs, texts)[BYTES])
         # Under an idempotency key there may be an order already: of the same request at the same time, or before a crash.
         order = self._book.write(wanted)

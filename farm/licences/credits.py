@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from farm.licences.ledger import LedgerRow
 from farm.licences.terms import Ruling
+from farm.wording import clean
 
 _MOST = 300
 """Characters of a name that a creator chose."""
@@ -41,5 +42,4 @@ def _paragraph(row: LedgerRow) -> str:
 
 def _plain(text: str) -> str:
     """On one line, without what could command a terminal."""
-    line = " ".join(text.split())[:_MOST]
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
+    return clean(" ".join(text.split())[:_MOST])

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from farm.errors import StorageError
 from farm.licences.terms import Permission
+from farm.wording import mistake
 
 DECISIONS = "licence-decisions.jsonl"
 MAX_BYTES = 256 * 2**20
@@ -82,7 +83,7 @@ def read_lines[R: BaseModel](path: Path, kind: type[R]) -> Iterator[R]:
                 yield kind.model_validate_json(line)
             except ValidationError as error:
                 raise StorageError(
-                    f"Line {number} of {path} is damaged ({error.errors()[0]['msg']}); mend or remove that line."
+                    f"Line {number} of {path} is damaged ({mistake(error.errors()[0])}); mend or remove that line."
                 ) from error
 
 

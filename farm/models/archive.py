@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from farm import free_space
 from farm.errors import ArchiveError
+from farm.wording import reason
 
 MAX_MEMBERS = 4096
 MAX_UNPACKED_BYTES = 1 * 2**30
@@ -48,7 +49,9 @@ def unpack(source: BinaryIO, into: Path, fit: Fit | None = None) -> None:
         archive = zipfile.ZipFile(source)
         members = archive.infolist()
     except _DAMAGE as error:
-        raise ArchiveError(f"The file is no usable zip archive ({error}). Zip the model's folder again.") from error
+        raise ArchiveError(
+            f"The file is no usable zip archive ({reason(error)}). Zip the model's folder again."
+        ) from error
     if len(members) > MAX_MEMBERS:
         raise _too_many(str(len(members)))
     # Before anything is expanded, also to find out how names are encoded.
@@ -193,4 +196,4 @@ def _why(error: Exception) -> str:
         return error.strerror or "it cannot be written"
     if isinstance(error, RuntimeError):
         return "it is encrypted"
-    return str(error)
+    return reason(error)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from farm.errors import MappingError
 from farm.morphs.names import normalise
+from farm.wording import mistake
 
 SIDES = ("both", "left", "right")
 
@@ -67,7 +68,7 @@ def _entry(line: int, given: object) -> VocabularyEntry:
         return VocabularyEntry.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        raise _mistake(line, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise _mistake(line, f"{'.'.join(map(str, first['loc']))}: {mistake(first)}") from error
 
 
 def _check(found: list[tuple[int, VocabularyEntry]], lines: list[str]) -> None:

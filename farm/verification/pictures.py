@@ -20,6 +20,7 @@ from farm.errors import InvalidSampleError, StorageError
 from farm.pipe import View
 from farm.verification.findings import Fault, FindingList
 from farm.views import shows_face
+from farm.wording import reason
 
 MIN_HEAD_SHARE = 0.5
 """Of what the neutral picture shows in the head's box, the share that any picture from the front has to show there."""
@@ -114,7 +115,7 @@ class PictureFiles:
                     return None
                 return np.asarray(picture)
         except BROKEN as error:
-            self._findings.add(Fault.PICTURE, expected.where, f"It cannot be decoded ({error}).")
+            self._findings.add(Fault.PICTURE, expected.where, f"It cannot be decoded ({reason(error)}).")
             return None
 
     def _look(self, pixels: NDArray[np.uint8], expected: _Expected, style: str) -> None:
@@ -169,7 +170,7 @@ class PictureFiles:
                     raise ValueError(f"{picture.width} x {picture.height} pixels are too many")
                 picture.load()
         except (*BROKEN, StorageError) as error:
-            self._findings.add(Fault.PICTURE, CONTACT_SHEET, f"It cannot be decoded ({error}).")
+            self._findings.add(Fault.PICTURE, CONTACT_SHEET, f"It cannot be decoded ({reason(error)}).")
 
 
 def decoded(path: Path, side: int) -> NDArray[np.uint8]:
@@ -177,5 +178,5 @@ def decoded(path: Path, side: int) -> NDArray[np.uint8]:
     try:
         data = read_file(path, side**2 * 4 + _OVERHEAD)
     except FileNotFoundError as error:
-        raise StorageError(f"{path} cannot be read ({error}); `farm verify` says more.") from error
+        raise StorageError(f"{path} cannot be read ({reason(error)}); `farm verify` says more.") from error
     return read_picture(data, side, str(path))

@@ -33,7 +33,7 @@ def url(redis_of_ours: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "FARM_STORAGE_URL": f"file://{folder}/store",
         "FARM_API_KEYS": ",".join(entry_for(name, ROLES[name], key) for name, key in KEYS.items()),
         "FARM_RATE_LIMIT": "0",
-        "FARM_PREVIEW_MEGAPIXELS": "1",
+        "FARM_PREVIEW_MEGAPIXELS": "48",  # one preview of a sample, not two
     }
     with servers.api_server(folder, environment) as server:
         yield server.url
@@ -95,8 +95,14 @@ def test_previews_in_flight_have_a_price_that_no_cancelling_and_retrying_evades(
     def ask(who: str, **spec: object) -> httpx.Response:
         return people[who].post("/v1/previews", json={"model": momo, "samples": 1, "spec": {"size": 256, **spec}})
 
-    dear = {"size": 1024, "camera": {"views": 8, "yaw": [-60, 60]}}  # 8 * 2 * 4 pictures of 1024 * 1024
-    assert_problem(ask("mallory", **dear), 429, "allowance-used-up", "67.1 million", "submit a batch")
+    dear = {"size": 1024, "camera": {"views": 8, "yaw": [-60, 60]}}  # 8 * 2 * 4 pictures, drawn with 2048 * 2048 pixels
+    assert_problem(ask("mallory", **dear), 429, "allowance-used-up", "317.2 million", "submit a batch")
+    # Each of these was nearly free while pixels of pictures were counted alone.
+    many = {"camera": {"views": 64, "yaw": [-60, 60]}, "size": 32, "supersample": 1}
+    fine = {"size": 512, "supersample": 4, "styles": ["flat", "ink"], "partitions": ["frontal", "rotated"]}
+    labels = {"labels": ["parts", "depth", "normals", "uv", "flow", "landmarks"], "size": 1024, "styles": ["flat"]}
+    for kind in (many, fine, labels, {"canvas": "eevee", "size": 64}, {"canvas": "final", "size": 64}):
+        assert_problem(ask("mallory", **kind), 429, "allowance-used-up", "submit a batch")
     made = [ask("mallory") for _ in range(3)]
     assert [answer.status_code for answer in made] == [201, 429, 429]
     assert ask("alice").status_code == 201

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from farm import logs
-from farm.cli.console import clean, clean_lines
+from farm.wording import clean, clean_lines
 
 FORGED = "momo\n2026-11-26 00:00:00 ERROR all is lost \x1b[2J\x1b]0;title\x07 \r\u2028\x85 あ"
 

@@ -14,6 +14,7 @@ from typing import Any
 from farm.errors import ModelFormatError
 from farm.models.binary import Cursor
 from farm.models.gltf.values import Json, entries, index, member, members, text, whole
+from farm.wording import reason
 
 _MAGIC, _JSON_CHUNK, _BYTES_CHUNK = b"glTF", 0x4E4F534A, 0x004E4942
 _MAX_JSON = 64 * 2**20
@@ -96,7 +97,7 @@ def _parse(chunk: bytes) -> Json:
     try:
         content = json.loads(chunk.rstrip(b"\0"))  # the padding should be spaces, and is NUL with some exporters
     except (ValueError, RecursionError) as error:
-        raise ModelFormatError(f"The VRM's JSON chunk cannot be read ({error}). Export it again.") from error
+        raise ModelFormatError(f"The VRM's JSON chunk cannot be read ({reason(error)}). Export it again.") from error
     if not isinstance(content, dict):
         raise ModelFormatError("The VRM's JSON chunk is no object. Export it again.")
     return content
@@ -126,7 +127,7 @@ def inline(entry: Mapping[str, Any]) -> bytes | None:
     try:
         return base64.b64decode(uri[found.end() :], validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ModelFormatError(f"The VRM spells data in broken base64 ({error}). Export it again.") from error
+        raise ModelFormatError(f"The VRM spells data in broken base64 ({reason(error)}). Export it again.") from error
 
 
 def _buffers(content: Json, rest: memoryview) -> tuple[memoryview | None, ...]:

@@ -1,6 +1,9 @@
 """Backgrounds by REST."""
 
 import io
+import re
+import struct
+import zlib
 
 import httpx
 from PIL import Image
@@ -56,3 +59,26 @@ def test_a_batch_over_an_unknown_background_is_refused(api: httpx.Client, nagi: 
     body = {"models": [{"id": nagi}], "spec": {"backgrounds": [known, "5" * 64]}}
 
     assert_problem(api.post("/v1/batches", json=body), 404, "not-found", "5" * 64, "POST /v1/backgrounds")
+
+
+def bomb_in_the_text(chunk: bytes) -> bytes:
+    """A PNG file whose text says little and unpacks to much, as Pillow refuses by the name of a constant of its own."""
+    text = b"Comment\0" + (b"\0" if chunk == b"zTXt" else b"\1\0\0\0") + zlib.compress(bytes(2 * 2**20))
+    whole = struct.pack(">I", len(text)) + chunk + text + struct.pack(">I", zlib.crc32(chunk + text))
+    plain = picture()
+    place = plain.index(b"IDAT") - 4
+    return plain[:place] + whole + plain[place:]
+
+
+def test_what_a_library_says_of_its_insides_is_not_passed_on(api: httpx.Client) -> None:
+    plain = picture()
+    damaged = {
+        "zTXt": bomb_in_the_text(b"zTXt"), "iTXt": bomb_in_the_text(b"iTXt"), "cut": plain[:-30],
+        "nothing": b"", "no picture": b"GIF89a" + bytes(99), "chunk": plain.replace(b"IDAT", b"I\x1bAT"),
+        "header": plain[:20] + b"\xff" * 9 + plain[29:], "webp": b"RIFF\xff\0\0\0WEBPVP8 " + bytes(99),
+        "bmp": picture(format="BMP")[:40], "jpeg": picture(format="JPEG")[:200],
+    }  # fmt: skip
+    for name, data in damaged.items():
+        answer = upload_background(api, "sea.png", data)
+        assert_problem(answer, 422, "background-refused", "sea.png")
+        assert not re.search(r"Plugin|[A-Z]_[A-Z]|<|0x|b'|BytesIO|Error", answer.json()["detail"]), (name, answer.text)

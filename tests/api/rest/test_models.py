@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import stat
 import zipfile
 from pathlib import Path
@@ -235,3 +236,45 @@ def test_a_model_that_is_taken_back_is_refused_ever_after(
     assert_problem(upload(api, name, data), 409, "model-withdrawn", "the creator asked")
     assert_problem(api.post("/v1/batches", json={"models": [{"id": momo}]}), 409, "model-withdrawn", "kept out")
     assert_problem(api.get(f"/v1/models/{momo}"), 409, "model-withdrawn", "kept out")
+
+
+_INSIDES = re.compile(r"<class|object at|Plugin|UploadFile|[A-Z][a-z]+Spec\b|pydantic|Traceback|/tmp|Value error")
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/backgrounds"])
+def test_a_form_without_a_file_is_told_so_in_words(api: httpx.Client, path: str) -> None:
+    for sent in (
+        api.post(path, data={"file": "text"}),
+        api.post(path, files={"other": ("a.pmx", b"x")}),
+        api.post(path, files={"file": (None, "text")}),
+        api.post(path, json={"file": 3}),
+    ):
+        assert_problem(sent, 422, "request-invalid", "file")
+        assert not _INSIDES.search(sent.text), sent.text
+
+
+_WRONG: list[Any] = [
+    3, "x", [], {"camera": 3}, {"camera": []}, {"styles": 3}, {"styles": [3, {}]}, {"labels": "x"}, {"samples": {}},
+    {"partitions": [[]]}, {"camera": {"yaw": "x"}}, {"camera": {"yaw": [2, 1]}}, {"extended": {}}, {"size": "1_0"},
+]  # fmt: skip
+"""No specifications."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"model": "0" * 64, "spec": spec} for spec in _WRONG),
+        [],
+        3,
+        "x",
+        {"model": {}},
+        {"model": "0" * 64, "mapping": []},
+    ],
+)
+def test_a_wrong_value_is_told_so_in_words(api: httpx.Client, body: object) -> None:
+    answer = api.post("/v1/previews", json=body)
+    assert answer.status_code == 422
+    assert not _INSIDES.search(answer.text), answer.text
+    whole = api.post("/v1/batches", json={"models": [body], "webhook": body, "priority": body, "spec": body})
+    assert whole.status_code == 422
+    assert not _INSIDES.search(whole.text), whole.text

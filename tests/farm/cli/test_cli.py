@@ -5,6 +5,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,10 @@ from PIL import Image
 
 from farm.cli import main
 from farm.client import FarmClient
+from farm.keys import Role, entry_for, new_key
 from farm.process import spawn
 from farm.spec import RenderSpec
-from farm.stack import free_port
+from farm.stack import EmbeddedStack, free_port
 from tests.farm.cli.command import farm
 from tests.support import servers
 
@@ -101,6 +104,40 @@ def test_doctor_names_a_wrong_setting(environment: dict[str, str], words: str) -
     assert done.returncode == 1
     assert words in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.blender
+def test_a_farm_of_ones_own_names_the_settings_that_it_does_not_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who configured keys would think that people with them get in, or that people without do not."""
+    theirs = {
+        "FARM_API_KEYS": entry_for("alice", [Role.SUBMIT], new_key()), "FARM_RATE_LIMIT": "5", "FARM_API_HOST": "0.0.0.0",
+        "FARM_S3_SECRET_KEY": "secret-of-theirs", "FARM_API_KEYS_FILE": "", "FARM_WEBHOOK_PRIVATE": "1",
+        "FARM_JOB_SECONDS": "100",
+    }  # fmt: skip
+    dropped = "FARM_API_HOST, FARM_API_KEYS, FARM_RATE_LIMIT, FARM_S3_SECRET_KEY of the environment have no effect"
+    port = free_port()
+    command = [sys.executable, "-m", "farm", "up", "--home", str(tmp_path / "home"), "--port", str(port)]
+    with ended(spawn([*command, "--workers", "1"], tmp_path / "log", theirs)):
+        servers.wait_until(lambda: "submit" in (tmp_path / "log").read_text(), "the farm coming up")
+    said = (tmp_path / "log").read_text()
+    assert dropped in said
+    assert len(re.findall(r"FARM_\w+", said)) == 4
+    assert "alice" not in said
+    assert "secret-of-theirs" not in said
+    monkeypatch.setenv("FARM_IMPORT_BUCKETS", "models")
+    monkeypatch.setenv("FARM_S3_SECRET_KEY", "secret-of-theirs")
+    assert EmbeddedStack(tmp_path / "other", 0).not_taken == []
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Asked to end in the end."""
+    try:
+        yield
+    finally:
+        servers.end(process, signal.SIGTERM)
 
 
 @pytest.mark.blender

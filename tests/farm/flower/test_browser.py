@@ -1,6 +1,7 @@
 """What an operator sees in Flower, in a real browser, while a real farm renders."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 
 from farm.client import FarmClient, ModelRef
 from farm.errors import UnusableModelError
@@ -37,6 +38,7 @@ class Shown:
     """A batch of a model that was rendered and one that failed."""
     going: str
     """One of a model that takes for ever."""
+    browser: Browser
     page: Page
 
     @property
@@ -65,7 +67,7 @@ def shown(mascots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         user, _, password = stack.flower_login.partition(":")
         browser = parts.enter_context(chromium())
         page = parts.enter_context(page_of(browser, stack.flower_url, login=(user, password)))
-        yield Shown(stack, client, folder, ended, going, page)
+        yield Shown(stack, client, folder, ended, going, browser, page)
 
 
 def row(page: Page, job: str, attempt: int = 1) -> Locator:
@@ -100,11 +102,109 @@ def test_nobody_looks_in_without_the_password(shown: Shown) -> None:
         "/api/tasks",
         "/api/workers",
         "/broker",
+        "/metrics",
+        "/static/js/flower.js",
+        "/login",
+        "/logout",
+        "/no-such-page",
     ):
-        for auth in (None, ("farm", "wrong")):
+        for auth in (None, ("farm", "wrong"), ("farm", "\u00e9"), ("", "")):
             answer = httpx.get(shown.stack.flower_url + path, auth=auth, timeout=30, trust_env=False)
-            assert answer.status_code == 401
-            assert shown.ended not in answer.text
+            assert answer.status_code == 401, path
+            assert answer.headers["www-authenticate"].startswith("Basic ")
+            assert len(answer.content) < 100
+            assert_headers(answer)
+
+
+@pytest.mark.parametrize(
+    "login", ["", "Basic", "Basic !!!!", "Basic /////w==", "Bearer {right}", "Basic {right}x", "{right}"]
+)
+def test_what_is_no_login_is_refused_and_breaks_nothing(shown: Shown, login: str) -> None:
+    header = login.format(right=b64encode(shown.stack.flower_login.encode()).decode())
+    answer = httpx.get(
+        f"{shown.stack.flower_url}/tasks", headers={"authorization": header}, timeout=30, trust_env=False
+    )
+    assert answer.status_code == 401
+    assert_headers(answer)
+
+
+def test_a_probe_hears_ok_and_nothing_else(shown: Shown) -> None:
+    answer = httpx.get(f"{shown.stack.flower_url}/healthcheck", timeout=30, trust_env=False)
+    assert (answer.status_code, answer.text) == (200, "OK")
+    assert_headers(answer)
+    for other in (
+        "/healthcheck/",
+        "//healthcheck",
+        "/healthcheck/../metrics",
+        "/healthcheck%2f..%2fmetrics",
+        "/Healthcheck",
+    ):
+        assert httpx.get(shown.stack.flower_url + other, timeout=30, trust_env=False).status_code == 401, other
+
+
+def assert_headers(answer: httpx.Response) -> None:
+    """It says what a browser may do with it, and not which server made it."""
+    policy = dict(part.split(maxsplit=1) for part in answer.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == policy["form-action"] == "'none'"
+    assert "unsafe" not in policy["script-src"]
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    assert "server" not in answer.headers
+
+
+def test_every_answer_has_a_policy_and_every_page_works_under_it(shown: Shown) -> None:
+    """`page_of` fails the test for whatever the browser refuses by the policy."""
+    page = shown.page
+    worker = httpx.get(
+        f"{shown.stack.flower_url}/workers?json=1", auth=shown.login, timeout=30, trust_env=False
+    ).json()["data"][0]["hostname"]  # fmt: skip
+    seen: list[str] = []
+
+    def look(answer: Response) -> None:
+        seen.append(answer.url)
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"], answer.url
+
+    page.on("response", look)
+    for path, shows in (
+        ("/workers", worker), (f"/worker/{worker}", "Pool"), ("/tasks", shown.ended), ("/broker", "render"),
+        (f"/task/{shown.ended}-0.1", "SUCCESS"), ("/", worker),
+    ):  # fmt: skip
+        page.goto(path)
+        expect(page.locator("#main-content")).to_contain_text(shows)
+    page.get_by_role("link", name="Workers").first.click()
+    page.locator("#theme-toggle").click()
+    page.locator('[data-bs-theme-value="dark"]').click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    assert page.evaluate("typeof autorefresh") == "number"  # the script that stands in the page
+    page.remove_listener("response", look)
+    assert any("/static/css/" in url for url in seen)
+    assert any("datatable" in url for url in seen)
+
+
+def test_a_script_that_came_into_a_page_is_not_run(shown: Shown) -> None:
+    refused = re.compile("Content Security Policy")
+    with page_of(shown.browser, shown.stack.flower_url, login=shown.login, allowed=refused) as page:
+        page.goto("/tasks")
+        page.evaluate(
+            """() => {
+                const script = document.createElement("script");
+                script.textContent = "document.title = 'taken'";
+                document.body.append(script);
+                const button = document.createElement("button");
+                button.setAttribute("onclick", "document.title = 'taken'");
+                document.body.append(button);
+                button.click();
+            }"""
+        )
+        page.wait_for_timeout(REFRESH_MS)
+        assert page.title() == "Tasks \u00b7 Flower"
+
+
+def test_a_page_of_it_is_shown_in_no_frame(shown: Shown) -> None:
+    for path in ("/tasks", "/metrics", "/no-such-page", "/static/js/flower.js", "/api/tasks"):
+        assert_headers(httpx.get(shown.stack.flower_url + path, auth=shown.login, timeout=30, trust_env=False))
 
 
 def test_rows_say_what_was_done_and_what_is_being_done(shown: Shown) -> None:

@@ -1,4 +1,4 @@
-"""What one user may have of what all share: memory of Redis, pixels of previews; and what is kept for operators."""
+"""What one user may have of what all share: memory of Redis, the price of previews; and what is kept for operators."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +16,17 @@ from farm.jobs.batches import Batch
 from farm.jobs.reconcile import reconcile
 from farm.jobs.submission import BatchControl, Entry, Request
 from farm.morphs.refs import MorphRef
-from farm.spec import RenderSpec
+from farm.prices import price
+from farm.spec import CameraSpec, RenderSpec
 from farm.storage import LocalStore
 from tests.support.audit import audit
 from tests.support.fixtures import read_mascot
 from tests.support.jobs import Core, make_core
 
-PIXELS = 100_000
 SPEC = RenderSpec(samples=2, size=64, styles=("flat",))
-"""16,384 pixels a model."""
+FIT = 6
+PIXELS = FIT * price(SPEC, 2) + price(SPEC, 1)
+"""What a user's previews may cost: so many of them."""
 
 
 @pytest.fixture
@@ -63,7 +65,8 @@ def previews_until_refused(control: BatchControl, momo: Entry, owner: str = "ali
         try:
             made.append(preview(control, momo, owner))
         except AllowanceError as error:
-            assert "previews that are not drawn yet have 0.1 million pixels" in str(error)
+            taken = f"{FIT * price(SPEC, 2) / 1e6:.1f}"
+            assert f"previews that are not drawn yet cost {taken} million pixels" in str(error)
             return made
     raise AssertionError("a hundred were taken")
 
@@ -73,7 +76,7 @@ def test_previews_take_no_more_than_their_pixels_and_give_them_back_when_they_en
 ) -> None:
     made = previews_until_refused(control, momo)
 
-    assert len(made) == PIXELS // (2 * 2 * 64 * 64)
+    assert len(made) == FIT
     assert len(list(core.book.ids())) == len(made), "what was refused is no order that a reconciliation would make"
     assert preview(control, momo, "bob").priority == 10, "another user's are another's"
     assert preview(control, momo, "olga", bound=False).priority == 10
@@ -97,7 +100,7 @@ def test_many_previews_at_once_take_no_more_than_one_after_the_other(
             return False
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(ask, range(24))) == PIXELS // (2 * 2 * 64 * 64)
+        assert sum(pool.map(ask, range(24))) == FIT
 
 
 def test_a_preview_that_an_operator_tries_again_counts_again_and_a_forgotten_one_does_not(
@@ -188,3 +191,13 @@ def test_a_batch_of_before_owners_is_nobodys(core: Core) -> None:
     del old["owner"], old["preview"]
 
     assert type(record).from_json(old) == replace(record, owner="", preview=False)
+
+
+def test_one_model_has_no_more_images_than_its_worker_can_hold(control: BatchControl, momo: Entry) -> None:
+    views = CameraSpec(views=64, yaw=(-60, 60))
+    for bound, styles in ((True, ("flat",)), (False, ("flat", "ink"))):
+        spec = RenderSpec(samples=10_000, camera=views, styles=styles)
+        with pytest.raises(SpecError, match=r"would have [\d,]+ images, over the limit of 250,000"):
+            control.submit(Request([momo], spec, owner="alice", bound=bound))
+    most = RenderSpec(samples=10_000, styles=("default", "toon", "flat", "ink"))
+    assert control.submit(Request([momo], most, owner="alice", bound=True))[0].images_total == 80_000

@@ -1,6 +1,7 @@
 """One behaviour of both stores: objects are put, read in ranges, put once, deleted."""
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -180,6 +181,37 @@ def test_a_client_without_keys_puts_through_a_presigned_url(store: ObjectStore) 
     assert store.get("uploads/狐 b+c.zip") == b"sent"
     with pytest.raises(StorageError, match="604800"):
         store.presigned_put("uploads/a b.zip", 10**6, 4)
+
+
+def test_a_presigned_url_is_good_for_one_put_of_its_length_and_for_nothing_else(store: ObjectStore) -> None:
+    if isinstance(store, LocalStore):
+        assert store.presigned_put("uploads/once.zip", 60, 4) is None
+        return
+    signed, brief = store.presigned_put("uploads/once.zip", 60, 4), store.presigned_put("uploads/brief.zip", 1, 4)
+    assert signed is not None
+    assert brief is not None
+    with httpx.Client(trust_env=False) as client:
+        without = {name: value for name, value in signed.headers.items() if name != "Content-Length"}
+        assert client.put(signed.url, content=iter([b"endless"]), headers=without).status_code >= 400, "of no length"
+        assert client.put(signed.url, content=b"", headers=without).status_code == 403
+        for method in ("GET", "HEAD", "DELETE", "POST"):
+            assert client.request(method, signed.url, headers=without).status_code >= 400, method
+        assert client.put(f"{signed.url}&partNumber=1&uploadId=x", content=b"sent", headers=signed.headers).is_error
+        assert client.put(signed.url.replace("%3B", "%3b%3b"), content=b"sent", headers=signed.headers).is_error
+        assert not store.exists("uploads/once.zip")
+
+        def put(body: bytes) -> int:
+            return httpx.put(signed.url, content=body, headers=signed.headers, trust_env=False).status_code
+
+        bodies = [bytes([65 + number]) * 4 for number in range(8)]
+        with ThreadPoolExecutor(8) as threads:  # at once: one is taken, and stays
+            answers = list(threads.map(put, bodies))
+        assert answers.count(200) == 1
+        assert set(answers) <= {200, 409, 412}
+        assert store.get("uploads/once.zip") == bodies[answers.index(200)]
+        time.sleep(2.5)
+        assert client.put(brief.url, content=b"late", headers=brief.headers).status_code == 403
+        assert not store.exists("uploads/brief.zip")
 
 
 def test_the_check_names_the_store_and_leaves_nothing(store: ObjectStore) -> None:

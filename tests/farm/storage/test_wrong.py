@@ -4,6 +4,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -127,3 +130,44 @@ def test_a_full_disk_is_a_service_error_and_the_old_object_stays(tmp_path: Path)
 def test_an_unknown_url_is_refused_with_what_to_set(url: str) -> None:
     with pytest.raises(StorageError, match="FARM_STORAGE_URL"):
         open_store(Settings(storage_url=url))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_store_that_sends_elsewhere_is_not_followed(status: int) -> None:
+    """Whoever answers for a bucket that models are registered from could have the farm ask anybody, inside its network."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def __getattr__(self, name: str) -> Callable[[], None]:  # `do_GET` and all others
+            if name.startswith("do_"):
+                return self._answer
+            raise AttributeError(name)
+
+        def _answer(self) -> None:
+            asked.append(self.path)
+            self.send_response(status)
+            self.send_header("location", f"http://127.0.0.1:{server.server_port}/latest/meta-data")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = Settings(
+            s3_endpoint=f"http://127.0.0.1:{server.server_port}",
+            s3_access_key=SecretStr("key"),
+            s3_secret_key=SecretStr("secret"),
+        )
+        store = S3Store("models", settings, patience=0.5)
+        tries: list[Callable[[], object]] = [
+            lambda: store.get("a"), lambda: store.put("a", b"x"), lambda: store.list(""), lambda: store.size("a"),
+            lambda: list(store.stream("a")), lambda: store.delete("a"),
+        ]  # fmt: skip
+        for attempt in tries:
+            with pytest.raises((ServiceError, StorageError, NotFoundError)):
+                attempt()
+        server.shutdown()
+    assert asked
+    assert not [path for path in asked if "meta-data" in path]

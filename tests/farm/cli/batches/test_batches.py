@@ -67,6 +67,19 @@ def test_status_is_a_table_or_json_lines(farm: Farm) -> None:
     assert json.loads(lines.stdout)["id"] == batch
 
 
+def test_a_batchs_name_commands_no_terminal(farm: Farm) -> None:
+    evil = "e\x1b[2J\u202egnp\u200b\x9b31m\u2028[red]x[/red][/]"
+    batch = farm.submit(evil).id
+    for arguments in (
+        ["status"], ["status", "--json"], ["status", batch], ["status", batch, "--json"], ["logs", f"{batch}-0"],
+        ["pause", batch], ["status", evil], ["priority", batch, "3"], ["workers"], ["models"], ["cancel", batch],
+    ):  # fmt: skip
+        done = farm.run(*arguments)
+        assert "Traceback" not in done.stderr
+        assert not [letter for letter in done.stdout + done.stderr if not letter.isprintable() and letter != "\n"]
+    assert json.loads(farm.run("status", batch, "--json").stdout)["name"] == evil
+
+
 def test_status_of_a_batch_says_what_went_wrong_and_what_is_not_done(farm: Farm) -> None:
     batch = farm.submit("half").id
     farm.end(job_id(batch, 0), State.FAILED)

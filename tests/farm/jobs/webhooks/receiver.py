@@ -52,7 +52,7 @@ def receiving(host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None
             receiver.may_answer.wait(PATIENCE_SECONDS)
             self.send_response(status)
             self.send_header("content-length", "0")
-            if status in (302, 307):
+            if 300 < status < 309:
                 self.send_header("location", f"{receiver.url}/elsewhere")
             self.end_headers()
 

@@ -20,7 +20,7 @@ from tests.farm.jobs.webhooks.receiver import SECRET, Receiver, batch_to, delive
 from tests.support.servers import PATIENCE_SECONDS
 
 
-@pytest.mark.parametrize("status", [302, 307])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(status: int, connection: Connection, jobs: JobStore, receiver: Receiver) -> None:
     receiver.answers = [status]
     batch = batch_to(jobs, f"{receiver.url}/hook")
