@@ -42,7 +42,7 @@ def _take(page: Page, address: str, font: str, file: Path, keys: list[str]) -> N
 
 def _of_a_farm(browser: Browser, room: Path) -> None:
     font = f"data:font/woff2;base64,{base64.b64encode(_FONT.read_bytes()).decode()}"  # no file for a server's page
-    with EmbeddedStack(room / "farm", workers=1) as stack, FarmClient(stack.api_url) as client:
+    with EmbeddedStack(room / "farm", workers=1) as stack, FarmClient(stack.api_url, stack.api_key) as client:
         for path in sorted(room.glob("mascots/*/*.pmx")):
             client.upload(path)
         client.annotations.create_collection("spring", list(client.models()))
@@ -50,7 +50,10 @@ def _of_a_farm(browser: Browser, room: Path) -> None:
             size: ViewportSize = {"width": 1360, "height": 860}
             with browser.new_context(viewport=size, color_scheme=scheme, bypass_csp=True) as context:
                 file = _TARGET / f"annotate-{scheme}.png"
-                _take(context.new_page(), f"{stack.api_url}/annotate/spring/", font, file, keys)
+                page = context.new_page()
+                page.goto(stack.page_url)  # signs in
+                page.wait_for_url(f"{stack.api_url}/")
+                _take(page, f"{stack.api_url}/annotate/spring/", font, file, keys)
 
 
 def main() -> None:
