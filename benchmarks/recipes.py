@@ -2,7 +2,7 @@
 
 usage: python -m benchmarks.recipes [MODEL...] [--samples 24] [--calls 3]
 
-Each recipe is drawn as a worker draws it, loading and reading back included, from the first command to the last picture; then a few of
+Each recipe is drawn as a worker draws it, loading and reading back included, from first to last; then a few of
 the same pictures by `bpy.ops.render.render` with 64 samples, a call for each picture, the character loaded once. CPU
 seconds are Blender's own, of both cores together.
 """
