@@ -46,6 +46,15 @@ long: setup-test ## The tests that `make test` leaves out, since a sibling of ea
 bench: setup-test ## Speed and likeness against today's practice (many minutes; QUICK=1: fewer): benchmarks/results.json, .svg
 	$(PY) -m benchmarks.bench $(if $(QUICK),--quick) $(MODELS)
 
+.PHONY: recipes-bench
+recipes-bench: setup-test ## Images a second and CPU seconds of each recipe, against one render call an image in the same run (minutes)
+	$(PY) -m benchmarks.recipes $(MODELS)
+
+.PHONY: pose-spaces
+pose-spaces: setup-test ## Every entry of every space on the characters at hand changes its part (minutes); the tables of the page anew
+	$(PY) -m tools.pose_spaces
+	$(PY) -m pytest -q -m '' tests/blender_worker/test_pose_spaces.py
+
 .PHONY: annotation-bench
 annotation-bench: setup-test ## Precision and recall of the annotation on annotated characters that it was not fitted on
 	OPENBLAS_NUM_THREADS=1 $(PY) -m benchmarks.annotation $(CHARACTERS)  # its matrices are small: threads wait for each other

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,9 @@ _NOTHING, _SOUND, _BARE = 0, 1, 2
 """Parts of the picture of what lacks a texture: what does not turn with the head, too, is nothing; from _BARE on each
 absent texture has a number."""
 
+_EYES = {"leftEye": 1, "rightEye": 2}
+_LEAST_IRIS, _FEWEST_IRIS = 0.35, 16
+"""Share of an eye's pixels that a turn must leave: lids may cover half of an iris that looks up. Pixels to begin with."""
 _FLAT = STYLES["flat"]
 _EDGE = 2
 """Pixels by which the filter and the rounding of a triangle's corners may carry a change beyond it."""
@@ -107,6 +111,10 @@ class _Comparison:
         """(n,) the vertices on the head that the morphs moved so far."""
         self._depths: list[NDArray[np.float32]] = []
 
+    @cached_property
+    def _irises(self) -> "_Irises":
+        return _Irises(self._actor, self._geometry)
+
     def _draw(self, pose: Pose) -> NDArray[np.int16]:
         """(SIZE, SIZE, 4), colours times alpha; (styles * SIZE, SIZE, 4) of several, one below the other."""
         values = np.concatenate(self._canvas.draw(pose, self._camera, BASIS_LIGHT)).astype(np.uint16)
@@ -119,14 +127,19 @@ class _Comparison:
         Morphs that act at different places of the picture are drawn together: a handful of draws tells of two dozen.
         """
         pages: list[tuple[NDArray[np.float32], list[tuple[int, _Box]]]] = []
-        unseen = []
+        unseen, hidden = [], []
         rest = self._actor.rest
         for index in self._actor.morphs:
             pose = self._actor.pose({index: 1.0}, FRONT)
             moved = self._moved(pose)
             if index not in self._actor.movements:
                 self._note(pose, moved)
-            if pose.uvs is not None or pose.looks != rest.looks or (moved.any() and index in self._actor.movements):
+            if index in self._actor.movements:
+                if not (moved.any() and self._shows(pose, [(index, _EVERYWHERE)])):
+                    unseen.append(index)
+                elif not self._irises.stay(index):
+                    hidden.append(index)
+            elif pose.uvs is not None or pose.looks != rest.looks:
                 if not self._shows(pose, [(index, _EVERYWHERE)]):
                     unseen.append(index)
             elif not moved.any():
@@ -143,7 +156,7 @@ class _Comparison:
         for offsets, held in pages:
             shown = self._shows(replace(rest, positions=rest.positions + offsets), held)
             unseen += [index for index, _ in held if index not in shown]
-        return sorted(self._in_no_style(unseen))
+        return sorted([*self._in_no_style(unseen), *hidden])
 
     def _in_no_style(self, unseen: list[int]) -> list[int]:
         """Those of the morphs that flat colours do not show which no other style shows: a white face has shades."""
@@ -218,6 +231,35 @@ class _Comparison:
         depths = np.concatenate(self._depths)
         middle = self._actor.rest.positions[self._head, 1].mean()
         return float((middle - depths.mean()) / self._actor.head_height)
+
+
+class _Irises:
+    """What eye bones hold, seen while they turn: an iris that goes behind the white looks nowhere."""
+
+    def __init__(self, actor: Actor, geometry: Geometry) -> None:
+        self._actor = actor
+        eyes = np.array([_EYES.get(bone.role, 0) for bone in actor.bones] + [0])  # one more, which -1 reads
+        held = eyes[actor.vertices.bones]
+        parts = [
+            np.where((held[run.triangles] == held[run.triangles[:, :1]]).all(axis=1), held[run.triangles[:, 0]], 0)
+            for run in actor.runs
+        ]
+        self._probe = LabelPass(actor, geometry, SIZE)
+        plain = [np.zeros(len(of_triangle), bool) for of_triangle in parts]
+        numbers = [(of_triangle + _SOUND).astype(np.uint8) for of_triangle in parts]
+        self._probe.set_parts(Anatomy(numbers, plain, (0.0, 0.0, 0.0), {}, {}))
+        self._rest = self._seen(actor.rest)
+
+    def stay(self, index: int) -> bool:
+        """Whether a movement, at 1 and at -1, leaves enough of each eye to be seen; one that was hardly seen counts not."""
+        poses = (self._actor.pose({index: value}, FRONT) for value in (1.0, -1.0))
+        least = np.where(self._rest >= _FEWEST_IRIS, _LEAST_IRIS * self._rest, 0)
+        return all(bool((self._seen(pose) >= least).all()) for pose in poses)
+
+    def _seen(self, pose: Pose) -> NDArray[np.int64]:
+        """(2,) pixels of what the left and the right eye's bone holds."""
+        parts = self._probe.draw(pose, pose, head_camera(self._actor), _SEEN_THROUGH).parts
+        return np.bincount(parts.ravel(), minlength=256)[_SOUND + 1 : _SOUND + 3]
 
 
 def _bare(actor: Actor, geometry: Geometry, head: NDArray[np.bool_]) -> tuple[float, str]:

@@ -18,7 +18,7 @@ MAX_BYTES = 64 * 1024
 _SUFFIX = ".toml"
 
 
-class Recipe(BaseModel):
+class SpecRecipe(BaseModel):
     """A named specification."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +49,7 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(_SUFFIX) for f in _folder().iterdir() if f.name.endswith(_SUFFIX)))
 
 
-def recipe(named: str) -> Recipe:
+def recipe(named: str) -> SpecRecipe:
     """The recipe of this name, or in the file at this path (it ends in .toml). Raises SpecError.
 
     Its `spec` is what `farm.client.FarmClient.submit` takes: a farm knows no recipes, whoever asks it does.
@@ -81,7 +81,7 @@ def _bytes_at(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def _read(data: bytes, source: str) -> Recipe:
+def _read(data: bytes, source: str) -> SpecRecipe:
     if len(data) > MAX_BYTES:
         raise SpecError(f"{source} has over {MAX_BYTES} bytes: that is no recipe.")
     try:
@@ -90,7 +90,7 @@ def _read(data: bytes, source: str) -> Recipe:
     except (ValueError, RecursionError) as error:  # of UTF-8 and of TOML alike
         raise SpecError(f"{source} is no TOML: {error}. Correct that place.") from error
     try:
-        return Recipe.model_validate({**given, "text": text})
+        return SpecRecipe.model_validate({**given, "text": text})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))[:200]

@@ -125,7 +125,7 @@ class Parameter(_Strict):
         return self
 
 
-class Sides(_Strict):
+class SideShares(_Strict):
     """How often what has sides plays on which: shares, where what has no sides has the share 1."""
 
     both: float = Field(1, ge=0)
@@ -151,7 +151,7 @@ class Group(_Strict):
     """The share of samples in which it stays at rest."""
     alone: float = Field(0, ge=0, le=1)
     """The share of samples in which it plays and all other groups that play one rest; 0: it plays beside them."""
-    sides: Sides = Sides()
+    sides: SideShares = SideShares()
     sets: tuple[tuple[str, ...], ...] = ()
     """Entries that play together at one weight; one set at a time, and nothing else of the group."""
     still_when_frontal: bool = False

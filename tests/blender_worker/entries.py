@@ -59,7 +59,9 @@ def drawn(blender: Blender, model: Path, space: str) -> Character:
     annotation = package.inventory.annotation
     assignment = Assignment(package.id, annotation, 1, "0" * 64, spec)
     assignment = replace(assignment, named=named_morphs(spec.space, package.inventory.source_morphs(), annotation))
-    asked, settled, values = plan(assignment, {}), [], []
+    asked = plan(assignment, {})
+    settled: list[Plan] = []
+    values: list[tuple[str, float, dict[int, float]]] = []
 
     def shot(weights: dict[int, float]) -> pipe.Shot:
         return pipe.Shot(sample=0, partition=Partition.FRONTAL, weights=weights, rotation=(0, 0, 0), light=0.6)

@@ -12,7 +12,7 @@ from farm.cli.recipe import recipe as command
 from farm.errors import SpecError
 from farm.morphs.refs import MorphRef
 from farm.poses import Partition
-from farm.recipes.recipe import MAX_BYTES, Recipe, _read, recipe, recipe_names
+from farm.recipes.recipe import MAX_BYTES, SpecRecipe, _read, recipe, recipe_names
 from farm.spec import Framing, RenderSpec, render_key
 
 OWN = """
@@ -97,6 +97,6 @@ def test_what_is_no_file_of_a_recipe_is_refused(tmp_path: Path) -> None:
 @given(st.binary(max_size=300), st.integers(0, len(OWN)))
 def test_damage_gives_a_recipe_or_a_sentence(junk: bytes, at: int) -> None:
     try:
-        assert isinstance(_read(OWN.encode()[:at] + junk + OWN.encode()[at:], "mine.toml"), Recipe)
+        assert isinstance(_read(OWN.encode()[:at] + junk + OWN.encode()[at:], "mine.toml"), SpecRecipe)
     except SpecError as error:
         assert str(error).startswith("mine.toml")

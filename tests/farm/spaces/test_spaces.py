@@ -64,7 +64,7 @@ def test_the_default_is_the_paper_s_vector_and_rule() -> None:
         100,
         100,
     ]
-    assert space.sample_count(name for name, target in all_targets().items() if not target.sampled) == 20
+    assert space.sample_count([name for name, target in all_targets().items() if not target.sampled]) == 20
 
 
 def test_face_45_is_what_talking_head_posers_take() -> None:

@@ -1,0 +1,163 @@
+"""How fast each recipe draws: images and CPU seconds, against one render call an image in the same run.
+
+usage: python -m benchmarks.recipes [MODEL...] [--samples 24] [--calls 3]
+
+Each recipe is drawn as a worker draws it, loading and reading back included, from first to last; then a few of
+the same pictures by `bpy.ops.render.render` with 64 samples, a call for each picture, the character loaded once. CPU
+seconds are Blender's own, of both cores together.
+"""
+
+import argparse
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from farm import pipe
+from farm.drawing.assignment import Assignment
+from farm.drawing.blender import Blender
+from farm.drawing.plan import Plan, plan
+from farm.mascots import write_mascots
+from farm.models.package import read_model, to_bytes, unfold
+from farm.recipes.recipe import recipe, recipe_names
+from farm.spaces.casting import named_morphs
+from farm.spec import CanvasName, RenderSpec
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a way of drawing costs."""
+
+    images: int
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        """By the clock."""
+        return self.images / self.seconds
+
+
+def measure(
+    blender: Blender, model: Path, spec: RenderSpec, samples: int, calls: int, room: Path
+) -> tuple[Figures, Figures]:
+    """One character by `spec`, and `calls` of its pictures by a render call each."""
+    package = read_model(model)
+    few = spec.model_copy(update={"samples": samples})
+    annotation = package.inventory.annotation
+    assignment = Assignment(package.id, annotation, samples, "0" * 64, few)
+    assignment = replace(assignment, named=named_morphs(few.space, package.inventory.source_morphs(), annotation))
+    todo = plan(assignment, {})
+    character, textures = unfold(to_bytes(package), room / package.id)
+    request = pipe.Render(
+        character=str(character),
+        textures={index: str(path) for index, path in textures.items()},
+        morphs=todo.morphs,
+        halves=todo.halves,
+        movements=todo.movements,
+        annotation={target: ref.index for target, ref in annotation.items()},
+        canvas=few.canvas,
+        camera=few.camera,
+        styles=list(few.styles),
+        labels=list(few.labels),
+        size=few.size,
+        supersample=few.supersample,
+        shots=todo.shots,
+    )
+    ours = _timed(blender, request, assignment, None)
+    by_calls = request.model_copy(update={"canvas": CanvasName.FINAL, "labels": []})
+    return ours, _timed(blender, by_calls, assignment, -(-calls // len(few.styles)))
+
+
+def _timed(blender: Blender, request: pipe.Render, assignment: Assignment, most: int | None) -> Figures:
+    blender.start()
+    started, cpu = time.perf_counter(), _cpu()
+    begun: list[tuple[float, float]] = []
+
+    def loaded(message: pipe.Loaded) -> list[pipe.Shot]:
+        if most is not None:  # of a call a picture the load counts not: it is the same for all
+            begun.append((time.perf_counter(), _cpu()))
+        return _shots(plan(assignment, {}, message.unseen), most)
+
+    images = sum(len(drawn.pictures) for drawn in blender.draw(request, loaded))
+    if begun:
+        ((started, cpu),) = begun
+    return Figures(images, time.perf_counter() - started, _cpu() - cpu)
+
+
+def _shots(todo: Plan, most: int | None) -> list[pipe.Shot]:
+    return todo.shots[1:] if most is None else todo.shots[1 : 1 + most]
+
+
+def _cpu() -> float:
+    """Seconds of the processor that our children, Blender, have taken. Source: proc(5), /proc/PID/stat, fields 4, 14, 15."""
+    ticks = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()  # from field 3 on
+            if int(fields[1]) == os.getpid():
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / _TICKS
+
+
+def table(found: dict[str, list[tuple[Figures, Figures]]]) -> Table:
+    """The figures for people."""
+    shown = Table(title="Recipes, each against one render call an image in the same run")
+    for heading in ("recipe", "images", "images/s", "CPU s an image", "by calls: images/s", "CPU s an image", "times"):
+        shown.add_column(heading, justify="left" if heading == "recipe" else "right")
+    for name, figures in found.items():
+        ours, calls = (_sum([pair[place] for pair in figures]) for place in (0, 1))
+        shown.add_row(
+            name,
+            str(ours.images),
+            f"{ours.images_per_second:.1f}",
+            f"{ours.cpu_seconds / ours.images:.3f}",
+            f"{calls.images_per_second:.3f}",
+            f"{calls.cpu_seconds / calls.images:.2f}",
+            f"{ours.images_per_second / calls.images_per_second:.0f}",
+        )
+    return shown
+
+
+def _sum(figures: Sequence[Figures]) -> Figures:
+    return Figures(
+        sum(each.images for each in figures),
+        sum(each.seconds for each in figures),
+        sum(each.cpu_seconds for each in figures),
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", type=Path, help="default: the mascots")
+    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--calls", type=int, default=3, help="pictures by a render call, a character and recipe")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="facefarm-bench-") as folder:
+        room = Path(folder)
+        models = asked.models or write_mascots(room / "mascots")
+        blender = Blender()
+        try:
+            found = {
+                name: [
+                    measure(blender, model, recipe(name).spec, asked.samples, asked.calls, room / name)
+                    for model in models
+                ]
+                for name in recipe_names()
+            }
+        finally:
+            blender.stop()
+    Console().print(table(found))
+
+
+if __name__ == "__main__":
+    main()
