@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.anatomy.figure import Figure
+from blender_worker.anatomy.figure import CLOSE, Figure
 from blender_worker.anatomy.part_names import Hint, hint_of
 from blender_worker.anatomy.rays import Floats, Mask
 from blender_worker.character.actor import Actor, BoneInfo
@@ -47,6 +47,8 @@ _WINDOW = (np.linspace(-0.16, 0.16, 9), np.linspace(0.24, 0.56, 9))
 """Where faces are, for a model of which nothing else is known: x and z."""
 _LARGE = 0.2
 _COARSE = 0.25
+_MOST_ROWS = (10, 90)
+"""Percentiles: the heights between which the neck bone holds vertices, but for some odd ones."""
 _ON_FACE = 0.06
 _NEAR_EYE = 0.05
 _JUST_BEFORE = 0.02
@@ -316,8 +318,19 @@ class Pieces:
         # Of two triangles that make a square one would stay with the face: its edge would be a saw. Large ones are one each.
         fine = np.ptp(figure.points[figure.triangles], axis=1).max(axis=1) < _COARSE
         stirred = figure.reach(figure.targets)[figure.triangles].max(axis=1) > STIRS
-        held = np.where(fine & ~stirred, held >= 1, held >= 2)
-        parts[held & skin & np.isin(parts, (Part.FACE, Part.BODY))] = Part.NECK
+        whole = np.where(fine & ~stirred, held >= 1, held >= 2)
+        skin = skin & np.isin(parts, (Part.FACE, Part.BODY))
+        heights = figure.points[figure.triangles, 2]
+        coarse = ~fine & skin & (held >= 1)
+        by_neck = np.zeros(len(figure.points), bool)
+        by_neck[figure.triangles[coarse]] = True
+        rows = figure.points[by_neck & self._held_by_neck(), 2]
+        low, high = np.percentile(rows, _MOST_ROWS) if len(rows) else (0.0, 0.0)
+        between = coarse & (heights.min(axis=1) > low - CLOSE) & (heights.max(axis=1) < high + CLOSE)
+        if between.any():  # rows of them: each row is one part, whatever a corner more or less of it is held by
+            whole = np.where(coarse, between, whole)
+            parts[coarse & (heights.max(axis=1) < low + CLOSE)] = Part.BODY
+        parts[whole & skin] = Part.NECK
 
     def _held_by_neck(self) -> Mask:
         """(n,) whether the neck bone has the largest share of a vertex, on a rig that has a head bone too."""

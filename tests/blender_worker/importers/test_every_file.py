@@ -103,8 +103,14 @@ def to_blender(points: np.ndarray) -> np.ndarray:
     return points[:, [0, 2, 1]].astype(np.float64)
 
 
-def skinned(made: Character, offsets: np.ndarray, eye_weight: float, turn: tuple[float, float, float]) -> np.ndarray:
-    """Positions by numpy: linear blend skinning over the bones' world transforms, in the file's own axes."""
+type World = list[tuple[np.ndarray, np.ndarray]]
+"""The bones' transforms: x becomes turn @ x + move."""
+
+
+def skinned(
+    made: Character, offsets: np.ndarray, eye_weight: float, turn: tuple[float, float, float], dual: bool = False
+) -> np.ndarray:
+    """Positions by numpy over the bones' transforms, in the file's own axes: the linear blend, or by dual quaternions."""
     swap = np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], np.float64)
     heads = np.array([b.position for b in made.bones])
     local_turn, local_move = [np.eye(3) for _ in made.bones], np.zeros((6, 3))
@@ -115,7 +121,7 @@ def skinned(made: Character, offsets: np.ndarray, eye_weight: float, turn: tuple
 
     local_turn[EYE], local_move[EYE] = about_z(0.8 * eye_weight), np.array([0.1, 0.2, 0.3]) * eye_weight
     local_turn[FOLLOWER] = about_z(-0.4 * eye_weight)
-    world: list[tuple[np.ndarray, np.ndarray]] = []
+    world: World = []
     for index, joint in enumerate(made.bones):
         parent_turn, parent_move = world[joint.parent] if joint.parent is not None else (np.eye(3), np.zeros(3))
         head = heads[index]
@@ -123,12 +129,36 @@ def skinned(made: Character, offsets: np.ndarray, eye_weight: float, turn: tuple
         move = head + local_move[index] - local_turn[index] @ head
         world.append((parent_turn @ local_turn[index], parent_turn @ move + parent_move))
     rest = made.positions + offsets
+    if dual:
+        return to_blender(np.array([rigid(world, made, vertex) @ (*rest[vertex], 1) for vertex in range(COUNT)]))
     result = np.zeros((COUNT, 3))
     for slot in range(4):
         for index, (turned, moved) in enumerate(world):
             share = np.where(made.bone_indices[:, slot] == index, made.bone_weights[:, slot], 0)[:, None]
             result += share * (rest @ turned.T + moved)
     return to_blender(result)
+
+
+def rigid(world: World, made: Character, vertex: int) -> np.ndarray:
+    """(3, 4) the rigid movement of which the quaternions w, x, y, z are the means of the bones', where all turn little."""
+    real, moved = np.zeros(4), np.zeros(4)
+    for bone, share in zip(made.bone_indices[vertex], made.bone_weights[vertex], strict=True):
+        turned, move = world[bone]
+        w = np.sqrt(1 + np.trace(turned)) / 2
+        skew = turned - turned.T
+        q = np.array([w, *(np.array([skew[2, 1], skew[0, 2], skew[1, 0]]) / (4 * w))])
+        real += share * q
+        moved += share * product(np.array([0, *move]) / 2, q)
+    q = real / np.linalg.norm(real)
+    back = q * (1, -1, -1, -1)
+    move = 2 * product(moved / np.linalg.norm(real), back)[1:]
+    axes = [product(product(q, np.array([0, *axis])), back)[1:] for axis in np.eye(3)]
+    return np.column_stack([*axes, move])
+
+
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of quaternions w, x, y, z."""
+    return np.array([a[0] * b[0] - a[1:] @ b[1:], *(a[0] * b[1:] + b[0] * a[1:] + np.cross(a[1:], b[1:]))])
 
 
 def offsets_of(made: Character, **weights: float) -> np.ndarray:
@@ -172,7 +202,7 @@ def test_every_weight_type_index_size_and_encoding_stands_the_same(tmp_path: Pat
 
     for layout, evaluated in zip(layouts, found, strict=True):
         content = single_bone(made) if layout.deform == 0 else made
-        expected = skinned(content, offsets_of(made, 頂点=0.5), 1.0, TURN)
+        expected = skinned(content, offsets_of(made, 頂点=0.5), 1.0, TURN, dual=layout.deform == 4)
         np.testing.assert_allclose(evaluated.positions[0], expected, atol=1e-5, err_msg=str(layout))
 
 
