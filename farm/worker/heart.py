@@ -62,7 +62,7 @@ class Heart:
         job_seconds: float,
         memory_bytes: int,
     ) -> None:
-        self._queue, self._process, self._told_to_stop = queue, process, told_to_stop
+        self._queue, self._process, self.told_to_stop = queue, process, told_to_stop
         self._job_seconds, self._memory_bytes = job_seconds, memory_bytes
         self._lock = threading.Lock()
         self._beat: _Beat | None = None
@@ -152,7 +152,7 @@ class Heart:
                 return Interrupted("The batch is paused.", "paused")
             case Instruction.YIELD:
                 return Interrupted("A batch of higher priority needed the worker.", "yielded")
-        if self._told_to_stop():
+        if self.told_to_stop():
             return Interrupted("The worker was told to stop.", "worker-stopped")
         if now - beat.started - beat.stood > self._job_seconds:
             return BlenderTimeoutError(
