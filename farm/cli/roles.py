@@ -1,20 +1,25 @@
 """Commands for containers: each runs one role of the farm, with the settings of the environment."""
 
+import logging
 import os
 import signal
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import click
 
-from farm import logs
+from farm import free_space, logs
 from farm.cli.ending import take_hangup_for_sigterm
 from farm.errors import ServiceError
 from farm.scratch import Scratch
 from farm.settings import Settings
 
+log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
+_START_BYTES = 2**20
+"""What a worker and its processes write before they take a job."""
 _IDLE_LOOKS = 2
 """A job that was handed out in the moment of the drain is claimed by the second look."""
 
@@ -61,14 +66,15 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     """Run a worker: take jobs from the queue and render them with Blender."""
     take_hangup_for_sigterm()
     hangup = signal.getsignal(signal.SIGHUP)
-    scratch = Scratch()
+    settings = Settings()
+    logs.configure(settings.log_format, settings.secrets)
+    scratch = _scratch()
     # What its processes leave behind when they are killed goes with the folder, or when the next worker starts.
     os.environ["TMPDIR"] = tempfile.tempdir = str(scratch.path)
     # prometheus_client looks at this variable when it is imported: the counts of all pool processes are added up here.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(scratch.path)
     # Mesa's software OpenGL takes every core for each Blender unless it is told; several Blenders share them.
     os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
-    settings = Settings()
     from farm.worker.celery_app import node
 
     name = node(settings)
@@ -130,6 +136,19 @@ def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     finally:
         scratch.close()
     sys.exit(process.exitcode)
+
+
+def _scratch() -> Scratch:
+    """The worker's temporary folder; where its disk is full, there is none before there is room."""
+    place, told = Path(os.environ.get("TMPDIR") or tempfile.gettempdir()), False
+    while free_space.takes_nothing(place, _START_BYTES):
+        if not told:
+            log.warning("The worker waits. %s", free_space.full(place, free_space.ROOM_FOR_TEMPORARY))
+        told = True
+        time.sleep(_LOOK_SECONDS)
+    if told:
+        log.warning("There is room again in %s: the worker starts.", place)
+    return Scratch()
 
 
 @click.command()

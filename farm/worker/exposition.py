@@ -14,12 +14,28 @@ from farm.exposition import Disks, kept
 from farm.metrics import ShownBy
 from farm.worker.gpu import Gpus
 
+_KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemax")
+"""Of which the library makes a file a process, named so."""
+_KIND_BYTES = 2**17
+"""Twice what the library begins a file with, and a multiple of what all series take."""
 _LIVE = re.compile(r"gauge_live\w+_(\d+)\.db")
 
 
 def keep() -> None:
     """Keep what this process counts, and those that it forks from now on, in PROMETHEUS_MULTIPROC_DIR."""
+    reserve()
     kept(ShownBy.WORKER)
+
+
+def reserve() -> None:
+    """Take the room that this process needs for that on the disk. Raises OSError where there is none.
+
+    The library writes to memory that stands for sparse files: where no disk is left behind it, the kernel ends the process,
+    in the middle of whatever it draws.
+    """
+    for kind in _KINDS:
+        with Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"{kind}_{os.getpid()}.db").open("ab") as file:
+            os.posix_fallocate(file.fileno(), 0, _KIND_BYTES)
 
 
 def serve(host: str, port: int) -> None:
