@@ -56,8 +56,9 @@ def test_what_is_counted_while_the_disk_is_full_ends_no_process(small: Disk) -> 
     assert process.returncode == 0
 
 
-def test_a_worker_that_is_started_on_a_full_disk_waits_says_so_once_and_starts(
-    small: Disk, redis_url: str, tmp_path: Path
+@pytest.mark.parametrize("full_by_then", [True, False])
+def test_a_worker_whose_disk_is_full_when_it_starts_waits_says_so_once_and_starts(
+    small: Disk, redis_url: str, tmp_path: Path, full_by_then: bool
 ) -> None:
     environment = {
         "FARM_REDIS_URL": redis_url,
@@ -65,11 +66,15 @@ def test_a_worker_that_is_started_on_a_full_disk_waits_says_so_once_and_starts(
         "FARM_WORKER_NAME": "w",
         "TMPDIR": str(small.place),
     }
-    small.fill()
+    if full_by_then:
+        small.fill()
     log, port = tmp_path / "log", free_port()
     command = [sys.executable, "-P", "-m", "farm", "worker", "--metrics-port", str(port)]
     process = spawn(command, log, environment)
     try:
+        if not full_by_then:  # but before it has begun to work
+            wait_until(lambda: any(small.place.iterdir()), "its folder")
+            small.fill()
         wait_until(lambda: "The worker waits" in log.read_text(), "the sentence")
         assert f"The disk of {small.place} is full." in log.read_text()
         assert process.poll() is None
