@@ -3,8 +3,10 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import pytest
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -41,10 +43,10 @@ class Disk:
 
 
 @contextmanager
-def disk(place: Path, size: int) -> Iterator[Disk]:
-    """A disk at `place`, which is made. Raises NoDiskError where none can be mounted."""
+def disk(place: Path, size: int, files: int = 0) -> Iterator[Disk]:
+    """A disk at `place`, which is made, with room for so many `files` (0: any). Raises NoDiskError where there can be none."""
     place.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes={files}", "tmpfs", str(place)]
     mounted = subprocess.run(command, check=False, capture_output=True)
     if mounted.returncode:
         raise NoDiskError(f"No small disk can be made here: {mounted.stderr.decode().strip()}")
@@ -52,3 +54,14 @@ def disk(place: Path, size: int) -> Iterator[Disk]:
         yield Disk(place, size)
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@contextmanager
+def needed_disk(place: Path, size: int, files: int = 0) -> Iterator[Disk]:
+    """The same for a test, which is skipped where there can be none."""
+    with ExitStack() as stack:
+        try:
+            made = stack.enter_context(disk(place, size, files))
+        except NoDiskError as error:
+            pytest.skip(str(error))
+        yield made

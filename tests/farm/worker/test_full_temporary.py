@@ -11,7 +11,7 @@ import pytest
 
 from farm.process import spawn
 from farm.stack import free_port
-from tests.support.disks import Disk, NoDiskError, disk
+from tests.support.disks import Disk, needed_disk
 from tests.support.servers import PATIENCE_SECONDS, asked, end, wait_until
 
 COUNTING = """
@@ -34,11 +34,8 @@ for metric in metrics.ALL:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Disk]:
-    try:
-        with disk(tmp_path / "disk", 8 * 2**20) as made:
-            yield made
-    except NoDiskError as error:
-        pytest.skip(str(error))
+    with needed_disk(tmp_path / "disk", 8 * 2**20) as made:
+        yield made
 
 
 def test_what_is_counted_while_the_disk_is_full_ends_no_process(small: Disk) -> None:
