@@ -44,7 +44,7 @@ class Disk:
 
 @contextmanager
 def disk(place: Path, size: int, files: int = 0) -> Iterator[Disk]:
-    """A disk at `place`, which is made, with room for so many `files` (0: any). Raises NoDiskError where there can be none."""
+    """A disk at `place`, which is made, with room for so many `files` (0: any). Raises NoDiskError where it cannot be."""
     place.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes={files}", "tmpfs", str(place)]
     mounted = subprocess.run(command, check=False, capture_output=True)
