@@ -34,8 +34,13 @@ def reserve() -> None:
     in the middle of whatever it draws.
     """
     for kind in _KINDS:
-        with Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"{kind}_{os.getpid()}.db").open("ab") as file:
-            os.posix_fallocate(file.fileno(), 0, _KIND_BYTES)
+        file = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"{kind}_{os.getpid()}.db")
+        # Of a process of the same number before, or one that is whole in the moment in which it is there: half of one would
+        # end every look at the numbers.
+        begun = file if file.exists() else file.with_suffix(".begun")
+        with begun.open("ab") as opened:
+            os.posix_fallocate(opened.fileno(), 0, _KIND_BYTES)
+        begun.replace(file)
 
 
 def serve(host: str, port: int) -> None:

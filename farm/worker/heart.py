@@ -49,6 +49,8 @@ class _Beat:
     """Seconds for which this process did not run, since the machine slept or somebody had stopped it."""
     verdict: FarmError | None = None
     since: float = 0.0
+    trouble: str = ""
+    """Why the lease was not prolonged last, as it was said."""
 
 
 class Heart:
@@ -127,7 +129,9 @@ class Heart:
         try:
             self._queue.pulse(beat.job, beat.attempt)
         except ServiceError as error:
-            log.warning("job %s: the lease is not prolonged: %s", beat.job, error)
+            if str(error) != beat.trouble:  # once, not once a second: Redis may be away for hours
+                log.warning("job %s: the lease is not prolonged: %s", beat.job, error)
+            beat.trouble = str(error)
 
     @staticmethod
     def _must_be_killed(beat: _Beat) -> bool:

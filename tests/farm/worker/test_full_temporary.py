@@ -11,6 +11,7 @@ import pytest
 
 from farm.process import spawn
 from farm.stack import free_port
+from farm.worker import exposition
 from tests.support.disks import Disk, needed_disk
 from tests.support.servers import PATIENCE_SECONDS, asked, end, wait_until
 
@@ -51,6 +52,17 @@ def test_what_is_counted_while_the_disk_is_full_ends_no_process(small: Disk) -> 
     process.communicate("\n", timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 0
+
+
+def test_a_process_that_finds_no_room_leaves_nothing_that_would_spoil_the_numbers_of_the_others(
+    small: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(small.place))
+    small.fill()
+    with pytest.raises(OSError, match="No space"):
+        exposition.reserve()
+
+    assert list(exposition.Processes(small.place).collect()) == []
 
 
 @pytest.mark.parametrize("full_by_then", [True, False])

@@ -79,7 +79,9 @@ def test_a_worker_that_was_cut_off_for_long_takes_back_that_it_was_lost(core: Co
     assert [(attempt.code, attempt.counted) for attempt in after.attempts] == [("worker-lost", False)]
 
 
-def test_a_worker_hands_its_job_back_however_long_redis_was_away(core: Core, line: Line) -> None:
+def test_a_worker_hands_its_job_back_however_long_redis_was_away(
+    core: Core, line: Line, caplog: pytest.LogCaptureFixture
+) -> None:
     """Else the job would stand there until its lease has run out, and that would count."""
     (job,) = core.add(1)
     thread = begun(line)
@@ -92,6 +94,7 @@ def test_a_worker_hands_its_job_back_however_long_redis_was_away(core: Core, lin
     after = core.jobs.job(job.id)
     assert (after.state, after.losses) == (State.QUEUED, 0)
     assert [(attempt.code, attempt.counted) for attempt in after.attempts] == [("lease-unsure", False)]
+    assert caplog.text.count("the lease is not prolonged") <= 3  # and not once a second
 
 
 def test_who_is_told_to_stop_does_not_wait_for_redis_for_ever(core: Core, line: Line) -> None:
