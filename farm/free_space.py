@@ -30,11 +30,13 @@ def require(folder: Path, needed: int, remedy: str) -> None:
         raise DiskFullError(f"{folder} has {_said(free)} left, and about {_said(needed)} are needed. {remedy}")
 
 
-def takes_nothing(folder: Path) -> bool:
-    """Whether next to nothing can be written in `folder`: no space, no room under a quota, or no names for files."""
+def takes_nothing(folder: Path, least: int = LEAST_BYTES) -> bool:
+    """Whether next to nothing can be written in `folder`: no space (`least` bytes), no room under a quota, or no names for
+    files.
+    """
     place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
-        if free_bytes(place) < LEAST_BYTES:
+        if free_bytes(place) < least:
             return True
         with tempfile.TemporaryFile(dir=place) as probe:
             probe.write(bytes(_PROBE_BYTES))

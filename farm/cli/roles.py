@@ -1,17 +1,15 @@
 """Commands for containers: each runs one role of the farm, with the settings of the environment."""
 
 import os
-import signal
 import sys
-import tempfile
 import time
 
 import click
 
 from farm import logs
 from farm.cli.ending import take_hangup_for_sigterm
+from farm.cli.working import run
 from farm.errors import ServiceError
-from farm.scratch import Scratch
 from farm.settings import Settings
 
 _LOOK_SECONDS = 1.0
@@ -59,77 +57,7 @@ def api(host: str, port: int) -> None:
 )
 def worker(concurrency: int, metrics_port: int, metrics_host: str) -> None:
     """Run a worker: take jobs from the queue and render them with Blender."""
-    take_hangup_for_sigterm()
-    hangup = signal.getsignal(signal.SIGHUP)
-    scratch = Scratch()
-    # What its processes leave behind when they are killed goes with the folder, or when the next worker starts.
-    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch.path)
-    # prometheus_client looks at this variable when it is imported: the counts of all pool processes are added up here.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(scratch.path)
-    # Mesa's software OpenGL takes every core for each Blender unless it is told; several Blenders share them.
-    os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
-    settings = Settings()
-    from farm.worker.celery_app import node
-
-    name = node(settings)
-    logs.configure(settings.log_format, settings.secrets, worker=name)
-    if settings.require_gpu:
-        from farm.drawing.blender import Blender
-
-        blender = Blender(require_gpu=True)
-        blender.start()  # raises when OpenGL is software: better no worker than one a hundred times too slow
-        blender.stop()
-    from celery.bootsteps import StartStopStep
-    from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
-
-    from farm import metrics
-    from farm.worker import exposition, shutdown
-    from farm.worker.presence import Presence
-    from farm.worker.tasks import app
-
-    exposition.keep()  # before it forks
-    shutdown.prepare(scratch.path)
-    presence = Presence(app, settings, name, concurrency)
-
-    class Awake(StartStopStep):  # type: ignore[misc]  # Celery has no types
-        """Serves metrics as soon as the pool's processes are there, whether Redis is or not."""
-
-        requires = ("celery.worker.components:Pool",)
-
-        def start(self, parent: object) -> None:
-            signal.signal(signal.SIGHUP, hangup)  # Celery takes it for a wish to start anew
-            metrics.REDIS.set(0)
-            exposition.serve(metrics_host, metrics_port)
-
-    app.steps["worker"].add(Awake)
-
-    @worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
-    def _ready(**_: object) -> None:
-        presence.start()
-
-    @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
-    def _told_to_stop(**_: object) -> None:
-        shutdown.announce(settings.shutdown_seconds)
-
-    @worker_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
-    def _ended(**_: object) -> None:
-        presence.stop()
-
-    # The worker itself, not Celery's command line, whose twenty commands are all imported before it runs one.
-    process = app.Worker(
-        hostname=name,
-        concurrency=concurrency,
-        loglevel="INFO",
-        without_mingle=True,
-        without_gossip=True,
-        quiet=settings.log_format == "json",  # its banner is no line of the log
-    )
-    setup_logging.connect(lambda **_: None, weak=False)  # `logs.configure` did it
-    try:
-        process.start()
-    finally:
-        scratch.close()
-    sys.exit(process.exitcode)
+    sys.exit(run(concurrency, metrics_host, metrics_port))
 
 
 @click.command()

@@ -199,7 +199,9 @@ class JobStore:
 
     def _commit_arguments(self, text: str, before: Job, after: Job) -> list[Any]:
         follows = json.dumps(asdict(effects(before, after)))
-        return [after.id, text, text_of(after), follows, self._connection.lease_seconds, _event(after)]
+        # What nobody would see is not told: of a job that is done, and whose lost worker is back, that it is done once more.
+        event = "" if (said := _event(after)) == _event(before) else said
+        return [after.id, text, text_of(after), follows, self._connection.lease_seconds, event]
 
     def change_all(self, batch: str, step: Callable[[Job], Job]) -> int:
         """Apply `step` to every job of the batch; how many it changed. Raises NotFoundError."""

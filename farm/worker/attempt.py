@@ -4,7 +4,6 @@ Every outcome is written to the job's record. Nothing here knows Celery or Blend
 """
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from farm.jobs.workers import MAX_BLAME, Workers
 from farm.spec import RenderSpec
 from farm.worker.heart import DrawingProcess, Heart
 from farm.worker.pacing import Pacing
+from farm.worker.telling import Teller
 
 log = logging.getLogger(__name__)
 _REPORT_SECONDS = 0.5
@@ -39,6 +39,9 @@ _AVOID_SECONDS = 60.0
 _AVOID_WAIT = 2.0
 _KEEPER_SECONDS = 2 * ROUND_SECONDS
 """Within this a job that may be handed out has its ticket."""
+_CLAIM_SHARE = 1 / 2
+"""Of a lease: for so long a job that was handed out is claimed; then it may be handed to another."""
+_CLAIM_AGAIN_SECONDS = 0.2
 _MAX_REST_SECONDS = 30.0
 _AWAKE_SECONDS = 1.0
 """How long a ticket keeps a worker asking for jobs. Real jobs take longer, so that theirs is one ticket each; thousands that
@@ -85,10 +88,15 @@ class JobRunner:
     losses: int = 0
     declined: bool = False
     """Whether a job was left to others since the last ticket."""
+    _teller: Teller = field(init=False)
     _present: Job | None = field(default=None, init=False)
     """The job of the present attempt, as we wrote it last."""
     _last_spec: tuple[str, RenderSpec] | None = field(default=None, init=False)
     """A batch, and what is asked for in it."""
+
+    def __post_init__(self) -> None:
+        stops = self.heart.told_to_stop
+        self._teller = Teller(self.worker, self.jobs, self.workers, stops, self.queue.lease_seconds)
 
     def wake(self, told_to_stop: Callable[[], bool]) -> None:
         """A ticket came: do the next job, and more of them as long as the ticket keeps us awake."""
@@ -122,26 +130,45 @@ class JobRunner:
 
     def _claimed(self, taken: Taken) -> Job | None:
         """The job, now ours; None when it is left to others or was cancelled meanwhile."""
-
-        def claim(job: Job) -> Job:
-            broken = [attempt for attempt in job.attempts if attempt.counted][-1:]
-            if broken and broken[0].worker == self.worker and taken.at - broken[0].at < _AVOID_SECONDS:
-                raise _LeftToOthers
-            return states.claim(job, self.worker)
-
         try:
             try:
-                return self.jobs.change(taken.job, claim)
+                return self._claim(taken, avoiding=True)
             except _LeftToOthers:
                 if self.workers.others_can_work(self.worker):
                     self.queue.put_back(taken.job, _AVOID_WAIT)
                     self.declined = True
                     return None
-                return self.jobs.change(taken.job, lambda job: states.claim(job, self.worker))
+                return self._claim(taken, avoiding=False)
         except (StaleAttempt, NotFoundError) as error:
             self.queue.put_back(taken.job)
             log.info("job %s is not taken: %s", taken.job, error)
             return None
+
+    def _claim(self, taken: Taken, avoiding: bool) -> Job:
+        """The job, now ours, also where that was done and the answer lost: else nobody would be at it, and it be to blame.
+
+        Raises _LeftToOthers where it broke down here a moment ago and we are `avoiding` that, and ServiceError.
+        """
+        mine, deadline = 0, time.monotonic() + self.queue.lease_seconds * _CLAIM_SHARE
+
+        def claim(job: Job) -> Job:
+            nonlocal mine
+            if job.state is State.LEASED and (job.worker, job.attempt) == (self.worker, mine):
+                return job
+            broken = [attempt for attempt in job.attempts if attempt.counted][-1:]
+            here = bool(broken) and broken[0].worker == self.worker and taken.at - broken[0].at < _AVOID_SECONDS
+            if avoiding and here:
+                raise _LeftToOthers
+            mine = job.attempt + 1
+            return states.claim(job, self.worker)
+
+        while True:
+            try:
+                return self.jobs.change(taken.job, claim)
+            except ServiceError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_CLAIM_AGAIN_SECONDS)
 
     def _attempt(self, job: Job) -> None:
         log.info("job %s: model %s (%s), attempt %d", job.id, job.name, job.model[:12], job.attempt)
@@ -155,26 +182,27 @@ class JobRunner:
             def finished(present: Job) -> Job:
                 return states.finish(present, job.attempt, made.warnings, made.samples)
 
-            done = self._insist(lambda: self._tell(job, finished))
+            done = self._teller.insist(lambda: self._tell(job, finished))
         except StaleAttempt as error:
-            self._left(job, error)
+            self._teller.left(job, error)
         except Interrupted as error:
-            self._give_back(job, error, 0.0, kept=job.work is Work.RESULT)
+            self._teller.give_back(job, error, 0.0, kept=job.work is Work.RESULT)
         except (ModelError, MappingError, RenderError) as error:
-            self._fail(job, error)
+            if self._teller.fail(job, error):
+                self.losses = 0
         except BlenderStartError as error:
-            self._give_back(job, error, _AVOID_WAIT)
+            self._teller.give_back(job, error, _AVOID_WAIT)
             self._stand_aside(error)
             broke_down = True
         except (ServiceError, StorageError, OSError) as error:
             # Not the job's fault: it waits longer from time to time, and for as long as it takes.
             again = sum(1 for attempt in job.attempts if not attempt.counted)
-            self._give_back(job, error, min(states.MAX_WAIT_SECONDS, 2.0 ** (again + 1)))
+            self._teller.give_back(job, error, min(states.MAX_WAIT_SECONDS, 2.0 ** (again + 1)))
             broke_down = True
         except Exception as error:
             if not isinstance(error, FarmError):
                 log.exception("job %s broke down", job.id)
-            self._lose(job, error)
+            self._teller.lose(job, error)
             broke_down = True
         finally:
             self.heart.end()
@@ -226,17 +254,6 @@ class JobRunner:
                 raise StaleAttempt(str(error)) from error
         return self._last_spec[1]
 
-    def _insist[T](self, action: Callable[[], T]) -> T:
-        """`action`, tried for as long as our lease may last: Redis may be restarting, and the work is done."""
-        deadline = time.monotonic() + self.queue.lease_seconds
-        while True:
-            try:
-                return action()
-            except ServiceError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.5)
-
     def _credit(self, done: Job) -> None:
         try:
             for culprit in self.workers.finished(self.worker, done):
@@ -245,71 +262,6 @@ class JobRunner:
                 self.workers.draws_with(self.worker, self.renderer.name)
         except ServiceError as error:
             log.warning("the worker's record is not written: %s", error)
-
-    def _left(self, job: Job, error: StaleAttempt) -> None:
-        log.info("job %s is left: %s", job.id, error)
-        now = self._forgiven(job)
-        cancelled = now is not None and now.state is State.CANCELLED
-        if cancelled:
-            metrics.MODELS.inc("cancelled")
-        else:
-            metrics.LOST.inc(StaleAttempt.code)
-
-    def _forgiven(self, job: Job) -> Job | None:
-        """What became of a job that was taken from us: if we were thought lost, we are not, and it counts for nothing.
-
-        None when that cannot be told.
-        """
-        try:
-            before = self.jobs.job(job.id)
-            after = self.jobs.change(job.id, lambda j: states.forgive(j, job.attempt), before)
-            if after.losses < before.losses:
-                log.warning("job %s: this worker was silent for too long, and is back; it does not count", job.id)
-                self.workers.forgive(self.worker)
-        except (NotFoundError, ServiceError):
-            return None
-        return after
-
-    def _give_back(self, job: Job, error: Exception, wait: float, kept: bool = False) -> None:
-        code, sentence = _said(error)
-        log.warning("job %s is handed back: %s: %s", job.id, code, sentence)
-        if self._settle(job, lambda j, at: states.hand_back(j, job.attempt, code, sentence, at, wait, kept)) is None:
-            self._forgiven(job)
-        metrics.HANDED_BACK.inc(code)
-
-    def _lose(self, job: Job, error: Exception) -> None:
-        code, sentence = _said(error)
-        log.warning("job %s: attempt %d broke down: %s: %s", job.id, job.attempt, code, sentence)
-        after = self._settle(job, lambda j, at: states.lose(j, job.attempt, code, sentence, at), _log_of(error))
-        metrics.LOST.inc(code)
-        if after is not None and after.state is State.QUARANTINED:
-            metrics.MODELS.inc("quarantined")
-        try:
-            self.workers.lost(self.worker)
-        except ServiceError as silence:
-            log.warning("the worker's record is not written: %s", silence)
-
-    def _fail(self, job: Job, error: FarmError) -> None:
-        code, sentence = _said(error)
-        log.warning("job %s failed: %s: %s", job.id, code, sentence)
-        if self._settle(job, lambda j, _: states.fail(j, job.attempt, code, sentence), _log_of(error)) is not None:
-            metrics.MODELS.inc("failed")
-            self.losses = 0
-
-    def _settle(self, job: Job, step: Callable[[Job, float], Job], blender_log: str = "") -> Job | None:
-        """Write how the attempt ended; None when it has no say any more, or Redis stays away: then its lease runs out."""
-
-        def write() -> Job:
-            at = self.jobs.now()
-            if blender_log:
-                self.jobs.keep_log(job.id, blender_log)
-            return self.jobs.change(job.id, lambda j: step(j, at))
-
-        try:
-            return self._insist(write)
-        except (StaleAttempt, NotFoundError, ServiceError) as error:
-            log.info("job %s: %s", job.id, error)
-            return None
 
     def _stand_aside(self, error: BlenderStartError) -> None:
         """Where Blender does not start, time after time, no job can be done: the worker drains itself."""
@@ -328,16 +280,3 @@ class JobRunner:
 
 class _LeftToOthers(Exception):
     """The job broke down here a moment ago."""
-
-
-def _said(error: Exception) -> tuple[str, str]:
-    if isinstance(error, FarmError):
-        return error.code, str(error)
-    if isinstance(error, OSError):
-        place = tempfile.gettempdir()
-        return "worker-disk", f"The worker's own disk ({place}) failed: {error}. Make room there, or mend the disk."
-    return "internal-error", f"{type(error).__name__}: {error}"
-
-
-def _log_of(error: Exception) -> str:
-    return error.log if isinstance(error, FarmError) else ""

@@ -14,12 +14,33 @@ from farm.exposition import Disks, kept
 from farm.metrics import ShownBy
 from farm.worker.gpu import Gpus
 
+_KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemax")
+"""Of which the library makes a file a process, named so."""
+_KIND_BYTES = 2**17
+"""Twice what the library begins a file with, and a multiple of what all series take."""
 _LIVE = re.compile(r"gauge_live\w+_(\d+)\.db")
 
 
 def keep() -> None:
     """Keep what this process counts, and those that it forks from now on, in PROMETHEUS_MULTIPROC_DIR."""
+    reserve()
     kept(ShownBy.WORKER)
+
+
+def reserve() -> None:
+    """Take the room that this process needs for that on the disk. Raises OSError where there is none.
+
+    The library writes to memory that stands for sparse files: where no disk is left behind it, the kernel ends the process,
+    in the middle of whatever it draws.
+    """
+    for kind in _KINDS:
+        file = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"{kind}_{os.getpid()}.db")
+        # Of a process of the same number before, or one that is whole in the moment in which it is there: half of one would
+        # end every look at the numbers.
+        begun = file if file.exists() else file.with_suffix(".begun")
+        with begun.open("ab") as opened:
+            os.posix_fallocate(opened.fileno(), 0, _KIND_BYTES)
+        begun.replace(file)
 
 
 def serve(host: str, port: int) -> None:

@@ -49,6 +49,8 @@ class _Beat:
     """Seconds for which this process did not run, since the machine slept or somebody had stopped it."""
     verdict: FarmError | None = None
     since: float = 0.0
+    trouble: str = ""
+    """Why the lease was not prolonged last, as it was said."""
 
 
 class Heart:
@@ -62,7 +64,7 @@ class Heart:
         job_seconds: float,
         memory_bytes: int,
     ) -> None:
-        self._queue, self._process, self._told_to_stop = queue, process, told_to_stop
+        self._queue, self._process, self.told_to_stop = queue, process, told_to_stop
         self._job_seconds, self._memory_bytes = job_seconds, memory_bytes
         self._lock = threading.Lock()
         self._beat: _Beat | None = None
@@ -127,7 +129,9 @@ class Heart:
         try:
             self._queue.pulse(beat.job, beat.attempt)
         except ServiceError as error:
-            log.warning("job %s: the lease is not prolonged: %s", beat.job, error)
+            if str(error) != beat.trouble:  # once, not once a second: Redis may be away for hours
+                log.warning("job %s: the lease is not prolonged: %s", beat.job, error)
+            beat.trouble = str(error)
 
     @staticmethod
     def _must_be_killed(beat: _Beat) -> bool:
@@ -152,7 +156,7 @@ class Heart:
                 return Interrupted("The batch is paused.", "paused")
             case Instruction.YIELD:
                 return Interrupted("A batch of higher priority needed the worker.", "yielded")
-        if self._told_to_stop():
+        if self.told_to_stop():
             return Interrupted("The worker was told to stop.", "worker-stopped")
         if now - beat.started - beat.stood > self._job_seconds:
             return BlenderTimeoutError(

@@ -3,13 +3,16 @@
 import logging
 import os
 import signal
+import tempfile
+import time
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 from celery.signals import worker_process_init, worker_process_shutdown
 from prometheus_client import multiprocess
 
-from farm import metrics
+from farm import free_space, metrics
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, read_manifest, result_object
 from farm.drawing import checkpoints
@@ -30,13 +33,14 @@ from farm.process import die_with_parent
 from farm.settings import Settings
 from farm.spec import RenderSpec, StyleName
 from farm.storage import ObjectStore, open_store
-from farm.worker import shutdown
+from farm.worker import exposition, shutdown
 from farm.worker.attempt import JobRunner, Rendered
 from farm.worker.celery_app import RENDER_TASK, make_app, node
 from farm.worker.heart import Heart
 
 log = logging.getLogger(__name__)
 app = make_app(Settings())
+_ROOM_SECONDS = 2.0
 _STORE_PATIENCE_SECONDS = 60.0
 """How long a worker waits for an object store that is away, before it hands its job back."""
 
@@ -137,11 +141,29 @@ def _runner() -> JobRunner:
     return JobRunner(node(settings), JobStore(connection), queue, Workers(connection), renderer, heart)
 
 
+def _reserve() -> None:
+    """Have the room to count in; without, this process takes no job, and Celery puts another in its place in a while."""
+    told = False
+    while "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        try:
+            exposition.reserve()
+            return
+        except OSError as error:
+            if not free_space.is_want_of(error):
+                raise
+            if not told:
+                place = Path(tempfile.gettempdir())
+                log.warning("this process waits. %s", free_space.full(place, free_space.ROOM_FOR_TEMPORARY))
+            told = True
+            time.sleep(_ROOM_SECONDS)
+
+
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _begin(**_: object) -> None:
     die_with_parent()
     # A closing terminal tells all processes; the main one says what is done about it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _reserve()
     _blender().launch()  # it gets ready while the first job is on its way
 
 

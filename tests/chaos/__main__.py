@@ -1,8 +1,8 @@
 """Disturbs a farm at random, for as long as is wished: `make chaos SECONDS=600`.
 
 Round after round, batches are submitted and, while they are rendered, disturbances are drawn from the seed. After each round
-everything must be as after an undisturbed run. Ends with one line of counts; exit code 1 at the first thing that is wrong,
-with the round's seed and the folder of the logs.
+everything must be as after an undisturbed run, and no attempt may count against a job but those whose process was killed.
+Ends with one line of counts; exit code 1 at the first thing that is wrong, with the round's seed and the folder of the logs.
 """
 
 import argparse
@@ -14,128 +14,27 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from farm.jobs.reconcile import reconcile
 from farm.jobs.states import State
 from farm.mascots import write_mascots
 from farm.models.package import Package, read_model
 from farm.spec import RenderSpec
-from tests.chaos.farm import SHORT_LEASE_SECONDS, Farm, Results, farm_under_test, undisturbed
-from tests.chaos.processes import blenders, signal_all
-from tests.support.faults import Fault
-from tests.support.servers import S3Server, has_radosgw, radosgw
+from tests.chaos.disturbances import Chaos
+from tests.chaos.farm import SHORT_LEASE_SECONDS, Farm, Results, RunningWorker, farm_under_test, undisturbed
+from tests.chaos.ground import disturbable
+from tests.support.servers import S3Server, asked, has_radosgw, radosgw, wait_until
 
 SPECS = [
     RenderSpec(seed=21, samples=40, size=48),
     RenderSpec(seed=22, samples=120, size=48),
     RenderSpec(seed=23, samples=200, size=48, styles=("flat", "ink"), labels=("parts",)),
 ]
-ROUND_SECONDS = 240
-
-
-@dataclass
-class Chaos:
-    """A farm and the dice."""
-
-    farm: Farm
-    dice: random.Random
-    counts: Counter[str] = field(default_factory=Counter)
-    names: int = 0
-
-    def disturb(self) -> None:
-        """Do something bad, and make it good again; workers that were lost are replaced."""
-        what: list[Callable[[], None]] = [
-            self.kill_blender,
-            self.kill_worker,
-            self.stop_worker,
-            self.freeze_worker,
-            self.hang_blender,
-            self.restart_redis,
-            self.wipe_redis,
-            self.silence_redis,
-            self.take_no_writes,
-            self.restart_api,
-            self.pause,
-        ]
-        if self.farm.proxy is not None:
-            what += [self.break_store] * 2
-        action = self.dice.choice(what)
-        action()
-        self.counts[action.__name__] += 1
-
-    def _worker(self) -> str:
-        return self.dice.choice(sorted(self.farm.workers))
-
-    def _hire(self) -> None:
-        self.names += 1
-        self.farm.start_worker(f"hired{self.names}")
-
-    def kill_blender(self) -> None:
-        how = self.dice.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
-        signal_all(blenders(self.farm.workers[self._worker()].process.pid), how)
-
-    def hang_blender(self) -> None:
-        stopped = blenders(self.farm.workers[self._worker()].process.pid)
-        signal_all(stopped, signal.SIGSTOP)
-        time.sleep(self.dice.uniform(1, 5))
-        signal_all(stopped, signal.SIGCONT)
-
-    def kill_worker(self) -> None:
-        self.farm.kill_worker(self._worker())
-        self._hire()
-
-    def stop_worker(self) -> None:
-        self.farm.stop_worker(self._worker())
-        self._hire()
-
-    def freeze_worker(self) -> None:
-        frozen = self.farm.workers[self._worker()].tree
-        signal_all(frozen, signal.SIGSTOP)
-        time.sleep(self.dice.uniform(1, 2 * SHORT_LEASE_SECONDS))
-        signal_all(frozen, signal.SIGCONT)
-
-    def restart_redis(self) -> None:
-        self.farm.kill_redis()
-        time.sleep(self.dice.uniform(0, 4))
-        self.farm.start_redis()
-
-    def wipe_redis(self) -> None:
-        self.farm.services.connection.redis.flushall()
-        time.sleep(self.dice.uniform(0, 2))
-        reconcile(self.farm.store, self.farm.services.jobs)
-
-    def silence_redis(self) -> None:
-        self.farm.pause_redis(True)
-        time.sleep(self.dice.uniform(1, 2 * SHORT_LEASE_SECONDS))
-        self.farm.pause_redis(False)
-
-    def take_no_writes(self) -> None:
-        """Redis becomes a replica for a while, or its own replicas are gone."""
-        server = self.farm.services.connection.redis
-        demoted = self.dice.choice([True, False])
-        server.replicaof("127.0.0.1", "1") if demoted else server.config_set("min-replicas-to-write", 1)
-        time.sleep(self.dice.uniform(1, 2 * SHORT_LEASE_SECONDS))
-        server.replicaof("NO", "ONE") if demoted else server.config_set("min-replicas-to-write", 0)
-
-    def restart_api(self) -> None:
-        self.farm.stop_api(self.dice.choice([signal.SIGKILL, signal.SIGTERM]))
-        self.farm.start_api()
-
-    def pause(self) -> None:
-        batch = self.dice.choice([batch.id for batch in self.farm.services.jobs.batches(3)])
-        self.farm.services.batches.set_paused(batch, True)
-        time.sleep(self.dice.uniform(0, 4))
-        self.farm.services.batches.set_paused(batch, False)
-
-    def break_store(self) -> None:
-        assert self.farm.proxy is not None
-        self.farm.proxy.fault = self.dice.choice([Fault.UNAVAILABLE, Fault.REFUSE, Fault.CUT, Fault.LOSE_ANSWER])
-        time.sleep(self.dice.uniform(1, 15))
-        self.farm.proxy.fault = Fault.OK
+ROUND_SECONDS = 400
+BACK_SECONDS = 60
+"""Within which all is well when nothing is in its way any more."""
 
 
 def _forget_everything(farm: Farm) -> None:
@@ -150,12 +49,14 @@ def play(chaos: Chaos, packages: list[Package], expected: Results) -> list[str]:
     """One round; what is wrong after it."""
     farm, dice = chaos.farm, chaos.dice
     _forget_everything(farm)
+    chaos.guilty.clear()
     batches = [farm.submit(packages, spec) for spec in SPECS]
     wipes = chaos.counts["wipe_redis"]
-    for _ in range(dice.randint(1, 4)):
+    for _ in range(dice.randint(2, 5)):
         time.sleep(dice.uniform(0, 4))
-        chaos.disturb()
+        print(f"chaos:        {chaos.disturb()}", flush=True)
     farm.wait_for_end(batches, ROUND_SECONDS)
+    wrong = _blamed(chaos, batches) + _lacking(farm)
     # Enough bad luck uses a job's attempts up; then an operator asks for another try.
     for batch in batches:
         quarantined = farm.services.jobs.batch(batch).counts[State.QUARANTINED]
@@ -165,7 +66,45 @@ def play(chaos: Chaos, packages: list[Package], expected: Results) -> list[str]:
     farm.wait_for_end(batches, ROUND_SECONDS)
     chaos.counts["jobs"] += len(batches) * len(packages)
     chaos.counts["attempts lost"] += sum(job.attempt - 1 for batch in batches for job in farm.jobs(batch))
-    return farm.complaints(batches, expected, wiped=chaos.counts["wipe_redis"] > wipes)
+    return wrong + farm.complaints(batches, expected, wiped=chaos.counts["wipe_redis"] > wipes)
+
+
+def _blamed(chaos: Chaos, batches: list[str]) -> list[str]:
+    """The attempts that count against their jobs though their processes were not killed.
+
+    Who was cut off or asleep takes back, when it is there again, that it was thought lost.
+    """
+
+    def counted() -> Counter[str]:
+        attempts = [a for batch in batches for job in chaos.farm.jobs(batch) for a in job.attempts]
+        return Counter(attempt.code for attempt in attempts if attempt.counted)
+
+    begun = time.monotonic()
+    while (blamed := counted() - chaos.guilty) and time.monotonic() - begun < BACK_SECONDS:
+        time.sleep(0.5)
+    return [f"{count} x {code} counts against a job that has no fault" for code, count in blamed.items()]
+
+
+def _lacking(farm: Farm) -> list[str]:
+    """Which of the farm's processes have ended, or do not say that all is well."""
+
+    def ready() -> bool:
+        answer = asked(f"{farm.api_url}/readyz")
+        return answer is not None and answer[0] == 200
+
+    def well(worker: RunningWorker) -> bool:
+        answer = asked(worker.metrics)
+        listed = {w.name for w in farm.services.workers.all() if w.alive and not w.drained}
+        return answer is not None and "farm_redis_usable 1.0" in answer[1] and f"worker@{worker.name}" in listed
+
+    found = [f"worker {worker.name} has ended" for worker in farm.workers.values() if worker.process.poll() is not None]
+    try:
+        wait_until(ready, "the API being ready", BACK_SECONDS)
+        for worker in farm.workers.values():
+            wait_until(partial(well, worker), f"{worker.name} being well", BACK_SECONDS)
+    except AssertionError as error:
+        found.append(str(error))
+    return found
 
 
 def main() -> int:
@@ -180,25 +119,45 @@ def main() -> int:
     print(f"chaos: the undisturbed run gave {len(expected)} objects; logs in {folder}", flush=True)
     with ExitStack() as stack:
         s3: S3Server | None = stack.enter_context(radosgw(folder / "radosgw")) if has_radosgw() else None
+        ground = stack.enter_context(disturbable(folder / "ground"))
+        if s3 is None:
+            ground.lacks.append("the store (radosgw is not installed)")
         farm = stack.enter_context(
-            farm_under_test(folder / "farm", s3, workers=2, api=True, lease_seconds=SHORT_LEASE_SECONDS)
+            farm_under_test(folder / "farm", s3, workers=2, api=True, lease_seconds=SHORT_LEASE_SECONDS, ground=ground)
         )
-        chaos = Chaos(farm, random.Random(options.seed))
+        chaos = Chaos(farm, ground, random.Random(options.seed))
         begun = time.monotonic()
         rounds = 0
         while time.monotonic() - begun < options.seconds:
             before = Counter(chaos.counts)
-            wrong = play(chaos, packages, expected)
+            try:
+                wrong = play(chaos, packages, expected)
+            except AssertionError as error:
+                wrong = [str(error)]
             rounds += 1
             done = ", ".join(sorted((chaos.counts - before).keys() - {"jobs", "attempts lost"})) or "nothing"
             print(f"chaos: {time.monotonic() - begun:5.0f} s, round {rounds}: {done}", flush=True)
             if wrong:
                 print(f"chaos: seed {options.seed}, round {rounds}, logs in {folder}:", *wrong, sep="\n  ", flush=True)
                 return 1
+        if left := _left_behind(farm):
+            print(f"chaos: left in the temporary folder: {', '.join(left)}; logs in {folder}")
+            return 1
     shutil.rmtree(folder)
     counts = ", ".join(f"{name} {count}" for name, count in sorted(chaos.counts.items()))
-    print(f"chaos: {rounds} rounds in {options.seconds:.0f} s, 0 wrong: {counts}")
+    lacks = f"; not disturbed: {', '.join(ground.lacks)}" if ground.lacks else ""
+    print(f"chaos: {rounds} rounds in {options.seconds:.0f} s, 0 wrong: {counts}{lacks}")
     return 0
+
+
+def _left_behind(farm: Farm) -> list[str]:
+    """What lies in the temporary folder when all have stopped, though some were killed before."""
+    for name in list(farm.workers):
+        farm.stop_worker(name)
+    farm.stop_api(signal.SIGTERM)
+    if farm.ground is None or farm.ground.temporary is None:
+        return []
+    return sorted(path.name for path in farm.ground.temporary.place.iterdir())
 
 
 if __name__ == "__main__":

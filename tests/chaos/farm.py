@@ -31,8 +31,10 @@ from farm.stack import free_port
 from farm.storage import LocalStore, ObjectStore
 from farm.storage.s3 import S3Store
 from farm.valkey import valkey_command
+from tests.chaos.ground import Ground
 from tests.chaos.processes import descendants, gone, signal_all
 from tests.support.audit import audit
+from tests.support.clocks import Clock
 from tests.support.faults import FaultyProxy
 from tests.support.fixtures import assignment_for
 from tests.support.servers import PATIENCE_SECONDS, S3Server, asked, end, wait_until
@@ -79,6 +81,12 @@ class RunningWorker:
     metrics: str
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
+    line: FaultyProxy | None = None
+    """Its way to Redis, where that can be disturbed."""
+    clock: Clock | None = None
+    """Where it has one of its own."""
+    held: ExitStack = field(default_factory=ExitStack)
+    """What goes when it has gone."""
 
     @property
     def tree(self) -> list[int]:
@@ -89,13 +97,17 @@ class RunningWorker:
 class Farm:
     """Start with `farm_under_test`."""
 
-    def __init__(self, folder: Path, s3: S3Server | None, stack: ExitStack, lease_seconds: float) -> None:
+    def __init__(
+        self, folder: Path, s3: S3Server | None, stack: ExitStack, lease_seconds: float, ground: Ground | None
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._stack = stack
+        self.ground = ground
         self._redis_port, self._api_port = free_port(), free_port()
         self.redis_url = f"redis://127.0.0.1:{self._redis_port}/0"
         self.api_url = f"http://127.0.0.1:{self._api_port}"
         self.proxy: FaultyProxy | None = None
+        self.api_line = None if ground is None else stack.enter_context(self._line())
         self.environment = {
             "FARM_REDIS_URL": self.redis_url,
             "FARM_API_URL": self.api_url,
@@ -127,19 +139,34 @@ class Farm:
             trees = worker.tree
             signal_all(trees, signal.SIGKILL)
             worker.process.wait(PATIENCE_SECONDS)
+            worker.held.close()
         for process in (self._api, self._redis):
             if process is not None:
                 end(process)
 
     # Redis
 
+    def _line(self) -> FaultyProxy:
+        return FaultyProxy("127.0.0.1", self._redis_port)
+
+    def _by(self, line: FaultyProxy | None) -> dict[str, str]:
+        """How a process finds Redis by this way, and where its temporary files go."""
+        found = {} if line is None else {"FARM_REDIS_URL": f"redis://127.0.0.1:{line.port}/0"}
+        if self.ground is not None and self.ground.temporary is not None:
+            found["TMPDIR"] = str(self.ground.temporary.place)
+        return found
+
     def start_redis(self) -> None:
         """Start Valkey as in production: append-only file, no eviction."""
         home = self.folder / "valkey"
+        environment: dict[str, str] = {}
+        if self.ground is not None:
+            home = home if self.ground.redis_disk is None else self.ground.redis_disk.place
+            environment = {} if self.ground.redis_clock is None else self.ground.redis_clock.environment
         home.mkdir(parents=True, exist_ok=True)
         options = ["--bind", "127.0.0.1", "--port", str(self._redis_port), "--save", "", "--dir", str(home)]
         durable = ["--appendonly", "yes", "--maxmemory-policy", "noeviction"]
-        self._redis = spawn([*valkey_command(), *options, *durable], home / "server.log")
+        self._redis = spawn([*valkey_command(), *options, *durable], self.folder / "valkey.log", environment)
         wait_until(self._redis_answers, "Valkey answering")
 
     def _redis_answers(self) -> bool:
@@ -164,7 +191,7 @@ class Farm:
     def start_api(self) -> None:
         """Start the API, on the same port each time."""
         command = [sys.executable, "-m", "farm", "api", "--port", str(self._api_port)]
-        self._api = spawn(command, self.folder / "api.log", self.environment)
+        self._api = spawn(command, self.folder / "api.log", self.environment | self._by(self.api_line))
         wait_until(self._api_answers, "the API answering")
 
     def _api_answers(self) -> bool:
@@ -178,17 +205,21 @@ class Farm:
 
     # Workers
 
-    def start_worker(self, name: str, environment: dict[str, str] | None = None) -> RunningWorker:
+    def start_worker(
+        self, name: str, environment: dict[str, str] | None = None, clock: Clock | None = None
+    ) -> RunningWorker:
         """Start a worker with one Blender."""
         home = self.folder / name
         home.mkdir(parents=True, exist_ok=True)
         (home / "tmp").mkdir(exist_ok=True)
-        port = free_port()
-        own = {"FARM_WORKER_NAME": name, "TMPDIR": str(home / "tmp"), **(environment or {})}
+        port, held = free_port(), ExitStack()
+        line = None if self.ground is None else held.enter_context(self._line())
+        own = {"FARM_WORKER_NAME": name, "TMPDIR": str(home / "tmp"), **self._by(line), **(environment or {})}
+        own |= {} if clock is None else clock.environment
         command = [sys.executable, "-m", "farm", "worker", "--metrics-port", str(port)]
         process = spawn(command, home / "worker.log", self.environment | own)
         metrics = f"http://127.0.0.1:{port}/metrics"
-        self.workers[name] = RunningWorker(name, process, metrics, home / "worker.log", own)
+        self.workers[name] = RunningWorker(name, process, metrics, home / "worker.log", own, line, clock, held)
         return self.workers[name]
 
     def kill_worker(self, name: str) -> None:
@@ -198,6 +229,7 @@ class Farm:
         worker.process.kill()
         worker.process.wait(PATIENCE_SECONDS)
         gone(tree)
+        worker.held.close()
 
     def stop_worker(self, name: str) -> None:
         """SIGTERM, as Kubernetes does, and wait until it has ended."""
@@ -206,6 +238,7 @@ class Farm:
         worker.process.terminate()
         worker.process.wait(PATIENCE_SECONDS)
         gone(tree)
+        worker.held.close()
 
     def let_leases_run_out(self) -> None:
         """As if their time had gone by. Only the leases of those who do not speak any more stay so."""
@@ -298,10 +331,11 @@ def farm_under_test(
     workers: int = 1,
     api: bool = False,
     lease_seconds: float = LEASE_SECONDS,
+    ground: Ground | None = None,
 ) -> Iterator[Farm]:
-    """A farm with so many workers, all up."""
+    """A farm with so many workers, all up; `ground`: what it is to stand on."""
     with ExitStack() as stack:
-        farm = Farm(folder, s3, stack, lease_seconds)
+        farm = Farm(folder, s3, stack, lease_seconds, ground)
         farm.start_redis()
         if api:
             farm.start_api()

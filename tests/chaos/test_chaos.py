@@ -19,11 +19,11 @@ from farm.models.package import Package
 from tests.chaos.conftest import LONG, SHORT
 from tests.chaos.farm import Farm, Results, farm_under_test
 from tests.chaos.processes import blenders, pool, signal_all
+from tests.support.clocks import ABSENT, Clock, has_faketime
 from tests.support.faults import Fault
 from tests.support.servers import PATIENCE_SECONDS, S3Server, wait_until
 
 pytestmark = pytest.mark.blender
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
 def attempts(farm: Farm, batch: str) -> list[tuple[str, bool]]:
@@ -189,24 +189,16 @@ def _limit_files(worker: int, size: int) -> None:
 
 @pytest.mark.long
 def test_a_workers_clock_jumps(packages: list[Package], long_results: Results, tmp_path: Path) -> None:
-    if not FAKETIME.exists():
-        pytest.skip("faketime is not installed: apt-get install faketime")
-    offset = tmp_path / ".faketimerc"  # by a variable of its own a worker would not pass it on
-    offset.write_text("+0")
-    clock = {
-        "LD_PRELOAD": str(FAKETIME),
-        "HOME": str(tmp_path),
-        "FAKETIME_CACHE_DURATION": "1",  # seconds; without, it reads the file at every look at a clock
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # as on a machine whose clock is set: the monotonic one goes on
-        "DONT_FAKE_MONOTONIC": "1",
-    }
+    if not has_faketime():
+        pytest.skip(ABSENT)
+    clock = Clock(tmp_path)
     with farm_under_test(tmp_path, workers=0, lease_seconds=600) as farm:
-        worker = farm.start_worker("w0", clock)
+        worker = farm.start_worker("w0", clock=clock)
         batch = farm.submit(packages[:1], LONG)
         farm.wait_for_images(batch, 100)
 
-        for jump in ("+7200", "-7200", "+90000"):
-            offset.write_text(jump)
+        for jump in (7200, -7200, 90000):
+            clock.set(jump)
             time.sleep(2)
 
         farm.wait_for_end([batch])

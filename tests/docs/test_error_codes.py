@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.problems import code_of, install
-from farm.worker.attempt import _said
+from farm.worker.telling import said
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/why-did-my-job-fail.md").read_text()
@@ -47,7 +47,7 @@ def in_node(node: ast.AST) -> Iterator[str]:
             for line in ast.walk(node):
                 if isinstance(line, ast.Return):
                     yield from constants(line.value)
-        case ast.FunctionDef(name="_said"):
+        case ast.FunctionDef(name="said"):
             for line in ast.walk(node):
                 if isinstance(line, ast.Return) and isinstance(line.value, ast.Tuple):
                     yield from constants(line.value.elts[0])
@@ -102,7 +102,7 @@ def test_every_code_has_a_cause_and_a_remedy() -> None:
 
 @pytest.mark.parametrize(("error", "code"), [(OSError("no"), "worker-disk"), (ValueError("no"), "internal-error")])
 def test_what_nobody_foresaw_has_a_code_of_the_page(error: Exception, code: str) -> None:
-    assert _said(error)[0] == code
+    assert said(error)[0] == code
     assert code in dict(ROWS)
 
 

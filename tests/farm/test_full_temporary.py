@@ -1,7 +1,6 @@
 """A folder for temporary files that is full is never the fault of what was to be read."""
 
 import io
-import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -17,21 +16,15 @@ from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.reading.readers import Readers
 from tests.farm.models import made_files as made
 from tests.support import servers
+from tests.support.disks import needed_disk
 
 
 @pytest.fixture
 def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder for temporary files, with room for 1 MiB."""
-    place = tmp_path / "temporary"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"No small disk can be made here: {mounted.stderr.decode().strip()}")
-    monkeypatch.setattr(tempfile, "tempdir", str(place))
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with needed_disk(tmp_path / "temporary", 2**20) as made:
+        monkeypatch.setattr(tempfile, "tempdir", str(made.place))
+        yield made.place
 
 
 def zipped(unpacked: int) -> bytes:

@@ -21,23 +21,10 @@ from farm.process import signal_group, spawn
 from farm.spec import RenderSpec
 from farm.stack import EmbeddedStack, free_port
 from tests.farm.test_stack import answers, home, kept, process_of  # noqa: F401
+from tests.support.disks import needed_disk
 from tests.support.servers import PATIENCE_SECONDS, asked, wait_until
 
 pytestmark = pytest.mark.blender
-
-
-@contextmanager
-def disk(place: Path, size: str) -> Iterator[Path]:
-    """A small disk of its own at `place`."""
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
-    mounted = subprocess.run(command, check=False, capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"No small disk can be made here: {mounted.stderr.decode().strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def fill(place: Path) -> Path:
@@ -74,8 +61,8 @@ def children_of(pid: int) -> list[int]:
 
 
 def test_a_farm_on_a_full_disk_waits_says_so_once_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    with disk(tmp_path / "disk", "64m") as place:
-        filler, log = fill(place), tmp_path / "log"
+    with needed_disk(tmp_path / "disk", 64 * 2**20) as made:
+        place, filler, log = made.place, fill(made.place), tmp_path / "log"
         with farm_up(place / "home", log) as (process, url):
             # WHEN it is started there THEN it waits, and says for what
             wait_until(lambda: b"is full" in log.read_bytes(), "the sentence")
@@ -110,7 +97,8 @@ def signal_group_of(pid: int) -> None:
 
 
 def test_a_farm_for_the_purpose_says_that_the_disk_is_full(tmp_path: Path) -> None:
-    with disk(tmp_path / "disk", "8m") as place:
+    with needed_disk(tmp_path / "disk", 8 * 2**20) as made:
+        place = made.place
         fill(place)
 
         with pytest.raises(DiskFullError, match=f"The disk of {place}/home is full"), EmbeddedStack(place / "home", 1):

@@ -113,3 +113,48 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
         check=True, capture_output=True,
     )  # fmt: skip
     return certificate, key
+
+
+GRANTED = "~* &* +@all -@admin -@dangerous -info -config -script -client"
+"""As little as a careful provider grants: what `farm.jobs.refusals` recommends, and less."""
+
+KINDS = (
+    "a database, and a password of special characters",
+    "a user without INFO, CONFIG, SCRIPT and CLIENT",
+    "a socket",
+    "TLS with its own CA",
+    "TLS that nobody verifies",
+)
+"""Of addresses that people have for a Redis."""
+
+
+@contextmanager
+def redis_of(kind: str, folder: Path) -> Iterator[str]:
+    """A server of one of `KINDS`; its address."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        port = free_port()
+        plain = redis.Redis(port=port, password=PASSWORD)
+        secret = f'requirepass "{PASSWORD}"'
+        match kind:
+            case "a database, and a password of special characters":
+                stack.enter_context(serving(folder, port, secret))
+                url = f"redis://:{QUOTED}@127.0.0.1:{port}/7"
+            case "a user without INFO, CONFIG, SCRIPT and CLIENT":
+                stack.enter_context(serving(folder, port, secret, f'user farm on ">{PASSWORD}" {GRANTED}'))
+                url = f"redis://farm:{QUOTED}@127.0.0.1:{port}/0"
+            case "a socket":
+                path = folder / "s"
+                stack.enter_context(serving(folder, port, secret, f"unixsocket {path}"))
+                url = f"unix://:{QUOTED}@{path}?db=3"
+            case _:
+                certificate, key = self_signed(folder)
+                tls = (f"tls-port {port}", f"tls-cert-file {certificate}", f"tls-key-file {key}",
+                       f"tls-ca-cert-file {certificate}", "tls-auth-clients no")  # fmt: skip
+                stack.enter_context(serving(folder, 0, secret, *tls))
+                plain = redis.Redis(port=port, password=PASSWORD, ssl=True, ssl_cert_reqs="none")
+                query = f"ssl_ca_certs={certificate}" if kind == "TLS with its own CA" else "ssl_cert_reqs=CERT_NONE"
+                url = f"rediss://:{QUOTED}@127.0.0.1:{port}/1?{query}"
+        stack.enter_context(plain)
+        wait_until(lambda: answers(plain), "the server")
+        yield url

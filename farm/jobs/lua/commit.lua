@@ -1,5 +1,5 @@
 -- Replaces a job that is still what the caller saw, with all that follows from the change.
--- ARGV: job id, JSON before, JSON after, effects (JSON, `farm.jobs.effects.Effects`), lease in seconds, event (JSON)
+-- ARGV: job id, JSON before, JSON after, effects (JSON, `farm.jobs.effects.Effects`), lease in seconds, event (JSON; empty: none)
 -- Returns 1, or 0 when the job is not what it was.
 local job, before, after, lease, event = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[5]), ARGV[6]
 local batch, index = split(job)
@@ -61,7 +61,9 @@ end
 if effects.model_uses ~= 0 and redis.call('HINCRBY', 'farm:models', effects.model, effects.model_uses) <= 0 then
   redis.call('HDEL', 'farm:models', effects.model)
 end
-tell('job', batch, event)
+if event ~= '' then
+  tell('job', batch, event)
+end
 if effects.open ~= 0 then
   local open = redis.call('HINCRBY', key, 'open', effects.open)
   if open == 0 then

@@ -22,9 +22,9 @@ from farm.stack import free_port
 from farm.valkey import redis_answers, valkey_command
 from tests.support import servers
 from tests.support.audit import audit
+from tests.support.clocks import ABSENT, Clock, has_faketime
 from tests.support.jobs import Core, make_core
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 HOUR, YEAR = 3600, 366 * 86400
 
 
@@ -35,34 +35,26 @@ class Clocked:
     core: Core
     url: str
     process: "subprocess.Popen[bytes]"
-    offset: Path
+    clock: Clock
 
     def jump(self, seconds: int) -> None:
         """Set the server's clock to so many seconds from the true time."""
-        self.offset.write_text(f"{seconds:+d}")
+        self.clock.set(seconds)
         servers.wait_until(lambda: abs(self.core.connection.now() - time.time() - seconds) < 60, "the clock being set")
 
 
 @pytest.fixture
 def clocked(tmp_path: Path) -> Iterator[Clocked]:
-    if not FAKETIME.exists():
-        pytest.skip("faketime is not installed: apt-get install faketime")
-    offset, port = tmp_path / "offset", free_port()
-    offset.write_text("+0")
-    faked = {
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
+    if not has_faketime():
+        pytest.skip(ABSENT)
+    clock, port = Clock(tmp_path / "clock"), free_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
-    process = spawn([*valkey_command(), *options], tmp_path / "log", faked)
+    process = spawn([*valkey_command(), *options], tmp_path / "log", clock.environment)
     try:
         servers.wait_until(lambda: redis_answers(port), "Valkey answering")
         url = f"redis://127.0.0.1:{port}/0"
         core = make_core(url, tmp_path)
-        yield Clocked(core, url, process, offset)
+        yield Clocked(core, url, process, clock)
         assert audit(core.connection) == []
     finally:
         servers.end(process)
@@ -82,10 +74,10 @@ def test_a_lease_outlives_every_jump_of_the_clock(clocked: Clocked) -> None:
     assert core.jobs.job(job.id).attempts == ()
 
 
-def test_the_shortest_lease_outlives_a_jump_too_and_still_runs_out(clocked: Clocked) -> None:
+def test_the_shortest_lease_outlives_a_jump_too_and_still_runs_out(clocked: Clocked, tmp_path: Path) -> None:
     """GIVEN a lease of three seconds, the shortest WHEN the clock goes back THEN it neither ends now nor in a year."""
     connection = Connection(clocked.url, lease_seconds=3)
-    core = make_core(clocked.url, clocked.offset.parent)
+    core = make_core(clocked.url, tmp_path)
     (job,) = core.add(1)
     core.begin("worker@dead")
     connection.run("pulse", job.id, 1, 3)

@@ -1,7 +1,6 @@
 """Every kind of address that people have for a Redis works, or is refused in a sentence that names no secret."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import socket
 from pathlib import Path
 
 import pytest
@@ -19,55 +18,13 @@ from farm.settings import Settings
 from farm.stack import free_port
 from farm.worker.celery_app import QUEUE, CeleryTickets, make_app
 from tests.support.jobs import RECORD, finish_all, make_core, new_jobs
-from tests.support.redises import PASSWORD, QUOTED, answers, self_signed, serving
+from tests.support.redises import KINDS, PASSWORD, QUOTED, answers, redis_of, serving
 from tests.support.servers import wait_until
 
-GRANTED = "~* &* +@all -@admin -@dangerous -info -config -script -client"
-"""As little as a careful provider grants: what `farm.jobs.refusals` recommends, and less."""
+KEEPALIVE = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
 
 
-@contextmanager
-def redis_of(kind: str, folder: Path) -> Iterator[str]:
-    """A server of this kind; its address."""
-    folder = Path(folder)
-    with ExitStack() as stack:
-        port = free_port()
-        plain = redis.Redis(port=port, password=PASSWORD)
-        secret = f'requirepass "{PASSWORD}"'
-        match kind:
-            case "a database, and a password of special characters":
-                stack.enter_context(serving(folder, port, secret))
-                url = f"redis://:{QUOTED}@127.0.0.1:{port}/7"
-            case "a user without INFO, CONFIG, SCRIPT and CLIENT":
-                stack.enter_context(serving(folder, port, secret, f'user farm on ">{PASSWORD}" {GRANTED}'))
-                url = f"redis://farm:{QUOTED}@127.0.0.1:{port}/0"
-            case "a socket":
-                path = folder / "s"
-                stack.enter_context(serving(folder, port, secret, f"unixsocket {path}"))
-                url = f"unix://:{QUOTED}@{path}?db=3"
-            case _:
-                certificate, key = self_signed(folder)
-                tls = (f"tls-port {port}", f"tls-cert-file {certificate}", f"tls-key-file {key}",
-                       f"tls-ca-cert-file {certificate}", "tls-auth-clients no")  # fmt: skip
-                stack.enter_context(serving(folder, 0, secret, *tls))
-                plain = redis.Redis(port=port, password=PASSWORD, ssl=True, ssl_cert_reqs="none")
-                query = f"ssl_ca_certs={certificate}" if kind == "TLS with its own CA" else "ssl_cert_reqs=CERT_NONE"
-                url = f"rediss://:{QUOTED}@127.0.0.1:{port}/1?{query}"
-        stack.enter_context(plain)
-        wait_until(lambda: answers(plain), "the server")
-        yield url
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "a database, and a password of special characters",
-        "a user without INFO, CONFIG, SCRIPT and CLIENT",
-        "a socket",
-        "TLS with its own CA",
-        "TLS that nobody verifies",
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_whole_control_plane_and_the_tickets_work_on(kind: str, tmp_path: Path) -> None:
     with redis_of(kind, tmp_path) as url:
         core = make_core(url, tmp_path / "orders")
@@ -215,3 +172,19 @@ def test_a_server_that_cannot_save_is_named(tmp_path: Path) -> None:
         client.bgsave()
         wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err", "the save failing")
         assert "cannot save its data" in refused(f"redis://127.0.0.1:{port}/0")
+
+
+def test_a_peer_that_is_gone_without_a_word_is_missed_in_half_a_minute_by_the_kernel_too(fresh_redis: str) -> None:
+    """Ours and Celery's connections alike: a worker that only waits for tickets sends nothing that could fail."""
+    ours = Connection(fresh_redis).redis.connection_pool
+    celerys = make_app(Settings(redis_url=fresh_redis)).connection_for_read().channel().client.connection_pool
+    for pool in (ours, celerys):
+        connection = pool.get_connection()
+        try:
+            ask = connection._sock.getsockopt
+            assert ask(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            idle, every, count = (ask(socket.IPPROTO_TCP, option) for option in KEEPALIVE)
+            assert idle + every * count <= 30
+            assert 0 < ask(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 30_000
+        finally:
+            pool.release(connection)

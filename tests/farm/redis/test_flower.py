@@ -14,8 +14,7 @@ from farm.process import spawn
 from farm.settings import Settings
 from farm.stack import free_port
 from farm.worker.celery_app import CeleryTickets, make_app
-from tests.farm.redis.test_addresses import redis_of
-from tests.support.redises import PASSWORD, QUOTED
+from tests.support.redises import PASSWORD, QUOTED, redis_of
 from tests.support.servers import end, wait_until
 
 pytest.importorskip("flower")

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from farm import free_space, stack
 from farm.errors import DiskFullError, ServiceError
 from farm.storage import LocalStore
+from tests.support.disks import needed_disk
 
 
 @pytest.fixture(params=[errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL], ids=errno.errorcode.get)
@@ -95,14 +95,8 @@ def test_a_file_system_without_rights_is_no_obstacle(tmp_path: Path, monkeypatch
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 8 MiB, with room for 100 files."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m,nr_inodes=100", "tmpfs", str(place)]
-    mounted = subprocess.run(command, check=False, capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"No small disk can be made here: {mounted.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with needed_disk(tmp_path / "disk", 8 * 2**20, files=100) as made:
+        yield made.place
 
 
 def test_a_full_disk_is_named_and_what_was_there_stays(small_disk: Path) -> None:

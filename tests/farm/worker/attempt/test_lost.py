@@ -1,5 +1,6 @@
 """A worker's turn whose lease, job or Redis is lost meanwhile."""
 
+import json
 import socket
 import subprocess
 import threading
@@ -107,3 +108,23 @@ def test_a_worker_that_was_asleep_and_lost_its_job_meanwhile_costs_it_no_attempt
     after = core.jobs.job(job.id)
     assert (after.state, after.losses) == (State.QUEUED, 0)
     assert [(attempt.code, attempt.counted) for attempt in after.attempts] == [("worker-lost", False)]
+
+
+def test_that_a_lost_worker_is_back_is_no_second_end_of_its_job(core: Core, bench: Bench) -> None:
+    """GIVEN a job that another has done meanwhile WHEN the first worker takes back that it was lost THEN it is done once."""
+    (job,) = core.add(1)
+
+    def give_to_another() -> None:
+        core.silence(job.id)
+        core.keeper.reap()
+        core.wait_is_over()
+        other = core.begin("worker@b")
+        core.jobs.change(job.id, lambda j: states.finish(j, other.attempt))
+
+    bench.end_early(FOR_EVER, give_to_another)
+
+    assert core.jobs.job(job.id).losses == 0
+    events = [
+        json.loads(event["data"]) for _, event in core.connection.redis.xrange("farm:events") if event["kind"] == "job"
+    ]
+    assert [event["state"] for event in events].count("done") == 1
