@@ -47,9 +47,9 @@ class Figures:
 
 
 def measure(
-    blender: Blender, model: Path, spec: RenderSpec, samples: int, calls: int, room: Path
+    blender: Blender, model: Path, spec: RenderSpec, samples: int, calls: int, render_samples: int, room: Path
 ) -> tuple[Figures, Figures]:
-    """One character by `spec`, and `calls` of its pictures by a render call each."""
+    """One character by `spec`, and `calls` of its pictures by a render call each, of so many samples a pixel."""
     package = read_model(model)
     few = spec.model_copy(update={"samples": samples})
     annotation = package.inventory.annotation
@@ -73,7 +73,7 @@ def measure(
         shots=todo.shots,
     )
     ours = _timed(blender, request, assignment, None)
-    by_calls = request.model_copy(update={"canvas": CanvasName.FINAL, "labels": []})
+    by_calls = request.model_copy(update={"canvas": CanvasName.FINAL, "labels": [], "final_samples": render_samples})
     return ours, _timed(blender, by_calls, assignment, -(-calls // len(few.styles)))
 
 
@@ -112,7 +112,7 @@ def table(found: dict[str, list[tuple[Figures, Figures]]]) -> Table:
     """The figures for people."""
     shown = Table(title="Recipes, each against one render call an image in the same run")
     for heading in ("recipe", "images", "images/s", "CPU s an image", "by calls: images/s", "CPU s an image", "times"):
-        shown.add_column(heading, justify="left" if heading == "recipe" else "right")
+        shown.add_column(heading, justify="left" if heading == "recipe" else "right", no_wrap=heading == "recipe")
     for name, figures in found.items():
         ours, calls = (_sum([pair[place] for pair in figures]) for place in (0, 1))
         shown.add_row(
@@ -140,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path, help="default: the mascots")
     parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--render-samples", type=int, default=pipe.FINAL_SAMPLES, help="a pixel, of those; 64 is usual")
     parser.add_argument("--calls", type=int, default=3, help="pictures by a render call, a character and recipe")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="facefarm-bench-") as folder:
@@ -147,13 +148,13 @@ def main() -> None:
         models = asked.models or write_mascots(room / "mascots")
         blender = Blender()
         try:
-            found = {
-                name: [
-                    measure(blender, model, recipe(name).spec, asked.samples, asked.calls, room / name)
+            found = {}
+            for name in recipe_names():
+                spec, place = recipe(name).spec, room / name
+                found[name] = [
+                    measure(blender, model, spec, asked.samples, asked.calls, asked.render_samples, place)
                     for model in models
                 ]
-                for name in recipe_names()
-            }
         finally:
             blender.stop()
     Console().print(table(found))
