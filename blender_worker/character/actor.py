@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.character.surface import Look, Surface
+from farm.models.posing.bends import Frames
 from farm.models.posing.morphs import Combined, Morph, ShapeEffect, Vector, combine
-from farm.models.posing.skeleton import Frames, Skeleton, Skin
+from farm.models.posing.skeleton import Skeleton, Skin
 from farm.models.posing.turns import NO_TURN, Turn, turn_of
 from farm.poses import rotation_matrix
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from farm.cli.console import clean, stdout
+from farm.cli.console import stdout
 from farm.cli.following import report
 from farm.cli.options import PATHS, models_at
 from farm.cli.remote import remote
 from farm.cli.uploading import upload as send
 from farm.client import FarmClient
-from farm.wording import counted
+from farm.wording import clean, counted
 
 
 @click.command()
