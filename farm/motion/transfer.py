@@ -56,7 +56,9 @@ class Transfer:
         self._onto_mmd = not character.humanoid
         self._pivot = self._hips_place()
         self._scale = self._scaled(character)
-        self._before = {name: self._into_rest(ROLES[name]) for name in self._bones}
+        self._before = {
+            name: self._into_rest(ROLES[name]) for name in self._bones if self._rests_otherwise(ROLES[name])
+        }
 
     @property
     def bones(self) -> frozenset[int]:
@@ -71,11 +73,9 @@ class Transfer:
 
     def at(self, times: Doubles) -> list[Own]:
         """What bones do at (n,) times."""
-        away = {
-            name: products(turns, self._before[name])
-            for name, turns in self._turns(times).items()
-            if name in self._bones
-        }
+        away = self._turns(times)
+        for name, before in self._before.items():
+            away[name] = products(away[name], before)
         found: list[Own] = []
         for name, bone in self._bones.items():
             above = self._above(name)
@@ -111,20 +111,21 @@ class Transfer:
         mmd = self._motion.naming is Naming.MMD
         if mmd:
             for bone in STANDARD.root:
-                root = products(root, self._turn(normalise(bone), times, still))
+                root = self._turned_by(normalise(bone), times, root)
         found: dict[str, Doubles] = {}
         for role in ROLES.values():
             total = root if (mmd and role.rooted) or not role.above else found[role.above]
             for name in map(normalise, role.bones) if mmd else (role.name,):
-                total = products(total, self._turn(name, times, still))
+                total = self._turned_by(name, times, total)
             found[role.name] = total
         return found
 
-    def _turn(self, key: str, times: Doubles, still: Doubles) -> Doubles:
+    def _turned_by(self, key: str, times: Doubles, above: Doubles) -> Doubles:
+        """(n, 4) what a bone is turned by when that above it is turned by `above`."""
         track = self._tracks.get(key)
         if track is None or track.turns is None:
-            return still
-        return world_turns(track.turns.at(times), self._motion.axes)
+            return above
+        return products(above, world_turns(track.turns.at(times), self._motion.axes))
 
     def _ways(self, times: Doubles) -> Doubles:
         """(n, 3) how far the hips have gone, in world axes and the motion's unit."""
@@ -137,7 +138,7 @@ class Transfer:
         for bone, height in reversed(chain):
             pivot = np.array([0.0, 0.0, height])
             key = normalise(bone)
-            place = turned(place - pivot, self._turn(key, times, still)) + pivot + self._move(key, times)
+            place = turned(place - pivot, self._turned_by(key, times, still)) + pivot + self._move(key, times)
         return np.asarray(place - joint)
 
     def _move(self, key: str, times: Doubles) -> Doubles:
@@ -161,12 +162,13 @@ class Transfer:
             return ours / theirs
         return self._motion.axes.metres / character.axes.metres
 
+    def _rests_otherwise(self, role: Role) -> bool:
+        """Whether a bone rests in another way than the motion has it."""
+        return role.arm and self._onto_mmd == (self._motion.rest is Rest.T_POSE)
+
     def _into_rest(self, role: Role) -> Doubles:
         """(4,) what turns the target's rest into the source's."""
-        onto = Rest.A_POSE if self._onto_mmd else Rest.T_POSE
-        if not role.arm or onto is self._motion.rest:
-            return np.array(NO_TURN)
-        if onto is Rest.T_POSE:
+        if not self._onto_mmd:
             half = radians(STANDARD.arms) / 2 * role.side
             return np.array([0.0, sin(half), 0.0, cos(half)])
         return self._levelled(role)

@@ -175,7 +175,7 @@ def skeleton(dice: Random) -> list[Node]:
         turns[name] = random_turn(dice)
         x, y, z, w = turns[parent]
         back = (-x, -y, -z, w)
-        way = _turned(places[name] - (places[parent] if parent else 0.0), back)
+        way = turned(places[name] - (places[parent] if parent else 0.0), back)
         nodes.append(
             Node(
                 name=f"node_{name}",
@@ -188,7 +188,7 @@ def skeleton(dice: Random) -> list[Node]:
     return nodes
 
 
-def _turned(vector: np.ndarray, by: Turn) -> np.ndarray:
+def turned(vector: np.ndarray, by: Turn) -> np.ndarray:
     axis, w = np.array(by[:3]), by[3]
     return np.asarray(vector + 2 * np.cross(axis, np.cross(axis, vector) + w * vector))
 

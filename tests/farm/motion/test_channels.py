@@ -1,5 +1,6 @@
 """What is between keys: even, stepped, Bezier's and Hermite's curves, and turns."""
 
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -9,8 +10,9 @@ from farm.motion.channels import Bezier, Channel, Cubic, Step, bezier
 from tests.farm.motion.made_motions import random_curve, turn
 
 
-def _by_bisection(x1: float, y1: float, x2: float, y2: float, done: float) -> float:
+def _by_bisection(points: Sequence[float], done: float) -> float:
     """The same in plain numbers: half by half, to the last digit."""
+    x1, y1, x2, y2 = points
     low, high = 0.0, 1.0
     for _ in range(200):
         t = (low + high) / 2
@@ -26,7 +28,7 @@ def test_a_curve_is_where_bisection_finds_it() -> None:
 
     found = bezier(np.array(curves)[:, None] / 127, np.array(done)[:, None])[:, 0]
 
-    expected = [_by_bisection(*(c / 127 for c in curve), x) for curve, x in zip(curves, done, strict=True)]  # type: ignore[arg-type]
+    expected = [_by_bisection([c / 127 for c in curve], x) for curve, x in zip(curves, done, strict=True)]
     # Where such a curve is upright, y is as uncertain as the third root of x.
     off = np.abs(found - expected)
     assert np.quantile(off, 0.99) < 1e-6
@@ -51,7 +53,7 @@ def test_a_key_says_how_it_is_come_to_and_each_number_has_its_own_curve() -> Non
 
     (found,) = channel.at(np.array([2.0]))
 
-    expected = [10 * _by_bisection(*points[1, place].tolist(), 0.5) for place in range(3)]
+    expected = [10 * _by_bisection(points[1, place].tolist(), 0.5) for place in range(3)]
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert expected[0] == pytest.approx(5.0)
     assert expected[1] < 2

@@ -99,7 +99,7 @@ def test_a_turn_of_zeros_is_none_and_others_are_brought_to_length_1() -> None:
     (track,) = _read(vmd_bytes(keys)).bones
 
     assert track.turns is not None
-    np.testing.assert_allclose(track.turns.values, [[0, 0, 0, 1], [0, 0, 0.6, 0.8]])
+    np.testing.assert_allclose(track.turns.values, np.array([[0, 0, 0, 1], [0, 0, 0.6, 0.8]]))
 
 
 def test_what_a_camera_and_lights_do_is_passed_over_and_told() -> None:

@@ -63,7 +63,7 @@ def test_the_hips_move_in_the_models_axes_below_whatever_node() -> None:
     assert motion.hips_height == pytest.approx(1.0)
     assert motion.bones[0].moves is not None
     # A quarter circle about y brings x to -z.
-    np.testing.assert_allclose(motion.bones[0].moves.values, [[0, 0, 0], [0, 0.5, -1]], atol=1e-6)
+    np.testing.assert_allclose(motion.bones[0].moves.values, np.array([[0, 0, 0], [0, 0.5, -1]]), atol=1e-6)
 
 
 def test_places_of_other_bones_than_the_hips_are_no_part_of_it() -> None:
@@ -164,7 +164,9 @@ def test_what_is_wrong_with_the_container_is_said_of_a_vrma() -> None:
 def test_samplers_that_share_their_numbers_cannot_multiply_them() -> None:
     """A thousand expressions that name one node with many keys would be gigabytes from a small file."""
     count = 100_000
-    draft = vrma_draft(_HIPS, [Curve(0, "translation", np.arange(count) / 100, np.zeros((count, 3)))])
+    draft = vrma_draft(
+        _HIPS, [Curve(0, "translation", [number / 100 for number in range(count)], np.zeros((count, 3)))]
+    )
     named = {f"x{number}": {"node": 0} for number in range(1000)}
     draft.content["extensions"][EXTENSION]["expressions"] = {"custom": named}
 
