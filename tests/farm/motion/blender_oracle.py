@@ -5,8 +5,8 @@ usage: python -m tests.farm.motion.blender_oracle MODEL SEED FRAMES OUT.npz
 The motion is made by `made_motions.dance_keys` with the model's own bones, and is given to Blender as it was made: nothing
 of it goes through a VMD. Blender interpolates (moves, and how far each turn has come, are f-curves with the keys' points as
 handles), turns by `mathutils.Quaternion.slerp`, poses the armature with its parents, and deforms the mesh by its armature
-modifier. 付与 is worked out here, since no constraint of Blender's is it: a share of the leader's own turn and move. IK is left
-out. Of our code only the reader of models takes part, which other tests hold against an independent importer.
+modifier. 付与 is worked out here, since no constraint of Blender's is it: a share of the leader's own turn and move. IK is
+left out. Of our code only the reader of models takes part, which other tests hold against an independent importer.
 
 Writes (frames, n, 3) "positions" in Blender's axes and the model's unit, and (frames,) "seconds".
 """

@@ -1,18 +1,22 @@
 """Motions made by the tests, and small bodies to play them on."""
 
 import dataclasses
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
 
 from farm.models.description import Bone, BoneFlag, Character, Inheritance, VertexMorph
-from farm.models.posing.turns import after
+from farm.models.posing.turns import after, matrix_of
+from farm.models.vrm.reader import read_vrm
 from farm.morphs.panels import Panel
 from farm.motion.description import Motion
 from farm.motion.vmd_writer import BoneKey, Curve, MorphKey, vmd_bytes
 from farm.motion.vrma_writer import Curve as Moved
 from farm.motion.vrma_writer import Node, Played, vrma_bytes
 from tests.farm.models import made_files as made
+
+_KINDS = ("LINEAR", "LINEAR", "STEP", "CUBICSPLINE")
 
 type Turn = tuple[float, float, float, float]
 
@@ -188,19 +192,45 @@ def skeleton(dice: Random) -> list[Node]:
     return nodes
 
 
+def humanoid_vrm(version: str = "1.0", dice: Random | None = None) -> Character:
+    """`skeleton` as the bones of a VRM, its hips at a height of 0.95 m."""
+    nodes = skeleton(dice or Random(9))
+    places = _places(nodes)
+    flags = BoneFlag.ROTATABLE | BoneFlag.MOVABLE
+    mirror = -1.0 if version == "0.x" else 1.0
+    bones = tuple(
+        Bone(node.name, "", (mirror * x, y, mirror * z), node.parent, 0, flags)
+        for node, (x, y, z) in zip(nodes, places.tolist(), strict=True)
+    )
+    base = read_vrm(made.vrm(version).to_bytes())
+    humanoid = {node.bone: place for place, node in enumerate(nodes) if node.bone}
+    return dataclasses.replace(base, bones=bones, humanoid=humanoid)
+
+
+def _places(nodes: list[Node]) -> np.ndarray:
+    found: list[np.ndarray] = []
+    turns: list[np.ndarray] = []
+    for node in nodes:
+        above, at = (np.eye(3), np.zeros(3)) if node.parent is None else (turns[node.parent], found[node.parent])
+        found.append(at + above @ np.array(node.translation))
+        x, y, z, w = node.rotation
+        turns.append(above @ matrix_of((x, y, z, w)))
+    return np.array(found)
+
+
 def turned(vector: np.ndarray, by: Turn) -> np.ndarray:
     axis, w = np.array(by[:3]), by[3]
     return np.asarray(vector + 2 * np.cross(axis, np.cross(axis, vector) + w * vector))
 
 
-def walk_curves(nodes: list[Node], dice: Random) -> list[Moved]:
-    """All bones turn by what glTF knows, and the hips go somewhere."""
+def walk_curves(nodes: list[Node], dice: Random, kinds: Sequence[str] = _KINDS) -> list[Moved]:
+    """All bones turn by one of `kinds`, and the hips go somewhere."""
     curves: list[Moved] = []
     for place, node in enumerate(nodes):
         if not node.bone:
             continue
         times = [0.0, 0.4, 1.0, 1.5]
-        kind = dice.choice(("LINEAR", "LINEAR", "STEP", "CUBICSPLINE"))
+        kind = dice.choice(kinds)
         rows = [after(node.rotation, random_turn(dice, 50.0)) for _ in times]  # type: ignore[arg-type]  # four numbers
         values: list[tuple[float, ...]] = list(rows)
         if kind == "CUBICSPLINE":
@@ -213,7 +243,7 @@ def walk_curves(nodes: list[Node], dice: Random) -> list[Moved]:
     return curves
 
 
-def walk(seed: int = 1) -> bytes:
+def walk(seed: int = 1, kinds: Sequence[str] = _KINDS) -> bytes:
     """Those as a file, with the expressions blink, aa and one of its own."""
     dice = Random(seed)
     nodes = skeleton(dice)
@@ -222,7 +252,7 @@ def walk(seed: int = 1) -> bytes:
         Played("aa", [0.0, 1.5], [0.25, 0.75]),
         Played("まばたき", [0.0, 1.0], [0.0, 0.5], preset=False),
     ]
-    return vrma_bytes(nodes, walk_curves(nodes, dice), played)
+    return vrma_bytes(nodes, walk_curves(nodes, dice, kinds), played)
 
 
 def assert_sound(motion: Motion) -> None:

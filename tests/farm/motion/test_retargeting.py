@@ -6,17 +6,17 @@ from random import Random
 import numpy as np
 import pytest
 
-from farm.models.description import Bone, BoneFlag, Character
+from farm.models.description import Character
 from farm.models.mmd.pmd import read_pmd
 from farm.models.mmd.pmd_writer import pmd_bytes
-from farm.models.posing.turns import after, matrix_of
+from farm.models.posing.turns import after
 from farm.models.vrm.reader import read_vrm
 from farm.models.vrm.writer import vrm_draft
 from farm.motion.humanoid import ROLES, STANDARD
 from farm.motion.reading import read_motion
 from farm.motion.retargeting import Retargeted
 from farm.motion.vmd_writer import BoneKey, MorphKey, vmd_bytes
-from farm.motion.vrma_writer import Curve, Node, vrma_bytes
+from farm.motion.vrma_writer import Curve, vrma_bytes
 from tests.farm.models import made_files as made
 from tests.farm.motion import made_motions
 from tests.farm.motion.made_motions import turn
@@ -125,32 +125,6 @@ def test_a_morph_that_no_name_finds_plays_by_its_target(
 # The humanoid: a body in a T-pose as VRM, and the body of `made_motions` in an A-pose as PMX.
 
 
-def humanoid_vrm(version: str = "1.0", dice: Random | None = None) -> Character:
-    """`made_motions.skeleton` as the bones of a VRM, its hips at a height of 0.95 m."""
-    nodes = made_motions.skeleton(dice or Random(9))
-    places = _places(nodes)
-    flags = BoneFlag.ROTATABLE | BoneFlag.MOVABLE
-    mirror = -1.0 if version == "0.x" else 1.0
-    bones = tuple(
-        Bone(node.name, "", (mirror * x, y, mirror * z), node.parent, 0, flags)
-        for node, (x, y, z) in zip(nodes, places.tolist(), strict=True)
-    )
-    base = read_vrm(made.vrm(version).to_bytes())
-    humanoid = {node.bone: place for place, node in enumerate(nodes) if node.bone}
-    return dataclasses.replace(base, bones=bones, humanoid=humanoid)
-
-
-def _places(nodes: list[Node]) -> np.ndarray:
-    found: list[np.ndarray] = []
-    turns: list[np.ndarray] = []
-    for node in nodes:
-        above, at = (np.eye(3), np.zeros(3)) if node.parent is None else (turns[node.parent], found[node.parent])
-        found.append(at + above @ np.array(node.translation))
-        x, y, z, w = node.rotation
-        turns.append(above @ matrix_of((x, y, z, w)))
-    return np.array(found)
-
-
 def _direction(heads: np.ndarray, start: int, end: int) -> np.ndarray:
     way = heads[end] - heads[start]
     return np.asarray(way / np.linalg.norm(way))
@@ -159,7 +133,7 @@ def _direction(heads: np.ndarray, start: int, end: int) -> np.ndarray:
 @pytest.mark.parametrize("version", ["1.0", "0.x"])
 def test_a_vmd_that_does_nothing_lets_the_arms_of_a_vrm_hang(version: str) -> None:
     """MikuMikuDance's characters rest in an A-pose: turns in a VMD are from there, whatever the target's rest."""
-    character = humanoid_vrm(version)
+    character = made_motions.humanoid_vrm(version)
     heads = Stage(read_motion(".vmd", vmd_bytes([BoneKey("左腕", 0)])), character).heads(0.0)
 
     for side, sign in (("left", 1), ("right", -1)):
@@ -178,7 +152,7 @@ def test_a_vmd_points_the_limbs_of_a_vrm_where_it_points_those_of_the_standard_b
         pmx = made_motions.body()
     finally:
         made_motions.A_POSE = before
-    vrm = humanoid_vrm()
+    vrm = made_motions.humanoid_vrm()
     names = [bone.name for bone in pmx.bones]
     # Bones of twists stand in the middle of the arm; they bend it there where they do more than twist.
     moved = tuple(name for name in names if not name.endswith(("D", "目", "捩")))
@@ -210,7 +184,7 @@ def test_a_vmd_points_the_limbs_of_a_vrm_where_it_points_those_of_the_standard_b
 def test_a_vrma_points_the_arms_of_a_pmx_where_it_points_those_of_a_vrm(seconds: float) -> None:
     """The PMX rests with hanging arms; a VRM's rest is the motion's own."""
     motion = read_motion(".vrma", made_motions.walk(2))
-    pmx, vrm = made_motions.body(), humanoid_vrm(dice=Random(2))
+    pmx, vrm = made_motions.body(), made_motions.humanoid_vrm(dice=Random(2))
     names = [bone.name for bone in pmx.bones]
 
     ours, theirs = Stage(motion, pmx).heads(seconds), Stage(motion, vrm).heads(seconds)
@@ -233,8 +207,8 @@ def test_the_hips_go_as_far_as_their_height_allows() -> None:
     names = [bone.name for bone in pmx.bones]
 
     for character, hips, height in (
-        (humanoid_vrm("1.0"), 1, 0.95),
-        (humanoid_vrm("0.x"), 1, 0.95),
+        (made_motions.humanoid_vrm("1.0"), 1, 0.95),
+        (made_motions.humanoid_vrm("0.x"), 1, 0.95),
         (pmx, names.index("下半身"), 11.2),
     ):
         stage = Stage(motion, character)
@@ -282,7 +256,7 @@ def test_thumbs_have_the_names_of_their_version() -> None:
 
 def test_what_the_target_has_no_bone_for_is_done_by_the_next_below() -> None:
     """上半身2 turns what hangs on it, also in a humanoid without a chest."""
-    character = humanoid_vrm()
+    character = made_motions.humanoid_vrm()
     lacking = {name: bone for name, bone in character.humanoid.items() if name != "chest"}
     motion = read_motion(".vmd", vmd_bytes([BoneKey("上半身2", 0, turn=turn((0, 1, 0), 30))]))
 
