@@ -19,7 +19,7 @@ class Rest(StrEnum):
     """The arms are level, as VRM has it."""
 
 
-class Naming(StrEnum):
+class Convention(StrEnum):
     """What a motion calls bones and morphs by."""
 
     MMD = "MMD"
@@ -54,7 +54,7 @@ class Motion:
 
     format: str
     """For people, such as "VMD 0002"."""
-    naming: Naming
+    naming: Convention
     rest: Rest
     axes: Axes
     made_for: str

@@ -13,7 +13,7 @@ _OLD_THUMBS = {"Proximal": "Metacarpal", "Intermediate": "Proximal", "Distal": "
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class HumanoidBone:
     """A bone of the humanoid."""
 
     name: str
@@ -51,10 +51,10 @@ def _file() -> dict[str, Any]:
     return tomllib.loads(files("farm.motion").joinpath("humanoid.toml").read_text("utf-8"))
 
 
-def _roles() -> Iterator[Role]:
+def _roles() -> Iterator[HumanoidBone]:
     for entry in _file()["bone"]:
         for english, japanese in _SIDES if "{}" in entry["name"] else (("", ""),):
-            yield Role(
+            yield HumanoidBone(
                 name=entry["name"].format(english),
                 above=entry["above"].format(english),
                 bones=tuple(name.format(japanese) for name in entry["bones"]),

@@ -16,7 +16,7 @@ from farm.models.posing.turns import NO_TURN, Turn
 from farm.morphs.panels import Panel
 from farm.morphs.vocabulary import Side, on_side, recognise
 from farm.motion.channels import Doubles
-from farm.motion.description import BoneTrack, MorphTrack, Motion, Naming
+from farm.motion.description import BoneTrack, Convention, MorphTrack, Motion
 from farm.motion.naming import Names
 from farm.motion.transfer import Own, Transfer, world_turns
 
@@ -24,7 +24,7 @@ _NO_MOVE: Vector = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Instant:
     """What a character does at a time."""
 
     bones: Mapping[int, tuple[Vector, Turn]]
@@ -39,7 +39,7 @@ class Retargeted:
     def __init__(self, motion: Motion, character: Character, annotation: Mapping[str, int]) -> None:
         """`annotation` says by index which source morph plays which target morph."""
         self._character = character
-        self._directly = motion.naming is Naming.MMD and not character.humanoid
+        self._directly = motion.naming is Convention.MMD and not character.humanoid
         self._transfer = Transfer(motion, character)
         self._tracks = _by_name(motion, character) if self._directly else {}
         self._morphs = _morphs(motion, character, annotation)
@@ -63,7 +63,7 @@ class Retargeted:
         """The source morphs that play."""
         return frozenset(index for _, indices in self._morphs for index in indices)
 
-    def at(self, times: Doubles) -> list[Moment]:
+    def at(self, times: Doubles) -> list[Instant]:
         """What the character does at each of (n,) times, in seconds."""
         own = self._named(times) if self._directly else self._transfer.at(times)
         bones: list[dict[int, tuple[Vector, Turn]]] = [{} for _ in times]
@@ -75,7 +75,7 @@ class Retargeted:
                     bones[place][entry.bone] = move, (x, y, z, w)
         weights = self._weights(times)
         return [
-            Moment(moved, {index: float(values[place]) for index, values in weights.items() if values[place] > 0})
+            Instant(moved, {index: float(values[place]) for index, values in weights.items() if values[place] > 0})
             for place, moved in enumerate(bones)
         ]
 

@@ -15,8 +15,8 @@ from farm.models.description import Axes, Character
 from farm.models.posing.turns import NO_TURN, products, turned, undone, unit
 from farm.morphs.names import normalise
 from farm.motion.channels import Doubles
-from farm.motion.description import Motion, Naming, Rest
-from farm.motion.humanoid import ROLES, STANDARD, Role, roles_of
+from farm.motion.description import Convention, Motion, Rest
+from farm.motion.humanoid import ROLES, STANDARD, HumanoidBone, roles_of
 
 _CENTRE = "センター"
 """MikuMikuDance's bone that takes the way and the turn of a humanoid's hips."""
@@ -96,7 +96,7 @@ class Transfer:
 
     def _names_used(self) -> Iterator[str]:
         """The names of bones in the motion's own way that move something on the target."""
-        if self._motion.naming is Naming.HUMANOID:
+        if self._motion.naming is Convention.HUMANOID:
             yield from self._bones
             return
         for name in self._bones:
@@ -108,7 +108,7 @@ class Transfer:
         """(n, 4) how far each humanoid bone is turned away from its rest, against the world."""
         still = np.tile(np.array(NO_TURN), (len(times), 1))
         root = still
-        mmd = self._motion.naming is Naming.MMD
+        mmd = self._motion.naming is Convention.MMD
         if mmd:
             for bone in STANDARD.root:
                 root = self._turned_by(normalise(bone), times, root)
@@ -129,7 +129,7 @@ class Transfer:
 
     def _ways(self, times: Doubles) -> Doubles:
         """(n, 3) how far the hips have gone, in world axes and the motion's unit."""
-        if self._motion.naming is Naming.HUMANOID:
+        if self._motion.naming is Convention.HUMANOID:
             return self._move("hips", times)
         still = np.tile(np.array(NO_TURN), (len(times), 1))
         joint = np.array([0.0, 0.0, STANDARD.hips])
@@ -156,24 +156,24 @@ class Transfer:
 
     def _scaled(self, character: Character) -> float:
         """What a length of the motion is here."""
-        theirs = STANDARD.hips if self._motion.naming is Naming.MMD else self._motion.hips_height
+        theirs = STANDARD.hips if self._motion.naming is Convention.MMD else self._motion.hips_height
         ours = float(self._pivot[2])
         if theirs > _TINY and ours > _TINY:
             return ours / theirs
         return self._motion.axes.metres / character.axes.metres
 
-    def _rests_otherwise(self, role: Role) -> bool:
+    def _rests_otherwise(self, role: HumanoidBone) -> bool:
         """Whether a bone rests in another way than the motion has it."""
         return role.arm and self._onto_mmd == (self._motion.rest is Rest.T_POSE)
 
-    def _into_rest(self, role: Role) -> Doubles:
+    def _into_rest(self, role: HumanoidBone) -> Doubles:
         """(4,) what turns the target's rest into the source's."""
         if not self._onto_mmd:
             half = radians(STANDARD.arms) / 2 * role.side
             return np.array([0.0, sin(half), 0.0, cos(half)])
         return self._levelled(role)
 
-    def _levelled(self, role: Role) -> Doubles:
+    def _levelled(self, role: HumanoidBone) -> Doubles:
         """(4,) what makes an arm level that hangs as the target's does."""
         english = "left" if role.side > 0 else "right"
         bone = role.name.removeprefix(english)
@@ -192,7 +192,7 @@ class Transfer:
 
 def _key(motion: Motion, name: str) -> str:
     """How a track is found: MikuMikuDance's names without regard to width, case and spaces."""
-    return normalise(name) if motion.naming is Naming.MMD else name
+    return normalise(name) if motion.naming is Convention.MMD else name
 
 
 def _found(character: Character) -> Iterator[tuple[str, int]]:

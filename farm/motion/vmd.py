@@ -14,7 +14,7 @@ from farm.models.binary import Cursor, finite
 from farm.models.description import MMD
 from farm.models.posing.turns import units
 from farm.motion.channels import Bezier, Channel, Doubles
-from farm.motion.description import BoneTrack, MorphTrack, Motion, Naming, Rest
+from farm.motion.description import BoneTrack, Convention, MorphTrack, Motion, Rest
 from farm.motion.limits import MAX_SECONDS, check_tracks
 from farm.wording import counted
 
@@ -70,7 +70,7 @@ def read_vmd(data: bytes) -> Motion:
     morphs = list(_morphs(r, warnings)) if r.left else []
     return Motion(
         format="VMD 0002",
-        naming=Naming.MMD,
+        naming=Convention.MMD,
         rest=Rest.A_POSE,
         axes=MMD,
         made_for=made_for,

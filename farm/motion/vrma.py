@@ -17,7 +17,7 @@ from farm.models.gltf.nodes import Nodes, read_nodes
 from farm.models.gltf.values import Json, index, member, members, text
 from farm.models.posing.turns import NO_TURN, products, quaternions, undone, units
 from farm.motion.channels import Channel, Cubic, Doubles, Even, Step
-from farm.motion.description import BoneTrack, MorphTrack, Motion, Naming, Rest
+from farm.motion.description import BoneTrack, Convention, MorphTrack, Motion, Rest
 from farm.motion.humanoid import HUMANOID_BONES
 from farm.motion.limits import MAX_SECONDS, check_tracks
 from farm.wording import counted
@@ -64,7 +64,7 @@ def read_vrma(data: bytes) -> Motion:
     hips = bones.get("hips")
     return Motion(
         format=f"VRMA {text(animation.get('specVersion'))[:16] or '1.0'}",
-        naming=Naming.HUMANOID,
+        naming=Convention.HUMANOID,
         rest=Rest.T_POSE,
         axes=VRM_1,
         made_for="",

@@ -12,7 +12,7 @@ from farm.motion.vrma import EXTENSION
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class BodyNode:
     """A node of the skeleton."""
 
     name: str
@@ -45,7 +45,7 @@ class Played:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def vrma_draft(nodes: Sequence[Node], curves: Sequence[Curve], expressions: Sequence[Played] = ()) -> GlbWriter:
+def vrma_draft(nodes: Sequence[BodyNode], curves: Sequence[Curve], expressions: Sequence[Played] = ()) -> GlbWriter:
     """A motion as a draft whose JSON can still be changed."""
     w = GlbWriter()
     for place, node in enumerate(nodes):
@@ -81,6 +81,6 @@ def vrma_draft(nodes: Sequence[Node], curves: Sequence[Curve], expressions: Sequ
     return w
 
 
-def vrma_bytes(nodes: Sequence[Node], curves: Sequence[Curve], expressions: Sequence[Played] = ()) -> bytes:
+def vrma_bytes(nodes: Sequence[BodyNode], curves: Sequence[Curve], expressions: Sequence[Played] = ()) -> bytes:
     """The same as the bytes of a .vrma file."""
     return vrma_draft(nodes, curves, expressions).to_bytes()

@@ -13,7 +13,7 @@ from farm.models.posing.turns import NO_TURN
 from farm.models.skeleton import turning_bones
 from farm.models.vrm.writer import vrm_bytes
 from farm.motion.reading import read_motion
-from farm.motion.retargeting import Moment, Retargeted
+from farm.motion.retargeting import Instant, Retargeted
 from tests.farm.models import made_files as made
 from tests.farm.motion import made_motions
 from tests.fuzz.mutation import File
@@ -55,7 +55,7 @@ def take_in(name: str, data: bytes) -> str:
     return "taken"
 
 
-def _assert_posed(character: Character, retargeted: Retargeted, moments: Sequence[Moment]) -> None:
+def _assert_posed(character: Character, retargeted: Retargeted, moments: Sequence[Instant]) -> None:
     world = np.array(character.axes.to_world, np.float32)
     rest = (character.positions @ world.T).astype(np.float32)
     skeleton, skin = Armature(character, turning_bones(character)[0], world).bind(retargeted.moved, rest)

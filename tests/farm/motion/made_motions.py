@@ -12,8 +12,8 @@ from farm.models.vrm.reader import read_vrm
 from farm.morphs.panels import Panel
 from farm.motion.description import Motion
 from farm.motion.vmd_writer import BoneKey, Curve, MorphKey, vmd_bytes
+from farm.motion.vrma_writer import BodyNode, Played, vrma_bytes
 from farm.motion.vrma_writer import Curve as Moved
-from farm.motion.vrma_writer import Node, Played, vrma_bytes
 from tests.farm.models import made_files as made
 
 _KINDS = ("LINEAR", "LINEAR", "STEP", "CUBICSPLINE")
@@ -151,7 +151,7 @@ def dance(seed: int = 1, names: tuple[str, ...] = ()) -> bytes:
     return vmd_bytes(bones, morphs, others={61: 2, 28: 1, 9: 1}, switches=[(0, {"左足ＩＫ": True, "右足ＩＫ": False})])
 
 
-def skeleton(dice: Random) -> list[Node]:
+def skeleton(dice: Random) -> list[BodyNode]:
     """A humanoid in a T-pose whose nodes are turned at random, below a node that is turned and no bone."""
     built: list[tuple[str, str, tuple[float, float, float]]] = [
         ("", "root", (0.0, 0.0, 0.0)),
@@ -174,14 +174,14 @@ def skeleton(dice: Random) -> list[Node]:
     places = {name: np.array(place) for _, name, place in built}
     names = [name for _, name, _ in built]
     turns: dict[str, Turn] = {"": (0.0, 0.0, 0.0, 1.0)}
-    nodes: list[Node] = []
+    nodes: list[BodyNode] = []
     for parent, name, _ in built:
         turns[name] = random_turn(dice)
         x, y, z, w = turns[parent]
         back = (-x, -y, -z, w)
         way = turned(places[name] - (places[parent] if parent else 0.0), back)
         nodes.append(
-            Node(
+            BodyNode(
                 name=f"node_{name}",
                 parent=names.index(parent) if parent else None,
                 translation=way.tolist(),
@@ -207,7 +207,7 @@ def humanoid_vrm(version: str = "1.0", dice: Random | None = None) -> Character:
     return dataclasses.replace(base, bones=bones, humanoid=humanoid)
 
 
-def _places(nodes: list[Node]) -> np.ndarray:
+def _places(nodes: list[BodyNode]) -> np.ndarray:
     found: list[np.ndarray] = []
     turns: list[np.ndarray] = []
     for node in nodes:
@@ -223,7 +223,7 @@ def turned(vector: np.ndarray, by: Turn) -> np.ndarray:
     return np.asarray(vector + 2 * np.cross(axis, np.cross(axis, vector) + w * vector))
 
 
-def walk_curves(nodes: list[Node], dice: Random, kinds: Sequence[str] = _KINDS) -> list[Moved]:
+def walk_curves(nodes: list[BodyNode], dice: Random, kinds: Sequence[str] = _KINDS) -> list[Moved]:
     """All bones turn by one of `kinds`, and the hips go somewhere."""
     curves: list[Moved] = []
     for place, node in enumerate(nodes):

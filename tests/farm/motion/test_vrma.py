@@ -12,11 +12,11 @@ from farm.motion.channels import Cubic, Even, Step
 from farm.motion.description import Motion
 from farm.motion.reading import read_motion
 from farm.motion.vrma import EXTENSION
-from farm.motion.vrma_writer import Curve, Node, Played, vrma_bytes, vrma_draft
+from farm.motion.vrma_writer import BodyNode, Curve, Played, vrma_bytes, vrma_draft
 from tests.farm.motion import made_motions
 from tests.farm.motion.made_motions import turn
 
-_HIPS = [Node("hips", None, (0.0, 1.0, 0.0), bone="hips")]
+_HIPS = [BodyNode("hips", None, (0.0, 1.0, 0.0), bone="hips")]
 
 
 def _read(data: bytes) -> Motion:
@@ -55,8 +55,8 @@ def test_turns_are_away_from_rest_and_about_the_models_axes_however_nodes_are_tu
 
 
 def test_the_hips_move_in_the_models_axes_below_whatever_node() -> None:
-    above = Node("root", None, (5.0, 0.0, 0.0), turn((0, 1, 0), 90))
-    hips = Node("hips", 0, (0.0, 1.0, 0.0), bone="hips")
+    above = BodyNode("root", None, (5.0, 0.0, 0.0), turn((0, 1, 0), 90))
+    hips = BodyNode("hips", 0, (0.0, 1.0, 0.0), bone="hips")
 
     motion = _read(vrma_bytes([above, hips], [Curve(1, "translation", [0.0, 1.0], [(0, 1, 0), (1, 1.5, 0)])]))
 
@@ -67,7 +67,7 @@ def test_the_hips_move_in_the_models_axes_below_whatever_node() -> None:
 
 
 def test_places_of_other_bones_than_the_hips_are_no_part_of_it() -> None:
-    spine = Node("spine", 0, (0.0, 0.1, 0.0), bone="spine")
+    spine = BodyNode("spine", 0, (0.0, 0.1, 0.0), bone="spine")
 
     motion = _read(vrma_bytes([*_HIPS, spine], [Curve(1, "translation", [0.0], [(1, 1, 1)])]))
 
@@ -107,7 +107,7 @@ def test_expressions_are_the_x_of_their_nodes_and_a_preset_goes_before_a_custom_
 
 
 def test_eyes_are_not_moved_as_bones_and_the_gaze_is_kept() -> None:
-    nodes = [*_HIPS, Node("eye", 0, (0, 0, 0), bone="leftEye"), Node("gaze", None, (0, 0, 0))]
+    nodes = [*_HIPS, BodyNode("eye", 0, (0, 0, 0), bone="leftEye"), BodyNode("gaze", None, (0, 0, 0))]
     draft = vrma_draft(nodes, [Curve(place, "rotation", [0.0], [turn((0, 1, 0), 20)]) for place in (1, 2)])
     draft.content["extensions"][EXTENSION]["lookAt"] = {"node": 2}
 
