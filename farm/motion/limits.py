@@ -3,8 +3,8 @@
 from farm.errors import MotionFormatError
 from farm.models.limits import MAX_LISTED
 
-MAX_BYTES = 256 * 2**20
-"""Of a file: an hour of a whole body at 30 keys a second for each bone is less."""
+MAX_BYTES = 128 * 2**20
+"""Of a file: over a million keys of bones, which is 150 bones at 30 keys a second for four minutes."""
 MAX_SECONDS = 24 * 3600.0
 """Keys that come later are damage, and would make a clip of what is between them endless."""
 

@@ -114,25 +114,31 @@ def _tracks(keys: NDArray[np.void], what: str, warnings: list[str]) -> Iterator[
         keys = keys[~late]
     if not len(keys):
         return
-    raw = keys["name"].copy()
-    raw[np.logical_or.accumulate(raw == 0, axis=1)] = 0  # behind a name stands whatever was in memory
-    names, first, track = np.unique(raw.view(f"S{NAME_BYTES}")[:, 0], return_index=True, return_inverse=True)
-    check_tracks(len(names), what)
-    order = np.lexsort((keys["frame"], track))  # a stable sort
-    sorted_track, frames = track[order], keys["frame"][order]
-    superseded = np.zeros(len(keys), bool)
-    superseded[:-1] = (sorted_track[1:] == sorted_track[:-1]) & (frames[1:] == frames[:-1])
-    if superseded.any():
-        again = counted(int(superseded.sum()), "key")
+    words = _words(keys["name"])
+    order = np.lexsort((keys["frame"], words[:, 1], words[:, 0]))  # a stable sort, in a time that no names can stretch
+    words, frames = words[order], keys["frame"][order]
+    renamed = (words[1:] != words[:-1]).any(axis=1)
+    starts = np.flatnonzero(np.append(True, renamed))
+    check_tracks(len(starts), what)
+    last = np.append(renamed | (frames[1:] != frames[:-1]), True)
+    if not last.all():
+        again = counted(int((~last).sum()), "key")
         warnings.append(f"{again} of {what} stand at times that have a later one in the file, which counts.")
-        order, sorted_track = order[~superseded], sorted_track[~superseded]
-    starts = np.searchsorted(sorted_track, np.arange(len(names) + 1))
+    ends = np.append(starts[1:], len(order))
     seen: set[str] = set()
-    for place in np.argsort(first).tolist():
-        name = read_name(bytes(names[place]))
+    for place in np.argsort(np.minimum.reduceat(order, starts)).tolist():
+        rows = slice(starts[place], ends[place])
+        name = read_name(words[starts[place]].tobytes())
         if name not in seen:  # two that differ in bytes that spell nothing
             seen.add(name)
-            yield name, keys[order[starts[place] : starts[place + 1]]]
+            yield name, keys[order[rows][last[rows]]]
+
+
+def _words(raw: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """(k, 2) names as numbers: 16 bytes, with zeros for whatever was in memory behind a name."""
+    padded = np.zeros((len(raw), 16), np.uint8)
+    padded[:, :NAME_BYTES] = np.where(np.logical_or.accumulate(raw == 0, axis=1), 0, raw)
+    return padded.view(np.uint64)
 
 
 def _curves(raw: NDArray[np.uint8]) -> Doubles:
