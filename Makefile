@@ -68,7 +68,7 @@ sheet: setup-test ## All characters at hand in all styles, with parts and landma
 	$(PY) -m benchmarks.sheet $(MODELS)
 
 .PHONY: fuzz
-fuzz: setup-test ## 200,000 mutated VRM files and as many others through the readers, 2,000 through Blender (half an hour)
+fuzz: setup-test ## 200,000 mutated VRM files, as many others and 50,000 motions through the readers, 2,000 through Blender
 	$(PY) -m tests.fuzz
 
 .PHONY: fuzz-api

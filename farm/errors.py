@@ -42,6 +42,24 @@ class OutdatedModelError(ModelError):
     code = "model-outdated"
 
 
+class MotionError(FarmError):
+    """The motion file cannot be used."""
+
+    code = "motion"
+
+
+class MotionFormatError(MotionError):
+    """The bytes are not a valid file of the format that the name claims."""
+
+    code = "motion-format"
+
+
+class MotionTruncatedError(MotionFormatError):
+    """The file ends before what it announces."""
+
+    code = "motion-truncated"
+
+
 class ArchiveError(FarmError):
     """An uploaded archive is broken, hostile or over a limit."""
 

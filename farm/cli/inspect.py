@@ -11,6 +11,7 @@ from rich.table import Table
 
 from farm.cli.console import note, say_json, stdout
 from farm.cli.inspection import blender_until, looked_at
+from farm.cli.motions import inspect_motions, is_motion
 from farm.cli.options import PATHS, models_at
 from farm.cli.sources import Sources, Unreadable
 from farm.errors import BlenderDiedError, RenderError
@@ -30,11 +31,23 @@ _IF_TEXTURED = "; none where the absent textures are the face's: `farm annotate 
     "--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page over all models to this file."
 )
 @click.option("--pictures", is_flag=True, help="Draw every morph, decide by what is seen as well, and tell of it.")
-def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None, pictures: bool) -> None:
+@click.option(
+    "--model",
+    "stage",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Of motions, tell what this model lacks.",
+)
+def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None, pictures: bool, stage: Path | None) -> None:
     """Show morphs, bones, materials, textures and proposals of models; a folder gives a table of all in it.
 
     Without --pictures nothing is drawn, and names alone say what morphs do that move no vertex: textures that swap.
+    Of motions (.vmd, .vrma) it shows how long they are and what they move.
     """
+    motions = tuple(path for path in paths if is_motion(path))
+    paths = tuple(path for path in paths if not is_motion(path))
+    all_read = inspect_motions(motions, stage, as_json) if motions else True
+    if motions and not paths:
+        raise SystemExit(0 if all_read else 1)
     found: list[tuple[str, Inventory]] = []
     refused: list[tuple[str, str]] = []
     effects: dict[int, str] = {}
@@ -66,7 +79,7 @@ def inspect(paths: tuple[Path, ...], as_json: bool, page: Path | None, pictures:
     if page is not None:
         page.write_text(overview_page(found, refused), "utf-8")
         note("page", "green", str(page))
-    if refused:
+    if refused or not all_read:
         raise SystemExit(1)
 
 

@@ -1,6 +1,7 @@
-"""The big fuzz: mutated PMX, PMD, VRM and zip files through all that an upload does, and models through a Blender.
+"""The big fuzz: mutated PMX, PMD, VRM and zip files through all that an upload does, motions onto characters, models through
+a Blender.
 
-usage: python -m tests.fuzz [--files 200000] [--vrm 200000] [--drawings 2000] [--seed 1]
+usage: python -m tests.fuzz [--files 200000] [--vrm 200000] [--motions 50000] [--drawings 2000] [--seed 1]
 
 Ends with code 0 and a line of counts for each when every file was either taken or refused with one of our own errors, within
 2 s of the processor and 512 MiB, and every drawing ended in pictures or a sentence about the model, within 60 s and 3 GiB;
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.fuzz import drawing, reading
-from tests.fuzz.reading import Outcome
+from tests.fuzz.reading import Kind, Outcome
 
 KEPT = Path("build/fuzz")
 _SHOWN = 10
@@ -54,14 +55,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=200_000, help="PMX, PMD and zip files")
     parser.add_argument("--vrm", type=int, default=200_000, help="VRM files")
+    parser.add_argument("--motions", type=int, default=50_000, help="VMD and VRMA files")
     parser.add_argument("--drawings", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     most = reading.MEMORY + 256 * 2**20
     good = [
         _run("drawings", asked.drawings, drawing.draw(asked.drawings, asked.seed), drawing.MEMORY),
-        _run("VRM files", asked.vrm, reading.read(asked.vrm, asked.seed, is_vrm=True), most),
-        _run("other files", asked.files, reading.read(asked.files, asked.seed, is_vrm=False), most),
+        *(
+            _run(kind, files, reading.read(files, asked.seed, kind), most)
+            for kind, files in ((Kind.MOTION, asked.motions), (Kind.VRM, asked.vrm), (Kind.OTHER, asked.files))
+        ),
     ]
     return 0 if all(good) else 1
 

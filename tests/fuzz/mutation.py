@@ -23,6 +23,7 @@ type File = tuple[str, bytes]
 """Name and bytes."""
 
 VRM = ".vrm"
+_GLB = (VRM, ".vrma")
 _EXTREMES = (b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80", b"\0\0\0\0", b"\x01\0\0\0", b"\0\0\xc0\x7f")
 _NUMBERS = (-1, 0, 1, 2, 7, 255, 2**16, 2**31 - 1, 2**32, 2**53, 10**30, -(2**31), 0.5, 1e-30, -1e30, 1e308, 1e999, 1.0)
 _TEXTS = ("", "x", "VEC3", "MAT4", "SCALAR", "neck", "blink", "aa", "\ud800", "data:;base64,AAAA", "../../x", "é" * 300)
@@ -56,7 +57,7 @@ def seeds() -> tuple[File, ...]:
 def bad_file(dice: Random, files: Iterable[File]) -> File:
     """One of `files`, changed."""
     name, data = dice.choice(tuple(files))
-    if name.endswith(VRM) and dice.random() < 0.75:
+    if name.endswith(_GLB) and dice.random() < 0.75:
         return name, _with_other_json(data, dice)
     return name, mutated(data, dice)
 

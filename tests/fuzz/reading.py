@@ -6,15 +6,17 @@ import signal
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from random import Random
 
 from farm.errors import FarmError
 from farm.models.inventory import Inventory
 from farm.models.package import to_bytes
+from tests.fuzz import motions
 from tests.fuzz.mutation import VRM, File, bad_file, seeds
 from tests.support.received import receive
 
@@ -22,6 +24,14 @@ SECONDS, PATIENCE = 2.0, 60.0
 """Of the processor, and by the clock: a busy machine does not count."""
 MEMORY = 512 * 2**20
 CHUNK = 500
+
+
+class Kind(StrEnum):
+    """Which files are sent."""
+
+    VRM = "VRM files"
+    MOTION = "motion files"
+    OTHER = "other files"
 
 
 @dataclass
@@ -57,18 +67,25 @@ def take_in(name: str, data: bytes) -> str:
     return "taken" if packages else refusals[0].error.code
 
 
-def read(files: int, seed: int, is_vrm: bool) -> Iterator[Outcome]:
-    """Take so many bad files in, VRM or all others; the outcomes of a few hundred at a time."""
+def _sent(kind: Kind) -> tuple[Sequence[File], Callable[[str, bytes], str]]:
+    """The good files of a kind, and what is done with bad ones."""
+    if kind is Kind.MOTION:
+        return motions.seeds(), motions.take_in
+    return [(name, data) for name, data in seeds() if name.endswith(VRM) == (kind is Kind.VRM)], take_in
+
+
+def read(files: int, seed: int, kind: Kind) -> Iterator[Outcome]:
+    """Take so many bad files of a kind in; the outcomes of a few hundred at a time."""
     chunks = -(-files // CHUNK)
     with ProcessPoolExecutor(os.cpu_count(), initializer=_limit_memory) as pool:
-        yield from pool.map(_run_chunk, [seed] * chunks, [is_vrm] * chunks, range(chunks))
+        yield from pool.map(_run_chunk, [seed] * chunks, [kind] * chunks, range(chunks))
 
 
-def _run_chunk(seed: int, is_vrm: bool, number: int) -> Outcome:
-    dice = Random(f"{seed}/{is_vrm}/{number}")
+def _run_chunk(seed: int, kind: Kind, number: int) -> Outcome:
+    dice = Random(f"{seed}/{kind}/{number}")
     signal.signal(signal.SIGPROF, _alarm)
     signal.signal(signal.SIGALRM, _alarm)
-    of_kind = [(name, data) for name, data in seeds() if name.endswith(VRM) == is_vrm]
+    of_kind, use = _sent(kind)
     outcome = Outcome()
     for _ in range(CHUNK):
         name, data = bad_file(dice, of_kind)
@@ -76,7 +93,7 @@ def _run_chunk(seed: int, is_vrm: bool, number: int) -> Outcome:
         signal.setitimer(signal.ITIMER_PROF, SECONDS)
         signal.setitimer(signal.ITIMER_REAL, PATIENCE)
         try:
-            outcome.counts[f"{Path(name).suffix[1:]} {take_in(name, data)}"] += 1
+            outcome.counts[f"{Path(name).suffix[1:]} {use(name, data)}"] += 1
         except _Hang:
             outcome.offences.append((f"takes over {SECONDS} s of the processor, or {PATIENCE} s", (name, data)))
         except Exception:  # noqa: BLE001  (whatever it is, it is what we look for)

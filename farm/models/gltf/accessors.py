@@ -107,13 +107,13 @@ class Accessors:
     def _entry(self, number: Any) -> Json:
         place = index(number, len(self._entries))
         if place is None:
-            raise ModelFormatError("The VRM refers to an accessor that does not exist. Export it again.")
+            raise ModelFormatError(f"The {self._gltf.what} refers to an accessor that does not exist. Export it again.")
         return self._entries[place]
 
     def _unusable(self, number: Any, why: str) -> ModelFormatError:
         return ModelFormatError(
-            f"The VRM file is damaged: its accessor {number} {why}. Copy or download it again; if that does not help, "
-            "export it again."
+            f"The {self._gltf.what} file is damaged: its accessor {number} {why}. Copy or download it again; if that does "
+            "not help, export it again."
         )
 
     def _check(self, number: Any, widths: tuple[int, ...], count: int | None) -> int:

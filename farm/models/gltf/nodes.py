@@ -48,7 +48,7 @@ def read_nodes(content: Json) -> Nodes:
     """Read the nodes, in whatever order the file has them. Raises ModelFormatError for a list beyond all measure."""
     nodes = members(content, "nodes")
     if len(nodes) > _MAX_NODES:
-        raise ModelFormatError(f"The VRM has over {_MAX_NODES} nodes. Reduce it in an editor and export again.")
+        raise ModelFormatError(f"The file has over {_MAX_NODES} nodes. Reduce it in an editor and export again.")
     parents, mended = _parents(nodes)
     worlds = _worlds(nodes, parents)
     return Nodes(

@@ -33,7 +33,7 @@ def entries(value: Any, key: str) -> list[Any]:
         return []
     if len(found) > _MAX_ENTRIES:
         raise ModelFormatError(
-            f"The VRM lists {len(found)} {key}, over the limit of {_MAX_ENTRIES}. Reduce it in an editor and export again."
+            f"The file lists {len(found)} {key}, over the limit of {_MAX_ENTRIES}. Reduce it in an editor and export again."
         )
     return found
 

@@ -101,3 +101,31 @@ def turned(vectors: NDArray[np.floating], turns: NDArray[np.float64]) -> NDArray
     axes = turns[:, :3]
     once = np.cross(axes, vectors) + turns[:, 3:] * vectors
     return np.asarray(vectors + 2 * np.cross(axes, once), np.float64)
+
+
+def units(turns: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n, 4) quaternions at length 1; no turn for those without a length."""
+    given = np.asarray(turns, np.float64)
+    lengths = np.linalg.norm(given, axis=1, keepdims=True)
+    none = np.tile(np.array(NO_TURN), (len(given), 1))
+    return np.asarray(np.divide(given, lengths, out=none, where=lengths > _TINY), np.float64)
+
+
+def products(second: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 4) first the one, then the other, row by row; either may be one turn (4,) for all."""
+    ax, ay, az, aw = np.moveaxis(second, -1, 0)
+    bx, by, bz, bw = np.moveaxis(first, -1, 0)
+    return np.stack(
+        [
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+            aw * bw - ax * bx - ay * by - az * bz,
+        ],
+        axis=-1,
+    )
+
+
+def undone(turns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 4) or (4,) the turns back."""
+    return np.asarray(turns * np.array([-1.0, -1.0, -1.0, 1.0]))
