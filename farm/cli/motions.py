@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table

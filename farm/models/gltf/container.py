@@ -131,7 +131,9 @@ def inline(entry: Mapping[str, Any], what: str = "VRM") -> bytes | None:
     try:
         return base64.b64decode(uri[found.end() :], validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ModelFormatError(f"The {what} spells data in broken base64 ({reason(error)}). Export it again.") from error
+        raise ModelFormatError(
+            f"The {what} spells data in broken base64 ({reason(error)}). Export it again."
+        ) from error
 
 
 def _buffers(content: Json, rest: memoryview, what: str) -> tuple[memoryview | None, ...]:
