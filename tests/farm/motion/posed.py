@@ -6,8 +6,9 @@ import numpy as np
 
 from farm.models.description import Character
 from farm.models.posing.armature import Armature
+from farm.models.posing.bends import Frames
 from farm.models.posing.morphs import ShapeEffect, combine
-from farm.models.posing.skeleton import Frames, Skeleton
+from farm.models.posing.skeleton import Skeleton
 from farm.models.posing.taking import Taker
 from farm.models.posing.turns import NO_TURN
 from farm.models.skeleton import turning_bones
