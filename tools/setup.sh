@@ -59,7 +59,7 @@ if command -v dpkg-query >/dev/null; then
     apt_install "${libraries[@]}"
     if [ "$what" = test ]; then
         # Real servers for the tests: Ceph's S3 gateway, Redis, Prometheus' rule checker, a browser.
-        apt_install radosgw ceph-mon ceph-osd redis-server prometheus chromium faketime rsync ||
+        apt_install radosgw ceph-mon ceph-osd redis-server prometheus chromium faketime tcc rsync ||
             say "going on without; the tests that need them will say that they are skipped"
     fi
 fi
