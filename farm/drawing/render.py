@@ -7,7 +7,7 @@ an interruption stands in checkpoints, and is not drawn again.
 
 import logging
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -83,6 +83,8 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         def planned(message: pipe.Loaded) -> Plan:
             return plan(assignment, inventory.rules, message.unseen)
 
+        # Where nothing is annotated, what is named for a face and was denied tells whether a face is to be seen.
+        doubted = [entry.index for entry in inventory.morphs if entry.denied and entry.moved]
         asked = plan(assignment, inventory.rules)
         packer = stack.enter_context(closing(Packer(assignment, asked, room)))
         checkpoints = stack.enter_context(closing(Checkpoints(store, assignment, packer, room, planned)))
@@ -122,7 +124,7 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         def drawings(files: tuple[Path, Mapping[int, Path]]) -> Generator[Drawn]:
             # What stands in for a morph that shows nothing has to show itself: then the model is loaded again, with that.
             while not settled:
-                with closing(blender.draw(_request(assignment, asked, begin, *files), loaded)) as stream:
+                with closing(blender.draw(_request(assignment, asked, doubted, begin, *files), loaded)) as stream:
                     yield from stream
 
         if begin < len(packer.todo.shots):
@@ -168,14 +170,20 @@ def _left_out(todo: Plan) -> list[str]:
 
 
 def _request(
-    assignment: Assignment, todo: Plan, begin: int, character: Path, textures: Mapping[int, Path]
+    assignment: Assignment,
+    todo: Plan,
+    doubted: Sequence[int],
+    begin: int,
+    character: Path,
+    textures: Mapping[int, Path],
 ) -> pipe.Render:
-    """`todo` is the plan if every morph that it takes shows; what stands before the shot `begin` is drawn already."""
+    """`todo` is the plan if every morph that it takes shows, `doubted` are looked at where it takes none; what stands before
+    the shot `begin` is drawn already."""
     spec, cast = assignment.spec, assignment.annotation | todo.annotation
     return pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
-        morphs=todo.morphs,
+        morphs=todo.morphs or list(doubted),
         halves=todo.halves,
         movements=todo.movements,
         names={

@@ -35,7 +35,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class ExpressionCurve:
     """An expression, and its weight at times."""
 
     name: str
@@ -45,7 +45,9 @@ class Played:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def vrma_draft(nodes: Sequence[BodyNode], curves: Sequence[Curve], expressions: Sequence[Played] = ()) -> GlbWriter:
+def vrma_draft(
+    nodes: Sequence[BodyNode], curves: Sequence[Curve], expressions: Sequence[ExpressionCurve] = ()
+) -> GlbWriter:
     """A motion as a draft whose JSON can still be changed."""
     w = GlbWriter()
     for place, node in enumerate(nodes):
@@ -81,6 +83,8 @@ def vrma_draft(nodes: Sequence[BodyNode], curves: Sequence[Curve], expressions: 
     return w
 
 
-def vrma_bytes(nodes: Sequence[BodyNode], curves: Sequence[Curve], expressions: Sequence[Played] = ()) -> bytes:
+def vrma_bytes(
+    nodes: Sequence[BodyNode], curves: Sequence[Curve], expressions: Sequence[ExpressionCurve] = ()
+) -> bytes:
     """The same as the bytes of a .vrma file."""
     return vrma_draft(nodes, curves, expressions).to_bytes()

@@ -12,7 +12,7 @@ from farm.models.vrm.reader import read_vrm
 from farm.morphs.panels import Panel
 from farm.motion.description import Motion
 from farm.motion.vmd_writer import BoneKey, Curve, MorphKey, vmd_bytes
-from farm.motion.vrma_writer import BodyNode, Played, vrma_bytes
+from farm.motion.vrma_writer import BodyNode, ExpressionCurve, vrma_bytes
 from farm.motion.vrma_writer import Curve as Moved
 from tests.farm.models import made_files as made
 
@@ -248,9 +248,9 @@ def walk(seed: int = 1, kinds: Sequence[str] = _KINDS) -> bytes:
     dice = Random(seed)
     nodes = skeleton(dice)
     played = [
-        Played("blink", [0.0, 0.5, 1.0], [0.0, 1.0, 0.0]),
-        Played("aa", [0.0, 1.5], [0.25, 0.75]),
-        Played("まばたき", [0.0, 1.0], [0.0, 0.5], preset=False),
+        ExpressionCurve("blink", [0.0, 0.5, 1.0], [0.0, 1.0, 0.0]),
+        ExpressionCurve("aa", [0.0, 1.5], [0.25, 0.75]),
+        ExpressionCurve("まばたき", [0.0, 1.0], [0.0, 0.5], preset=False),
     ]
     return vrma_bytes(nodes, walk_curves(nodes, dice, kinds), played)
 

@@ -12,7 +12,7 @@ from farm.motion.channels import Cubic, Even, Step
 from farm.motion.description import Motion
 from farm.motion.reading import read_motion
 from farm.motion.vrma import EXTENSION
-from farm.motion.vrma_writer import BodyNode, Curve, Played, vrma_bytes, vrma_draft
+from farm.motion.vrma_writer import BodyNode, Curve, ExpressionCurve, vrma_bytes, vrma_draft
 from tests.farm.motion import made_motions
 from tests.farm.motion.made_motions import turn
 
@@ -92,10 +92,10 @@ def test_each_interpolation_is_read(kind: str, between: type) -> None:
 
 def test_expressions_are_the_x_of_their_nodes_and_a_preset_goes_before_a_custom_one() -> None:
     played = [
-        Played("blink", [0.0, 1.0], [0.0, 1.0]),
-        Played("blink", [0.0], [0.5], preset=False),
-        Played("きつね耳", [0.5], [0.25], preset=False),
-        Played("lookUp", [0.0], [1.0]),
+        ExpressionCurve("blink", [0.0, 1.0], [0.0, 1.0]),
+        ExpressionCurve("blink", [0.0], [0.5], preset=False),
+        ExpressionCurve("きつね耳", [0.5], [0.25], preset=False),
+        ExpressionCurve("lookUp", [0.0], [1.0]),
     ]
 
     motion = _read(vrma_bytes(_HIPS, [], played))
