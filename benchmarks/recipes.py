@@ -12,7 +12,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from farm import pipe
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.plan import Plan, plan
+from farm.drawing.request import request_for
 from farm.mascots import write_mascots
 from farm.models.package import read_model, to_bytes, unfold
+from farm.morphs.expressions import Rule
 from farm.recipes.recipe import recipe, recipe_names
 from farm.spaces.casting import named_morphs
 from farm.spec import CanvasName, RenderSpec
@@ -55,29 +57,18 @@ def measure(
     annotation = package.inventory.annotation
     assignment = Assignment(package.id, annotation, samples, "0" * 64, few)
     assignment = replace(assignment, named=named_morphs(few.space, package.inventory.source_morphs(), annotation))
-    todo = plan(assignment, {})
+    rules = package.inventory.rules
+    todo = plan(assignment, rules)
     character, textures = unfold(to_bytes(package), room / package.id)
-    request = pipe.Render(
-        character=str(character),
-        textures={index: str(path) for index, path in textures.items()},
-        morphs=todo.morphs,
-        halves=todo.halves,
-        movements=todo.movements,
-        annotation={target: ref.index for target, ref in annotation.items()},
-        canvas=few.canvas,
-        camera=few.camera,
-        styles=list(few.styles),
-        labels=list(few.labels),
-        size=few.size,
-        supersample=few.supersample,
-        shots=todo.shots,
-    )
-    ours = _timed(blender, request, assignment, None)
+    request = request_for(assignment, todo, character, textures)
+    ours = _timed(blender, request, assignment, rules, None)
     by_calls = request.model_copy(update={"canvas": CanvasName.FINAL, "labels": [], "final_samples": render_samples})
-    return ours, _timed(blender, by_calls, assignment, -(-calls // len(few.styles)))
+    return ours, _timed(blender, by_calls, assignment, rules, -(-calls // len(few.styles)))
 
 
-def _timed(blender: Blender, request: pipe.Render, assignment: Assignment, most: int | None) -> Figures:
+def _timed(
+    blender: Blender, request: pipe.Render, assignment: Assignment, rules: Mapping[int, Rule], most: int | None
+) -> Figures:
     blender.start()
     started, cpu = time.perf_counter(), _cpu()
     begun: list[tuple[float, float]] = []
@@ -85,7 +76,7 @@ def _timed(blender: Blender, request: pipe.Render, assignment: Assignment, most:
     def loaded(message: pipe.Loaded) -> list[pipe.Shot]:
         if most is not None:  # of a call a picture the load counts not: it is the same for all
             begun.append((time.perf_counter(), _cpu()))
-        return _shots(plan(assignment, {}, message.unseen), most)
+        return _shots(plan(assignment, rules, message.unseen), most)
 
     images = sum(len(drawn.pictures) for drawn in blender.draw(request, loaded))
     if begun:

@@ -7,6 +7,7 @@ from pathlib import Path
 from farm import pipe
 from farm.drawing.assignment import Assignment
 from farm.drawing.plan import plan
+from farm.drawing.request import request_for
 from farm.labels import LabelName
 from farm.models.package import Package, read_model, to_bytes, unfold
 from farm.spec import RenderSpec
@@ -29,18 +30,7 @@ def subject(path: Path, room: Path, labels: Sequence[LabelName] = ()) -> Subject
     """Read the model at `path` and plan its job, with these labels."""
     package = read_model(path)
     assignment = assignment_for(package, RenderSpec(labels=tuple(labels)))
-    spec = assignment.spec
     todo = plan(assignment, package.inventory.rules)
     character, textures = unfold(to_bytes(package), room / package.id[:8])
-    request = pipe.Render(
-        character=str(character),
-        textures={index: str(texture) for index, texture in textures.items()},
-        morphs=todo.morphs,
-        annotation={target: morph.index for target, morph in assignment.annotation.items()},
-        styles=list(spec.styles),
-        labels=list(spec.labels),
-        size=spec.size,
-        supersample=spec.supersample,
-        shots=[],
-    )
+    request = request_for(assignment, todo, character, textures).model_copy(update={"shots": []})
     return Subject(path, package, assignment, request, todo.shots)

@@ -212,7 +212,7 @@ class RenderSpec(BaseModel):
         return self.samples_of(self.space.sample_count(annotated))
 
     def samples_of(self, by_rule: int) -> int:
-        """Samples of a model for which the paper's rule gives `by_rule`."""
+        """Samples of a model for which the pose space's rule gives `by_rule`."""
         return by_rule if self.samples == "auto" else self.samples
 
     def images_of(self, samples: int) -> int:

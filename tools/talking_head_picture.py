@@ -12,6 +12,7 @@ from farm import pipe
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.plan import plan
+from farm.drawing.request import request_for
 from farm.mascots import write_mascots
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
@@ -25,7 +26,8 @@ _ANGLES = {"head_x": (1, 0, 0), "head_y": (0, 0, 1), "neck_z": (0, 1, 0)}
 
 def main() -> None:
     """Draw it."""
-    spec = recipe("talking-head").spec
+    looks = {"camera": CameraSpec(), "labels": (), "size": _SIZE, "supersample": 3}
+    spec = recipe("talking-head").spec.model_copy(update=looks)
     with tempfile.TemporaryDirectory() as room:
         path = next(path for path in write_mascots(Path(room) / "mascots") if "nagi" in path.name)
         package = read_model(path)
@@ -48,18 +50,7 @@ def main() -> None:
             return [shot for _, shot in named]
 
         character, textures = unfold(to_bytes(package), Path(room) / "nagi")
-        request = pipe.Render(
-            character=str(character),
-            textures={index: str(file) for index, file in textures.items()},
-            morphs=todo.morphs,
-            halves=todo.halves,
-            movements=todo.movements,
-            camera=CameraSpec(),
-            styles=["default"],
-            size=_SIZE,
-            supersample=3,
-            shots=[_shot({})],
-        )
+        request = request_for(assignment, todo, character, textures).model_copy(update={"shots": [_shot({})]})
         blender = Blender()
         pictures = [drawn.pictures[0] for drawn in blender.draw(request, loaded)]
         blender.stop()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from blender_worker.anatomy.rays import Floats, Hits, Indices, Mask, cast
 from blender_worker.character.actor import FRONT, Actor, Pose
+from blender_worker.character.places import MIXERS, place_keys
 
 _SIDE = "/(both|left|right)$"
 _FAR = 1e3
@@ -22,7 +23,8 @@ _SEEN = 0.5
 """A surface with less opacity than this at rest hides nothing: MMD models keep blushes and tears that way."""
 CLOSE = 0.002
 """A point this little behind a surface lies on it."""
-_MIXERS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+STIRS = 0.003
+"""Head heights by which a target must move a vertex to count; less is what neighbours do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Figure:
         component of each of these.
         """
         corners = self.triangles.ravel()
-        keys = self.place_keys()[corners] + np.repeat(self.surface, 3).astype(np.uint64) * _MIXERS[1]
+        keys = self.place_keys()[corners] + np.repeat(self.surface, 3).astype(np.uint64) * MIXERS[1]
         _, chosen, node = np.unique(keys, return_index=True, return_inverse=True)
         label = connected(node.reshape(-1, 3), len(chosen))
         _, component = np.unique(label, return_inverse=True)
@@ -116,8 +118,7 @@ class Figure:
         """(n,) equal for vertices at one place, at rest and with each of `targets`."""
         key = np.zeros(len(self.points), np.uint64)
         for points in (self.points, *(self.points + self.move(target) for target in targets)):
-            bits = np.ascontiguousarray(points.astype(np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64)
-            key = key * _MIXERS[2] + (bits * _MIXERS).sum(axis=1, dtype=np.uint64)
+            key = key * MIXERS[2] + place_keys(points.astype(np.float32))
         return key
 
     @cached_property

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.anatomy.figure import CLOSE, Figure
+from blender_worker.anatomy.figure import CLOSE, STIRS, Figure
 from blender_worker.anatomy.lips import Lips, opening
 from blender_worker.anatomy.painted import Painted
 from blender_worker.anatomy.part_names import Hint, hint_of
@@ -21,7 +21,6 @@ from farm.labels import MOUTH, Part
 
 _RIGID = 0.85
 """Share of the neck's rotation that a landmark's vertices take at least."""
-_STIRS = 0.003
 _LASHES = re.compile("まつ|睫|マツ|lash|matu?s?uge|アイライン|eye ?line")
 _RAYS = 64
 """Rays in a row through an eye."""
@@ -166,7 +165,7 @@ class _Finder:
         is_lid = lid >= 0 and self._parts[lid] in (Part.FACE, Part.EYE_LEFT, Part.EYE_RIGHT) and not ball[lid]
         if not is_lid or not self._rigid(lid):
             return self._inside(int(hits.triangle[inside]), hits.weights[inside])
-        chosen = inside if self._closing(hits, inside) > self._closing(hits, outside) + _STIRS else outside
+        chosen = inside if self._closing(hits, inside) > self._closing(hits, outside) + STIRS else outside
         return self._inside(int(hits.triangle[chosen]), hits.weights[chosen])
 
     def _rigid(self, triangles: Indices | int) -> NDArray[np.bool_]:
@@ -191,7 +190,7 @@ class _Finder:
         drop = figure.move("eye/closed")[:, 2]
         rows = np.flatnonzero(own)
         component = figure.components[rows]
-        for kept, share in ((np.abs(drop) < _STIRS, 0.5), (drop > -_STIRS, 0.1)):
+        for kept, share in ((np.abs(drop) < STIRS, 0.5), (drop > -STIRS, 0.1)):
             total = np.bincount(component, kept[figure.triangles[rows]].mean(axis=1))
             found = np.zeros(len(own), bool)
             found[rows] = (total >= share * np.bincount(component))[component]
@@ -256,7 +255,7 @@ class _Finder:
             return np.zeros(0, np.int64)
         reach = figure.reach(target for target in figure.targets if target.startswith("eyebrow/"))
         found = found[figure.points[found, 2] > np.mean(self._eyes, axis=0)[2]]
-        if not len(found) or reach[found].max() < 2 * _STIRS:
+        if not len(found) or reach[found].max() < 2 * STIRS:
             return np.zeros(0, np.int64)
         return np.asarray(found[reach[found] > 0.6 * reach[found].max()])
 

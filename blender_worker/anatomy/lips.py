@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blender_worker.anatomy.figure import Figure, connected
+from blender_worker.anatomy.figure import STIRS, Figure, connected
 from blender_worker.anatomy.rays import Floats, Indices, Mask
 
 _OPENING = ("mouth/a", "mouth/o", "mouth/e", "mouth/i", "mouth/u")
 """From the target that opens the mouth most."""
-_STIRS = 0.003
 _HIDDEN = 0.002
 """Head heights behind the surface that is seen."""
 _BAG = 0.4
@@ -56,7 +55,7 @@ def find_lips(figure: Figure, face: Mask) -> Lips:
     reach = figure.reach(target for target in figure.targets if target.startswith("mouth/"))
     inside = np.zeros(len(face), bool)
     edge = np.zeros(0, np.int64)
-    if face.any() and reach[figure.triangles[face]].max() > _STIRS:
+    if face.any() and reach[figure.triangles[face]].max() > STIRS:
         inside = _bag(figure, face, reach)
         edge = _between(figure, inside, face & ~inside) if inside.any() else _rim(figure, face, reach)
     return Lips(edge, _along(figure, face & ~inside, edge), inside)
@@ -64,7 +63,7 @@ def find_lips(figure: Figure, face: Mask) -> Lips:
 
 def _bag(figure: Figure, face: Mask, reach: Floats) -> Mask:
     """(m,) the triangles of `face` that it hides behind a slit."""
-    moved = figure.centres[face & (reach[figure.triangles].min(axis=1) > _STIRS)]
+    moved = figure.centres[face & (reach[figure.triangles].min(axis=1) > STIRS)]
     if not len(moved):
         return np.zeros(len(face), bool)
     low, high = moved.min(axis=0) - 0.1, moved.max(axis=0) + 0.1
@@ -102,7 +101,7 @@ def _rim(figure: Figure, face: Mask, reach: Floats) -> Indices:
     edges = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     edges, counts = np.unique(edges[edges[:, 0] != edges[:, 1]], axis=0, return_counts=True)
     rim = np.unique(edges[counts == 1])
-    least = max(_STIRS, _MOSTLY * float(reach[figure.triangles[face]].max()))
+    least = max(STIRS, _MOSTLY * float(reach[figure.triangles[face]].max()))
     on_rim = np.zeros(len(chosen), bool)
     on_rim[rim[reach[chosen[rim]] > least]] = True
     found = figure.vertices_of(face)

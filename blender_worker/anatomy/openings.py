@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blender_worker.anatomy.figure import Figure
+from blender_worker.anatomy.figure import STIRS, Figure
 from blender_worker.anatomy.lips import opening_target
-from blender_worker.anatomy.pieces import STIRS, Pieces
+from blender_worker.anatomy.pieces import Pieces
 from blender_worker.anatomy.rays import Floats, Indices, Mask, cast
 from farm.labels import Part
 

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_worker.anatomy.figure import CLOSE, Figure
+from blender_worker.anatomy.figure import STIRS, Figure
+from blender_worker.anatomy.neck import held_by_neck, split_neck
 from blender_worker.anatomy.part_names import Hint, hint_of
 from blender_worker.anatomy.rays import Floats, Mask
 from blender_worker.character.actor import Actor, BoneInfo
@@ -35,8 +36,6 @@ _ON_HEAD = 0.5
 """Mean share of the neck's rotation."""
 _RIGID = 0.9
 """A vertex with less of it is stretched between head and body."""
-STIRS = 0.003
-"""Head heights by which a target must move a vertex to count; less is what neighbours do."""
 _SMALL = 0.42
 """Head heights; the largest eye, brow or mouth."""
 _LOW = 0.2
@@ -46,9 +45,6 @@ _BROAD = 0.75
 _WINDOW = (np.linspace(-0.16, 0.16, 9), np.linspace(0.24, 0.56, 9))
 """Where faces are, for a model of which nothing else is known: x and z."""
 _LARGE = 0.2
-_COARSE = 0.25
-_MOST_ROWS = (10, 90)
-"""Percentiles: the heights between which the neck bone holds vertices, but for some odd ones."""
 _ON_FACE = 0.06
 _NEAR_EYE = 0.05
 _JUST_BEFORE = 0.02
@@ -101,6 +97,7 @@ class Pieces:
         self.head[self.of_triangle] = turning
         hints = [hint_of(surface.name) for surface in actor.surfaces]
         self.hint = [hints[surface] for surface in self.surface]
+        self._held_by_neck = held_by_neck(actor, figure)
         self._bone_hints = [_bone_hint(bone) for bone in actor.bones] + [None]
         self.part = np.zeros(self.count, np.uint8)
         self.rule = np.full(self.count, "", dtype=object)
@@ -218,7 +215,7 @@ class Pieces:
         face = self.rule == "face"
         if not face.any():
             return
-        own = face[self._piece] & (~self._held_by_neck() & (figure.turns > _RIGID))[self._vertex]
+        own = face[self._piece] & (~self._held_by_neck & (figure.turns > _RIGID))[self._vertex]
         points = figure.points[self._vertex[own if own.any() else face[self._piece]]]
         low, high = points.min(axis=0), points.max(axis=0)
         surface = figure.cast(self.centre[:, [0, 2]], face[self.of_triangle]).depth
@@ -301,7 +298,7 @@ class Pieces:
         parts = self.part[self.of_triangle]
         skin = self.rule != "name"
         skin |= self._hinted(Hint.SKIN, Hint.FACE, None)
-        self._split_neck(parts, skin[self.of_triangle])
+        split_neck(self.figure, self._held_by_neck, parts, skin[self.of_triangle])
         right = self._is_right()
         parts[(parts == Part.EYE_LEFT) & right] = Part.EYE_RIGHT
         parts[(parts == Part.EYEBROW_LEFT) & right] = Part.EYEBROW_RIGHT
@@ -310,34 +307,6 @@ class Pieces:
     def decided_by(self, rule: str) -> Mask:
         """(m,) whether `rule` decided the piece of a triangle."""
         return np.asarray((self.rule == rule)[self.of_triangle])
-
-    def _split_neck(self, parts: NDArray[np.uint8], skin: Mask) -> None:
-        """Skin whose vertices the neck bone holds, on a rig that has a head bone too, is neck."""
-        figure = self.figure
-        held = self._held_by_neck()[figure.triangles].sum(axis=1)
-        # Of two triangles that make a square one would stay with the face: its edge would be a saw. Large ones are one each.
-        fine = np.ptp(figure.points[figure.triangles], axis=1).max(axis=1) < _COARSE
-        stirred = figure.reach(figure.targets)[figure.triangles].max(axis=1) > STIRS
-        whole = np.where(fine & ~stirred, held >= 1, held >= 2)
-        skin = skin & np.isin(parts, (Part.FACE, Part.BODY))
-        heights = figure.points[figure.triangles, 2]
-        coarse = ~fine & skin & (held >= 1)
-        by_neck = np.zeros(len(figure.points), bool)
-        by_neck[figure.triangles[coarse]] = True
-        rows = figure.points[by_neck & self._held_by_neck(), 2]
-        low, high = np.percentile(rows, _MOST_ROWS) if len(rows) else (0.0, 0.0)
-        between = coarse & (heights.min(axis=1) > low - CLOSE) & (heights.max(axis=1) < high + CLOSE)
-        if between.any():  # rows of them: each row is one part, whatever a corner more or less of it is held by
-            whole = np.where(coarse, between, whole)
-            parts[coarse & (heights.max(axis=1) < low + CLOSE)] = Part.BODY
-        parts[whole & skin] = Part.NECK
-
-    def _held_by_neck(self) -> Mask:
-        """(n,) whether the neck bone has the largest share of a vertex, on a rig that has a head bone too."""
-        roles = [bone.role for bone in self.actor.bones]
-        if "head" not in roles or "neck" not in roles:
-            return np.zeros(len(self.figure.points), bool)
-        return np.asarray(self.figure.bones == roles.index("neck"))
 
     def _is_right(self) -> Mask:
         """(m,) whether a triangle of eyes or brows is the right one's: by its piece, or by itself in a piece of both."""

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.character.actor import Run
+from blender_worker.character.places import place_keys
 from blender_worker.character.surface import Surface
+from blender_worker.importers.directions import unit
 
 _NOTHING, _FIRM = 1e-6, 0.3
 """Lengths: of a normal that is none, and of a mean of normals that still points somewhere."""
-_MIXERS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 
 
 def hulled(
@@ -24,7 +25,7 @@ def hulled(
 ) -> tuple[list[Run], NDArray[np.float32]]:
     """The runs, each with its hull, and (n, 3) as `Vertices.hulls`; `positions` and `normals` (n, 3) are the world's."""
     ways = normals.copy()
-    units = _unit(normals)
+    units = unit(normals, _NOTHING)
     return [_hulled(run, surfaces[run.surface].double_sided, positions, units, ways) for run in runs], ways
 
 
@@ -37,7 +38,7 @@ def _hulled(
 ) -> Run:
     """The run with its hull; writes the vertices' ways into `ways`."""
     vertices = np.unique(run.triangles)
-    _, place, count = np.unique(_keys(positions[vertices]), return_inverse=True, return_counts=True)
+    _, place, count = np.unique(place_keys(positions[vertices]), return_inverse=True, return_counts=True)
     corners = place[np.searchsorted(vertices, run.triangles)]
     sheet = _sheets(corners, len(count))
     thin = np.ones(len(count), bool)  # the places that only sheets have
@@ -48,10 +49,10 @@ def _hulled(
         middles = positions[run.triangles].mean(axis=1, dtype=np.float32)
         over = np.zeros_like(means)
         for corner in range(3):
-            away = _unit(np.asarray(positions[run.triangles[:, corner]] - middles, np.float32))
+            away = unit(np.asarray(positions[run.triangles[:, corner]] - middles, np.float32), _NOTHING)
             over += _summed(corners[:, corner], away, len(count))
         thin &= over.any(axis=1)
-        means[thin] = _unit(over)[thin]
+        means[thin] = unit(over, _NOTHING)[thin]
     chosen = ((count > 1) | thin)[place]
     ways[vertices[chosen]] = means[place[chosen]]
     if not sheet.any():
@@ -75,15 +76,3 @@ def _summed(place: NDArray[np.intp], vectors: NDArray[np.float32], count: int) -
     sums = np.zeros((count, 3), np.float32)
     np.add.at(sums, place, vectors)
     return sums
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, 3) of length 1, or 0 where they had none."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > _NOTHING)
-
-
-def _keys(points: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """(n,) equal for points at one place."""
-    bits = np.ascontiguousarray(points + np.float32(0)).view(np.uint32).astype(np.uint64)
-    return np.asarray((bits * _MIXERS).sum(axis=1, dtype=np.uint64))

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_worker.importers.directions import unit
+
 _NOTHING = 1e-12
 
 
@@ -18,23 +20,17 @@ def tangents(
     (u1, v1), (u2, v2) = (maps[:, 1] - maps[:, 0]).T, (maps[:, 2] - maps[:, 0]).T
     area = u1 * v2 - u2 * v1
     hand = np.where(area < 0, -1.0, 1.0)[:, None]
-    across = _unit((one * v2[:, None] - other * v1[:, None]) * hand)
-    up = _unit((other * u1[:, None] - one * u2[:, None]) * hand)
+    across = unit((one * v2[:, None] - other * v1[:, None]) * hand, _NOTHING)
+    up = unit((other * u1[:, None] - one * u2[:, None]) * hand, _NOTHING)
     # Large triangles say more than small ones.
     weight = np.linalg.norm(np.cross(one, other), axis=1, keepdims=True)
     sums = np.zeros((2, len(positions), 3))
     for corner in range(3):
         np.add.at(sums[0], triangles[:, corner], across * weight)
         np.add.at(sums[1], triangles[:, corner], up * weight)
-    normal = _unit(normals.astype(np.float64))
-    along, upwards = (_unit(each - normal * (each * normal).sum(axis=1, keepdims=True)) for each in sums)
+    normal = unit(normals.astype(np.float64), _NOTHING)
+    along, upwards = (unit(each - normal * (each * normal).sum(axis=1, keepdims=True), _NOTHING) for each in sums)
     lone = ~along.any(axis=1)  # where mirrored halves of a texture meet they cancel out
     along[lone] = np.cross(upwards, normal)[lone]
     sign = np.where((np.cross(normal, along) * upwards).sum(axis=1) < 0, -1.0, 1.0)
     return np.column_stack([along, sign]).astype(np.float32)
-
-
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 3) of length 1, or 0 where they had none."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > _NOTHING)

@@ -7,7 +7,7 @@ an interruption stands in checkpoints, and is not drawn again.
 
 import logging
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -25,6 +25,7 @@ from farm.drawing.encoding import encoded
 from farm.drawing.grounds import Grounds
 from farm.drawing.packing import Packer
 from farm.drawing.plan import Plan, plan
+from farm.drawing.request import request_for
 from farm.errors import BlenderDiedError, FarmError, UnusableModelError
 from farm.models.package import unfold
 from farm.morphs.annotation import resolve
@@ -83,7 +84,6 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         def planned(message: pipe.Loaded) -> Plan:
             return plan(assignment, inventory.rules, message.unseen)
 
-        # Where nothing is annotated, what is named for a face and was denied tells whether a face is to be seen.
         doubted = [entry.index for entry in inventory.morphs if entry.denied and entry.moved]
         asked = plan(assignment, inventory.rules)
         packer = stack.enter_context(closing(Packer(assignment, asked, room)))
@@ -124,7 +124,12 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         def drawings(files: tuple[Path, Mapping[int, Path]]) -> Generator[Drawn]:
             # What stands in for a morph that shows nothing has to show itself: then the model is loaded again, with that.
             while not settled:
-                with closing(blender.draw(_request(assignment, asked, doubted, begin, *files), loaded)) as stream:
+                request = request_for(assignment, asked, *files)
+                # Where nothing is annotated, what is named for a face and was denied tells whether one is to be seen.
+                request = request.model_copy(
+                    update={"morphs": request.morphs or doubted, "shots": request.shots[begin:]}
+                )
+                with closing(blender.draw(request, loaded)) as stream:
                     yield from stream
 
         if begin < len(packer.todo.shots):
@@ -167,36 +172,3 @@ def _left_out(todo: Plan) -> list[str]:
         f"Morph '{morph.name}' changes nothing in the model's pictures: '{todo.annotation[target].name}' plays '{target}'."
         for target, morph in todo.replaced.items()
     ]
-
-
-def _request(
-    assignment: Assignment,
-    todo: Plan,
-    doubted: Sequence[int],
-    begin: int,
-    character: Path,
-    textures: Mapping[int, Path],
-) -> pipe.Render:
-    """`todo` is the plan if every morph that it takes shows, `doubted` are looked at where it takes none; what stands before
-    the shot `begin` is drawn already."""
-    spec, cast = assignment.spec, assignment.annotation | todo.annotation
-    return pipe.Render(
-        character=str(character),
-        textures={index: str(path) for index, path in textures.items()},
-        morphs=todo.morphs or list(doubted),
-        halves=todo.halves,
-        movements=todo.movements,
-        names={
-            morph.index: morph.name
-            for morph in (*cast.values(), *assignment.named.values())
-            if morph.index in todo.morphs
-        },
-        annotation={target: morph.index for target, morph in cast.items()},
-        canvas=spec.canvas,
-        camera=spec.camera,
-        styles=list(spec.styles),
-        labels=list(spec.labels),
-        size=spec.size,
-        supersample=spec.supersample,
-        shots=todo.shots[begin:],
-    )

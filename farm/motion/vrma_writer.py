@@ -8,6 +8,7 @@ import numpy as np
 
 from farm.models.gltf.glb_writer import GlbWriter
 from farm.models.gltf.values import Json
+from farm.models.posing.turns import NO_TURN, Turn
 from farm.motion.vrma import EXTENSION
 
 
@@ -18,7 +19,7 @@ class BodyNode:
     name: str
     parent: int | None
     translation: Sequence[float]
-    rotation: Sequence[float] = (0.0, 0.0, 0.0, 1.0)
+    rotation: Turn = NO_TURN
     bone: str = ""
     """Of the humanoid; "" for none."""
 

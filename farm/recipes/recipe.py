@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from farm.errors import SpecError
 from farm.spec import RenderSpec
+from farm.wording import mistake
 
 MAX_BYTES = 64 * 1024
 _SUFFIX = ".toml"
@@ -94,6 +95,4 @@ def _read(data: bytes, source: str) -> SpecRecipe:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))[:200]
-        raise SpecError(
-            f"{source}, {where}: {first['msg'].removeprefix('Value error, ')}. Correct the entry."
-        ) from error
+        raise SpecError(f"{source}, {where}: {mistake(first)}. Correct the entry.") from error

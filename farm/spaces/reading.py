@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from farm.errors import SpecError
 from farm.morphs.vocabulary import Side, all_targets
+from farm.wording import mistake
 
 MAX_ENTRIES = 256
 _MAX_BYTES = 256 * 1024
@@ -233,19 +234,18 @@ def read_space(data: bytes, source: str) -> SpaceFile:
         return SpaceFile.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        what = first["msg"].removeprefix("Value error, ")
-        raise SpecError(f"{source}{_place(given, first['loc'])}: {what}. Correct the entry.") from error
+        raise SpecError(f"{source}{_place(given, first['loc'])}: {mistake(first)}. Correct the entry.") from error
 
 
 def _place(given: object, location: tuple[int | str, ...]) -> str:
     """Where something is, by names: ", group eye, parameter wink, by 1"."""
     told, at = "", given
     for step in location:
-        at = at[step] if isinstance(at, dict | list) and (not isinstance(at, dict) or step in at) else None  # type: ignore[index]  # a list's steps are numbers
         if isinstance(step, str):
+            at = at.get(step) if isinstance(at, dict) else None
             told += f", {step}"
-        elif isinstance(at, dict) and isinstance(at.get("name"), str):
-            told += f" {at['name'][:60]}"
-        else:
-            told += f" {step + 1}"
+            continue
+        at = at[step] if isinstance(at, list) else None
+        name = at.get("name") if isinstance(at, dict) else None
+        told += f" {name[:60]}" if isinstance(name, str) else f" {step + 1}"
     return told

@@ -11,6 +11,7 @@ from farm import pipe
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.plan import Plan, plan
+from farm.drawing.request import request_for
 from farm.labels import LabelName, Part
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
@@ -55,7 +56,9 @@ class Character:
 def drawn(blender: Blender, model: Path, space: str) -> Character:
     """Every key that a character can play at its highest value, and at its lowest where that is below 0."""
     package = read_model(model)
-    spec = RenderSpec(pose_space=space, samples=1)
+    spec = RenderSpec(
+        pose_space=space, samples=1, styles=("flat", "default"), labels=(LabelName.PARTS,), size=SIZE, supersample=1
+    )
     annotation = package.inventory.annotation
     assignment = Assignment(package.id, annotation, 1, "0" * 64, spec)
     assignment = replace(assignment, named=named_morphs(spec.space, package.inventory.source_morphs(), annotation))
@@ -75,19 +78,7 @@ def drawn(blender: Blender, model: Path, space: str) -> Character:
 
     with tempfile.TemporaryDirectory() as room:
         character, textures = unfold(to_bytes(package), Path(room))
-        request = pipe.Render(
-            character=str(character),
-            textures={index: str(path) for index, path in textures.items()},
-            morphs=asked.morphs,
-            halves=asked.halves,
-            movements=asked.movements,
-            annotation={target: ref.index for target, ref in annotation.items()},
-            styles=["flat", "default"],
-            labels=[LabelName.PARTS],
-            size=SIZE,
-            supersample=1,
-            shots=[shot({})],
-        )
+        request = request_for(assignment, asked, character, textures).model_copy(update={"shots": [shot({})]})
         answers = list(blender.draw(request, loaded))
     pictures = [np.concatenate(answer.pictures, axis=-1).astype(np.int16) for answer in answers]
     parts = [np.asarray(answer.labels[LabelName.PARTS], np.uint8) for answer in answers]

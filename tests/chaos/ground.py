@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.clocks import ABSENT, Clock, has_faketime
+from tests.support.clocks import ABSENT, Clock, can_set_clocks
 from tests.support.disks import Disk, NoDiskError, disk
 
 _TEMPORARY_BYTES = 2 * 2**30
@@ -35,7 +35,7 @@ def disturbable(folder: Path) -> Iterator[Ground]:
             found.redis_disk = stack.enter_context(disk(folder / "redis-disk", _REDIS_BYTES))
         except NoDiskError as error:
             found.lacks.append(f"full disks ({error})")
-        if has_faketime():
+        if can_set_clocks():
             found.redis_clock = Clock(folder / "redis-clock")
         else:
             found.lacks.append(f"clocks ({ABSENT})")

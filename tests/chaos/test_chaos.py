@@ -19,7 +19,7 @@ from farm.models.package import Package
 from tests.chaos.conftest import LONG, SHORT
 from tests.chaos.farm import Farm, Results, farm_under_test
 from tests.chaos.processes import blenders, pool, signal_all
-from tests.support.clocks import ABSENT, Clock, has_faketime
+from tests.support.clocks import ABSENT, Clock, can_set_clocks
 from tests.support.faults import Fault
 from tests.support.servers import PATIENCE_SECONDS, S3Server, wait_until
 
@@ -189,7 +189,7 @@ def _limit_files(worker: int, size: int) -> None:
 
 @pytest.mark.long
 def test_a_workers_clock_jumps(packages: list[Package], long_results: Results, tmp_path: Path) -> None:
-    if not has_faketime():
+    if not can_set_clocks():
         pytest.skip(ABSENT)
     clock = Clock(tmp_path)
     with farm_under_test(tmp_path, workers=0, lease_seconds=600) as farm:

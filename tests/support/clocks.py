@@ -19,7 +19,7 @@ int clock_nanosleep(int clock, int flags, const void *wanted, void *left)
 so every one of Python's: what slept to try again had an OSError instead."""
 
 
-def has_faketime() -> bool:
+def can_set_clocks() -> bool:
     """Whether clocks can be set here."""
     return _LIBRARY.exists() and shutil.which("tcc") is not None
 

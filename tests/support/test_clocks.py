@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.clocks import ABSENT, Clock, has_faketime
+from tests.support.clocks import ABSENT, Clock, can_set_clocks
 
 _TELLS = "import time; t = time.monotonic(); time.sleep(0.2); print(time.time(), t, time.monotonic() - t)"
 
 
-@pytest.mark.skipif(not has_faketime(), reason=ABSENT)
+@pytest.mark.skipif(not can_set_clocks(), reason=ABSENT)
 @pytest.mark.parametrize("seconds", [0, -86400, 86400])
 def test_only_the_wall_clock_jumps(tmp_path: Path, seconds: int) -> None:
     clock = Clock(tmp_path)

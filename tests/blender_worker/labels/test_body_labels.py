@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from farm import pipe
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.plan import plan
+from farm.drawing.request import request_for
 from farm.labels import LabelName
 from farm.models.package import to_bytes, unfold
 from farm.poses import NEUTRAL, Partition, head_matrix
@@ -16,7 +16,9 @@ from farm.spec import RenderSpec
 from tests.support.fixtures import read_mascot
 
 pytestmark = pytest.mark.blender
-SPEC = RenderSpec(samples=4, pose_space="face-45", styles=("flat",), labels=(LabelName.FLOW, LabelName.LANDMARKS))
+SPEC = RenderSpec(
+    samples=4, pose_space="face-45", styles=("flat",), labels=(LabelName.FLOW, LabelName.LANDMARKS), supersample=1
+)
 
 
 def test_landmarks_turn_by_the_label_s_rotation_and_flow_leads_along(
@@ -25,21 +27,10 @@ def test_landmarks_turn_by_the_label_s_rotation_and_flow_leads_along(
     # GIVEN samples of head and body, drawn in both partitions
     package = read_mascot(mascots, "nagi")
     annotation = package.inventory.annotation
-    todo = plan(Assignment(package.id, annotation, 4, "0" * 64, SPEC), {})
+    assignment = Assignment(package.id, annotation, 4, "0" * 64, SPEC)
+    todo = plan(assignment, {})
     character, textures = unfold(to_bytes(package), tmp_path)
-    request = pipe.Render(
-        character=str(character),
-        textures={index: str(path) for index, path in textures.items()},
-        morphs=todo.morphs,
-        halves=todo.halves,
-        movements=todo.movements,
-        annotation={target: ref.index for target, ref in annotation.items()},
-        styles=["flat"],
-        labels=list(SPEC.labels),
-        size=256,
-        supersample=1,
-        shots=todo.shots,
-    )
+    request = request_for(assignment, todo, character, textures)
     drawn = {
         (shot.sample, shot.partition): answer
         for shot, answer in zip(todo.shots, blender.draw(request, lambda _: None), strict=True)

@@ -22,7 +22,7 @@ from farm.stack import free_port
 from farm.valkey import redis_answers, valkey_command
 from tests.support import servers
 from tests.support.audit import audit
-from tests.support.clocks import ABSENT, Clock, has_faketime
+from tests.support.clocks import ABSENT, Clock, can_set_clocks
 from tests.support.jobs import Core, make_core
 
 HOUR, YEAR = 3600, 366 * 86400
@@ -45,7 +45,7 @@ class Clocked:
 
 @pytest.fixture
 def clocked(tmp_path: Path) -> Iterator[Clocked]:
-    if not has_faketime():
+    if not can_set_clocks():
         pytest.skip(ABSENT)
     clock, port = Clock(tmp_path / "clock"), free_port()
     options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]

@@ -231,7 +231,7 @@ def walk_curves(nodes: list[BodyNode], dice: Random, kinds: Sequence[str] = _KIN
             continue
         times = [0.0, 0.4, 1.0, 1.5]
         kind = dice.choice(kinds)
-        rows = [after(node.rotation, random_turn(dice, 50.0)) for _ in times]  # type: ignore[arg-type]  # four numbers
+        rows = [after(node.rotation, random_turn(dice, 50.0)) for _ in times]
         values: list[tuple[float, ...]] = list(rows)
         if kind == "CUBICSPLINE":
             values = [part for row in rows for part in ((0.1, 0.0, -0.2, 0.0), row, (0.0, 0.3, 0.0, 0.1))]

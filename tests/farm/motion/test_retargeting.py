@@ -225,7 +225,7 @@ def test_the_hips_of_a_pmx_turn_about_where_the_legs_begin() -> None:
     x, y, z = made_motions.turned(
         np.array([1.0, 0.0, 0.0]), tuple((np.array(nodes[0].rotation) * [-1, -1, -1, 1]).tolist())
     ).tolist()
-    posed = after(turn((x, y, z), 90), nodes[1].rotation)  # type: ignore[arg-type]  # four numbers
+    posed = after(turn((x, y, z), 90), nodes[1].rotation)
     motion = read_motion(".vrma", vrma_bytes(nodes, [Curve(1, "rotation", [0.0], [posed])]))
     pmx = made_motions.body()
     names = [bone.name for bone in pmx.bones]

@@ -39,7 +39,7 @@ def test_turns_are_away_from_rest_and_about_the_models_axes_however_nodes_are_tu
         if place is None:
             return np.eye(3)
         own = turns[place] if posed and place in turns else nodes[place].rotation
-        return np.asarray(world(nodes[place].parent, posed) @ matrix_of(tuple(own)))  # type: ignore[arg-type]
+        return np.asarray(world(nodes[place].parent, posed) @ matrix_of(own))
 
     own = {track.name: track.turns.values[0] for track in motion.bones if track.turns is not None}
     assert set(own) == {node.bone for node in nodes if node.bone}

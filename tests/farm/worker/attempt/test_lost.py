@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from farm.jobs import states
-from farm.jobs.states import State
+from farm.jobs.states import Job, State
 from farm.process import spawn
 from farm.stack import free_port
 from farm.valkey import valkey_command
@@ -18,18 +18,20 @@ from tests.support.audit import audit
 from tests.support.jobs import Core, make_core
 
 
+def give_to_another(core: Core, job: Job) -> None:
+    """The job's lease runs out, and another worker does it, with a warning."""
+    core.silence(job.id)
+    core.keeper.reap()
+    core.wait_is_over()
+    other = core.begin("worker@b")
+    core.jobs.change(job.id, lambda j: states.finish(j, other.attempt, ("the other's",)))
+
+
 def test_an_attempt_whose_lease_ran_out_stops_and_has_no_say(core: Core, bench: Bench) -> None:
     """GIVEN a job thought lost and done by another WHEN the first worker wakes up THEN it stops, and the other counts."""
     (job,) = core.add(1)
 
-    def give_to_another() -> None:
-        core.silence(job.id)
-        core.keeper.reap()
-        core.wait_is_over()
-        other = core.begin("worker@b")
-        core.jobs.change(job.id, lambda j: states.finish(j, other.attempt, ("the other's",)))
-
-    bench.end_early(FOR_EVER, give_to_another)
+    bench.end_early(FOR_EVER, lambda: give_to_another(core, job))
 
     after = core.jobs.job(job.id)
     assert (after.state, after.worker, after.attempt, after.warnings) == (State.DONE, "worker@b", 2, ("the other's",))
@@ -114,14 +116,7 @@ def test_that_a_lost_worker_is_back_is_no_second_end_of_its_job(core: Core, benc
     """GIVEN a job that another has done meanwhile WHEN the first worker takes back that it was lost THEN it is done once."""
     (job,) = core.add(1)
 
-    def give_to_another() -> None:
-        core.silence(job.id)
-        core.keeper.reap()
-        core.wait_is_over()
-        other = core.begin("worker@b")
-        core.jobs.change(job.id, lambda j: states.finish(j, other.attempt))
-
-    bench.end_early(FOR_EVER, give_to_another)
+    bench.end_early(FOR_EVER, lambda: give_to_another(core, job))
 
     assert core.jobs.job(job.id).losses == 0
     events = [

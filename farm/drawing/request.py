@@ -1,0 +1,34 @@
+"""What Blender is asked for a plan."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from farm import pipe
+from farm.drawing.assignment import Assignment
+from farm.drawing.plan import Plan
+
+
+def request_for(assignment: Assignment, todo: Plan, character: Path, textures: Mapping[int, Path]) -> pipe.Render:
+    """All shots of `todo`, the plan if every morph that it takes shows; `character` and `textures` are what
+    `farm.models.package.unfold` leaves."""
+    spec, cast = assignment.spec, assignment.annotation | todo.annotation
+    return pipe.Render(
+        character=str(character),
+        textures={index: str(path) for index, path in textures.items()},
+        morphs=todo.morphs,
+        halves=todo.halves,
+        movements=todo.movements,
+        names={
+            morph.index: morph.name
+            for morph in (*cast.values(), *assignment.named.values())
+            if morph.index in todo.morphs
+        },
+        annotation={target: morph.index for target, morph in cast.items()},
+        canvas=spec.canvas,
+        camera=spec.camera,
+        styles=list(spec.styles),
+        labels=list(spec.labels),
+        size=spec.size,
+        supersample=spec.supersample,
+        shots=todo.shots,
+    )
