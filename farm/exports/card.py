@@ -36,12 +36,13 @@ _NO_LICENCE = "not stated in the file"
 def card(plan: ExportPlan, described: Described) -> bytes:
     """The card."""
     members = plan.members
+    entries = POSE_COLUMNS if members[0].space is None else members[0].space.entries
     sections = [
         _front_matter(plan, described),
         f"# Faces of {counted(len(members), '3D anime character')}\n\nMade by Facefarm {__version__}, which draws the "
         f"AnimeCeleb data set anew ({PAPER}): every picture comes with the exact pose of the face, the light and the "
         "camera that drew it.",
-        "## Load it\n\n" + described.how_to_load.strip(),
+        "## Load it\n\n" + described.how_to_load.strip().replace("POSE_SIZE", str(len(entries))),
         "## Is it whole?\n\n`sha256sum --check SHA256SUMS` compares every file; `farm verify` of Facefarm also counts "
         "the rows and looks at the split.",
         "## What is in it\n\n" + _numbers(plan),

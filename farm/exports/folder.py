@@ -14,7 +14,7 @@ from farm.dataset.sums import SUMS, sum_line
 from farm.exports import croissant
 from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
-from farm.exports.members import Member, numbered
+from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, model_units
 from farm.exports.receipts import Receipt
 from farm.exports.row_tables import row_line, write_row_tables
@@ -72,7 +72,7 @@ class FolderLayout:
         styles = sorted({style for member in plan.members for style in member.spec.styles})
         columns = ["key", "model", "sample", "partition", "pose", "light", *(f"image_{s}_file_name" for s in styles)]
         return Described(
-            how_to_load=numbered(_HOW, plan.members),
+            how_to_load=_HOW,
             front_matter={},
             distribution=croissant.file_objects(tables, "application/jsonlines")
             + [croissant.file_set("pictures", "*/*/*/*/*.png", "image/png")],
@@ -89,7 +89,7 @@ from datasets import load_dataset
 
 data = load_dataset("imagefolder", data_dir="path/to/this/folder")
 row = data["train"][0]
-picture, pose = row["image_default"], row["pose"]  # RGBA, 20 numbers
+picture, pose = row["image_default"], row["pose"]  # RGBA, POSE_SIZE numbers
 ```
 
 Or without a library: `<split>/metadata.jsonl` has a JSON object for each sample and partition, with the paths of its

@@ -17,7 +17,7 @@ from farm.dataset.output import RenderedModel
 from farm.exports import croissant, sharding
 from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
-from farm.exports.members import Member, numbered
+from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, shard_units
 from farm.exports.receipts import Receipt
 from farm.exports.rows import SampleRow, read
@@ -64,8 +64,7 @@ class HuggingFaceLayout:
         lists = ["pose", "rotation"] if plan.members[0].space is None else ["pose", "pose_mask", "rotation"]
         columns = [*_VALUES, *lists, *(f"image_{style}" for style in spec.styles), *_label_columns(spec.labels)]
         return Described(
-            how_to_load=numbered(_HOW, plan.members)
-            + "".join(said for name, said in _HOW_OF.items() if name in columns),
+            how_to_load=_HOW + "".join(said for name, said in _HOW_OF.items() if name in columns),
             front_matter={
                 "configs": [
                     {
@@ -192,7 +191,7 @@ from datasets import load_dataset
 
 data = load_dataset("path/to/this/folder")  # or the name of the repository
 row = data["train"][0]
-picture, pose = row["image_default"], row["pose"]  # RGBA, 20 numbers
+picture, pose = row["image_default"], row["pose"]  # RGBA, POSE_SIZE numbers
 ```
 
 `rotation` is the 3 x 3 matrix row by row.

@@ -19,7 +19,7 @@ class Described:
     """What only a layout knows of a finished export, for its card and its metadata."""
 
     how_to_load: str
-    """Markdown."""
+    """Markdown; POSE_SIZE in it stands for how many numbers a pose has."""
     front_matter: dict[str, Any]
     """What loaders read at the top of the card."""
     distribution: list[dict[str, Any]]

@@ -153,12 +153,6 @@ def common_space(members: Sequence[Member]) -> SpaceRecord | None:
     return first.space
 
 
-def numbered(text: str, members: Sequence[Member]) -> str:
-    """A text that tells of a pose's 20 numbers, with as many as the members' poses have."""
-    space = members[0].space
-    return text if space is None else text.replace("20 numbers", f"{len(space.entries)} numbers")
-
-
 def _said(member: Member) -> tuple[object, ...]:
     space = member.space
     return (DEFAULT,) if space is None else (space.name, space.digest, space.entries)

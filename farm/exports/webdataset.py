@@ -83,7 +83,7 @@ import webdataset as wds
 
 data = wds.WebDataset("train/shard-{000000..COUNT}.tar", shardshuffle=100).shuffle(1000).decode("pilrgba")
 for sample in data:
-    picture, pose = sample["default.png"], sample["json"]["pose"]  # RGBA, 20 numbers
+    picture, pose = sample["default.png"], sample["json"]["pose"]  # RGBA, POSE_SIZE numbers
 ```
 
 `index.json` has the number of keys and the SHA-256 of each shard.
