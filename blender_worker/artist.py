@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from blender_worker.anatomy.study import study
 from blender_worker.camera import Camera, frame
 from blender_worker.canvases.canvas import open_canvas
-from blender_worker.character.actor import Actor, Pose
+from blender_worker.character.actor import FRONT, Actor, Pose
+from blender_worker.clip import Clip
 from blender_worker.gpu.buffers import Geometry
 from blender_worker.labels.arrays import LabelPass
 from blender_worker.labels.marks import Marker
@@ -22,7 +23,7 @@ from farm.styles import STYLES
 _FEW_VIEWS = 16
 """Up to so many, what none of them sees is not drawn at all."""
 _POSES = 2
-"""Poses that are kept: a sample's two partitions, which all its views and the label flow use."""
+"""Poses that are kept: a sample's two partitions, which all its views and the label flow use; two frames of a clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,12 @@ class Drawing:
 class Artist:
     """Draws one actor as one request asks. Let go of it before the scene is emptied."""
 
-    def __init__(self, actor: Actor, request: pipe.Render) -> None:
-        self._actor, self._request = actor, request
-        self._camera = frame(request.camera, actor.neck_position, actor.head_height, actor.rest.positions)
+    def __init__(self, actor: Actor, request: pipe.Render, clip: Clip | None = None) -> None:
+        """`clip` has the bones of shots that are its frames."""
+        self._actor, self._request, self._clip = actor, request, clip
+        self._camera = frame(
+            request.camera, actor.neck_position, actor.head_height, actor.rest.positions, clip is not None
+        )
         styles = [STYLES[name] for name in request.styles]
         views = {self._camera, head_camera(actor), *(self._seen_from(shot) for shot in request.shots)}
         large = request.size * request.supersample
@@ -66,14 +70,18 @@ class Artist:
             self._labels.set_parts(anatomy)
             if LabelName.LANDMARKS in request.labels:
                 self._marker = Marker(actor, anatomy, request.size)
-        self._poses: dict[tuple[tuple[tuple[int, float], ...], Vector], Pose] = {}
+        self._poses: dict[tuple[tuple[tuple[int, float], ...], Vector, int | None], Pose] = {}
 
     def draw(self, shot: pipe.Shot) -> Drawing:
         """Draw one shot."""
         clock = [time.perf_counter()]
-        pose = self._pose(shot.weights, shot.rotation)
+        pose = self._pose(shot.weights, shot.rotation, shot.frame)
         elsewhere = shot.weights if shot.other_weights is None else shot.other_weights
-        other = pose if shot.other_rotation is None else self._pose(elsewhere, shot.other_rotation)
+        other = pose
+        if shot.flows_to is not None:
+            other = self._pose(elsewhere, FRONT, shot.flows_to)
+        elif shot.other_rotation is not None:
+            other = self._pose(elsewhere, shot.other_rotation)
         clock.append(time.perf_counter())
         camera = self._seen_from(shot)
         pictures = self._canvas.draw(pose, camera, shot.light)
@@ -93,10 +101,11 @@ class Artist:
         arrays = [getattr(labels, name.value) for name in ARRAYS if name in self._request.labels]
         return arrays, self._marker.mark(pose, camera, labels) if self._marker else None
 
-    def _pose(self, weights: dict[int, float], rotation: Vector) -> Pose:
-        key = tuple(sorted(weights.items())), rotation
+    def _pose(self, weights: dict[int, float], rotation: Vector, frame: int | None = None) -> Pose:
+        key = tuple(sorted(weights.items())), rotation, frame
         if key not in self._poses:
             while len(self._poses) >= _POSES:
                 del self._poses[next(iter(self._poses))]
-            self._poses[key] = self._actor.pose(weights, rotation)
+            bones = None if frame is None or self._clip is None else self._clip.bones(frame)
+            self._poses[key] = self._actor.pose(weights, rotation, bones)
         return self._poses[key]

@@ -17,6 +17,8 @@ _BUST_HEAD_SHARE = 0.3
 _BUST_CENTRE = 0.1
 """Frame heights from the neck up to the centre of a bust."""
 _BODY_MARGIN = 1.08
+_BODY_ROOM = 1.4
+"""Of a body that moves: raised arms reach a quarter of its height above the head, and its middle stays where it is."""
 _ORTHOGRAPHIC_ANGLE = 20.0
 """Degrees; a parallel camera stands as far away as one with this field of view would."""
 
@@ -106,10 +108,17 @@ class Camera:
         )
 
 
-def frame(spec: CameraSpec, neck: tuple[float, float, float], head_height: float, body: NDArray[np.float32]) -> Camera:
+def frame(
+    spec: CameraSpec,
+    neck: tuple[float, float, float],
+    head_height: float,
+    body: NDArray[np.float32],
+    moves: bool = False,
+) -> Camera:
     """The camera straight in front of a character.
 
-    Its neck bone is at `neck` and its head ends `head_height` above that; `body` is (n, 3), its vertices at rest.
+    Its neck bone is at `neck` and its head ends `head_height` above that; `body` is (n, 3), its vertices at rest. Where it
+    `moves`, the frame of a body has room for limbs that are stretched out anywhere.
     """
     x, y, z = neck
     match spec.framing:
@@ -123,4 +132,5 @@ def frame(spec: CameraSpec, neck: tuple[float, float, float], head_height: float
             low, high = (body.min(axis=0), body.max(axis=0)) if len(body) else (np.zeros(3), np.ones(3))
             height = float(max(high[2] - low[2], 2 * np.abs([low[0] - x, high[0] - x]).max(), 1e-3)) * _BODY_MARGIN
             target = (x, y, float(low[2] + high[2]) / 2)
+            height *= _BODY_ROOM if moves else 1.0
     return Camera(target, height, spec.field_of_view, spec.projection == "orthographic")

@@ -11,6 +11,7 @@ import numpy as np
 from blender_worker import scene
 from blender_worker.artist import Artist
 from blender_worker.character.actor import Actor
+from blender_worker.clip import Clip
 from blender_worker.importers.build import build
 from farm import pipe
 from farm.errors import FarmError, RenderError
@@ -33,7 +34,7 @@ def serve(commands: int, answers: int, lacking: dict[str, str]) -> None:
         pass
 
 
-def _load(command: pipe.Render) -> Actor:
+def _load(command: pipe.Render) -> tuple[Actor, Clip | None]:
     path = Path(command.character)
     files = {file: Path(file).read_bytes() for file in set(command.textures.values())}
     textures = {index: files[file] for index, file in command.textures.items()}
@@ -44,7 +45,14 @@ def _load(command: pipe.Render) -> Actor:
                 f"Morph {index} of the model is not '{name}', as its annotation says: it was made for another file. Upload "
                 "the model again and annotate it anew."
             )
-    return build(character, textures, command.morphs, command.halves, command.movements)
+    if command.clip is None:
+        return build(character, textures, command.morphs, command.halves, command.movements), None
+    clip = Clip(command.clip, character, command.annotation, command.camera.framing)
+    wanted = [*command.morphs, *sorted(clip.played - {*command.morphs})]
+    actor = build(character, textures, wanted, command.halves, command.movements, clip.stirred)
+    actor.anchor, actor.extras = clip.anchor, clip.played - {*command.morphs}
+    actor.warnings += clip.warnings
+    return actor, clip
 
 
 def _render(command: pipe.Render, commands: int, answers: int) -> None:
@@ -67,8 +75,8 @@ def _render(command: pipe.Render, commands: int, answers: int) -> None:
 
 def _draw(command: pipe.Render, commands: int, answers: int) -> None:
     started = time.perf_counter()
-    actor = _load(command)
-    artist = Artist(actor, command)
+    actor, clip = _load(command)
+    artist = Artist(actor, command, clip)
     pipe.send(
         answers,
         pipe.Loaded(
@@ -76,6 +84,7 @@ def _draw(command: pipe.Render, commands: int, answers: int) -> None:
             survey=artist.survey,
             unseen=artist.unseen,
             part_rules=artist.part_rules,
+            clip=clip and clip.found(actor.skeleton),
             blender=bpy.app.version_string,
             seconds=time.perf_counter() - started,
         ),

@@ -204,6 +204,7 @@ def chosen(spec: RenderSpec, model: str, sample: int) -> str | None:
     """The id of the background of a sample: all its partitions, styles and views share it. None: transparent."""
     if not spec.backgrounds:
         return None
+    sample = spec.drawn_as(sample)
     return spec.backgrounds[int(uniform(spec.seed, model, sample, "background/picture") * len(spec.backgrounds))]
 
 
@@ -217,6 +218,7 @@ def choose(
     background = chosen(spec, model, sample)
     if background is None:
         return None
+    sample = spec.drawn_as(sample)
 
     def draw(purpose: str) -> float:
         return uniform(spec.seed, model, sample, f"background/{purpose}")

@@ -1,6 +1,7 @@
 """What the farm has taken in, in the object store.
 
-Models are ``models/<id>/package.zip`` and ``inventory.json``, backgrounds are ``backgrounds/<id>.png``. Beside a model,
+Models are ``models/<id>/package.zip`` and ``inventory.json``, backgrounds are ``backgrounds/<id>.png``, motions are
+``motions/<id>/motion``, as they came, and ``about.json``, which goes last. Beside a model,
 ``annotation.json`` remembers what was decided to play what: a batch of thousands asks for nothing else. Both go by the file
 alone, so that the same batch is always the same order; ``pictured.json`` has what pictures show of morphs, of those that move
 no vertex or of all, once these were looked at, and the inventory that is decided with it.
@@ -22,7 +23,8 @@ from farm.models.package import Package, to_bytes
 from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.evidence import EVIDENCE_VERSION, PictureChange
 from farm.morphs.refs import Annotation, packed, unpacked
-from farm.reading.readers import Model, Readers, ReadPicture
+from farm.reading.messages import MotionAbout
+from farm.reading.readers import Model, Readers, ReadMotion, ReadPicture
 from farm.spec import RENDERER_VERSION
 from farm.storage import ObjectStore
 
@@ -57,7 +59,7 @@ class _Pictured(BaseModel):
 
 
 class Catalog:
-    """Models and backgrounds by content hash. Every method raises ServiceError when the store does not answer."""
+    """Models, backgrounds and motions by content hash. Every method raises ServiceError when the store does not answer."""
 
     def __init__(self, store: ObjectStore, readers: Readers | None = None) -> None:
         """`readers` read what has to be read again; None: one that is started when that happens, and ends with it."""
@@ -242,6 +244,30 @@ class Catalog:
         if not self.has_background(picture.about.id):
             self._store.put_file(_background_key(picture.about.id), picture.file)
 
+    def add_motion(self, motion: ReadMotion) -> None:
+        """Keep a motion that a reader read; one that is there already stays as it is. What is said of it goes last."""
+        if not self.has_motion(motion.about.id):
+            self._store.put_file(_motion_key(motion.about.id), motion.file)
+            self._store.put(_about_motion_key(motion.about.id), motion.about.model_dump_json().encode())
+
+    def has_motion(self, motion_id: str) -> bool:
+        """Whether the motion was taken in."""
+        return self._store.exists(_about_motion_key(motion_id))
+
+    def about_motion(self, motion_id: str) -> MotionAbout:
+        """What a motion holds. Raises NotFoundError."""
+        try:
+            return MotionAbout.model_validate_json(self._store.get(_about_motion_key(motion_id)))
+        except NotFoundError as error:
+            raise unknown_motion(motion_id) from error
+
+    def motion(self, motion_id: str) -> bytes:
+        """The motion's file. Raises NotFoundError."""
+        try:
+            return self._store.get(_motion_key(motion_id))
+        except NotFoundError as error:
+            raise unknown_motion(motion_id) from error
+
     def has_background(self, background_id: str) -> bool:
         """Whether the background was taken in."""
         return self._store.exists(_background_key(background_id))
@@ -252,6 +278,11 @@ class Catalog:
             return self._store.get(_background_key(background_id))
         except NotFoundError as error:
             raise unknown_background(background_id) from error
+
+
+def unknown_motion(motion_id: str) -> NotFoundError:
+    """The error for a motion that nobody uploaded."""
+    return NotFoundError(f"There is no motion '{motion_id}'; upload it first with POST /v1/motions.")
 
 
 def unknown_background(background_id: str) -> NotFoundError:
@@ -269,6 +300,14 @@ def _inventory_key(model_id: str) -> str:
 
 def _pictured_key(model_id: str) -> str:
     return f"models/{model_id}/pictured.json"
+
+
+def _motion_key(motion_id: str) -> str:
+    return f"motions/{motion_id}/motion"
+
+
+def _about_motion_key(motion_id: str) -> str:
+    return f"motions/{motion_id}/about.json"
 
 
 def _background_key(background_id: str) -> str:

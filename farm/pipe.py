@@ -19,7 +19,7 @@ from farm.labels import LabelName
 from farm.morphs.vocabulary import Side
 from farm.poses import Partition
 from farm.spaces.space import BoneMove
-from farm.spec import CameraSpec, CanvasName, StyleName
+from farm.spec import CameraSpec, CanvasName, MotionSpec, StyleName
 
 _LOOK_SECONDS = 1.0
 _LENGTHS = struct.Struct("<II")
@@ -59,7 +59,19 @@ class Shot(_Message):
     other_rotation: tuple[float, float, float] | None = None
     """The rotation of the other partition, to which the label flow leads."""
     other_weights: dict[int, float] | None = None
-    """The weights of the other partition; None: the same."""
+    """The weights of the other partition; None: the same. In a clip those of `flows_to`."""
+    frame: int | None = None
+    """Of the clip: how its motion has the bones. None: they stand still."""
+    flows_to: int | None = None
+    """The frame to which the label flow leads, in a clip."""
+
+
+class Clip(_Message):
+    """The motion that the shots take their bones from."""
+
+    file: str
+    """Path of the motion; its suffix tells the format."""
+    motion: MotionSpec
 
 
 class Render(_Message):
@@ -86,6 +98,7 @@ class Render(_Message):
     size: int
     supersample: int
     final_samples: int = FINAL_SAMPLES
+    clip: Clip | None = None
     shots: list[Shot]
     """What is to be drawn if every morph shows. Those of `Draw` are from the same views."""
 
@@ -131,6 +144,33 @@ class Survey(_Message):
     """The texture that most of them lack."""
 
 
+type _Angle = Annotated[float, Field(ge=-180, le=180)]
+
+
+class ClipFrame(_Message):
+    """What a motion makes of the character in one frame, besides its bones."""
+
+    weights: dict[int, Annotated[float, Field(gt=0, le=1)]]
+    """Source morph, by its index in the file, to the weight that shows."""
+    rotation: tuple[_Angle, _Angle, _Angle]
+    """How far the head is turned from its rest, all that carries it included: degrees about world X, Y, Z."""
+
+
+class ClipFound(_Message):
+    """A motion on the model."""
+
+    format: str
+    """Such as "VMD 0002"."""
+    seconds: float
+    """When its last key is."""
+    moved: int
+    """How many bones it moves."""
+    absent_bones: list[str] = []
+    """Some of the names in it that the model has no bone for."""
+    absent_morphs: list[str] = []
+    frames: list[ClipFrame]
+
+
 class Loaded(_Message):
     """Blender to worker: the model stands."""
 
@@ -141,6 +181,7 @@ class Loaded(_Message):
     """Of `Render.morphs`, those that change nothing in the neutral picture at weight 1: their labels would be wrong."""
     part_rules: dict[str, str] = {}
     """How each material's part was decided, when labels are drawn."""
+    clip: ClipFound | None = Field(None, exclude_if=lambda found: found is None)
     blender: str = ""
     """Version of the Blender that draws."""
     seconds: float

@@ -33,6 +33,7 @@ MANY_TARGETS = _PAPER.file.samples.more_than
 """A model with more annotated target morphs than this gets SAMPLES_MANY samples, any other SAMPLES_FEW."""
 SAMPLES_MANY = _PAPER.file.samples.many
 SAMPLES_FEW = _PAPER.file.samples.few
+_GIMBAL = 1e-6
 _DIGITS = 6
 """Decimals that every drawn number is rounded to, so that text and binary forms of a pose are the same number."""
 
@@ -219,6 +220,21 @@ def head_matrix(space: Space, sample: Sample, partition: Partition) -> NDArray[n
     for turn in space.trunk_turns(values_in(space, sample, partition)):
         whole = np.asarray(rotation_matrix(turn) @ whole)
     return whole
+
+
+def angles_of(matrix: NDArray[np.float64]) -> Vector:
+    """The degrees about world X, Y, Z of which `rotation_matrix` makes this (3, 3) rotation; that about Y within 90.
+
+    Where X and Z have one axis, which is where Y is 90 degrees, Z is 0.
+    """
+    across = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    about_y = np.arctan2(-matrix[2, 0], across)
+    if across > _GIMBAL:
+        about_x, about_z = np.arctan2(matrix[2, 1], matrix[2, 2]), np.arctan2(matrix[1, 0], matrix[0, 0])
+    else:
+        about_x, about_z = np.arctan2(-matrix[1, 2], matrix[1, 1]), 0.0
+    x, y, z = (round(float(np.degrees(angle)), _DIGITS) + 0.0 for angle in (about_x, about_y, about_z))
+    return x, y, z
 
 
 def rotation_matrix(degrees: Vector) -> NDArray[np.float64]:

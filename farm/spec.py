@@ -12,6 +12,7 @@ from farm.labels import LabelName
 from farm.morphs.columns import extended_targets
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef, packed
+from farm.motion.limits import MAX_SECONDS
 from farm.poses import Partition
 from farm.spaces.space import DEFAULT, Space, space_named, space_names
 from farm.styles import PAPER_STYLES, STYLES
@@ -19,7 +20,7 @@ from farm.styles import PAPER_STYLES, STYLES
 RENDERER_VERSION = 8
 """Raised by every change of pixels, poses or the form of a stored result: old ones are not mistaken for new ones."""
 MAX_SAMPLES = 10_000
-
+"""Of a model; frames of a clip, too."""
 
 MAX_STYLES = 6
 """One pass draws no more colour layers."""
@@ -140,6 +141,19 @@ class CameraSpec(BaseModel):
         return self
 
 
+class MotionSpec(BaseModel):
+    """What of a motion is drawn. Frame k shows the time `start` + k / `rate`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern="^[0-9a-f]{64}$", description="The motion, by hash: POST /v1/motions gives it")
+    rate: float = Field(30.0, ge=1, le=240, description="Frames a second")
+    start: float = Field(0.0, ge=0, le=MAX_SECONDS, description="Seconds of the motion before the first frame")
+    frames: StrictInt = Field(
+        ge=1, le=MAX_SAMPLES, description="Frames; behind the motion's last key everything stays as it is there"
+    )
+
+
 class RenderSpec(BaseModel):
     """What to draw of each model. The defaults are the paper's."""
 
@@ -187,10 +201,36 @@ class RenderSpec(BaseModel):
         description="What a pose vector means and how it is drawn; the default is the paper's 20 numbers",
     )
     keep_unusable: bool = Field(False, description="Render models whose neutral picture shows no usable face, too")
+    motion: MotionSpec | None = Field(
+        None,
+        exclude_if=_is_default,
+        description="Draw a clip: the samples are this motion's frames, and all of them are of the partition `rotated`",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_clip_has_one_partition(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("motion") is not None and "partitions" not in values:
+            return {**values, "partitions": (Partition.ROTATED,)}
+        return values
+
+    @model_validator(mode="after")
+    def _a_clip_is_its_motion(self) -> Self:
+        if self.motion is None:
+            return self
+        if self.partitions != (Partition.ROTATED,):
+            raise ValueError(
+                "a clip has no frontal pictures: ask for the partition rotated alone, or leave the motion out"
+            )
+        if self.samples != "auto":
+            raise ValueError("a clip has as many samples as `motion` has frames: leave `samples` out")
+        if self.combinations:
+            raise ValueError("a motion says itself which morphs play: leave `combinations` out")
+        return self
 
     @model_validator(mode="after")
     def _flow_has_two_ends(self) -> Self:
-        if LabelName.FLOW in self.labels and len(self.partitions) < len(Partition):
+        if LabelName.FLOW in self.labels and self.motion is None and len(self.partitions) < len(Partition):
             raise ValueError("flow runs between the partitions: ask for both of them, or leave the label flow out")
         return self
 
@@ -212,8 +252,14 @@ class RenderSpec(BaseModel):
         return self.samples_of(self.space.sample_count(annotated))
 
     def samples_of(self, by_rule: int) -> int:
-        """Samples of a model for which the pose space's rule gives `by_rule`."""
+        """Samples of a model for which the pose space's rule gives `by_rule`; a clip's are its frames."""
+        if self.motion is not None:
+            return self.motion.frames
         return by_rule if self.samples == "auto" else self.samples
+
+    def drawn_as(self, sample: int) -> int:
+        """The sample whose light, views and background it has: frames of a clip share those of the first."""
+        return sample if self.motion is None else 0
 
     def images_of(self, samples: int) -> int:
         """Pictures of a model with so many samples."""

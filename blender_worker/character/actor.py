@@ -14,7 +14,7 @@ from blender_worker.character.surface import Look, Surface
 from farm.models.posing.bends import Frames
 from farm.models.posing.morphs import Combined, Morph, ShapeEffect, Vector, combine
 from farm.models.posing.skeleton import Skeleton, Skin
-from farm.models.posing.turns import NO_TURN, Turn, turn_of
+from farm.models.posing.turns import NO_TURN, Turn, after, turn_of
 from farm.poses import rotation_matrix
 
 FRONT: Vector = (0.0, 0.0, 0.0)
@@ -129,6 +129,10 @@ class Actor:
     warnings: list[str] = field(default_factory=list)
     movements: frozenset[int] = frozenset()
     """The numbers of movements of bones among `morphs`: what they move is not the face's alone."""
+    extras: frozenset[int] = frozenset()
+    """Of `morphs`, those that a motion plays and nobody asked about."""
+    anchor: int | None = None
+    """The bone with which the camera goes along in a clip: poses of a motion have its head where it is at rest."""
 
     @cached_property
     def rest(self) -> Pose:
@@ -139,30 +143,45 @@ class Actor:
     def movable(self) -> NDArray[np.bool_]:
         """(n,) whether a pose can put the vertex anywhere else than at rest."""
         moved = self.skin.held.copy()
+        if self.anchor is not None:  # what stands still goes by when the camera goes along
+            moved[:] = True
         for morph in self.morphs.values():
             for effect in morph.every():
                 if isinstance(effect, ShapeEffect):
                     moved[effect.vertices] = True
         return moved
 
-    def pose(self, weights: Mapping[int, float], rotation: Vector) -> Pose:
+    def pose(
+        self,
+        weights: Mapping[int, float],
+        rotation: Vector,
+        bones: Mapping[int, tuple[Vector, Turn]] | None = None,
+    ) -> Pose:
         """Take a pose.
 
         `weights` maps source morphs to [0, 1], and movements of bones to values of either sign; `rotation` is in degrees
-        about world X, Y, Z at the neck.
+        about world X, Y, Z at the neck. `bones` is what a motion does: each bone's own move and turn in world axes, seen
+        by a camera that goes along with the anchor. None: there is no motion.
         """
         combined = combine(part for index, weight in weights.items() for part in self.morphs[index].at(weight))
         turn = turn_of(rotation_matrix(rotation)) if any(rotation) else NO_TURN
         positions = self.vertices.positions.copy()
         for shape, strength in combined.shapes:
             positions[shape.vertices] += shape.offsets * np.float32(strength)
-        frames = self.skeleton.pose(combined.bones, turn)
+        frames = self.skeleton.pose(_with(combined.bones, bones) if bones else combined.bones, turn)
         self.skin.take(positions, frames)
+        way = np.zeros(3) if bones is None else self._way(frames)
+        positions -= way.astype(np.float32)
         uvs, second = self._uvs(combined, False), self._uvs(combined, True)
-        if not self.movements & weights.keys():
+        if bones is None and not self.movements & weights.keys():
             return Pose(positions, uvs, self._looks(combined), turn, second)
-        directions, neck = self._directions(frames), self.skeleton.neck_in(frames)
-        return Pose(positions, uvs, self._looks(combined), NO_TURN, second, directions, neck)
+        x, y, z = (np.array(self.skeleton.neck_in(frames)) - way).tolist()
+        return Pose(positions, uvs, self._looks(combined), NO_TURN, second, self._directions(frames), (x, y, z))
+
+    def _way(self, frames: Frames) -> NDArray[np.float64]:
+        """(3,) how far the anchor has gone."""
+        assert self.anchor is not None
+        return np.array(self.skeleton.place_in(frames, self.anchor)) - self.bones[self.anchor].head
 
     def _directions(self, frames: Frames) -> Directions:
         rest = self.vertices.directions
@@ -191,3 +210,14 @@ class Actor:
             paint = self.surfaces[index].paint
             looks[index] = paint.look(paint.values * factors + summands)
         return looks
+
+
+def _with(
+    morphs: Mapping[int, tuple[Vector, Turn]], motion: Mapping[int, tuple[Vector, Turn]]
+) -> dict[int, tuple[Vector, Turn]]:
+    """What bones do by morphs and, about that, by a motion."""
+    both = dict(motion)
+    for bone, ((x, y, z), turn) in morphs.items():
+        (own_x, own_y, own_z), turned = both.get(bone, ((0.0, 0.0, 0.0), NO_TURN))
+        both[bone] = (x + own_x, y + own_y, z + own_z), after(turned, turn)
+    return both

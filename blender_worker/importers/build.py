@@ -4,7 +4,7 @@
 materials are drawn.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +36,13 @@ def build(
     wanted: Sequence[int],
     halves: Mapping[int, tuple[int, Side]] | None = None,
     movements: Mapping[int, Sequence[BoneMove]] | None = None,
+    stirred: Collection[int] = (),
 ) -> Actor:
     """The actor of `character`.
 
     `textures` maps texture indices to the bytes of files beside the model; `wanted` are the indices of the source morphs
-    that will be used, `halves` the numbers of those that are a half of one of them, `movements` the numbers of what bones do.
+    that will be used, `halves` the numbers of those that are a half of one of them, `movements` the numbers of what bones do;
+    `stirred` are bones that move by themselves.
     What could not be honoured is in the actor's warnings. Raises NoNeckBoneError.
     """
     neck, head, _ = turning_bones(character)
@@ -55,7 +57,7 @@ def build(
         mover = Movements(character, armature, neck, head, height, positions)
         morphs |= {number: mover.movement(bones) for number, bones in movements.items()}
     moved = {effect.bone for morph in morphs.values() for effect in morph.every() if isinstance(effect, BoneEffect)}
-    skeleton, skin = armature.bind(moved, positions)
+    skeleton, skin = armature.bind(moved | {*stirred}, positions)
     if halves:
         places = {bone: armature.place_of(bone) for bone in moved}
         halving = Halving(positions, armature.place_of(neck)[0], height, places)

@@ -130,6 +130,8 @@ class _Comparison:
         unseen, hidden = [], []
         rest = self._actor.rest
         for index in self._actor.morphs:
+            if index in self._actor.extras:
+                continue
             pose = self._actor.pose({index: 1.0}, FRONT)
             moved = self._moved(pose)
             if index not in self._actor.movements:

@@ -155,6 +155,24 @@ class SpaceRecord(_Record):
         return self
 
 
+class ClipRecord(_Record):
+    """What the motion of a clip was on the model; `RenderSpec.motion` names it, with rate, start and frames."""
+
+    format: str
+    """Such as "VMD 0002"."""
+    seconds: float
+    """When its last key is; behind that everything stays as it is there."""
+    moved: int
+    """How many bones of the model it moves."""
+    absent_bones: tuple[str, ...] = ()
+    """Names in it for which the model has no bone, the first 40."""
+    absent_morphs: tuple[str, ...] = ()
+    physics: Literal["still"] = "still"
+    """What MikuMikuDance moves by physics (hair, cloth) goes with the bone above it, and moves by keys alone."""
+    ik: Literal["not solved"] = "not solved"
+    """Bones that IK would move (legs, in most dances) do what their own keys say."""
+
+
 class Manifest(_Record):
     """All about one rendered model."""
 
@@ -181,6 +199,8 @@ class Manifest(_Record):
     """Names of the entries of a pose behind the 20; only with `spec.extended`."""
     space: SpaceRecord | None = Field(None, exclude_if=lambda found: found is None)
     """What the entries of a pose mean, and which of them the model can play; None: the default pose space, the paper's."""
+    clip: ClipRecord | None = Field(None, exclude_if=lambda found: found is None)
+    """Where the samples are frames of a motion: their number is that of the frame."""
     rules: dict[int, Rule] | None = None
     """How the VRM expressions that samples play limit each other, by index: without them no pose can be derived again.
     None: an earlier version, which did not say."""
@@ -204,6 +224,17 @@ class Manifest(_Record):
         if (self.space.name if self.space else DEFAULT) != self.spec.pose_space:
             raise ValueError(f"its poses are not of the space {self.spec.pose_space} that its specification asks for")
         return self
+
+    @model_validator(mode="after")
+    def _motion_is_asked_for(self) -> Self:
+        if (self.clip is None) != (self.spec.motion is None):
+            raise ValueError("it is a clip exactly if its specification names a motion")
+        return self
+
+    @property
+    def clip_id(self) -> str | None:
+        """What all pictures of one model in one motion have in common; None where they are no clip."""
+        return f"{self.model.id[:16]}-{self.spec.motion.id[:16]}" if self.spec.motion is not None else None
 
     @property
     def pose_names(self) -> tuple[str, ...]:

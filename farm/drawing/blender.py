@@ -28,6 +28,9 @@ from farm.errors import (
     BlenderTimeoutError,
     FarmError,
     ModelError,
+    MotionError,
+    MotionFormatError,
+    MotionTruncatedError,
     NoNeckBoneError,
     RenderError,
 )
@@ -145,9 +148,9 @@ class Blender:
         """Draw the request's shots, in order, calling `on_loaded` once before the first.
 
         It may give other shots, from the same views, to be drawn instead: it knows by then which morphs show.
-        Raises ModelError or RenderError when the model is at fault, BlenderDiedError when Blender is (their `log` has what
-        Blender printed), and what `interrupt` was given. Closed before its end, it stops Blender, which would still be
-        drawing.
+        Raises ModelError, MotionError or RenderError when the model or its motion is at fault, BlenderDiedError when Blender
+        is (their `log` has what Blender printed), and what `interrupt` was given. Closed before its end, it stops Blender,
+        which would still be drawing.
         """
         self._begin()
         ended, cause = False, "stopped"
@@ -337,5 +340,6 @@ def _cause_of(interruption: FarmError) -> str:
     return "hung" if isinstance(interruption, BlenderTimeoutError) else "stopped"
 
 
-def _error_of(code: str) -> type[RenderError] | type[ModelError]:
-    return next((kind for kind in (NoNeckBoneError, ModelError) if kind.code == code), RenderError)
+def _error_of(code: str) -> type[RenderError] | type[ModelError] | type[MotionError]:
+    kinds = (NoNeckBoneError, ModelError, MotionFormatError, MotionTruncatedError)
+    return next((kind for kind in kinds if kind.code == code), RenderError)

@@ -69,7 +69,8 @@ def _encode(drawn: Drawn, shot: pipe.Shot, spec: RenderSpec, grounds: Grounds) -
         if not spec.keep_unusable and shot.sample == NEUTRAL.index:
             check_neutral(drawn.pictures, spec.styles)
         if not spec.keep_unusable:  # who asks for models without a face wants their empty pictures too
-            check_pictures(drawn.pictures, spec.styles, shows_face(shot.view))
+            # A motion may have the character turn its back.
+            check_pictures(drawn.pictures, spec.styles, shows_face(shot.view) and spec.motion is None)
         check_labels(drawn.labels, drawn.marks, spec.size)
     except InvalidSampleError as error:
         raise InvalidSampleError(

@@ -15,6 +15,7 @@ from farm.dataset.label_pictures import label_pictures
 from farm.dataset.manifest import (
     CONTACT_SHEET,
     BasisRecord,
+    ClipRecord,
     ImageRecord,
     LabelRecord,
     LabelShardRecord,
@@ -237,6 +238,7 @@ class Packer:
             unseen=self.todo.unseen,
             combinations=self.todo.combinations,
             extra_columns=extra_columns(assignment.spec.extended),
+            clip=_clip_record(loaded.clip),
             space=_space_record(assignment.spec, self.todo),
             rules={index: rule for index, rule in inventory.rules.items() if index in self.todo.morphs},
             target_morphs=len(sampled_targets(self.todo.annotation)),
@@ -259,6 +261,18 @@ def _space_record(spec: RenderSpec, todo: Plan) -> SpaceRecord | None:
         return None
     return SpaceRecord(
         name=space.name, digest=space.digest, entries=space.entries, mask=space.mask(todo.cast), cast=todo.cast
+    )
+
+
+def _clip_record(clip: pipe.ClipFound | None) -> ClipRecord | None:
+    if clip is None:
+        return None
+    return ClipRecord(
+        format=clip.format,
+        seconds=clip.seconds,
+        moved=clip.moved,
+        absent_bones=tuple(clip.absent_bones),
+        absent_morphs=tuple(clip.absent_morphs),
     )
 
 

@@ -1,10 +1,11 @@
 """What to draw for an assignment: every shot, in order, from the seed."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from farm import pipe
 from farm.drawing.assignment import Assignment
+from farm.drawing.clips import frames_of, played_whole
 from farm.labels import LabelName
 from farm.morphs.combinations import Combination, combinations, halves
 from farm.morphs.expressions import Rule, effective
@@ -50,14 +51,20 @@ class Plan:
         )
 
 
-def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[int] = ()) -> Plan:
+def plan(
+    assignment: Assignment,
+    rules: Mapping[int, Rule],
+    unseen: Collection[int] = (),
+    clip: Sequence[pipe.ClipFrame] | None = None,
+) -> Plan:
     """What to draw for `assignment`: the basis image first, then every sample from every view in every partition.
 
     The partitions stand next to each other: what Blender works out for the morphs of a sample serves both.
     `rules` are those of the model's inventory, by the morphs' indices: a weight that they change is changed in the sample,
     so in its label too. `unseen` are the morphs that change nothing in the model's neutral picture: their targets go to
     those that stand in, or count for nothing, so that without them there may be fewer samples than were ordered, of the same
-    heads, lights and views. So do halves of morphs and movements of bones, by their numbers.
+    heads, lights and views. So do halves of morphs and movements of bones, by their numbers. `clip` is what the motion of a
+    clip makes of the model; None where nobody has looked yet.
     """
     model, spec = assignment.model, assignment.spec
     annotation = recast(assignment.annotation, assignment.understudies, unseen)
@@ -73,28 +80,37 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[i
             for name, target in all_targets().items()
             if name in playing and (target.sampled or name in spec.extended)
         )
-        drawn = [draw(spec.seed, model, index, targets) for index in range(count)]
+        drawn = [] if spec.motion else [draw(spec.seed, model, index, targets) for index in range(count)]
+        playing = {target.name: playing[target.name] for target in targets}
         asked: Iterable[Played] = [playing[target.name] for target in targets]
         own: Cast = {}
         movements = {}
         numbered = halves(made)
     else:
         playing = own = _cast(assignment, annotation, unseen)
-        drawn = [draw_in(spec.space, spec.seed, model, index, list(own)) for index in range(count)]
+        drawn = (
+            [] if spec.motion else [draw_in(spec.space, spec.seed, model, index, list(own)) for index in range(count)]
+        )
         asked = list(own.values()) if assignment.cast is not None else _ways(assignment, annotation)
         movements = {number: movement.moves for number, movement in spec.space.movements.items()}
+        if spec.motion:
+            playing = own = played_whole(own)
+            asked, movements = list(own.values()), {}
         numbered = {number: found for each in asked for number, found in each.halves().items()}
     samples = [_as_shown(sample, playing, rules) for sample in drawn] if rules else drawn
-    shots = [_shot(spec.space, NEUTRAL, Partition.FRONTAL, playing)]
-    shots += [
-        _shot(spec.space, sample, partition, playing, view, LabelName.FLOW in spec.labels)
-        for sample in samples
-        for view in draw_views(spec.seed, model, sample.index, spec.camera)
-        for partition in spec.partitions
-    ]
+    if spec.motion:
+        frames = frames_of(assignment, playing, clip)
+        samples, rest = frames.samples, frames.shots
+    else:
+        rest = [
+            _shot(spec.space, sample, partition, playing, view, LabelName.FLOW in spec.labels)
+            for sample in samples
+            for view in draw_views(spec.seed, model, sample.index, spec.camera)
+            for partition in spec.partitions
+        ]
     return Plan(
         samples=samples,
-        shots=shots,
+        shots=[_shot(spec.space, NEUTRAL, Partition.FRONTAL, playing), *rest],
         morphs=sorted({ref.index for each in asked for ref in (*each.of, *each.against)}),
         halves=numbered,
         movements=movements,

@@ -29,6 +29,7 @@ from farm.drawing.request import request_for
 from farm.errors import BlenderDiedError, FarmError, UnusableModelError
 from farm.models.package import unfold
 from farm.morphs.annotation import resolve
+from farm.motion.reading import unfold_motion
 from farm.poses import NEUTRAL, Partition
 from farm.spaces.casting import named_morphs
 from farm.spec import AnnotationRule, StyleName
@@ -62,10 +63,10 @@ class Reporter:
 def render(assignment: Assignment, store: ObjectStore, blender: Blender, report: Reporter) -> Manifest:
     """Draw `assignment` and store the result; its manifest.
 
-    Raises ModelError, MappingError or RenderError when the model or its annotation is at fault, BlenderDiedError,
-    BlenderStartError and ServiceError when neither is, and whatever a function of `report` raises. When it is interrupted,
-    and when Blender died, what is drawn is kept first: another call, anywhere, draws the rest, and the result is the same to
-    the byte.
+    Raises ModelError, MotionError, MappingError or RenderError when the model, its motion or its annotation is at fault,
+    BlenderDiedError, BlenderStartError and ServiceError when none is, and whatever a function of `report` raises. When it is
+    interrupted, and when Blender died, what is drawn is kept first: another call, anywhere, draws the rest, and the result is
+    the same to the byte.
     """
     with TemporaryDirectory(prefix="farm-render-") as folder, ExitStack() as stack:
         room, spec = Path(folder), assignment.spec
@@ -82,7 +83,7 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         assignment = replace(assignment, annotation=annotation, named=named)
 
         def planned(message: pipe.Loaded) -> Plan:
-            return plan(assignment, inventory.rules, message.unseen)
+            return plan(assignment, inventory.rules, message.unseen, message.clip.frames if message.clip else None)
 
         doubted = [entry.index for entry in inventory.morphs if entry.denied and entry.moved]
         asked = plan(assignment, inventory.rules)
@@ -121,10 +122,10 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
             answers.append(message)
             return rest()
 
-        def drawings(files: tuple[Path, Mapping[int, Path]]) -> Generator[Drawn]:
+        def drawings(files: tuple[Path, Mapping[int, Path]], motion: Path | None) -> Generator[Drawn]:
             # What stands in for a morph that shows nothing has to show itself: then the model is loaded again, with that.
             while not settled:
-                request = request_for(assignment, asked, *files)
+                request = request_for(assignment, asked, *files, motion)
                 # Where nothing is annotated, what is named for a face and was denied tells whether one is to be seen.
                 request = request.model_copy(
                     update={"morphs": request.morphs or doubted, "shots": request.shots[begin:]}
@@ -135,10 +136,11 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         if begin < len(packer.todo.shots):
             started = time.perf_counter()
             files = unfold(catalog.package(assignment.model), room / "package")
+            motion = unfold_motion(catalog.motion(spec.motion.id), room) if spec.motion else None
             report.stage("fetch", time.perf_counter() - started)
             grounds = Grounds(assignment, catalog, room / "backgrounds")
             try:
-                with ThreadPoolExecutor(2) as pool, closing(drawings(files)) as stream:
+                with ThreadPoolExecutor(2) as pool, closing(drawings(files, motion)) as stream:
                     for item, seconds in encoded(stream, pool, rest, spec, grounds):
                         shot = packer.todo.shots[packer.taken]
                         for stage, value in seconds.items():

@@ -8,9 +8,11 @@ from farm.drawing.assignment import Assignment
 from farm.drawing.plan import Plan
 
 
-def request_for(assignment: Assignment, todo: Plan, character: Path, textures: Mapping[int, Path]) -> pipe.Render:
+def request_for(
+    assignment: Assignment, todo: Plan, character: Path, textures: Mapping[int, Path], motion: Path | None = None
+) -> pipe.Render:
     """All shots of `todo`, the plan if every morph that it takes shows; `character` and `textures` are what
-    `farm.models.package.unfold` leaves."""
+    `farm.models.package.unfold` leaves, `motion` is the file of a clip's."""
     spec, cast = assignment.spec, assignment.annotation | todo.annotation
     return pipe.Render(
         character=str(character),
@@ -30,5 +32,6 @@ def request_for(assignment: Assignment, todo: Plan, character: Path, textures: M
         labels=list(spec.labels),
         size=spec.size,
         supersample=spec.supersample,
+        clip=pipe.Clip(file=str(motion), motion=spec.motion) if spec.motion is not None else None,
         shots=todo.shots,
     )

@@ -49,8 +49,13 @@ class Room:
         # Equal textures have one path, here as there: Blender reads them once.
         places = {path: index for index, path in sorted(request.textures.items(), reverse=True)}
         brought = {path: self._bring(Path(path), f"texture-{index}") for path, index in places.items()}
+        clip = request.clip
+        if clip is not None:
+            motion = Path(clip.file)
+            clip = clip.model_copy(update={"file": str(self._bring(motion, f"motion{motion.suffix}"))})
         return request.model_copy(
             update={
+                "clip": clip,
                 "character": str(self._bring(character, f"character{character.suffix}")),
                 "textures": {index: str(brought[path]) for index, path in request.textures.items()},
             }

@@ -10,6 +10,7 @@ from farm.motion.vrma import read_vrma
 
 _READERS = {".vmd": read_vmd, ".vrma": read_vrma}
 SUFFIXES = tuple(_READERS)
+_MAGIC = {".vmd": b"Vocaloid Motion Data", ".vrma": b"glTF"}
 
 
 def read_motion(suffix: str, data: bytes) -> Motion:
@@ -20,6 +21,21 @@ def read_motion(suffix: str, data: bytes) -> Motion:
         raise MotionTruncatedError(str(error)) from error
     except ModelFormatError as error:
         raise MotionFormatError(str(error)) from error
+
+
+def suffix_of(data: bytes) -> str:
+    """The suffix of the format that the bytes begin like. Raises MotionFormatError for what is no motion."""
+    for suffix, magic in _MAGIC.items():
+        if data.startswith(magic):
+            return suffix
+    raise MotionFormatError(f"It is no motion file: {', '.join(SUFFIXES)} can be read.")
+
+
+def unfold_motion(data: bytes, folder: Path) -> Path:
+    """Write a motion as a file whose suffix tells its format. Raises MotionFormatError for what is no motion."""
+    path = folder / f"motion{suffix_of(data)}"
+    path.write_bytes(data)
+    return path
 
 
 def open_motion(path: Path) -> Motion:

@@ -59,6 +59,11 @@ class Retargeted:
         return frozenset(self._tracks) if self._directly else self._transfer.bones
 
     @property
+    def hips(self) -> int | None:
+        """The bone that takes the way of the whole body; None: the character has none."""
+        return self._transfer.hips
+
+    @property
     def played(self) -> frozenset[int]:
         """The source morphs that play."""
         return frozenset(index for _, indices in self._morphs for index in indices)

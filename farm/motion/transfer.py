@@ -66,6 +66,11 @@ class Transfer:
         return frozenset(self._bones.values())
 
     @property
+    def hips(self) -> int | None:
+        """The bone that takes the hips' way; None: the target has none."""
+        return self._bones.get("hips")
+
+    @property
     def absent(self) -> tuple[str, ...]:
         """Bones of the motion, by its names, that move nothing here."""
         used = {_key(self._motion, name) for name in self._names_used()}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from farm.models.inventory import Inventory
 from farm.morphs.evidence import PictureChange
+from farm.motion.limits import MAX_SECONDS
 
 ANSWER = "answer.json"
 HELD = "held.json"
@@ -36,7 +37,7 @@ class Held(_Message):
 class ReadOrder(_Message):
     """Farm to reader: read the file, and leave the answer and what it speaks of in the folder."""
 
-    what: Literal["models", "background", "decision"]
+    what: Literal["models", "background", "motion", "decision"]
     file: str
     """For a decision, the model's package; the answer is its inventory."""
     name: str
@@ -73,12 +74,29 @@ class ReadBackground(_Message):
     height: int
 
 
+class MotionAbout(_Message):
+    """What a motion that can be used holds."""
+
+    id: str = Field("", pattern="^([0-9a-f]{64})?$")
+    """The SHA-256 of its file; empty as a reader says it: the farm itself hashes the file."""
+    format: str = Field(max_length=100)
+    """Such as "VMD 0002"."""
+    seconds: float = Field(ge=0, le=MAX_SECONDS)
+    """When its last key is."""
+    bones: int = Field(ge=0)
+    """How many bones it moves."""
+    morphs: int = Field(ge=0)
+    """How many morphs or expressions it plays."""
+    warnings: list[str] = Field([], max_length=100)
+
+
 class Answer(_Message):
     """Reader to farm: what the file holds, as ANSWER in the folder."""
 
     models: list[ReadModel] = []
     refused: list[Refused] = []
     background: ReadBackground | None = None
+    motion: MotionAbout | None = None
     error: Refused | None = None
     """The file as a whole is refused."""
 

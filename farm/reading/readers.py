@@ -4,6 +4,7 @@ However many files come at once, by whatever way, a few are read at a time; the 
 would be long are told to come again. A file that takes too long, or makes its reader die, is refused.
 """
 
+import hashlib
 import os
 import re
 import select
@@ -24,9 +25,19 @@ from pydantic import ValidationError
 
 from farm import free_space
 from farm.environment import for_stranger
-from farm.errors import ArchiveError, BackgroundError, BusyError, FarmError, ModelError, ServiceError
+from farm.errors import (
+    ArchiveError,
+    BackgroundError,
+    BusyError,
+    FarmError,
+    ModelError,
+    MotionError,
+    MotionFormatError,
+    ServiceError,
+)
 from farm.models.inventory import Inventory
 from farm.morphs.evidence import PictureChange
+from farm.motion.limits import MAX_BYTES
 from farm.process import exit_code, signal_group
 from farm.reading.messages import (
     ANSWER,
@@ -37,6 +48,7 @@ from farm.reading.messages import (
     MAX_INVENTORY,
     Answer,
     Held,
+    MotionAbout,
     ReadBackground,
     ReadOrder,
     Refused,
@@ -53,10 +65,11 @@ PACKAGES = 2 * 2**30
 _CPU_SECONDS = 120
 _SECONDS = 240.0
 """From the order to the answer: on a busy machine a second of the processor takes longer."""
+_FILE = "file"
 _READERS = 2
 _MOST_WAITING = 16
 _PATIENCE = 60.0
-_KINDS = (ModelError, ArchiveError, BackgroundError)
+_KINDS = (ModelError, ArchiveError, BackgroundError, MotionError)
 """What a reader may say of a file."""
 
 
@@ -98,6 +111,15 @@ class ReadPicture:
     """The PNG file; gone when the reading is."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadMotion:
+    """A motion that was read."""
+
+    about: MotionAbout
+    file: Path
+    """As it came; gone when the reading is."""
+
+
 class Readers:
     """A queue with a few readers behind it. Any thread may ask."""
 
@@ -128,6 +150,17 @@ class Readers:
             if answer.background is None:
                 raise BackgroundError(f"{name} cannot be read; save it anew.")
             yield ReadPicture(answer.background, folder / BACKGROUND)
+
+    @contextmanager
+    def motion(self, name: str, source: Iterable[bytes]) -> Iterator[ReadMotion]:
+        """A VMD or VRMA file, while the context lasts. Raises MotionError and BusyError."""
+        with self._read("motion", name, _limited(name, source)) as (folder, answer):
+            if answer.motion is None:
+                raise MotionFormatError(f"{name} cannot be read; save it anew.")
+            file = folder.parent / _FILE
+            with file.open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
+            yield ReadMotion(answer.motion.model_copy(update={"id": digest}), file)
 
     def decided(
         self,
@@ -162,7 +195,7 @@ class Readers:
     @contextmanager
     def _read(
         self,
-        what: Literal["models", "background", "decision"],
+        what: Literal["models", "background", "motion", "decision"],
         name: str,
         source: Iterable[bytes],
         held: Held | None = None,
@@ -170,7 +203,7 @@ class Readers:
         with self._turn() as reader, ExitStack() as stack:
             with free_space.noticed_temporary():
                 room = stack.enter_context(tempfile.TemporaryDirectory(dir=self._home()))
-                file, folder = Path(room, "file"), Path(room, "folder")
+                file, folder = Path(room, _FILE), Path(room, "folder")
                 folder.mkdir()
                 with file.open("wb") as sink:
                     sink.writelines(source)
@@ -208,6 +241,16 @@ class Readers:
             yield reader
         finally:
             self._idle.put(reader)
+
+
+def _limited(name: str, source: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of a motion's file. Raises MotionFormatError for one that is too large."""
+    size = 0
+    for piece in source:
+        size += len(piece)
+        if size > MAX_BYTES:
+            raise MotionFormatError(f"'{name}' is larger than the limit of {MAX_BYTES // 2**20} MiB.")
+        yield piece
 
 
 _BUSY = "The farm reads as many files as it can at a time, and others wait. Send the file again in a few seconds."
@@ -296,7 +339,13 @@ def _validated[M: (Answer, Inventory)](kind: type[M], file: Path, most: int) -> 
 
 
 def _kind(order: ReadOrder) -> type[FarmError]:
-    return BackgroundError if order.what == "background" else ModelError
+    match order.what:
+        case "background":
+            return BackgroundError
+        case "motion":
+            return MotionFormatError
+        case _:
+            return ModelError
 
 
 def _error(refused: Refused) -> FarmError:

@@ -7,6 +7,7 @@ from farm.backgrounds import normalise
 from farm.errors import ArchiveError, DiskFullError, FarmError, ModelError, ModelFormatError
 from farm.models.incoming import Refusal, received
 from farm.models.package import Package, decided_again, write_package
+from farm.motion.reading import read_motion, suffix_of
 from farm.reading.messages import (
     ANSWER,
     BACKGROUND,
@@ -14,6 +15,7 @@ from farm.reading.messages import (
     MAX_INVENTORY,
     Answer,
     Held,
+    MotionAbout,
     ReadBackground,
     ReadModel,
     ReadOrder,
@@ -43,6 +45,8 @@ def _answer(order: ReadOrder) -> Answer:
                 _read_models(order, answer)
             case "background":
                 _read_background(order, answer)
+            case "motion":
+                answer.motion = _read_motion(order)
             case "decision":
                 _decide(order)
     except DiskFullError:
@@ -102,6 +106,18 @@ def _decide(order: ReadOrder) -> None:
     held = Held.model_validate_json((folder / HELD).read_bytes())
     again = decided_again(held.inventory, Path(order.file).read_bytes(), held.pictures)
     (folder / inventory_file(0)).write_text(again.model_dump_json())
+
+
+def _read_motion(order: ReadOrder) -> MotionAbout:
+    data = Path(order.file).read_bytes()
+    motion = read_motion(suffix_of(data[:64]), data)
+    return MotionAbout(
+        format=motion.format,
+        seconds=motion.seconds,
+        bones=len(motion.bones),
+        morphs=len(motion.morphs),
+        warnings=[warning[:_MAX_SENTENCE] for warning in motion.warnings[:_MAX_REFUSALS]],
+    )
 
 
 def _read_background(order: ReadOrder, answer: Answer) -> None:

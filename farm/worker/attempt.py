@@ -16,6 +16,7 @@ from farm.errors import (
     FarmError,
     MappingError,
     ModelError,
+    MotionError,
     NotFoundError,
     RenderError,
     ServiceError,
@@ -187,7 +188,7 @@ class JobRunner:
             self._teller.left(job, error)
         except Interrupted as error:
             self._teller.give_back(job, error, 0.0, kept=job.work is Work.RESULT)
-        except (ModelError, MappingError, RenderError) as error:
+        except (ModelError, MotionError, MappingError, RenderError) as error:
             if self._teller.fail(job, error):
                 self.losses = 0
         except BlenderStartError as error:

@@ -52,7 +52,11 @@ class Skeleton:
 
     def neck_in(self, frames: Frames) -> Vector:
         """Where the neck's head is."""
-        number = next(number for number, joint in enumerate(self.joints) if joint.bone == self.neck)
+        return self.place_in(frames, self.neck)
+
+    def place_in(self, frames: Frames, bone: int) -> Vector:
+        """Where the head of a bone that can move is."""
+        number = next(number for number, joint in enumerate(self.joints) if joint.bone == bone)
         x, y, z = (
             frames.turns[number] @ np.array(self.joints[number].head, np.float32) + frames.moves[number]
         ).tolist()
@@ -60,7 +64,7 @@ class Skeleton:
 
     def pose(self, own: Mapping[int, tuple[Vector, Turn]], head_turn: Turn) -> Frames:
         """The joints' frames when bones move by `own` (move and turn in world axes) and the neck turns by `head_turn`."""
-        own = self._with_followers(own, head_turn)
+        own = self.with_followers(own, head_turn)
         count = len(self.joints)
         turns = np.tile(np.eye(3), (count, 1, 1))
         moves = np.zeros((count, 3))
@@ -78,9 +82,19 @@ class Skeleton:
                 stirred[number] = True
         return Frames(turns.astype(np.float32), moves.astype(np.float32), stirred)
 
-    def _with_followers(
-        self, own: Mapping[int, tuple[Vector, Turn]], head_turn: Turn
-    ) -> dict[int, tuple[Vector, Turn]]:
+    def turn_of(self, bone: int, own: Mapping[int, tuple[Vector, Turn]]) -> Turn:
+        """How far a bone is turned from its rest, with all that carries it, when bones move by `own`."""
+        own = self.with_followers(own, NO_TURN)
+        turn, number = NO_TURN, next((n for n, joint in enumerate(self.joints) if joint.bone == bone), -1)
+        while number >= 0:
+            joint = self.joints[number]
+            if joint.bone in own:
+                turn = after(own[joint.bone][1], turn)
+            number = joint.parent
+        return turn
+
+    def with_followers(self, own: Mapping[int, tuple[Vector, Turn]], head_turn: Turn) -> dict[int, tuple[Vector, Turn]]:
+        """`own`, and what follows of it by 付与."""
         movements = dict(own)
         if head_turn != NO_TURN:
             moved, turned = movements.get(self.neck, (_NO_MOVE, NO_TURN))
