@@ -26,6 +26,7 @@ from api import (
     limits,
     log_context,
     models,
+    motions,
     operations,
     pages,
     policy,
@@ -85,7 +86,7 @@ def make() -> FastAPI:
     app.state.keys = keys
     app.state.sessions = services.sessions
     for module in (
-        models, withdrawals, uploads, backgrounds, batches, previews, jobs, events, workers, annotations, records,
+        models, withdrawals, uploads, backgrounds, motions, batches, previews, jobs, events, workers, annotations, records,
         collections, inspections, operations, autoscale, annotate, documentation, pages,
     ):  # fmt: skip
         app.include_router(module.router)

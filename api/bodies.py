@@ -24,6 +24,7 @@ from api.problems import code_of, problem
 from farm.backgrounds import MAX_BYTES
 from farm.errors import ForbiddenError
 from farm.keys import ANONYMOUS, Principal, Role
+from farm.motion import limits as motions
 
 MAX_UPLOAD_BYTES = 512 * 2**20
 MAX_TABLE_BYTES = 32 * 2**20
@@ -34,6 +35,7 @@ MAX_UNREAD_BYTES = 64 * 2**10
 _LIMITS = (
     (re.compile(r"/v1/models"), MAX_UPLOAD_BYTES),
     (re.compile(r"/v1/backgrounds"), MAX_BYTES + 2**16),
+    (re.compile(r"/v1/motions"), motions.MAX_BYTES + 2**16),
     (re.compile(r"/v1/(batches|previews|annotations/check)"), MAX_TABLE_BYTES),
     (re.compile(r"/v1/annotations/collections/[^/]+/(table\.csv|verdicts)"), MAX_TABLE_BYTES),
 )

@@ -21,12 +21,13 @@ def create(request: PreviewRequest, services: ServicesOf, who: PrincipalOf) -> B
     So the previews of a user that are not drawn yet may cost a certain number of pixels, FARM_PREVIEW_MEGAPIXELS; what
     would be more is refused (429).
 
-    No sample depends on another, so these are the very pictures with which the full run of this specification begins.
+    No sample depends on another, so these are the very pictures with which the full run of this specification begins; of a
+    clip, they are its first frames.
     """
     batch, _ = services.batches.submit(
         Request(
             entries=[Entry(request.model, request.model[:8])],
-            spec=services.asked(request.spec).model_copy(update={"samples": request.samples}),
+            spec=services.asked(request.spec).beginning(request.samples),
             table=read_table(request.mapping) if request.mapping is not None else None,
             name="preview",
             priority=PRIORITIES.stop - 1,

@@ -11,6 +11,7 @@ no vertex or of all, once these were looked at, and the inventory that is decide
 import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,7 +25,7 @@ from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.evidence import EVIDENCE_VERSION, PictureChange
 from farm.morphs.refs import Annotation, packed, unpacked
 from farm.reading.messages import MotionAbout
-from farm.reading.readers import Model, Readers, ReadMotion, ReadPicture
+from farm.reading.readers import Model, Readers, ReadPicture
 from farm.spec import RENDERER_VERSION
 from farm.storage import ObjectStore
 
@@ -244,11 +245,11 @@ class Catalog:
         if not self.has_background(picture.about.id):
             self._store.put_file(_background_key(picture.about.id), picture.file)
 
-    def add_motion(self, motion: ReadMotion) -> None:
+    def add_motion(self, about: MotionAbout, file: Path) -> None:
         """Keep a motion that a reader read; one that is there already stays as it is. What is said of it goes last."""
-        if not self.has_motion(motion.about.id):
-            self._store.put_file(_motion_key(motion.about.id), motion.file)
-            self._store.put(_about_motion_key(motion.about.id), motion.about.model_dump_json().encode())
+        if not self.has_motion(about.id):
+            self._store.put_file(_motion_key(about.id), file)
+            self._store.put(_about_motion_key(about.id), about.model_dump_json().encode())
 
     def has_motion(self, motion_id: str) -> bool:
         """Whether the motion was taken in."""

@@ -257,6 +257,13 @@ class RenderSpec(BaseModel):
             return self.motion.frames
         return by_rule if self.samples == "auto" else self.samples
 
+    def beginning(self, samples: int) -> "RenderSpec":
+        """The same for the first samples alone, or the first frames of a clip."""
+        if self.motion is None:
+            return self.model_copy(update={"samples": samples})
+        motion = self.motion.model_copy(update={"frames": min(samples, self.motion.frames)})
+        return self.model_copy(update={"motion": motion})
+
     def drawn_as(self, sample: int) -> int:
         """The sample whose light, views and background it has: frames of a clip share those of the first."""
         return sample if self.motion is None else 0

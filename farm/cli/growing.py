@@ -147,7 +147,7 @@ class Growth:
             processes = self._open.enter_context(EmbeddedStack(self._home, self._workers))
             from farm.cli.own_farm import OwnFarm  # imported while Blender starts, not before
 
-            self._farm = self._open.enter_context(OwnFarm(processes, self._wanted.backgrounds))
+            self._farm = self._open.enter_context(OwnFarm(processes, self._wanted.backgrounds, self._wanted.motion))
         with free_space.noticed(self._home, _GO_ON):
             job = self._farm.submit(package, label, self._spec, self._wanted.mapping, self._out.name[:200])
         self._hands[job.id] = _InHand(job, package.inventory.warnings)

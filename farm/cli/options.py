@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -62,6 +62,10 @@ class SpecOptions:
     canvas: str | None
     backgrounds: Path | None
     """A folder of pictures: their ids are known when they are uploaded, so `spec_from` leaves them out."""
+    motion: Path | None
+    rate: float | None
+    start: float | None
+    frames: int | None
 
 
 _SPEC_OPTIONS = (
@@ -155,6 +159,20 @@ _SPEC_OPTIONS = (
         help="Compose over the pictures in this folder. Default: transparent.",
     ),
     click.option(
+        "--motion",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Draw the frames of this motion (VMD or VRMA) as a clip, instead of drawn poses.",
+    ),
+    click.option("--rate", type=float, metavar="N", help="Of a clip: frames a second, 1 to 240. Default: 30."),
+    click.option("--start", type=float, metavar="S", help="Of a clip: begin at this second of the motion. Default: 0."),
+    click.option(
+        "--frames",
+        type=int,
+        metavar="N",
+        help=f"Of a clip: so many, at most {MAX_SAMPLES}. Default: to the motion's end.",
+    ),
+    click.option(
         "--canvas",
         type=click.Choice([canvas.value for canvas in CanvasName]),
         help="What draws: our shaders, Blender's EEVEE in a viewport, or its final renderer. Default: forward.",
@@ -175,9 +193,11 @@ def spec_options[R](command: Callable[..., R]) -> Callable[..., R]:
     return collected
 
 
-def spec_from(options: SpecOptions) -> RenderSpec:
-    """The specification that the options ask for, without backgrounds. Raises SpecError."""
+def spec_from(options: SpecOptions, motion: Mapping[str, Any] | None = None) -> RenderSpec:
+    """The specification that the options ask for, without backgrounds; `motion` is that of a clip. Raises SpecError."""
     values: dict[str, Any] = {} if options.recipe is None else recipe(options.recipe).values
+    if motion is not None:
+        values["motion"] = motion
     for name in ("seed", "size", "pose_space", "samples", "annotation", "least_confidence", "canvas"):
         if (given := getattr(options, name)) is not None:
             values[name] = given

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from farm.backgrounds import normalise
 from farm.catalog import Catalog
+from farm.cli.clips import MotionFile
 from farm.cli.following import lay_out
 from farm.client import FarmClient, JobView, ModelRef
 from farm.dataset.manifest import result_object
@@ -27,8 +28,8 @@ _PATIENCE_SECONDS = 5.0
 class OwnFarm:
     """A farm of started `processes`, in a `with`. Every method raises ServiceError, with what a process said that ended."""
 
-    def __init__(self, processes: EmbeddedStack, backgrounds: Sequence[Path]) -> None:
-        self._stack, self._backgrounds = processes, backgrounds
+    def __init__(self, processes: EmbeddedStack, backgrounds: Sequence[Path], motion: MotionFile | None = None) -> None:
+        self._stack, self._backgrounds, self._motion = processes, backgrounds, motion
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -38,6 +39,9 @@ class OwnFarm:
             self._catalog = Catalog(self._store)
             for path in self._backgrounds:
                 self._catalog.add_background(normalise(path.read_bytes(), str(path)))
+            if self._motion is not None:
+                self._motion.check()
+                self._catalog.add_motion(self._motion.about, self._motion.path)
             client = FarmClient(self._stack.api_url, self._stack.api_key, patience=_PATIENCE_SECONDS)
             self._client = stack.enter_context(client)
             self._open = stack.pop_all()

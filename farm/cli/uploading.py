@@ -60,7 +60,10 @@ def _may_hold_a_model(path: Path) -> bool:
 
 
 def with_backgrounds(client: FarmClient, wanted: Wish) -> RenderSpec:
-    """The specification with its backgrounds, which are uploaded."""
+    """The specification with its backgrounds, which are uploaded; so is its motion."""
+    if wanted.motion is not None:
+        wanted.motion.check()
+        client.upload_motion(wanted.motion.path)
     if not wanted.backgrounds:
         return wanted.spec
     ids = [client.upload_background(path) for path in tracked(wanted.backgrounds, "uploading backgrounds")]

@@ -52,6 +52,12 @@ def _share(text: str) -> float:
     help="The pictures that were composed over, for --redraw.",
 )
 @click.option(
+    "--motion",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The motion of clips, for --redraw.",
+)
+@click.option(
     "--processes",
     type=click.IntRange(1, 64),
     default=default_workers,
@@ -62,7 +68,13 @@ def _share(text: str) -> float:
     "--json", "as_json", is_flag=True, help="An object a line for each finding, and one with the counts last."
 )
 def verify(
-    directory: Path, redraw: str, models: tuple[Path, ...], backgrounds: Path | None, processes: int, as_json: bool
+    directory: Path,
+    redraw: str,
+    models: tuple[Path, ...],
+    backgrounds: Path | None,
+    motion: Path | None,
+    processes: int,
+    as_json: bool,
 ) -> None:
     """Verify the folder DIRECTORY, which `farm render` or `farm export` made: every file, picture, label, pose and row.
 
@@ -79,7 +91,7 @@ def verify(
     with stopped_by_sigterm(), _progress() as bar:
         (_verify_export if is_export(directory) else _verify_files)(directory, processes, bar, told)
         if share:
-            _draw_again(directory, share, files, backgrounds, bar, told)
+            _draw_again(directory, share, files, (backgrounds, motion), bar, told)
     told.summarise()
 
 
@@ -160,8 +172,14 @@ def _verify_export(directory: Path, threads: int, bar: Progress, told: _Told) ->
 
 
 def _draw_again(
-    directory: Path, share: float, files: Mapping[Path, Path], backgrounds: Path | None, bar: Progress, told: _Told
+    directory: Path,
+    share: float,
+    files: Mapping[Path, Path],
+    others: tuple[Path | None, Path | None],
+    bar: Progress,
+    told: _Told,
 ) -> None:
+    """`others` are the folder of backgrounds and the file of the motion."""
     from farm.verification.redraw import chosen_models
     from farm.verification.redraw import redraw as differences
 
@@ -172,7 +190,7 @@ def _draw_again(
         told.total["redrawn"] += 1
         bar.update(task, rate=_rate(told.total["redrawn"], bar.tasks[task].elapsed))
 
-    for finding in differences(chosen, files, backgrounds, drawn, lambda folder: bar.advance(task)):
+    for finding in differences(chosen, files, *others, drawn, lambda folder: bar.advance(task)):
         told.take(finding)
 
 

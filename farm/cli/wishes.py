@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from farm.backgrounds import check_pictures, find_pictures
+from farm.cli.clips import MotionFile, motion_of
 from farm.cli.console import tracked
 from farm.cli.options import SpecOptions, spec_from
 from farm.errors import SpecError
@@ -28,16 +29,19 @@ class Wish:
     mapping: str | None = None
     """Text of the mapping table."""
     backgrounds: tuple[Path, ...] = ()
+    motion: MotionFile | None = None
+    """What `spec.motion` is."""
 
 
 def wish(options: SpecOptions, mapping: Path | None) -> Wish:
     """Everything that the user named, read and checked: a mistake should show before anything is started."""
-    spec, table = spec_from(options), _read_mapping(mapping)
+    clip = motion_of(options)
+    spec, table = spec_from(options, clip[1] if clip else None), _read_mapping(mapping)
     pictures = [] if options.backgrounds is None else find_pictures(options.backgrounds)
     if len(pictures) > MAX_BACKGROUNDS:
         raise SpecError(f"{options.backgrounds} holds {len(pictures)} pictures, over the limit of {MAX_BACKGROUNDS}.")
     check_pictures(tracked(pictures, "checking backgrounds"))
-    return Wish(spec, table, tuple(pictures))
+    return Wish(spec, table, tuple(pictures), clip[0] if clip else None)
 
 
 def _read_mapping(path: Path | None) -> str | None:

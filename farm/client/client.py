@@ -73,7 +73,7 @@ class FarmClient:
     ) -> None:
         self.close()
 
-    # Models and backgrounds
+    # Models, backgrounds and motions
 
     def upload(self, path: Path, within: Path | None = None) -> tuple[list[UploadedModel], list[RefusedModel]]:
         """Upload the model file at `path` with its textures, or a zip of several.
@@ -120,6 +120,11 @@ class FarmClient:
     def upload_background(self, path: Path) -> str:
         """Upload a picture to compose over; its id, for `RenderSpec.backgrounds`."""
         answer = self._json("POST", "/v1/backgrounds", files={"file": (_sendable(path.name), path.read_bytes())})
+        return str(answer["id"])
+
+    def upload_motion(self, path: Path) -> str:
+        """Upload a VMD or VRMA file whose frames are to be drawn; its id, for `RenderSpec.motion`."""
+        answer = self._json("POST", "/v1/motions", files={"file": (_sendable(path.name), path.read_bytes())})
         return str(answer["id"])
 
     # Batches

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from farm import logs
 from farm.annotations.annotations import Annotations
-from farm.catalog import Catalog, unknown_background
+from farm.catalog import Catalog, unknown_background, unknown_motion
 from farm.errors import AllowanceError, ConflictError, ServiceError, SpecError, WithdrawnModelError
 from farm.jobs import states
 from farm.jobs.allowances import BYTES, Allowance, Memory, check_sizes, taken_by
@@ -97,7 +97,7 @@ class BatchControl:
         """Make a batch: annotate every model, keep the order, store the jobs, wake workers.
 
         Returns the batch and whether it is new: under an idempotency key that was used before, it is the batch of
-        then. Raises NotFoundError for an unknown model or background, SpecError for a list that is empty, too long or
+        then. Raises NotFoundError for an unknown model, background or motion, SpecError for a list that is empty, too long or
         has a model twice or a job that is too large, IdempotencyError when the key stands for another request,
         AllowanceError when the owner has too much, FullError when all have.
         """
@@ -106,6 +106,7 @@ class BatchControl:
             return self._known(batch_id, request), False
         _check(request)
         _check_backgrounds(request.spec, self._catalog)
+        _check_motion(request.spec, self._catalog)
         return self._placed(batch_id, request, self._annotated(request))
 
     def submit_pictures(self, name: str, spec: RenderSpec, models: Sequence[OrderedModel], key: str) -> Batch:
@@ -265,6 +266,11 @@ def _check(request: Request) -> None:
 def _check_priority(priority: int) -> None:
     if priority not in PRIORITIES:
         raise SpecError(f"{priority} is no priority; use {PRIORITIES.start} (last) to {PRIORITIES.stop - 1} (first).")
+
+
+def _check_motion(spec: RenderSpec, catalog: Catalog) -> None:
+    if spec.motion is not None and not catalog.has_motion(spec.motion.id):
+        raise unknown_motion(spec.motion.id)
 
 
 def _check_backgrounds(spec: RenderSpec, catalog: Catalog) -> None:

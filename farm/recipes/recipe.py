@@ -3,13 +3,14 @@
 import os
 import stat
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from farm.errors import SpecError
 from farm.spec import RenderSpec
@@ -17,6 +18,17 @@ from farm.wording import mistake
 
 MAX_BYTES = 64 * 1024
 _SUFFIX = ".toml"
+_SOME_MOTION = {"id": "0" * 64, "frames": 1}
+
+
+class RecipeMotion(BaseModel):
+    """What of a motion a recipe draws; the file is named by whoever uses it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rate: float | None = None
+    start: float | None = None
+    frames: int | None = None
 
 
 class SpecRecipe(BaseModel):
@@ -28,8 +40,23 @@ class SpecRecipe(BaseModel):
     summary: str = Field(max_length=200)
     """One line for people."""
     spec: RenderSpec
+    motion: RecipeMotion | None = None
+    """It draws a clip: the motion is to be named with it. The values are checked with that."""
     text: str = Field(exclude=True)
     """The file, as it is written."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_of_some_motion(cls, given: Any) -> Any:
+        """What is asked of a clip can be checked before anybody knows which motion it will be of."""
+        spec = given.get("spec")
+        if not isinstance(spec, Mapping):
+            return given
+        if "motion" in spec:
+            raise ValueError(
+                "a motion is known by its contents: name its file by --motion, and say the rest in [motion]"
+            )
+        return {**given, "spec": {**spec, "motion": _SOME_MOTION}} if "motion" in given else given
 
     @field_validator("spec")
     @classmethod
@@ -40,8 +67,8 @@ class SpecRecipe(BaseModel):
 
     @property
     def values(self) -> dict[str, Any]:
-        """What it says of the specification, and nothing that it leaves open."""
-        return self.spec.model_dump(mode="json", exclude_unset=True)
+        """What it says of the specification, and nothing that it leaves open: which motion, among that."""
+        return self.spec.model_dump(mode="json", exclude_unset=True, exclude={"motion"})
 
 
 @cache

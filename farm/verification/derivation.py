@@ -1,7 +1,7 @@
 """What a manifest should say of its samples: drawn again from its own seed, specification and annotation."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from farm.backgrounds import chosen
 from farm.dataset.manifest import ImageRecord, Manifest, SpaceRecord
@@ -13,6 +13,7 @@ from farm.pipe import View
 from farm.poses import NEUTRAL, POSE_SIZE, Partition, Sample, head_matrix, pose_vector, vector_in
 from farm.spaces.space import space_named
 from farm.spec import RENDERER_VERSION, render_key
+from farm.verification.clips import as_told
 from farm.verification.findings import Fault, FindingList
 from farm.wording import counted
 
@@ -127,6 +128,7 @@ def check_poses(manifest: Manifest, findings: FindingList) -> None:
     guessing = manifest.rules is None and manifest.model.format.startswith("VRM")
     targets = all_targets()
     seen: set[tuple[str, Place]] = set()
+    frames: dict[int, ImageRecord] = {}
     for image in manifest.images:
         place = (image.partition, image.sample, image.view.index)
         name = f"{image.style}/{image.partition}, sample {image.sample}, view {image.view.index}"
@@ -138,7 +140,15 @@ def check_poses(manifest: Manifest, findings: FindingList) -> None:
             findings.add(Fault.COUNT, "", f"The manifest lists {name}, which its specification does not ask for.")
             continue
         expected = derived[place]
-        if manifest.space is None:
+        if spec.motion is not None:
+            told, pose = as_told(manifest, image, expected.sample)
+            expected = replace(expected, sample=told)
+            first = frames.setdefault(image.sample, image)
+            if (first.pose, first.rotation) != (image.pose, image.rotation):
+                findings.add(
+                    Fault.POSE, "", f"{name}: the frame has another pose in {first.style}, view {first.view.index}."
+                )
+        elif manifest.space is None:
             pose = pose_vector(expected.sample, targets, image.partition, spec.extended)
         else:
             pose = vector_in(spec.space, expected.sample, image.partition)
@@ -161,7 +171,8 @@ def _differences(
     if len(image.pose) != len(pose):
         yield f"the pose has {len(image.pose)} numbers, not {len(pose)}."
     elif angles != turned or not _same_weights(got, drawn, guessing):
-        yield f"the pose is {_numbers(image.pose)}; the seed gives {_numbers(pose)}."
+        source = "the seed gives" if spec.motion is None else "what a motion can give is"
+        yield f"the pose is {_numbers(image.pose)}; {source} {_numbers(pose)}."
     matrix = head_matrix(spec.space, sample, image.partition).ravel()
     flat = [value for row in image.rotation for value in row]
     if len(flat) != len(matrix) or any(

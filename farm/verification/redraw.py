@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +21,7 @@ from farm.errors import FarmError, StorageError
 from farm.models.incoming import open_models
 from farm.models.package import Package
 from farm.poses import uniform
+from farm.reading.readers import Readers
 from farm.spec import RENDERER_VERSION
 from farm.storage import LocalStore
 from farm.verification.derivation import assignment_of
@@ -42,13 +44,14 @@ def redraw(
     folders: Iterable[Path],
     models: Mapping[Path, Path],
     backgrounds: Path | None,
+    motion: Path | None,
     on_picture: Callable[[], None],
     on_model: Callable[[Path], None],
 ) -> Iterator[Finding]:
     """Draw the models of `folders` again and say what differs.
 
     `models` are files among which theirs are looked for, by content, with the folders in which their textures may stand;
-    `backgrounds` is the folder of pictures that was composed over. A model whose file is not among them is a finding.
+    `backgrounds` is the folder of pictures that was composed over, `motion` the file of clips. A model whose file is not among them is a finding.
     """
     blender = Blender()
     try:
@@ -56,7 +59,16 @@ def redraw(
             findings = FindingList(folder.name)
             with TemporaryDirectory(prefix="farm-redraw-") as room:
                 try:
-                    _one(read_model_folder(folder), models, backgrounds, Path(room), blender, on_picture, findings)
+                    _one(
+                        read_model_folder(folder),
+                        models,
+                        backgrounds,
+                        motion,
+                        Path(room),
+                        blender,
+                        on_picture,
+                        findings,
+                    )
                 except FarmError as error:
                     findings.add(Fault.REDRAW, "", f"It cannot be drawn again: {error}")
             yield from findings.all()
@@ -69,6 +81,7 @@ def _one(
     before: RenderedModel,
     models: Mapping[Path, Path],
     backgrounds: Path | None,
+    motion: Path | None,
     room: Path,
     blender: Blender,
     on_picture: Callable[[], None],
@@ -84,6 +97,13 @@ def _one(
             raise StorageError("it was composed over backgrounds: name their folder with --backgrounds.")
         for path in find_pictures(backgrounds):
             catalog.add_background(normalise(path.read_bytes(), path.name))
+    if manifest.spec.motion is not None:
+        if motion is None:
+            raise StorageError("it is a clip: name its motion's file with --motion.")
+        with closing(Readers(1)) as readers, readers.motion(motion.name, [motion.read_bytes()]) as found:
+            if found.about.id != manifest.spec.motion.id:
+                raise StorageError(f"{motion.name} is not the motion of the clip, {manifest.spec.motion.id[:8]}.")
+            catalog.add_motion(found.about, found.file)
     quiet = Reporter(
         images=lambda count: None,
         stage=lambda name, seconds: None,

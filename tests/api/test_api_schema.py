@@ -81,7 +81,7 @@ _EXCEPTIONS = """
 [[operations]]
 # Their bodies have a content that no JSON schema describes: models, pictures, tables of morphs; versions.
 include-path = [
-    "/v1/models", "/v1/backgrounds", "/v1/batches", "/v1/previews", "/v1/annotations/check",
+    "/v1/models", "/v1/backgrounds", "/v1/motions", "/v1/batches", "/v1/previews", "/v1/annotations/check",
     "/v1/annotations/models/{model_id}", "/v1/annotations/collections", "/v1/annotations/collections/{collection}/table.csv",
     "/v1/annotations/collections/{collection}/verdicts", "/v1/annotations/collections/{collection}/rows/{row_id}",
     "/v1/annotations/models/{model_id}/undo", "/v1/annotations/collections/{collection}/rows/{row_id}/undo",

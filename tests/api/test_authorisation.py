@@ -37,6 +37,8 @@ MAY: dict[str, set[Role] | None] = {
     "POST /v1/models/{model_id}/withdrawal": OPERATORS,
     "POST /v1/backgrounds": SUBMITTERS,
     "GET /v1/backgrounds/{background_id}": KNOWN,
+    "POST /v1/motions": SUBMITTERS,
+    "GET /v1/motions/{motion_id}": KNOWN,
     "POST /v1/batches": SUBMITTERS,
     "GET /v1/batches": KNOWN,
     "GET /v1/batches/{batch_id}": KNOWN,
@@ -110,7 +112,7 @@ MAY: dict[str, set[Role] | None] = {
 FRAMEWORK = {"/openapi.json"}
 """Open, as the code is: they tell nothing about this farm."""
 VALUES = {
-    "model_id": "0" * 64, "background_id": "0" * 64, "batch_id": "0" * 16, "job_id": f"{'0' * 16}-0",
+    "model_id": "0" * 64, "background_id": "0" * 64, "motion_id": "0" * 64, "batch_id": "0" * 16, "job_id": f"{'0' * 16}-0",
     "style": "flat", "partition": "frontal",
 }  # fmt: skip
 

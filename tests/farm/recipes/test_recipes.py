@@ -50,7 +50,7 @@ def test_a_copy_of_each_is_that_recipe(tmp_path: Path) -> None:
 def test_the_list_has_a_line_for_each() -> None:
     lines = CliRunner().invoke(command, ["list"]).output.splitlines()
 
-    assert [line.split()[0] for line in lines] == list(recipe_names()) == ["animeceleb", "talking-head"]
+    assert [line.split()[0] for line in lines] == list(recipe_names()) == ["animeceleb", "clips", "talking-head"]
     assert all(recipe(name).summary in line for name, line in zip(recipe_names(), lines, strict=True))
 
 
@@ -90,7 +90,7 @@ def test_what_is_no_file_of_a_recipe_is_refused(tmp_path: Path) -> None:
     for name in ("large.toml", "folder.toml", "pipe.toml", "junk.toml", "absent.toml", "a\0b.toml"):
         with pytest.raises(SpecError):
             recipe(str(tmp_path / name))
-    with pytest.raises(SpecError, match="there are animeceleb, talking-head"):
+    with pytest.raises(SpecError, match="there are animeceleb, clips, talking-head"):
         recipe("bodies")
 
 
