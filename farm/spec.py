@@ -153,6 +153,10 @@ class MotionSpec(BaseModel):
         ge=1, le=MAX_SAMPLES, description="Frames; behind the motion's last key everything stays as it is there"
     )
 
+    def time_of(self, frame: int) -> float:
+        """The second of the motion that a frame shows."""
+        return round(self.start + frame / self.rate, 6)
+
 
 class RenderSpec(BaseModel):
     """What to draw of each model. The defaults are the paper's."""

@@ -52,7 +52,7 @@ _TABLE, _CACHE = "combined_pose.csv", "cached.json"
 
 
 class AnimeCelebLayout:
-    """See the module. The 20 floats of a row are the pose of the picture under ``rotation/``."""
+    """See the module. The 20 floats of a row are the pose of the picture under ``rotation/``; clips have no other."""
 
     name = "animeceleb"
 
@@ -91,8 +91,8 @@ class AnimeCelebLayout:
                     if target.links:
                         target.link_again(f"{root}/flat/{part}/{cluster}/{name}", placed)
                         target.link_again(f"{root}/together/{part}/{name}", placed)
-                tell(2)
-                images += 2
+                tell(len(rows))
+                images += len(rows)
         for rows in pairs:
             for row in rows:
                 part, name = _FOLDERS[row.partition], _png_name(folder, row.sample)
@@ -102,7 +102,7 @@ class AnimeCelebLayout:
                     sums.append(sum_line(placed, read_and_hashed(label)))
                     copied += not target.link(placed, label.path)
         return Receipt(
-            unit=unit.name, split=unit.split, models=1, keys=2 * len(pairs), images=images, copied=copied,
+            unit=unit.name, split=unit.split, models=1, keys=sum(map(len, pairs)), images=images, copied=copied,
             notes={**_notes(member, model, pairs), ROWS: "".join(lines), SUMS: "".join(sums)},
         )  # fmt: skip
 
@@ -149,7 +149,7 @@ def _check_spec(member: Member, styles: set[StyleName]) -> None:
             f"{name} was rendered at {spec.size} pixels, and the AnimeCeleb layout holds {SIZE} x {SIZE}; render "
             f"it again with size {SIZE}, or use another format."
         )
-    if missing := set(Partition) - set(spec.partitions):
+    if spec.motion is None and (missing := set(Partition) - set(spec.partitions)):
         raise SpecError(
             f"{name} lacks the {missing.pop()} partition, and the AnimeCeleb layout needs both; render it again "
             "with both partitions."
@@ -173,8 +173,10 @@ def _check_spec(member: Member, styles: set[StyleName]) -> None:
         )
 
 
-def _pairs(model: RenderedModel) -> list[tuple[SampleRow, SampleRow]]:
-    """The samples in order, each rotated and frontal."""
+def _pairs(model: RenderedModel) -> list[tuple[SampleRow, ...]]:
+    """The samples in order, each rotated and frontal; frames of a clip, which are rotated alone."""
+    if model.manifest.spec.motion is not None:
+        return [(row,) for row in rows_of(model)]
     by_sample: dict[Partition, dict[int, SampleRow]] = {partition: {} for partition in Partition}
     for row in rows_of(model):
         by_sample[row.partition][row.sample] = row
@@ -196,19 +198,20 @@ def _basis_hash(model: RenderedModel, style: StyleName) -> str:
     )
 
 
-def _notes(member: Member, model: RenderedModel, pairs: Sequence[tuple[SampleRow, SampleRow]]) -> dict[str, str]:
+def _notes(member: Member, model: RenderedModel, pairs: Sequence[tuple[SampleRow, ...]]) -> dict[str, str]:
     """The model's lines of the table, and its entry of the cache, which the loaders trust before the table."""
     folder, cluster = _folder_name(model.folder.name), _cluster(member.model)
-    names = [_png_name(folder, rotated.sample) for rotated, _ in pairs]
+    rotated = [rows[0] for rows in pairs]
+    names = [_png_name(folder, row.sample) for row in rotated]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(
-        (member.org_id, cluster, name, *rotated.pose) for name, (rotated, _) in zip(names, pairs, strict=True)
+        (member.org_id, cluster, name, *row.pose) for name, row in zip(names, rotated, strict=True)
     )
     entry = {
         "num_cluster": f"{cluster:05d}",
         "folder_name": folder,
         "img_names": names,
-        "pose_information": [rotated.pose for rotated, _ in pairs],
+        "pose_information": [row.pose for row in rotated],
     }
     # ASCII, because the loaders open it in whatever encoding their machine prefers.
     return {_TABLE: text.getvalue(), _CACHE: f'"{member.org_id}": {json.dumps(entry, ensure_ascii=True)}'}

@@ -25,7 +25,7 @@ _LABELS = {
     LabelName.DEPTH: "metres along the camera's z; 0 where nothing is",
     LabelName.NORMALS: "unit vectors in the camera's axes (x right, y down, z away)",
     LabelName.UV: "texture coordinates, v from the top",
-    LabelName.FLOW: "pixels from this partition's picture to the same point in the other's",
+    LabelName.FLOW: "pixels from this partition's picture to the same point in the other's; in a clip to the next frame's",
     LabelName.LANDMARKS: "2D and 3D landmarks with visibility, boxes of head and face, the camera",
 }
 _LICENCE_KEYS = ("licenseName", "licenseUrl", "license", "licence")
@@ -107,6 +107,13 @@ def _making(members: Sequence[Member]) -> str:
             ),
         ),
         ("seed", said(spec.seed for spec in specs)),
+        *(
+            [
+                ("motions", len({spec.motion.id for spec in specs if spec.motion})),
+            ]
+            if specs[0].motion
+            else []
+        ),
         ("samples a model", said(spec.samples for spec in specs)),
         ("partitions", said(", ".join(spec.partitions) for spec in specs)),
         (
@@ -117,6 +124,8 @@ def _making(members: Sequence[Member]) -> str:
         ("annotations that count", said(spec.annotation.value for spec in specs)),
         ("formats of the models", said(member.format for member in members)),
     ]
+    if members[0].spec.motion is not None:
+        return f"{_CLIPS}\n\n" + _table(("what", "value"), rows)
     drawn = (
         "one target morph of eye, eyebrow and mouth each, with a weight from [0, 1], a turn of "
         f"the head from [-{ROTATION_LIMIT:.0f}, {ROTATION_LIMIT:.0f}] degrees about each axis"
@@ -129,6 +138,14 @@ def _making(members: Sequence[Member]) -> str:
         "styles. Every number is a hash of seed, model and sample, so that anybody can draw it again.\n\n"
         + _table(("what", "value"), rows)
     )
+
+
+_CLIPS = (
+    "A sample is a frame of a motion (VMD or VRMA) that was played on the character: `time` is the second of the motion, "
+    "`clip` the model and the motion together, and rows of a clip stand in the order of its frames. Weights are those of the morphs "
+    "that play the targets, the turn of the head is that of its posed bone. The camera goes along with the character. All "
+    "frames of a clip have one light. What physics would move (hair, cloth) stands still, and IK is not solved."
+)
 
 
 def _poses() -> str:

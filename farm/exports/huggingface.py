@@ -29,6 +29,7 @@ _VALUES: dict[str, str] = {
     "view": "int32", "yaw": "float64", "elevation": "float64", "light": "float64", "seed": "int64",
     "background": "string",
 }  # fmt: skip
+_OF_CLIPS = {"clip": "string", "time": "float64"}
 _ROTATION = 9
 """Numbers of the (3, 3) matrix, row by row."""
 _PARTS, _MARKS = ".parts.png", ".marks.json"
@@ -62,7 +63,13 @@ class HuggingFaceLayout:
         splits = [split for split, side in index["splits"].items() if side["shards"]]
         spec = plan.members[0].spec
         lists = ["pose", "rotation"] if plan.members[0].space is None else ["pose", "pose_mask", "rotation"]
-        columns = [*_VALUES, *lists, *(f"image_{style}" for style in spec.styles), *_label_columns(spec.labels)]
+        columns = [
+            *_VALUES,
+            *(_OF_CLIPS if spec.motion is not None else ()),
+            *lists,
+            *(f"image_{style}" for style in spec.styles),
+            *_label_columns(spec.labels),
+        ]
         return Described(
             how_to_load=_HOW + "".join(said for name, said in _HOW_OF.items() if name in columns),
             front_matter={
@@ -103,8 +110,9 @@ def _column(suffix: str) -> str:
 def _schema(first: SampleRow) -> pa.Schema:
     """The columns of rows like the first one, with what `datasets` is to take them for."""
     styles, suffixes = list(first.pictures), list(first.labels)
-    fields = [(name, getattr(pa, kind)()) for name, kind in _VALUES.items()]
-    features: dict[str, Any] = {name: {"dtype": kind, "_type": "Value"} for name, kind in _VALUES.items()}
+    values = _VALUES | (_OF_CLIPS if first.clip is not None else {})
+    fields = [(name, getattr(pa, kind)()) for name, kind in values.items()]
+    features: dict[str, Any] = {name: {"dtype": kind, "_type": "Value"} for name, kind in values.items()}
     lists = {"pose": (len(first.pose), "float64"), "rotation": (_ROTATION, "float64")}
     if first.mask is not None:
         lists["pose_mask"] = (len(first.mask), "bool")
@@ -163,6 +171,8 @@ def _groups(rows: Sequence[SampleRow], tell: Tell) -> Iterator[list[dict[str, An
             "pose": row.pose,
             "rotation": [value for line in row.rotation for value in line],
         }
+        if row.clip is not None:
+            record |= {"clip": row.clip, "time": row.time}
         if row.mask is not None:
             record["pose_mask"] = row.mask
         for style, picture in row.pictures.items():

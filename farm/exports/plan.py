@@ -93,7 +93,7 @@ def _blocks(members: Sequence[Member], shard_bytes: int) -> Iterator[list[Member
 
 
 def shuffled(keys: Sequence[str]) -> list[int]:
-    """The places of the keys in an order that depends on them alone."""
+    """The places of the keys in an order that depends on them alone; equal ones stay as they stand."""
     return sorted(range(len(keys)), key=lambda place: hashlib.sha256(f"order/{keys[place]}".encode()).digest())
 
 

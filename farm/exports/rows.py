@@ -61,6 +61,10 @@ class SampleRow:
     pictures: dict[StyleName, File]
     labels: dict[str, File]
     """By suffix, such as ``.parts.png``."""
+    clip: str | None = None
+    """What all frames of one model in one motion have in common; None: it is no frame of a clip."""
+    time: float | None = None
+    """Seconds of the motion that a frame shows."""
 
 
 def rows_of(model: RenderedModel) -> list[SampleRow]:
@@ -93,6 +97,8 @@ def rows_of(model: RenderedModel) -> list[SampleRow]:
                 image.seed,
                 {},
                 {},
+                manifest.clip_id,
+                None if manifest.spec.motion is None else manifest.spec.motion.time_of(image.sample),
             )
         if image.style in row.pictures:
             raise _damaged(model, f"It names {image.file} in style {image.style} twice")
@@ -174,6 +180,7 @@ def record_of(row: SampleRow, split: Split) -> dict[str, Any]:
         "split": split,
         "sample": row.sample,
         "partition": row.partition.value,
+        **({"clip": row.clip, "time": row.time} if row.clip is not None else {}),
         "view": row.view,
         "yaw": row.yaw,
         "elevation": row.elevation,

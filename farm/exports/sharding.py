@@ -25,12 +25,17 @@ def check(members: Sequence[Member]) -> None:
             ("styles", first.spec.styles, member.spec.styles),
             ("labels", first.spec.labels, member.spec.labels),
             ("size", (str(first.spec.size),), (str(member.spec.size),)),
+            ("kind", (_kind(first),), (_kind(member),)),
         ):
             if set(one) != set(other):
                 raise SpecError(
                     f"{member.folder} has other {what} ({', '.join(other) or 'none'}) than {first.folder} "
                     f"({', '.join(one) or 'none'}), and all rows of a data set have one form; render it again alike."
                 )
+
+
+def _kind(member: Member) -> str:
+    return "drawn poses" if member.spec.motion is None else "frames of a clip"
 
 
 def write(
@@ -55,9 +60,12 @@ def write(
 
 
 def _cut(unit: Unit, models: Iterable[RenderedModel]) -> Iterator[tuple[int, list[SampleRow]]]:
-    """The number of each shard of a unit, and its rows: those of all models, shuffled, in equal parts."""
+    """The number of each shard of a unit, and its rows: those of all models, shuffled, in equal parts.
+
+    Frames of a clip stay behind each other, in their order.
+    """
     rows = [row for model in models for row in rows_of(model)]
-    order = shuffled([row.key for row in rows])
+    order = shuffled([row.clip or row.key for row in rows])
     for shard in range(unit.shards):
         part = order[shard * len(order) // unit.shards : (shard + 1) * len(order) // unit.shards]
         yield unit.first + shard, [rows[place] for place in part]

@@ -1,4 +1,4 @@
-"""What the pose of a clip's frame can be. Its motion is not in the folder: only drawing it again tells whether it is that one's."""
+"""What the pose of a clip's frame can be. The motion is not in the folder: only drawing again tells whether it is that one's."""
 
 from dataclasses import replace
 
@@ -12,8 +12,8 @@ type Pose = tuple[float, ...]
 def as_told(manifest: Manifest, image: ImageRecord, sample: Sample) -> tuple[Sample, Pose]:
     """The frame, turned as the picture's pose says, and the nearest pose to that one that a motion can give.
 
-    What the model cannot play is 0, and weights stay in their ranges; the head may be turned any way. `image.pose` has as many
-    numbers as the manifest names, or comes back as it is.
+    What the model cannot play is 0, and weights stay in their ranges; the head may be turned any way. A pose of another
+    length than the manifest's comes back as it is.
     """
     space = space_named(manifest.spec.pose_space)
     mask = manifest.pose_mask

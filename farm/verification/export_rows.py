@@ -82,13 +82,22 @@ def listed(directory: Path) -> Iterator[tuple[str, str]]:
                 yield from ((split, line.strip()) for line in lines_in(file) if line.strip())
 
 
+_PARTS = ("rotation", "expression")
+
+
 def _table(path: Path, where: str) -> Iterator[ExportedRow]:
     root = where.split("/")[0]
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(lines_in(file)):
             org_id, name = row["org_id"], row["png_name"]
             folder, cluster = name.rpartition("_")[0], int(row["folder_name"])
-            pictures = tuple(f"{root}/{part}/{cluster:05d}/{folder}/{name}" for part in ("rotation", "expression"))
+            # Clips have no frontal pictures. That some of another model are gone, the sums tell.
+            parts = [
+                part
+                for part in _PARTS
+                if part == _PARTS[0] or (path.parent / part / f"{cluster:05d}" / folder).is_dir()
+            ]
+            pictures = tuple(f"{root}/{part}/{cluster:05d}/{folder}/{name}" for part in parts)
             yield ExportedRow(where, org_id, name, "", pictures, len(pictures))
 
 
