@@ -75,6 +75,7 @@ def _draw(command: pipe.Render, commands: int, answers: int) -> None:
             warnings=gathered(actor.warnings),
             survey=artist.survey,
             unseen=artist.unseen,
+            unworn=artist.unworn,
             part_rules=artist.part_rules,
             blender=bpy.app.version_string,
             seconds=time.perf_counter() - started,

@@ -1,6 +1,6 @@
 """What to draw for an assignment: every shot, in order, from the seed."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from farm import pipe
@@ -11,6 +11,7 @@ from farm.morphs.expressions import Rule, effective
 from farm.morphs.refs import Annotation, MorphRef
 from farm.morphs.understudies import recast
 from farm.morphs.vocabulary import Side, all_targets
+from farm.occluders import OccluderName, worn
 from farm.poses import NEUTRAL, Partition, Sample, draw, draw_in, values_in
 from farm.spaces.casting import Cast, Played, cast, every_way
 from farm.spaces.space import DEFAULT, BoneMove, Space
@@ -40,6 +41,8 @@ class Plan:
     """What the samples play besides what is annotated, in the default pose space."""
     cast: Cast = field(default_factory=dict)
     """How the keys of another pose space are played."""
+    unworn: tuple[OccluderName, ...] = ()
+    """Of the occluders that are asked for, those that the character cannot wear."""
 
     def beyond(self, other: "Plan") -> bool:
         """Whether it takes morphs, or halves of them, that `other` does not."""
@@ -50,14 +53,20 @@ class Plan:
         )
 
 
-def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[int] = ()) -> Plan:
+def plan(
+    assignment: Assignment,
+    rules: Mapping[int, Rule],
+    unseen: Collection[int] = (),
+    unworn: Collection[OccluderName] = (),
+) -> Plan:
     """What to draw for `assignment`: the basis image first, then every sample from every view in every partition.
 
     The partitions stand next to each other: what Blender works out for the morphs of a sample serves both.
     `rules` are those of the model's inventory, by the morphs' indices: a weight that they change is changed in the sample,
     so in its label too. `unseen` are the morphs that change nothing in the model's neutral picture: their targets go to
     those that stand in, or count for nothing, so that without them there may be fewer samples than were ordered, of the same
-    heads, lights and views. So do halves of morphs and movements of bones, by their numbers.
+    heads, lights and views. So do halves of morphs and movements of bones, by their numbers. `unworn` are the occluders that
+    the character cannot wear: its samples wear the others.
     """
     model, spec = assignment.model, assignment.spec
     annotation = recast(assignment.annotation, assignment.understudies, unseen)
@@ -89,7 +98,7 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[i
     shots += [
         _shot(spec.space, sample, partition, playing, view, LabelName.FLOW in spec.labels)
         for sample in samples
-        for view in draw_views(spec.seed, model, sample.index, spec.camera)
+        for view in _views(assignment, sample.index, unworn)
         for partition in spec.partitions
     ]
     return Plan(
@@ -103,7 +112,21 @@ def plan(assignment: Assignment, rules: Mapping[int, Rule], unseen: Collection[i
         replaced={t: morph for t, morph in assignment.annotation.items() if annotation.get(t, morph) != morph},
         combinations=made,
         cast=own,
+        unworn=tuple(name for name in spec.occluders if name in unworn),
     )
+
+
+def _views(assignment: Assignment, sample: int, unworn: Collection[OccluderName]) -> Iterator[pipe.View]:
+    """The views of a sample; with occluders, each of the camera's without one, and then with one."""
+    spec, model = assignment.spec, assignment.model
+    worn_here = [name for name in spec.occluders if name not in unworn]
+    for view in draw_views(spec.seed, model, sample, spec.camera):
+        if not spec.occluders:
+            yield view
+            continue
+        occluder = worn(worn_here, spec.seed, model, sample, view.index)
+        yield view.model_copy(update={"index": 2 * view.index})
+        yield view.model_copy(update={"index": 2 * view.index + 1, "occluder": occluder})
 
 
 def _combinations(annotation: Annotation, spec: RenderSpec, unseen: Collection[int]) -> dict[str, Combination]:

@@ -26,6 +26,7 @@ def request_for(assignment: Assignment, todo: Plan, character: Path, textures: M
         annotation={target: morph.index for target, morph in cast.items()},
         canvas=spec.canvas,
         camera=spec.camera,
+        occluders=list(spec.occluders),
         styles=list(spec.styles),
         labels=list(spec.labels),
         size=spec.size,
