@@ -165,14 +165,12 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
 
 
 def _left_out(todo: Plan) -> list[str]:
-    return (
-        [
-            f"Morph '{morph.name}' changes nothing in the model's pictures, so no sample plays '{target}'."
-            for target, morph in todo.unseen.items()
-        ]
-        + [
-            f"Morph '{morph.name}' changes nothing in the model's pictures: '{todo.annotation[target].name}' plays '{target}'."
+    nothing = "changes nothing in the model's pictures"
+    return [
+        *(f"Morph '{morph.name}' {nothing}, so no sample plays '{target}'." for target, morph in todo.unseen.items()),
+        *(
+            f"Morph '{morph.name}' {nothing}: '{todo.annotation[target].name}' plays '{target}'."
             for target, morph in todo.replaced.items()
-        ]
-        + [f"The face shows too little for '{name}' to be put on it, so no sample wears that." for name in todo.unworn]
-    )
+        ),
+        *(f"The face shows too little for '{name}' to be put on it, so no sample wears that." for name in todo.unworn),
+    ]
