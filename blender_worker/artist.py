@@ -15,9 +15,11 @@ from blender_worker.gpu.buffers import Geometry
 from blender_worker.labels.arrays import LabelPass
 from blender_worker.labels.marks import Marker
 from blender_worker.labels.survey import head_camera, survey
+from blender_worker.occluders.wardrobe import Wardrobe, wardrobe
 from farm import pipe
 from farm.labels import ARRAYS, LabelName
 from farm.models.posing.morphs import Vector
+from farm.occluders import OccluderName
 from farm.styles import STYLES
 
 _FEW_VIEWS = 16
@@ -52,10 +54,8 @@ class Artist:
         views = {self._camera, head_camera(actor), *(self._seen_from(shot) for shot in request.shots)}
         large = request.size * request.supersample
         geometry = Geometry(actor, self._camera, large, views if len(views) <= _FEW_VIEWS else None)
-        self._canvas = open_canvas(
-            request.canvas, actor, geometry, styles, request.size, request.supersample, request.final_samples
-        )
         self._labels = LabelPass(actor, geometry, request.size)
+        # Of the bare character: what hides a face makes nothing unusable, and no morph unseen.
         found = survey(actor, self._camera, self._labels, geometry, styles)
         self.survey = found.survey
         """What the neutral picture shows."""
@@ -64,13 +64,29 @@ class Artist:
         self.part_rules: dict[str, str] = {}
         """How each material's part was decided, when labels are asked for."""
         self._marker: Marker | None = None
-        if request.labels:
+        self._wardrobe: Wardrobe | None = None
+        if request.labels or request.occluders:
             anatomy = study(actor, request.annotation)
-            self.part_rules = anatomy.rules
-            self._labels.set_parts(anatomy)
+            self.part_rules = anatomy.rules if request.labels else {}
             if LabelName.LANDMARKS in request.labels:
                 self._marker = Marker(actor, anatomy, request.size)
+            if request.occluders:
+                self._wardrobe = wardrobe(actor, anatomy, request.occluders)
+                self._actor = actor = self._wardrobe.actor
+                geometry = Geometry(actor, self._camera, large, views if len(views) <= _FEW_VIEWS else None)
+                self._labels = LabelPass(actor, geometry, request.size)
+                self._labels.set_parts(self._wardrobe.anatomy, self._wardrobe.codes)
+            else:
+                self._labels.set_parts(anatomy)
+        self._canvas = open_canvas(
+            request.canvas, actor, geometry, styles, request.size, request.supersample, request.final_samples
+        )
         self._poses: dict[tuple[tuple[tuple[int, float], ...], Vector, int | None], Pose] = {}
+
+    @property
+    def unworn(self) -> list[OccluderName]:
+        """What of the occluders that are asked for the character cannot wear."""
+        return [] if self._wardrobe is None else self._wardrobe.unworn
 
     def draw(self, shot: pipe.Shot) -> Drawing:
         """Draw one shot."""
@@ -82,6 +98,8 @@ class Artist:
             other = self._pose(elsewhere, FRONT, shot.flows_to)
         elif shot.other_rotation is not None:
             other = self._pose(elsewhere, shot.other_rotation)
+        if self._wardrobe is not None:
+            pose, other = (self._wardrobe.put_on(each, shot.view.occluder) for each in (pose, other))
         clock.append(time.perf_counter())
         camera = self._seen_from(shot)
         pictures = self._canvas.draw(pose, camera, shot.light)

@@ -83,6 +83,7 @@ def _draw(command: pipe.Render, commands: int, answers: int) -> None:
             warnings=gathered(actor.warnings),
             survey=artist.survey,
             unseen=artist.unseen,
+            unworn=artist.unworn,
             part_rules=artist.part_rules,
             clip=clip and clip.found(actor.skeleton),
             blender=bpy.app.version_string,

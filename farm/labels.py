@@ -23,6 +23,8 @@ class LabelName(StrEnum):
     """Pixels, x right and y down, from this partition's picture to where the same point is in the other partition's."""
     LANDMARKS = "landmarks"
     """2D and 3D landmarks with visibility, the head's box, the camera."""
+    OCCLUSION = "occlusion"
+    """What hides the character: `farm.occluders` has the numbers, and those of what is still to be seen of it."""
 
 
 class Part(IntEnum):
@@ -113,5 +115,6 @@ ARRAYS: dict[LabelName, Array] = {
     LabelName.NORMALS: Array("<f2", 3),
     LabelName.UV: Array("<f4", 2),
     LabelName.FLOW: Array("<f4", 2),
+    LabelName.OCCLUSION: Array("u1", 0),
 }
 """The labels that are pictures, in the order in which the pipe carries them."""

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from farm.labels import LabelName
 from farm.morphs.vocabulary import Side
+from farm.occluders import OccluderName
 from farm.poses import Partition
 from farm.spaces.space import BoneMove
 from farm.spec import CameraSpec, CanvasName, MotionSpec, StyleName
@@ -43,6 +44,8 @@ class View(_Message):
     """Degrees; positive: from the character's left."""
     elevation: float = 0.0
     """Degrees; positive: from above."""
+    occluder: OccluderName | None = Field(None, exclude_if=lambda found: found is None)
+    """What the character wears there. The view before it is the same without."""
 
 
 class Shot(_Message):
@@ -93,6 +96,8 @@ class Render(_Message):
     """Target name to the index of the source morph that plays it: what is known about the morphs, for the labels."""
     canvas: CanvasName = CanvasName.FORWARD
     camera: CameraSpec = CameraSpec()
+    occluders: list[OccluderName] = []
+    """What the shots may wear."""
     styles: list[StyleName]
     labels: list[LabelName] = []
     size: int
@@ -179,6 +184,8 @@ class Loaded(_Message):
     survey: Survey
     unseen: list[int] = []
     """Of `Render.morphs`, those that change nothing in the neutral picture at weight 1: their labels would be wrong."""
+    unworn: list[OccluderName] = []
+    """Of `Render.occluders`, what the character cannot wear: it lacks what that goes by."""
     part_rules: dict[str, str] = {}
     """How each material's part was decided, when labels are drawn."""
     clip: ClipFound | None = Field(None, exclude_if=lambda found: found is None)

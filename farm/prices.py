@@ -21,7 +21,7 @@ def price(spec: RenderSpec, samples: int) -> int:
     A picture has size x size pixels, each of supersample x supersample drawn ones. A label is a drawing of its own, once
     for all styles and never filtered.
     """
-    shots = samples * len(spec.partitions) * spec.camera.views
+    shots = samples * len(spec.partitions) * spec.views
     picture = (PICTURE + (spec.size * spec.supersample) ** 2) * _CANVASES[spec.canvas]
     label = PICTURE + spec.size**2
     return MODEL + shots * (len(spec.styles) * picture + len(spec.labels) * label)

@@ -13,6 +13,7 @@ from farm.morphs.columns import extended_targets
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef, packed
 from farm.motion.limits import MAX_SECONDS
+from farm.occluders import OccluderName
 from farm.poses import Partition
 from farm.spaces.space import DEFAULT, Space, space_named, space_names
 from farm.styles import PAPER_STYLES, STYLES
@@ -180,6 +181,11 @@ class RenderSpec(BaseModel):
     backgrounds: Annotated[tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...], AfterValidator(_each_once)] = (
         Field((), max_length=MAX_BACKGROUNDS, description="Pictures to compose over, by hash; none: transparent")
     )
+    occluders: Annotated[tuple[OccluderName, ...], AfterValidator(_each_once)] = Field(
+        (),
+        exclude_if=_is_default,
+        description="What may hide some of the character: then each view is there twice, without and with one of them",
+    )
     size: int = Field(256, ge=32, le=1024, description="Width and height of a picture in pixels")
     supersample: int = Field(2, ge=1, le=4, description="Drawn pixels per picture pixel and axis")
     canvas: CanvasName = CanvasName.FORWARD
@@ -251,6 +257,11 @@ class RenderSpec(BaseModel):
         """The pose space."""
         return space_named(self.pose_space)
 
+    @property
+    def views(self) -> int:
+        """Pictures of every sample, partition and style: with occluders, each of the camera's views twice."""
+        return self.camera.views * (2 if self.occluders else 1)
+
     def samples_by_rule(self, annotated: Collection[str]) -> int:
         """Samples of a model of which these targets are annotated."""
         return self.samples_of(self.space.sample_count(annotated))
@@ -274,7 +285,7 @@ class RenderSpec(BaseModel):
 
     def images_of(self, samples: int) -> int:
         """Pictures of a model with so many samples."""
-        return samples * len(self.partitions) * len(self.styles) * self.camera.views
+        return samples * len(self.partitions) * len(self.styles) * self.views
 
 
 def render_key(

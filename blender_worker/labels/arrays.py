@@ -4,7 +4,7 @@ What an eye would call the surface counts: where alpha is under a half, what lie
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -27,6 +27,7 @@ from blender_worker.gpu.shading import (
     surface_info,
 )
 from farm.labels import ARRAYS, Array, LabelName, Part
+from farm.occluders import CHARACTER
 
 _SOLID = 0.5
 """Alpha from which a surface is one."""
@@ -66,6 +67,10 @@ void main() {
 """
 
 
+_WORN = 64
+"""Added to what an occluder is among `farm.occluders.CODES`, its number instead of a part's while labels are drawn."""
+
+
 type _Piece = tuple[DrawRun, gpu.types.GPUIndexBuf, int, tuple[float, float, float, float]]
 """Triangles of a run, their part, and the colour of the skin that they are painted on, with the reach of that colour."""
 _NO_SKIN = (0.0, 0.0, 0.0, 0.0)
@@ -94,6 +99,8 @@ class Labels:
     """v from the top; 0 where nothing is."""
     flow: NDArray[np.float32]
     """Pixels, x right, y down, to the same point in the other pose; 0 where nothing is."""
+    occlusion: NDArray[np.uint8]
+    """One of `farm.occluders.CODES` where an occluder is, and `CHARACTER` where the character is."""
 
 
 class LabelPass:
@@ -104,8 +111,17 @@ class LabelPass:
         self._pieces = [(item, item.indices, 1, _NO_SKIN) for item in geometry.runs]
         self._frame = frame("labels", size, tuple(form for _, form in _LAYERS.values()))
 
-    def set_parts(self, anatomy: Anatomy) -> None:
-        """Say which part each triangle is; before that, everything is part 1."""
+    def set_parts(self, anatomy: Anatomy, codes: Sequence[int] = ()) -> None:
+        """Say which part each triangle is; before that, everything is part 1.
+
+        `codes` are the numbers in `farm.occluders.CODES` of the runs that are occluders, 0 of others; none: no run is.
+        """
+        if any(codes):
+            worn = [
+                np.full_like(parts, _WORN + code) if code else parts
+                for parts, code in zip(anatomy.triangles, codes, strict=True)
+            ]
+            anatomy = replace(anatomy, triangles=worn)
         self._pieces = _pieces(self._geometry.runs, anatomy)
 
     def draw(self, pose: Pose, other: Pose, camera: Camera, least_alpha: float = _SOLID) -> Labels:
@@ -116,15 +132,23 @@ class LabelPass:
             arrays = {name.value: self._read(slot, ARRAYS[name]) for slot, name in enumerate(_LAYERS)}
             marked = arrays[LabelName.PARTS.value]
             parts = marked.astype(np.uint8)
+            occlusion = np.minimum(parts, np.uint8(CHARACTER))
+            worn = parts >= _WORN
+            if worn.any():
+                occlusion[worn] = parts[worn] - _WORN
+                marked = np.where(worn, marked - parts + np.float32(Part.ACCESSORIES), marked)
+                parts[worn] = Part.ACCESSORIES
             if (marked != parts).any():  # a surface is half transparent: look at what is behind it
                 self._draw(batches, pose, camera, _SURE)
                 behind = self._read(0, ARRAYS[LabelName.PARTS]).astype(np.uint8)
+                behind[behind >= _WORN] = Part.ACCESSORIES
                 parts[(marked != parts) & (behind != parts) & (behind != Part.BACKGROUND)] = Part.IGNORE
             arrays[LabelName.PARTS.value] = parts
         gpu.state.depth_mask_set(True)
         gpu.state.depth_test_set("NONE")
         gpu.state.face_culling_set("NONE")
-        return Labels(**{name.value: arrays[name.value].astype(ARRAYS[name].dtype, copy=False) for name in _LAYERS})
+        stored = {name.value: arrays[name.value].astype(ARRAYS[name].dtype, copy=False) for name in _LAYERS}
+        return Labels(**stored, occlusion=np.ascontiguousarray(occlusion))
 
     def _draw(self, batches: Sequence[Any], pose: Pose, camera: Camera, least_alpha: float) -> None:
         """Draw everything that has at least `least_alpha`."""

@@ -16,6 +16,7 @@ from farm.labels import LabelName
 from farm.models.incoming import ZIP, find_models
 from farm.models.package import SUFFIXES
 from farm.morphs.columns import extended_targets
+from farm.occluders import OccluderName
 from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
 from farm.recipes.recipe import recipe
 from farm.spaces.space import space_names
@@ -52,6 +53,7 @@ class SpecOptions:
     least_confidence: float | None
     styles: tuple[str, ...]
     labels: tuple[str, ...]
+    occluders: tuple[str, ...]
     framing: str | None
     field_of_view: float | None
     focal_length: float | None
@@ -173,6 +175,13 @@ _SPEC_OPTIONS = (
         help=f"Of a clip: so many, at most {MAX_SAMPLES}. Default: to the motion's end.",
     ),
     click.option(
+        "--occluder",
+        "occluders",
+        multiple=True,
+        type=click.Choice([*(name.value for name in OccluderName), _ALL]),
+        help="Draw every view once more with one of these over the face; repeat for several.",
+    ),
+    click.option(
         "--canvas",
         type=click.Choice([canvas.value for canvas in CanvasName]),
         help="What draws: our shaders, Blender's EEVEE in a viewport, or its final renderer. Default: forward.",
@@ -214,8 +223,13 @@ def spec_from(options: SpecOptions, motion: Mapping[str, Any] | None = None) -> 
         values["extended"] = tuple(name for name in extended_targets() if {name, _ALL} & set(options.extended))
     if options.styles:
         values["styles"] = tuple(dict.fromkeys(options.styles))
+    if options.occluders:
+        values["occluders"] = tuple(name for name in OccluderName if {name, _ALL} & set(options.occluders))
     if options.labels:
-        values["labels"] = tuple(label for label in LabelName if label in options.labels or _ALL in options.labels)
+        # Without occluders, `occlusion` says nothing that the picture's alpha does not say.
+        everything = set(LabelName) - (set() if values.get("occluders") else {LabelName.OCCLUSION})
+        asked = {*options.labels, *(everything if _ALL in options.labels else ())}
+        values["labels"] = tuple(label for label in LabelName if label in asked)
     field_of_view = _field_of_view(options)
     camera = {
         "framing": options.framing,

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from farm.labels import PALETTE, LabelName
+from farm.occluders import NOTHING
 from farm.pipe import Marks
 
 _WHEEL = np.array([colorsys.hsv_to_rgb(step / 256, 1.0, 1.0) for step in range(256)], np.float32)
 _STILL = 0.01
 """Pixels; a point that moves less stands still."""
+_OCCLUDER_HUE = 40
+"""Of 256 steps around the wheel: from one occluder to the next."""
 _DOT, _RING = (255, 255, 255), (20, 20, 30)
 
 
@@ -34,6 +37,8 @@ def label_pictures(
                 pictures[name.value] = _uv(array.astype(np.float32))
             case LabelName.FLOW:
                 pictures[name.value] = _flow(array.astype(np.float32))
+            case LabelName.OCCLUSION:
+                pictures[name.value] = _occlusion(array)
             case LabelName.LANDMARKS:
                 pass
     if marks is not None:
@@ -48,6 +53,12 @@ def _rgba(rgb: NDArray[np.floating], shown: NDArray[np.bool_]) -> NDArray[np.uin
 
 def _parts(parts: NDArray[Any]) -> NDArray[np.uint8]:
     return _rgba((np.array(PALETTE, np.float32) / 255)[parts.astype(np.intp)], np.asarray(parts > 0))
+
+
+def _occlusion(codes: NDArray[Any]) -> NDArray[np.uint8]:
+    """Grey where the character is to be seen, a colour of its own for each occluder."""
+    hues = np.array([(0, 0, 0), (0.6, 0.6, 0.6), *_WHEEL[_OCCLUDER_HUE::_OCCLUDER_HUE]], np.float32)
+    return _rgba(hues[np.minimum(codes.astype(np.intp), len(hues) - 1)], np.asarray(codes > NOTHING))
 
 
 def _depth(depth: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from farm.morphs.combinations import Combination
 from farm.morphs.expressions import Rule
 from farm.morphs.provenance import NOBODYS, Provenance
 from farm.morphs.refs import MorphRef
+from farm.occluders import OccluderName
 from farm.pipe import Survey, View
 from farm.poses import Partition
 from farm.spaces.casting import Played
@@ -193,6 +194,8 @@ class Manifest(_Record):
     no vertex, which names had said, and of those that show nothing, whose targets others play."""
     unseen: dict[str, MorphRef] = {}
     """What was to be mapped besides, and changes nothing in this model's pictures, so that no sample plays it."""
+    unworn: tuple[OccluderName, ...] = Field((), exclude_if=lambda found: not found)
+    """Which of `spec.occluders` no sample wears, since the face shows too little for them."""
     combinations: dict[str, Combination] = Field({}, exclude_if=lambda found: not found)
     """What the samples play besides, and which annotated morphs it is made of; only with `spec.combinations`."""
     extra_columns: tuple[str, ...] = Field((), exclude_if=lambda found: not found)
@@ -320,4 +323,4 @@ def image_file(model_id: str, sample: int, suffix: str = "") -> str:
 
 def view_suffix(spec: RenderSpec, view: View) -> str:
     """What tells the views of a sample apart in file names: ``_v03``, and nothing where there is only one."""
-    return f"_v{view.index:02d}" if spec.camera.views > 1 else ""
+    return f"_v{view.index:02d}" if spec.views > 1 else ""

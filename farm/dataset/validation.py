@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from farm.dataset.usability import KEEP_IT
 from farm.errors import InvalidSampleError, UnusableModelError
 from farm.labels import LANDMARKS, LabelName, Part
+from farm.occluders import CODES, NOTHING
 from farm.pipe import Marks
 
 _UNIT = 2e-3
@@ -73,6 +74,11 @@ def check_labels(arrays: Mapping[LabelName, NDArray[Any]], marks: Marks | None, 
         if not known.all():
             raise InvalidSampleError(f"The part picture holds {parts[~known].max()}, which is no part.")
         shown = parts > 0
+    if LabelName.OCCLUSION in arrays:
+        occlusion = arrays[LabelName.OCCLUSION]
+        if occlusion.max(initial=0) > max(CODES.values()):
+            raise InvalidSampleError(f"The label occlusion holds {occlusion.max()}, which is no occluder.")
+        _agree(shown, occlusion > NOTHING, "occlusion")
     for name in (LabelName.DEPTH, LabelName.NORMALS, LabelName.UV, LabelName.FLOW):
         # A sum in float64 is finite exactly if every number is, and makes no array of its own.
         if name in arrays and not np.isfinite(arrays[name].sum(dtype=np.float64)):

@@ -145,7 +145,7 @@ class Checkpoints:
             if self._loaded is None or not self._packer.taken:
                 self._loaded = index.loaded
                 self._packer.follow(self._planned(index.loaded))
-            elif index.loaded.unseen != self._loaded.unseen:
+            elif (index.loaded.unseen, index.loaded.unworn) != (self._loaded.unseen, self._loaded.unworn):
                 raise _Damaged("it follows another plan")  # of another graphics card, on which a morph shows
             for shot, files in groupby(members, key=lambda member: int(member[0].partition("/")[0])):
                 if shot == self._packer.taken:

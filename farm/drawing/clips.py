@@ -14,7 +14,6 @@ from farm.labels import LabelName
 from farm.morphs.vocabulary import Side
 from farm.poses import LIGHT_RANGE, Partition, Sample, between
 from farm.spaces.casting import Cast, Played
-from farm.views import draw_views
 
 _DIGITS = 6
 
@@ -32,8 +31,10 @@ def played_whole(cast: Cast) -> Cast:
     return {key: played for key, played in cast.items() if not played.moves and played.half is None}
 
 
-def frames_of(assignment: Assignment, cast: Cast, found: Sequence[pipe.ClipFrame] | None) -> Frames:
-    """The frames of the clip that is asked for; `cast` says which morphs play which keys.
+def frames_of(
+    assignment: Assignment, cast: Cast, found: Sequence[pipe.ClipFrame] | None, views: Sequence[pipe.View]
+) -> Frames:
+    """The frames of the clip that is asked for, each from `views`; `cast` says which morphs play which keys.
 
     `found` is what the motion makes of the character; None where nobody knows yet: then nothing plays and nothing turns.
     """
@@ -41,7 +42,6 @@ def frames_of(assignment: Assignment, cast: Cast, found: Sequence[pipe.ClipFrame
     motion = spec.motion
     assert motion is not None
     light = between(*LIGHT_RANGE, spec.seed, model, spec.drawn_as(0), "light")
-    views = draw_views(spec.seed, model, spec.drawn_as(0), spec.camera)
     if found is None:
         found = [pipe.ClipFrame(weights={}, rotation=(0.0, 0.0, 0.0))] * motion.frames
     if len(found) != motion.frames:

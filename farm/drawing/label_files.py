@@ -34,5 +34,7 @@ def label_files(arrays: Mapping[LabelName, NDArray[Any]], marks: Marks | None) -
 def _stored(name: LabelName, array: NDArray[Any]) -> NDArray[Any]:
     if name is LabelName.NORMALS:
         return array.astype(np.float16)
+    if name is LabelName.OCCLUSION:
+        return array.astype(np.uint8)
     step = np.float32(_STEPS[name])
     return np.round(array.astype(np.float32) / step) * step

@@ -150,7 +150,8 @@ class Packer:
             )
             for suffix, data in encoded.labels.items()
         }
-        if self._sheet.shows(shot.sample) and shot.view.index == 0:
+        # Of a sample that wears something the sheet shows that.
+        if self._sheet.shows(shot.sample) and shot.view.index == (1 if self._spec.occluders else 0):
             # From the files as they are stored, so that a resumed render gives the same sheet.
             pictures = [decode(data) for data in encoded.files]
             looks = label_pictures(*decode_labels(encoded.labels), pictures[0])
@@ -236,6 +237,7 @@ class Packer:
             provenance=assignment.provenance,
             ordered=assignment.annotation if self.todo.replaced and assignment.ordered is None else assignment.ordered,
             unseen=self.todo.unseen,
+            unworn=self.todo.unworn,
             combinations=self.todo.combinations,
             extra_columns=extra_columns(assignment.spec.extended),
             clip=_clip_record(loaded.clip),

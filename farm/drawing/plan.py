@@ -1,6 +1,6 @@
 """What to draw for an assignment: every shot, in order, from the seed."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from farm import pipe
@@ -12,6 +12,7 @@ from farm.morphs.expressions import Rule, effective
 from farm.morphs.refs import Annotation, MorphRef
 from farm.morphs.understudies import recast
 from farm.morphs.vocabulary import Side, all_targets
+from farm.occluders import OccluderName, worn
 from farm.poses import NEUTRAL, Partition, Sample, draw, draw_in, values_in
 from farm.spaces.casting import Cast, Played, cast, every_way
 from farm.spaces.space import DEFAULT, BoneMove, Space
@@ -41,6 +42,8 @@ class Plan:
     """What the samples play besides what is annotated, in the default pose space."""
     cast: Cast = field(default_factory=dict)
     """How the keys of another pose space are played."""
+    unworn: tuple[OccluderName, ...] = ()
+    """Of the occluders that are asked for, those that the character cannot wear."""
 
     def beyond(self, other: "Plan") -> bool:
         """Whether it takes morphs, or halves of them, that `other` does not."""
@@ -55,6 +58,7 @@ def plan(
     assignment: Assignment,
     rules: Mapping[int, Rule],
     unseen: Collection[int] = (),
+    unworn: Collection[OccluderName] = (),
     clip: Sequence[pipe.ClipFrame] | None = None,
 ) -> Plan:
     """What to draw for `assignment`: the basis image first, then every sample from every view in every partition.
@@ -63,8 +67,9 @@ def plan(
     `rules` are those of the model's inventory, by the morphs' indices: a weight that they change is changed in the sample,
     so in its label too. `unseen` are the morphs that change nothing in the model's neutral picture: their targets go to
     those that stand in, or count for nothing, so that without them there may be fewer samples than were ordered, of the same
-    heads, lights and views. So do halves of morphs and movements of bones, by their numbers. `clip` is what the motion of a
-    clip makes of the model; None where nobody has looked yet.
+    heads, lights and views. So do halves of morphs and movements of bones, by their numbers. `unworn` are the occluders that
+    the character cannot wear: its samples wear the others. `clip` is what the motion of a clip makes of the model; None where
+    nobody has looked yet.
     """
     model, spec = assignment.model, assignment.spec
     annotation = recast(assignment.annotation, assignment.understudies, unseen)
@@ -99,13 +104,14 @@ def plan(
         numbered = {number: found for each in asked for number, found in each.halves().items()}
     samples = [_as_shown(sample, playing, rules) for sample in drawn] if rules else drawn
     if spec.motion:
-        frames = frames_of(assignment, playing, clip)
+        views = list(_views(assignment, spec.drawn_as(0), unworn))
+        frames = frames_of(assignment, playing, clip, views)
         samples, rest = frames.samples, frames.shots
     else:
         rest = [
             _shot(spec.space, sample, partition, playing, view, LabelName.FLOW in spec.labels)
             for sample in samples
-            for view in draw_views(spec.seed, model, sample.index, spec.camera)
+            for view in _views(assignment, sample.index, unworn)
             for partition in spec.partitions
         ]
     return Plan(
@@ -119,7 +125,21 @@ def plan(
         replaced={t: morph for t, morph in assignment.annotation.items() if annotation.get(t, morph) != morph},
         combinations=made,
         cast=own,
+        unworn=tuple(name for name in spec.occluders if name in unworn),
     )
+
+
+def _views(assignment: Assignment, sample: int, unworn: Collection[OccluderName]) -> Iterator[pipe.View]:
+    """The views of a sample; with occluders, each of the camera's without one, and then with one."""
+    spec, model = assignment.spec, assignment.model
+    worn_here = [name for name in spec.occluders if name not in unworn]
+    for view in draw_views(spec.seed, model, sample, spec.camera):
+        if not spec.occluders:
+            yield view
+            continue
+        occluder = worn(worn_here, spec.seed, model, sample, view.index)
+        yield view.model_copy(update={"index": 2 * view.index})
+        yield view.model_copy(update={"index": 2 * view.index + 1, "occluder": occluder})
 
 
 def _combinations(annotation: Annotation, spec: RenderSpec, unseen: Collection[int]) -> dict[str, Combination]:

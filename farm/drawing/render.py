@@ -83,7 +83,8 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         assignment = replace(assignment, annotation=annotation, named=named)
 
         def planned(message: pipe.Loaded) -> Plan:
-            return plan(assignment, inventory.rules, message.unseen, message.clip.frames if message.clip else None)
+            frames = message.clip.frames if message.clip else None
+            return plan(assignment, inventory.rules, message.unseen, message.unworn, frames)
 
         doubted = [entry.index for entry in inventory.morphs if entry.denied and entry.moved]
         asked = plan(assignment, inventory.rules)
@@ -167,10 +168,12 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
 
 
 def _left_out(todo: Plan) -> list[str]:
+    nothing = "changes nothing in the model's pictures"
     return [
-        f"Morph '{morph.name}' changes nothing in the model's pictures, so no sample plays '{target}'."
-        for target, morph in todo.unseen.items()
-    ] + [
-        f"Morph '{morph.name}' changes nothing in the model's pictures: '{todo.annotation[target].name}' plays '{target}'."
-        for target, morph in todo.replaced.items()
+        *(f"Morph '{morph.name}' {nothing}, so no sample plays '{target}'." for target, morph in todo.unseen.items()),
+        *(
+            f"Morph '{morph.name}' {nothing}: '{todo.annotation[target].name}' plays '{target}'."
+            for target, morph in todo.replaced.items()
+        ),
+        *(f"The face shows too little for '{name}' to be put on it, so no sample wears that." for name in todo.unworn),
     ]

@@ -28,6 +28,7 @@ def request_for(
         annotation={target: morph.index for target, morph in cast.items()},
         canvas=spec.canvas,
         camera=spec.camera,
+        occluders=list(spec.occluders),
         styles=list(spec.styles),
         labels=list(spec.labels),
         size=spec.size,

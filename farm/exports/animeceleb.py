@@ -159,9 +159,14 @@ def _check_spec(member: Member, styles: set[StyleName]) -> None:
             f"{name} was rendered over backgrounds, and the AnimeCeleb layout holds pictures with a transparent "
             "background; render it again without --backgrounds, or use another format."
         )
-    if spec.camera.views > 1:
+    if spec.occluders:
         raise SpecError(
-            f"{name} was rendered from {spec.camera.views} views, and the AnimeCeleb layout holds one picture a "
+            f"{name} was rendered with occluders, so each view has two pictures, and the AnimeCeleb layout holds one "
+            "picture a sample; render it again without --occluder, or use another format."
+        )
+    if spec.views > 1:
+        raise SpecError(
+            f"{name} was rendered from {spec.views} views, and the AnimeCeleb layout holds one picture a "
             "sample; render it again with one view, or use another format."
         )
     if set(spec.styles) != styles:

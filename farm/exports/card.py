@@ -15,6 +15,7 @@ from farm.exports.layout import Described
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan
 from farm.labels import LabelName, Part
+from farm.occluders import CODES, OccluderName
 from farm.poses import LIGHT_RANGE, ROTATION_LIMIT
 from farm.styles import STYLES
 from farm.wording import counted
@@ -26,6 +27,8 @@ _LABELS = {
     LabelName.NORMALS: "unit vectors in the camera's axes (x right, y down, z away)",
     LabelName.UV: "texture coordinates, v from the top",
     LabelName.FLOW: "pixels from this partition's picture to the same point in the other's; in a clip to the next frame's",
+    LabelName.OCCLUSION: "0 nothing, 1 the character, and a number for each occluder that hides it: "
+    + ", ".join(f"{code} {name}" for name, code in CODES.items()),
     LabelName.LANDMARKS: "2D and 3D landmarks with visibility, boxes of head and face, the camera",
 }
 _LICENCE_KEYS = ("licenseName", "licenseUrl", "license", "licence")
@@ -89,6 +92,10 @@ def _numbers(plan: ExportPlan) -> str:
     return _table(("split", "models", "samples", "rows (sample, partition, view)", "pictures"), rows)
 
 
+def _occluders(names: Sequence[OccluderName]) -> str:
+    return f"each view twice, without and with one of {' | '.join(names)}" if names else "none"
+
+
 def _making(members: Sequence[Member]) -> str:
     specs = [member.spec for member in members]
 
@@ -119,6 +126,11 @@ def _making(members: Sequence[Member]) -> str:
         (
             "camera",
             said(f"{s.camera.framing.value}, {s.camera.projection}, {counted(s.camera.views, 'view')}" for s in specs),
+        ),
+        *(
+            [("occluders", said(_occluders(spec.occluders) for spec in specs))]
+            if any(spec.occluders for spec in specs)
+            else []
         ),
         ("backgrounds", said(len(spec.backgrounds) or "none" for spec in specs)),
         ("annotations that count", said(spec.annotation.value for spec in specs)),

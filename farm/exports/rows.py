@@ -18,6 +18,7 @@ from farm.dataset.output import LABELS, RenderedModel
 from farm.dataset.reading import MAX_FILE_BYTES
 from farm.dataset.splits import Split
 from farm.errors import StorageError
+from farm.occluders import OccluderName
 from farm.poses import Partition
 from farm.spec import StyleName
 
@@ -57,6 +58,8 @@ class SampleRow:
     """(3, 3), for column vectors."""
     light: float
     background: BackgroundRecord | None
+    occluder: OccluderName | None
+    """What the character wears."""
     seed: int
     pictures: dict[StyleName, File]
     labels: dict[str, File]
@@ -94,6 +97,7 @@ def rows_of(model: RenderedModel) -> list[SampleRow]:
                 image.rotation,
                 image.light,
                 image.background,
+                image.view.occluder,
                 image.seed,
                 {},
                 {},
@@ -112,7 +116,7 @@ def rows_of(model: RenderedModel) -> list[SampleRow]:
 
 def key_of(manifest: Manifest, sample: int, partition: Partition, view: int) -> str:
     """``<16 digits of the model's hash>_<sample>_<partition>``, and ``_v<view>`` where there are several views."""
-    several = f"_v{view:02d}" if manifest.spec.camera.views > 1 else ""
+    several = f"_v{view:02d}" if manifest.spec.views > 1 else ""
     return f"{manifest.model.id[:16]}_{sample:05d}_{partition}{several}"
 
 
@@ -120,7 +124,7 @@ def _take_labels(model: RenderedModel, rows: Mapping[tuple[int, Partition, int],
     """Give each row its label files."""
     if not model.manifest.spec.labels:
         return
-    several = model.manifest.spec.camera.views > 1
+    several = model.manifest.spec.views > 1
     by_stem = {
         (partition, f"{sample:05d}" + (f"_v{view:02d}" if several else "")): row
         for (sample, partition, view), row in rows.items()
@@ -190,6 +194,7 @@ def record_of(row: SampleRow, split: Split) -> dict[str, Any]:
         "rotation": [list(line) for line in row.rotation],
         "light": row.light,
         "background": row.background.model_dump() if row.background else None,
+        **({"occluder": row.occluder.value} if row.occluder is not None else {}),
         "seed": row.seed,
         "styles": sorted(row.pictures),
     }

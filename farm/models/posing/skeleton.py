@@ -191,3 +191,21 @@ class Skin:
             positions[self._mixed] = np.add.reduceat(moved, self._starts, axis=0)
         for bend, points in zip(self._bends, shaped, strict=True):
             bend.take(positions, points, frames)
+
+
+class Skins(Skin):
+    """Two skins as one: the vertices of the second stand behind the `count` of the first. Each moves as it does alone."""
+
+    def __init__(self, first: Skin, second: Skin, count: int) -> None:
+        self._first, self._second, self._count = first, second, count
+        self.held = np.concatenate([first.held, second.held])
+
+    def turn(self, normals: NDArray[np.float32], frames: Frames) -> NDArray[np.float32]:
+        """As `Skin.turn`."""
+        before, behind = normals[: self._count], normals[self._count :]
+        return np.concatenate([self._first.turn(before, frames), self._second.turn(behind, frames)])
+
+    def take(self, positions: NDArray[np.float32], frames: Frames) -> None:
+        """As `Skin.take`."""
+        self._first.take(positions[: self._count], frames)
+        self._second.take(positions[self._count :], frames)
