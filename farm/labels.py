@@ -20,7 +20,8 @@ class LabelName(StrEnum):
     UV = "uv"
     """Texture coordinates, v from the top; 0 where nothing is."""
     FLOW = "flow"
-    """Pixels, x right and y down, from this partition's picture to where the same point is in the other partition's."""
+    """Pixels, x right and y down, from this partition's picture to where the same point is in the other partition's; in a
+    clip to where it is in the next frame's, and 0 in the last."""
     LANDMARKS = "landmarks"
     """2D and 3D landmarks with visibility, the head's box, the camera."""
     OCCLUSION = "occlusion"

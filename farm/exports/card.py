@@ -154,9 +154,9 @@ def _making(members: Sequence[Member]) -> str:
 
 _CLIPS = (
     "A sample is a frame of a motion (VMD or VRMA) that was played on the character: `time` is the second of the motion, "
-    "`clip` the model and the motion together, and rows of a clip stand in the order of its frames. Weights are those of the morphs "
-    "that play the targets, the turn of the head is that of its posed bone. The camera goes along with the character. All "
-    "frames of a clip have one light. What physics would move (hair, cloth) stands still, and IK is not solved."
+    "`clip` the model and the motion together, and rows of a clip stand in the order of its frames. Weights are those of the "
+    "morphs that play the targets, the turn of the head is that of its posed bone. The camera goes along with the character. "
+    "All frames of a clip have one light. What physics would move (hair, cloth) stands still, and IK is not solved."
 )
 
 

@@ -1,4 +1,4 @@
-"""What the pose of a clip's frame can be. The motion is not in the folder: only drawing again tells whether it is that one's."""
+"""What the pose of a clip's frame can be. The motion is not in the folder: only drawing it again tells more."""
 
 from dataclasses import replace
 

@@ -51,8 +51,8 @@ def redraw(
     """Draw the models of `folders` again and say what differs.
 
     `models` are files among which theirs are looked for, by content, with the folders in which their textures may stand;
-    `backgrounds` is the folder of pictures that was composed over, `motion` the file of clips. A model whose file is not among
-    them is a finding.
+    `backgrounds` is the folder of pictures that was composed over, `motion` the file of clips. A model whose file is not
+    among them is a finding.
     """
     blender = Blender()
     try:

@@ -12,6 +12,7 @@ from PIL import Image
 from farm.dataset.manifest import (
     MANIFEST,
     BasisRecord,
+    ClipRecord,
     ImageRecord,
     LabelRecord,
     LabelShardRecord,
@@ -115,6 +116,7 @@ def render(
         for p in (spec.partitions if spec.labels else ())
     ]
     manifest = Manifest(
+        clip=ClipRecord(format="VMD 0002", seconds=samples / 30, moved=1) if spec.motion else None,
         renderer=1,
         render_key=hash_of(f"render {label}"),
         model=ModelRecord(id=model_id, format="pmx", title=label, comment="", licence={"licenseName": "CC0"}),

@@ -19,6 +19,7 @@ from farm.drawing.render import Reporter, render
 from farm.errors import NotFoundError, ServiceError
 from farm.inspection.drawing import draw_pictures
 from farm.inspection.pictures import KeptPictures
+from farm.reading.messages import MotionAbout
 from farm.settings import Settings
 from farm.spec import RenderSpec
 from farm.storage import ObjectStore, open_store
@@ -182,7 +183,9 @@ def stores(request: pytest.FixtureRequest) -> Stores:
 
 @pytest.mark.s3
 @pytest.mark.blender
-def test_a_worker_does_its_work_with_these_rights(stores: Stores, mascots: dict[str, Path], blender: Blender) -> None:
+def test_a_worker_does_its_work_with_these_rights(
+    stores: Stores, mascots: dict[str, Path], blender: Blender, tmp_path: Path
+) -> None:
     owners, workers = stores
     package = read_mascot(mascots, "momo")
     catalog = Catalog(owners)
@@ -214,6 +217,10 @@ def test_a_worker_does_its_work_with_these_rights(stores: Stores, mascots: dict[
     # a background
     catalog.add_background(Background("b", 1, 1, b"png"))
     assert Catalog(workers).background("b") == b"png"
+    # a motion
+    (tmp_path / "dance.vmd").write_bytes(b"motion")
+    catalog.add_motion(MotionAbout(id="a" * 64, format="VMD", seconds=0, bones=0, morphs=0), tmp_path / "dance.vmd")
+    assert Catalog(workers).motion("a" * 64) == b"motion"
 
 
 FORBIDDEN: dict[str, Callable[[ObjectStore], object]] = {
@@ -229,6 +236,7 @@ FORBIDDEN: dict[str, Callable[[ObjectStore], object]] = {
     "an upload is made": lambda store: store.put("uploads/u", b""),
     "a tombstone is made": lambda store: store.put("withdrawn/w.json", b""),
     "a tombstone goes": lambda store: store.delete("withdrawn/w.json"),
+    "a motion is made": lambda store: store.put("motions/m/motion", b""),
     "a background is made": lambda store: store.put("backgrounds/b.png", b""),
 }
 PLACES = (
