@@ -17,6 +17,8 @@ from blender_worker.labels.survey import head_camera, survey
 from farm import pipe
 from farm.labels import ARRAYS, LabelName
 from farm.models.posing.morphs import Vector
+from farm.spaces.limbs import RestPose
+from farm.spec import Framing
 from farm.styles import STYLES
 
 _FEW_VIEWS = 16
@@ -43,7 +45,7 @@ class Artist:
 
     def __init__(self, actor: Actor, request: pipe.Render) -> None:
         self._actor, self._request = actor, request
-        self._camera = frame(request.camera, actor.neck_position, actor.head_height, actor.rest.positions)
+        self._camera = _framed(actor, request)
         styles = [STYLES[name] for name in request.styles]
         views = {self._camera, head_camera(actor), *(self._seen_from(shot) for shot in request.shots)}
         large = request.size * request.supersample
@@ -52,7 +54,7 @@ class Artist:
             request.canvas, actor, geometry, styles, request.size, request.supersample, request.final_samples
         )
         self._labels = LabelPass(actor, geometry, request.size)
-        found = survey(actor, self._camera, self._labels, geometry, styles)
+        found = survey(actor, self._camera, self._labels, geometry, styles, request.bends, _asks_of_body(request))
         self.survey = found.survey
         """What the neutral picture shows."""
         self.unseen = found.unseen
@@ -100,3 +102,15 @@ class Artist:
                 del self._poses[next(iter(self._poses))]
             self._poses[key] = self._actor.pose(weights, rotation)
         return self._poses[key]
+
+
+def _asks_of_body(request: pipe.Render) -> bool:
+    return bool(request.bends) or request.rest_pose is not RestPose.FILE
+
+
+def _framed(actor: Actor, request: pipe.Render) -> Camera:
+    """The request's camera; a frame of a body that is posed, made to stand or seen from all around holds all of it."""
+    spec = request.camera
+    held = spec.framing is Framing.BODY and (_asks_of_body(request) or spec.around > 0)
+    body = actor.reached(request.bends) if held else actor.rest.positions
+    return frame(spec, actor.neck_position, actor.head_height, body, held)

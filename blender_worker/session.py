@@ -44,7 +44,7 @@ def _load(command: pipe.Render) -> Actor:
                 f"Morph {index} of the model is not '{name}', as its annotation says: it was made for another file. Upload "
                 "the model again and annotate it anew."
             )
-    return build(character, textures, command.morphs, command.halves, command.movements)
+    return build(character, textures, command.morphs, command.halves, command.movements, command.rest_pose)
 
 
 def _render(command: pipe.Render, commands: int, answers: int) -> None:
