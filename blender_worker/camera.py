@@ -21,6 +21,8 @@ _BUST_CENTRE = 0.1
 _BODY_MARGIN = 1.08
 _STEP = 15.0
 """Degrees between directions from which a body is measured; between two of them it is less than the margin larger."""
+_ROWS = 2**15
+"""Points that are measured at once."""
 _ORTHOGRAPHIC_ANGLE = 20.0
 """Degrees; a parallel camera stands as far away as one with this field of view would."""
 
@@ -142,12 +144,14 @@ def frame(
 def _holding(spec: CameraSpec, points: NDArray[np.float32]) -> float:
     """The least height of a frame about the origin that holds (n, 3) points in all views that `spec` may give."""
     slope = 0.0 if spec.projection == "orthographic" else float(np.tan(np.radians(spec.field_of_view) / 2))
-    least = 1e-3
+    edges = []
     for yaw, elevation in _looks(spec):
-        across, up, back = (points @ Camera((0, 0, 0), 1.0, 1.0, yaw=yaw, elevation=elevation).axes().T).T
         # The camera is height / 2 / slope away: what is nearer than the target needs a larger frame to be inside.
-        least = max(least, 2 * float((np.maximum(np.abs(across), np.abs(up)) + back * slope).max()))
-    return least
+        right, up, back = Camera((0, 0, 0), 1.0, 1.0, yaw=yaw, elevation=elevation).axes()
+        edges += [way + back * slope for way in (right, -right, up, -up)]
+    ways = np.array(edges, np.float32).T
+    rows = (points[first : first + _ROWS] @ ways for first in range(0, len(points), _ROWS))
+    return max(1e-3, 2 * max(float(row.max()) for row in rows))
 
 
 def _looks(spec: CameraSpec) -> Iterator[tuple[float, float]]:

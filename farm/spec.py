@@ -146,7 +146,10 @@ class CameraSpec(BaseModel):
         description="Views at equal angles all around, the first from the front, in place of drawn ones; 0: drawn",
     )
     rings: Annotated[tuple[Annotated[float, Field(ge=-80, le=80)], ...], AfterValidator(_each_once)] = Field(
-        (), max_length=8, exclude_if=_is_default, description="Elevations, degrees, of which each has `around` views; none: 0"
+        (),
+        max_length=8,
+        exclude_if=_is_default,
+        description="Elevations, degrees, of which each has `around` views; none: 0",
     )
 
     @model_validator(mode="before")

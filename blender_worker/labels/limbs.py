@@ -28,9 +28,7 @@ def body_survey(actor: Actor, camera: Camera, geometry: Geometry) -> pipe.BodySu
     """What the neutral model shows of its body."""
     limbs = np.array([*_of_limbs(actor), False])  # one more, which -1 reads
     of_vertex = limbs[actor.vertices.bones]
-    parts = [
-        np.where(of_vertex[run.triangles].all(axis=1), _LIMB, _OTHER).astype(np.uint8) for run in actor.runs
-    ]
+    parts = [np.where(of_vertex[run.triangles].all(axis=1), _LIMB, _OTHER).astype(np.uint8) for run in actor.runs]
     probe = LabelPass(actor, geometry, _SIZE)
     plain = [np.zeros(len(of_triangle), bool) for of_triangle in parts]
     probe.set_parts(Anatomy(parts, plain, (0.0, 0.0, 0.0), {}, {}))

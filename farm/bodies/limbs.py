@@ -4,10 +4,11 @@ Bodies rest differently: arms hang at some 36 degrees in MikuMikuDance and are l
 T-pose, in which both segments are level, is what all axes are said in. With the bones about a body in the T-pose turned
 against the world by T, a limb stands by T(above)^-1 S T and is turned by r about an axis a by the turn of r about
 T(above)^-1 a, where S is what brings the T-pose into the pose asked for. Legs, hands and fingers stand as the file has them.
-IK is not solved: what it would move turns directly, and 付与 follows as ever.
+IK is not solved: what it would move turns directly, and 付与 follows as ever. Where a file has a second chain of bones along
+a limb, as some have for sleeves and lead it by IK, that turns as the limb does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from math import cos, radians, sin
 
 import numpy as np
@@ -16,6 +17,7 @@ from farm.models.description import Character
 from farm.models.posing.morphs import BoneEffect, Effect, Morph, Vector
 from farm.models.posing.turns import NO_TURN, Turn, after, matrix_of, turn_of
 from farm.morphs.names import normalise
+from farm.motion.channels import Doubles
 from farm.motion.humanoid import ROLES, HumanoidBone
 from farm.motion.resting import bones_by_name, heads_of, humanoid_bones, levelled
 from farm.poses import rotation_matrix
@@ -36,6 +38,9 @@ _FINGERS = tuple(
     for finger in ("Index", "Middle", "Ring", "Little")
     for joint in ("Proximal", "Intermediate", "Distal")
 )
+_CHAINS = (("UpperArm", "LowerArm", "Hand"), ("UpperLeg", "LowerLeg", "Foot"))
+_SAME_PLACE = 0.02
+"""Of a limb's first segment: how far a joint of a second chain may be from the limb's."""
 _NEEDED = {
     "arms": ("UpperArm", "LowerArm", "Hand"),
     "legs": ("UpperLeg", "LowerLeg", "Foot"),
@@ -70,18 +75,20 @@ class Limbs:
                 # Of what cannot be measured, such as a forearm without a hand, the bone above says how it rests.
                 self._level[name] = levelled(role, self.bones, heads) or self._above_level(name)
         self._rest = rest
+        self._twins = dict(_twins(character, self.bones, heads))
+        """The bones of second chains by the humanoid bone that each goes along."""
 
     @property
     def stance(self) -> dict[int, Turn]:
         """What each bone is turned by itself, in world axes, for the character to stand so."""
         if self._rest is RestPose.FILE:
             return {}
-        found = {}
+        found: dict[int, Turn] = {}
         for name, level in self._level.items():
             stands = after(self._stands(ROLES[name]), level)
             turn = after(_back(self._above_level(name)), stands)
             if any(turn[:3]):
-                found[self.bones[name]] = turn
+                found |= dict.fromkeys((self.bones[name], *self._twins.get(name, ())), turn)
         return found
 
     def movement(self, moves: Iterable[BoneMove]) -> Morph:
@@ -102,13 +109,14 @@ class Limbs:
         name = f"{side}{_NAMES[limb]}"
         if name not in self.bones:
             return []
+        bones, turn, found = [self.bones[name], *self._twins.get(name, ())], move.turn, []
         if (twist := self._twist_bone(side, limb)) is not None:
-            return [self._effect(twist, self._level.get(name, NO_TURN), move.turn)]
-        turn = move.turn
+            found.append(self._effect(twist, self._level.get(name, NO_TURN), turn))
+            del bones[0]
         if limb in _TWISTS:  # about the limb itself, however it stands
             x, y, z = (matrix_of(self._stood(name)) @ np.array(turn)).tolist()
             turn = (x, y, z)
-        return [self._effect(self.bones[name], self._above_level(name), turn)]
+        return [*found, *(self._effect(bone, self._above_level(name), turn) for bone in bones)]
 
     def _effect(self, bone: int, above: Turn, degrees: Vector) -> BoneEffect:
         """A bone turned about an axis of the T-pose, when all above it is turned by `above` into that."""
@@ -152,6 +160,34 @@ class Limbs:
             passed.add(parent)
             parent = self._character.bones[parent].parent
         return False
+
+
+def _twins(character: Character, bones: Mapping[str, int], heads: Doubles) -> Iterator[tuple[str, list[int]]]:
+    """Chains of bones that begin beside a limb, and have their joints where the limb has its own."""
+    below: dict[int | None, list[int]] = {}
+    for number, bone in enumerate(character.bones):
+        below.setdefault(bone.parent, []).append(number)
+    for names in ((f"{side}{part}" for part in chain) for side in ("left", "right") for chain in _CHAINS):
+        chain = [(name, bones[name]) for name in names if name in bones]
+        if len(chain) < 2:
+            continue
+        within = _SAME_PLACE * float(np.linalg.norm(heads[chain[1][1]] - heads[chain[0][1]]))
+        found: list[tuple[str, list[int]]] = []
+        beside = below.get(character.bones[chain[0][1]].parent, [])
+        for name, own in chain:
+            level = [
+                index
+                for index in beside
+                if index != own
+                and character.bones[index].inheritance is None
+                and np.linalg.norm(heads[index] - heads[own]) <= within
+            ]
+            found.append((name, level))
+            beside = [index for parent in level for index in below.get(parent, [])]
+        (first, starts), (_, seconds), *_ = found
+        parents = {character.bones[index].parent for index in seconds}
+        yield first, [index for index in starts if index in parents]  # one joint at one place is no chain
+        yield from found[1:]
 
 
 def turns_limbs(moves: Iterable[BoneMove]) -> bool:

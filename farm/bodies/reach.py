@@ -33,33 +33,27 @@ def reached(
 
     `movements` are morphs by number, `bends` how far each of them plays.
     """
-    joints, points = _corners(skin, positions, len(skeleton.joints))
+    chosen = _furthest(skin, positions, len(skeleton.joints))
+    some, points = skin.of(chosen, positions), positions[chosen]
     stands = [(BoneEffect(bone, (0.0, 0.0, 0.0), turn), 1.0) for bone, turn in stance.items()]
-    found = [points[joints < 0]]
-    points, joints = points[joints >= 0], joints[joints >= 0]
+    found = []
     for pose in _poses(bends):
         played = [part for number, value in pose.items() for part in movements[number].at(value)]
-        frames = skeleton.pose(combine([*stands, *played]).bones, NO_TURN)
-        found.append((frames.turns[joints] @ points[:, :, None])[:, :, 0] + frames.moves[joints])
+        placed = points.copy()
+        some.take(placed, skeleton.pose(combine([*stands, *played]).bones, NO_TURN))
+        found.append(placed)
     return np.concatenate(found)
 
 
-def _corners(skin: Skin, positions: Points, count: int) -> tuple[NDArray[np.int32], Points]:
-    """(k,) joints, -1 for what stands still, and (k, 3) the points that lie furthest among those that each holds."""
+def _furthest(skin: Skin, positions: Points, count: int) -> NDArray[np.int32]:
+    """(k,) the vertices that lie furthest among those that each of `count` joints holds, and of those that stand still."""
     steps = np.arange(_DIRECTIONS) + 0.5
     heights, turns = 1 - 2 * steps / _DIRECTIONS, np.pi * (1 + 5**0.5) * steps
     widths = np.sqrt(1 - heights**2)
     ways = np.stack([widths * np.cos(turns), widths * np.sin(turns), heights]).astype(np.float32)
-    joints, points = [], []
-    for joint in range(-1, count):
-        held = positions[skin.held_by(joint)]
-        if len(held):
-            furthest = np.unique((held @ ways).argmax(axis=0))
-            joints.append(np.full(len(furthest), joint, np.int32))
-            points.append(held[furthest])
-    if not joints:
-        return np.zeros(0, np.int32), np.zeros((0, 3), np.float32)
-    return np.concatenate(joints), np.concatenate(points)
+    held = (skin.held_by(joint) for joint in range(-1, count))
+    found = [vertices[(positions[vertices] @ ways).argmax(axis=0)] for vertices in held if len(vertices)]
+    return np.unique(np.concatenate([np.zeros(0, np.int32), *found]))
 
 
 def _poses(bends: Mapping[int, tuple[float, float]]) -> Iterator[dict[int, float]]:

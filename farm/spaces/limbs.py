@@ -16,7 +16,16 @@ class RestPose(StrEnum):
 
 
 type Limb = Literal[
-    "shoulder", "upper_arm", "arm_twist", "lower_arm", "forearm_twist", "hand", "fingers", "upper_leg", "lower_leg", "foot"
+    "shoulder",
+    "upper_arm",
+    "arm_twist",
+    "lower_arm",
+    "forearm_twist",
+    "hand",
+    "fingers",
+    "upper_leg",
+    "lower_leg",
+    "foot",
 ]
 """Bones of arms and legs by what they are to a body; those of the trunk and the head are none."""
 type LimbRole = Literal[

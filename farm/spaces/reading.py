@@ -136,7 +136,6 @@ class Parameter(_Strict):
             raise ValueError("values below 0 need `against`, or bones")
         return self
 
-
     @property
     def turns_limbs(self) -> bool:
         """Whether limbs play it, and nothing else."""

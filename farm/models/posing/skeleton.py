@@ -126,7 +126,7 @@ class Skin:
         """
         self._bends = bends
         held = shares > 0
-        self._joints = np.where(held, joints, _NO_SHARE)
+        self._given = np.where(held, joints, _NO_SHARE), shares, bound
         self.held = (held & (joints >= 0)).any(axis=1)
         """(n,) whether any joint has a share of the vertex."""
         lowest = np.where(held, joints, np.iinfo(np.int32).max).min(axis=1)
@@ -150,7 +150,12 @@ class Skin:
 
     def held_by(self, joint: int) -> NDArray[np.int32]:
         """The vertices of which a joint has a share; of -1, those of which what stands still has one."""
-        return np.flatnonzero((self._joints == joint).any(axis=1)).astype(np.int32)
+        return np.flatnonzero((self._given[0] == joint).any(axis=1)).astype(np.int32)
+
+    def of(self, vertices: NDArray[np.int32], positions: NDArray[np.float32]) -> "Skin":
+        """What holds (m,) vertices of the (n, 3) positions, in their order, without what bends them."""
+        joints, shares, bound = self._given
+        return Skin(joints[vertices], shares[vertices], positions[vertices], None if bound is None else bound[vertices])
 
     def turn(self, normals: NDArray[np.float32], frames: Frames) -> NDArray[np.float32]:
         """(n, 3) normals as the joints turn them, each by their shares; of what two turn the mean is shorter than 1."""
