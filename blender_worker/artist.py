@@ -20,6 +20,8 @@ from farm import pipe
 from farm.labels import ARRAYS, LabelName
 from farm.models.posing.morphs import Vector
 from farm.occluders import OccluderName
+from farm.spaces.limbs import RestPose
+from farm.spec import Framing
 from farm.styles import STYLES
 
 _FEW_VIEWS = 16
@@ -47,16 +49,14 @@ class Artist:
     def __init__(self, actor: Actor, request: pipe.Render, clip: Clip | None = None) -> None:
         """`clip` has the bones of shots that are its frames."""
         self._actor, self._request, self._clip = actor, request, clip
-        self._camera = frame(
-            request.camera, actor.neck_position, actor.head_height, actor.rest.positions, clip is not None
-        )
+        self._camera = _framed(actor, request, clip is not None)
         styles = [STYLES[name] for name in request.styles]
         views = {self._camera, head_camera(actor), *(self._seen_from(shot) for shot in request.shots)}
         large = request.size * request.supersample
         geometry = Geometry(actor, self._camera, large, views if len(views) <= _FEW_VIEWS else None)
         self._labels = LabelPass(actor, geometry, request.size)
         # Of the bare character: what hides a face makes nothing unusable, and no morph unseen.
-        found = survey(actor, self._camera, self._labels, geometry, styles)
+        found = survey(actor, self._camera, self._labels, geometry, styles, request.bends, _asks_of_body(request))
         self.survey = found.survey
         """What the neutral picture shows."""
         self.unseen = found.unseen
@@ -127,3 +127,16 @@ class Artist:
             bones = None if frame is None or self._clip is None else self._clip.bones(frame)
             self._poses[key] = self._actor.pose(weights, rotation, bones)
         return self._poses[key]
+
+
+def _asks_of_body(request: pipe.Render) -> bool:
+    return bool(request.bends) or request.rest_pose is not RestPose.FILE
+
+
+def _framed(actor: Actor, request: pipe.Render, moves: bool) -> Camera:
+    """The request's camera; a frame of a body that is posed, made to stand or seen from all around holds all of it, that of
+    one that `moves` has room for limbs."""
+    spec = request.camera
+    held = spec.framing is Framing.BODY and (_asks_of_body(request) or spec.around > 0)
+    body = actor.reached(request.bends) if held else actor.rest.positions
+    return frame(spec, actor.neck_position, actor.head_height, body, held, moves)

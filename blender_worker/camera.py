@@ -4,6 +4,8 @@ Framing measured on 83 characters: the head fills 48 % of the frame's height, th
 above the neck. Source: the released images of AnimeCeleb. Lengths are those of the model's file.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +21,10 @@ _BUST_CENTRE = 0.1
 _BODY_MARGIN = 1.08
 _BODY_ROOM = 1.4
 """Of a body that moves: raised arms reach a quarter of its height above the head, and its middle stays where it is."""
+_STEP = 15.0
+"""Degrees between directions from which a body is measured; between two of them it is less than the margin larger."""
+_ROWS = 2**15
+"""Points that are measured at once."""
 _ORTHOGRAPHIC_ANGLE = 20.0
 """Degrees; a parallel camera stands as far away as one with this field of view would."""
 
@@ -113,11 +119,13 @@ def frame(
     neck: tuple[float, float, float],
     head_height: float,
     body: NDArray[np.float32],
+    held: bool = False,
     moves: bool = False,
 ) -> Camera:
     """The camera straight in front of a character.
 
-    Its neck bone is at `neck` and its head ends `head_height` above that; `body` is (n, 3), its vertices at rest. Where it
+    Its neck bone is at `neck` and its head ends `head_height` above that; `body` is (n, 3), its vertices at rest, or, for a
+    frame of the body that has `held` all of it from everywhere that `spec` looks from, the points that it reaches. Where it
     `moves`, the frame of a body has room for limbs that are stretched out anywhere.
     """
     x, y, z = neck
@@ -132,5 +140,34 @@ def frame(
             low, high = (body.min(axis=0), body.max(axis=0)) if len(body) else (np.zeros(3), np.ones(3))
             height = float(max(high[2] - low[2], 2 * np.abs([low[0] - x, high[0] - x]).max(), 1e-3)) * _BODY_MARGIN
             target = (x, y, float(low[2] + high[2]) / 2)
+            if held and len(body):
+                height = _holding(spec, body - np.array(target, np.float32)) * _BODY_MARGIN
             height *= _BODY_ROOM if moves else 1.0
     return Camera(target, height, spec.field_of_view, spec.projection == "orthographic")
+
+
+def _holding(spec: CameraSpec, points: NDArray[np.float32]) -> float:
+    """The least height of a frame about the origin that holds (n, 3) points in all views that `spec` may give."""
+    slope = 0.0 if spec.projection == "orthographic" else float(np.tan(np.radians(spec.field_of_view) / 2))
+    edges = []
+    for yaw, elevation in _looks(spec):
+        # The camera is height / 2 / slope away: what is nearer than the target needs a larger frame to be inside.
+        right, up, back = Camera((0, 0, 0), 1.0, 1.0, yaw=yaw, elevation=elevation).axes()
+        edges += [way + back * slope for way in (right, -right, up, -up)]
+    ways = np.array(edges, np.float32).T
+    rows = (points[first : first + _ROWS] @ ways for first in range(0, len(points), _ROWS))
+    return max(1e-3, 2 * max(float(row.max()) for row in rows))
+
+
+def _looks(spec: CameraSpec) -> Iterator[tuple[float, float]]:
+    """Yaws and elevations that stand for all that views may have."""
+    if spec.around:
+        yaws, elevations = [360 * step / spec.around for step in range(spec.around)], [*(spec.rings or (0.0,))]
+    else:
+        yaws, elevations = _steps(*spec.yaw), _steps(*spec.elevation)
+    yield 0.0, 0.0  # the basis picture
+    yield from ((yaw, elevation) for yaw in yaws for elevation in elevations)
+
+
+def _steps(low: float, high: float) -> list[float]:
+    return np.linspace(low, high, 1 + math.ceil((high - low) / _STEP)).tolist()

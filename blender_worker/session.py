@@ -46,7 +46,8 @@ def _load(command: pipe.Render) -> tuple[Actor, Clip | None]:
                 "the model again and annotate it anew."
             )
     if command.clip is None:
-        return build(character, textures, command.morphs, command.halves, command.movements), None
+        made = build(character, textures, command.morphs, command.halves, command.movements, rest=command.rest_pose)
+        return made, None
     clip = Clip(command.clip, character, command.annotation, command.camera.framing)
     wanted = [*command.morphs, *sorted(clip.played - {*command.morphs})]
     actor = build(character, textures, wanted, command.halves, command.movements, clip.stirred)

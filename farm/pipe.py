@@ -19,6 +19,7 @@ from farm.labels import LabelName
 from farm.morphs.vocabulary import Side
 from farm.occluders import OccluderName
 from farm.poses import Partition
+from farm.spaces.limbs import RestPose
 from farm.spaces.space import BoneMove
 from farm.spec import CameraSpec, CanvasName, MotionSpec, StyleName
 
@@ -90,6 +91,9 @@ class Render(_Message):
     """Numbers below 0 that the shots use, to the one of `morphs` that it is a half of, and the side that moves."""
     movements: dict[int, tuple[BoneMove, ...]] = {}
     """Numbers below those of halves that the shots use, to what bones do. One whose bones the model lacks is unseen."""
+    bends: dict[int, tuple[float, float]] = {}
+    """Of movements of a body, how far each plays: the frame holds all of it, and it shows where anything of that does."""
+    rest_pose: RestPose = RestPose.FILE
     names: dict[int, str] = {}
     """What those morphs are called, where that is known: a file whose morphs are called otherwise is another file."""
     annotation: dict[str, int] = {}
@@ -126,6 +130,15 @@ class Ready(_Message):
     """Measures of `farm.confinement.confine`, and why each does not hold; empty: it does."""
 
 
+class BodySurvey(_Message):
+    """What the neutral picture shows of the body, in the frame that is asked for."""
+
+    lacking: list[str]
+    """Of "arms" and "legs", those whose humanoid bones the model does not have on both sides."""
+    limbs: float
+    """Share of the covered pixels that arms and legs hold, in [0, 1]."""
+
+
 class Survey(_Message):
     """What the neutral, frontal picture of a model shows."""
 
@@ -147,6 +160,8 @@ class Survey(_Message):
     """Share of the head's pixels whose material names a texture that is absent or cannot be read."""
     bare_texture: str = ""
     """The texture that most of them lack."""
+    body: BodySurvey | None = Field(None, exclude_if=lambda body: body is None)
+    """Where the body is asked for: a rest pose, or poses of it."""
 
 
 type _Angle = Annotated[float, Field(ge=-180, le=180)]

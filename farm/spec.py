@@ -15,6 +15,7 @@ from farm.morphs.refs import MorphRef, packed
 from farm.motion.limits import MAX_SECONDS
 from farm.occluders import OccluderName
 from farm.poses import Partition
+from farm.spaces.limbs import RestPose
 from farm.spaces.space import DEFAULT, Space, space_named, space_names
 from farm.styles import PAPER_STYLES, STYLES
 
@@ -72,6 +73,10 @@ def _is_default(value: object) -> bool:
     return not value
 
 
+def _is_file(rest: object) -> bool:
+    return rest == RestPose.FILE
+
+
 def _is_default_space(name: object) -> bool:
     return name == DEFAULT
 
@@ -95,7 +100,7 @@ class Framing(StrEnum):
     BUST = "bust"
     """Down to the waist."""
     BODY = "body"
-    """All of the character as its file poses it."""
+    """All of the character, and wherever poses of a body take its limbs."""
 
 
 class AnnotationRule(StrEnum):
@@ -135,8 +140,40 @@ class CameraSpec(BaseModel):
         AfterValidator(_ordered),
     ] = Field((0.0, 0.0), description="Degrees; each view's elevation is drawn from here. Positive: from above")
 
+    around: int = Field(
+        0,
+        ge=0,
+        le=MAX_VIEWS,
+        exclude_if=_is_default,
+        description="Views at equal angles all around, the first from the front, in place of drawn ones; 0: drawn",
+    )
+    rings: Annotated[tuple[Annotated[float, Field(ge=-80, le=80)], ...], AfterValidator(_each_once)] = Field(
+        (),
+        max_length=8,
+        exclude_if=_is_default,
+        description="Elevations, degrees, of which each has `around` views; none: 0",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _views_around(cls, given: Any) -> Any:
+        """A fixed set of views says by itself how many there are."""
+        if isinstance(given, dict) and given.get("around") and "views" not in given:
+            around, rings = given["around"], given.get("rings") or (0,)
+            if isinstance(around, int) and isinstance(rings, list | tuple):
+                return {**given, "views": around * len(rings)}
+        return given
+
     @model_validator(mode="after")
     def _views_differ(self) -> Self:
+        if self.rings and not self.around:
+            raise ValueError("`rings` are of views `around`: say how many each has")
+        if self.around:
+            if self.views != self.around * max(1, len(self.rings)):
+                raise ValueError("`views` is another number than `around` gives: leave it out")
+            if any((*self.yaw, *self.elevation)):
+                raise ValueError("views `around` are not drawn: leave the ranges of yaw and elevation out")
+            return self
         if self.views > 1 and self.yaw[0] == self.yaw[1] and self.elevation[0] == self.elevation[1]:
             raise ValueError("several views need a range of yaw or elevation, or they would all be the same")
         return self
@@ -210,6 +247,12 @@ class RenderSpec(BaseModel):
         exclude_if=_is_default_space,
         description="What a pose vector means and how it is drawn; the default is the paper's 20 numbers",
     )
+    rest_pose: RestPose = Field(
+        RestPose.FILE,
+        exclude_if=_is_file,
+        description="How the character stands: as its file has it, or in the A-pose (arms 45 degrees below the level) or the "
+        "T-pose (arms level), whatever its file has; poses of a body have a rest pose of their own",
+    )
     keep_unusable: bool = Field(False, description="Render models whose neutral picture shows no usable face, too")
     motion: MotionSpec | None = Field(
         None,
@@ -236,6 +279,10 @@ class RenderSpec(BaseModel):
             raise ValueError("a clip has as many samples as `motion` has frames: leave `samples` out")
         if self.combinations:
             raise ValueError("a motion says itself which morphs play: leave `combinations` out")
+        if self.stance is not RestPose.FILE:
+            raise ValueError(
+                "a motion begins at the pose of the model's file: leave `rest_pose` and spaces of the body out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -251,6 +298,18 @@ class RenderSpec(BaseModel):
                 f"`extended` adds to {DEFAULT}; {self.pose_space} has entries of its own: leave one of them out"
             )
         return self
+
+    @model_validator(mode="after")
+    def _stands_one_way(self) -> Self:
+        own = self.space.file.rest
+        if RestPose.FILE not in (own, self.rest_pose) and own is not self.rest_pose:
+            raise ValueError(f"{self.pose_space} counts its angles from rest_pose '{own}': leave rest_pose out")
+        return self
+
+    @property
+    def stance(self) -> RestPose:
+        """How the character stands when all entries of a pose are 0."""
+        return self.rest_pose if self.space.file.rest is RestPose.FILE else self.space.file.rest
 
     @property
     def space(self) -> Space:

@@ -1,6 +1,7 @@
 """The views of a sample: where the camera stands for each of its pictures, drawn from the seed."""
 
 import math
+from collections.abc import Sequence
 
 from farm.pipe import View
 from farm.poses import between
@@ -16,6 +17,8 @@ def draw_views(seed: int, model: str, sample: int, camera: CameraSpec) -> tuple[
     def angle(bounds: tuple[float, float], purpose: str) -> float:
         return between(*bounds, seed, model, sample, purpose)
 
+    if camera.around:
+        return views_around(camera.around, camera.rings or (0.0,))
     return tuple(
         View(
             index=index,
@@ -23,6 +26,20 @@ def draw_views(seed: int, model: str, sample: int, camera: CameraSpec) -> tuple[
             elevation=angle(camera.elevation, f"view/{index}/elevation"),
         )
         for index in range(camera.views)
+    )
+
+
+def views_around(count: int, rings: Sequence[float]) -> tuple[View, ...]:
+    """`count` views at equal angles, the first from the front and the next from the character's left, on each of `rings`
+    (elevations in degrees), one ring after the other.
+
+    >>> [view.yaw for view in views_around(4, [0])]
+    [0.0, 90.0, 180.0, -90.0]
+    """
+    yaws = [round(360 * step / count, 6) for step in range(count)]
+    return tuple(
+        View(index=index, yaw=yaw - 360 if yaw > 180 else yaw, elevation=elevation)
+        for index, (elevation, yaw) in enumerate((elevation, yaw) for elevation in rings for yaw in yaws)
     )
 
 

@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
+from farm.spaces.limbs import LIMBS
 from farm.spaces.reading import Group, Move, Parameter, Way
 from farm.spaces.space import Space, space_named, space_names
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "pose-spaces.md"
 _AXES = ("nods", "tilts", "turns")
 _SIDES = ("left", "right")
+_LIMB_WORDS = {
+    "upper_arm": "upper arm", "arm_twist": "upper arm (its twist bone)", "lower_arm": "forearm",
+    "forearm_twist": "forearm (its twist bone)", "upper_leg": "thigh", "lower_leg": "shin",
+}  # fmt: skip
 
 
 def table(space: Space) -> str:
@@ -24,10 +29,8 @@ def table(space: Space) -> str:
         f"| {g.name} | {', '.join(p.name for p in g.parameter) or 'by `extended`'} | {_rule(g)} |"
         for g in space.file.group
     ]
-    lines += [
-        "",
-        f"Samples: {rule.many} with more than {rule.more_than} annotated targets of the space, otherwise {rule.few}.",
-    ]
+    counted = f"{rule.many} with more than {rule.more_than} annotated targets of the space, otherwise {rule.few}"
+    lines += ["", f"Samples: {rule.many if rule.many == rule.few else counted}."]
     return "\n".join(lines)
 
 
@@ -58,6 +61,10 @@ def _way(way: Way, side: str) -> str:
 
 
 def _move(move: Move, side: str) -> str:
+    if move.bone in LIMBS:
+        ((axis, degrees),) = ((axis, degrees) for axis, degrees in enumerate(move.turn) if degrees)
+        degrees = -degrees if side == "right" and axis > 0 else degrees
+        return f"the {side} {_LIMB_WORDS.get(move.bone, move.bone)} by {_number(degrees)}° a unit about {'XYZ'[axis]}"
     bone = {"eye": f"the {side} eye's bone" if side else "both eyes' bones", "upper_body": "the upper body's bone"}.get(
         move.bone, f"the {move.bone}'s bone"
     )

@@ -6,13 +6,15 @@ World axes: x is the character's left, y its back, z up. Lengths are those of th
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.character.surface import Look, Surface
+from farm.bodies.reach import reached
 from farm.models.posing.bends import Frames
-from farm.models.posing.morphs import Combined, Morph, ShapeEffect, Vector, combine
+from farm.models.posing.morphs import BoneEffect, Combined, Morph, ShapeEffect, Vector, combine
 from farm.models.posing.skeleton import Skeleton, Skin
 from farm.models.posing.turns import NO_TURN, Turn, after, turn_of
 from farm.poses import rotation_matrix
@@ -101,7 +103,7 @@ class Pose:
     second_uvs: NDArray[np.float32] | None = None
     """(n, 2) as `Vertices.second_uvs`, or None where they are those at rest."""
     directions: Directions | None = None
-    """Where movements of bones turn them, the head's rotation included; None where `turn` alone does."""
+    """Where the stance and movements of bones turn them, the head's rotation included; None where `turn` alone does."""
     neck: Vector | None = None
     """Where movements of bones take the neck bone's head; None: it stays."""
 
@@ -125,7 +127,7 @@ class Actor:
     metres_per_unit: float
     """Length of a model unit."""
     bones: list[BoneInfo] = field(default_factory=list)
-    """All of the file's, in its order."""
+    """All of the file's, in its order, as the file poses them."""
     warnings: list[str] = field(default_factory=list)
     movements: frozenset[int] = frozenset()
     """The numbers of movements of bones among `morphs`: what they move is not the face's alone."""
@@ -133,11 +135,22 @@ class Actor:
     """Of `morphs`, those that a motion plays and nobody asked about."""
     anchor: int | None = None
     """The bone with which the camera goes along in a clip: poses of a motion have its head where it is at rest."""
+    stance: Mapping[int, Turn] = field(default_factory=dict)
+    """What bones are turned by, each by itself and before all else, for the character to stand as it is asked to."""
+    humanoid: Mapping[str, int] = field(default_factory=dict)
+    """Index in `bones` of each humanoid bone that the character has, by VRM 1.0's names."""
 
     @cached_property
     def rest(self) -> Pose:
         """The neutral pose."""
         return self.pose({}, FRONT)
+
+    def reached(self, bends: Mapping[int, tuple[float, float]]) -> NDArray[np.float32]:
+        """(m, 3) points about all places of the body in poses of it; `bends` are how far movements play, by number."""
+        if not bends:
+            return self.rest.positions
+        found = reached(self.skeleton, self.skin, self.vertices.positions, self.stance, self.morphs, bends)
+        return np.concatenate([self.rest.positions, found])
 
     @cached_property
     def movable(self) -> NDArray[np.bool_]:
@@ -163,7 +176,9 @@ class Actor:
         about world X, Y, Z at the neck. `bones` is what a motion does: each bone's own move and turn in world axes, seen
         by a camera that goes along with the anchor. None: there is no motion.
         """
-        combined = combine(part for index, weight in weights.items() for part in self.morphs[index].at(weight))
+        stands = ((BoneEffect(bone, (0.0, 0.0, 0.0), turn), 1.0) for bone, turn in self.stance.items())
+        played = (part for index, weight in weights.items() for part in self.morphs[index].at(weight))
+        combined = combine(chain(stands, played))
         turn = turn_of(rotation_matrix(rotation)) if any(rotation) else NO_TURN
         positions = self.vertices.positions.copy()
         for shape, strength in combined.shapes:
@@ -173,7 +188,7 @@ class Actor:
         way = np.zeros(3) if bones is None else self._way(frames)
         positions -= way.astype(np.float32)
         uvs, second = self._uvs(combined, False), self._uvs(combined, True)
-        if bones is None and not self.movements & weights.keys():
+        if bones is None and not self.stance and not self.movements & weights.keys():
             return Pose(positions, uvs, self._looks(combined), turn, second)
         x, y, z = (np.array(self.skeleton.neck_in(frames)) - way).tolist()
         return Pose(positions, uvs, self._looks(combined), NO_TURN, second, self._directions(frames), (x, y, z))

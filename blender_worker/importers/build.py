@@ -18,6 +18,7 @@ from blender_worker.importers.hulls import hulled
 from blender_worker.importers.morphs import take_apart
 from blender_worker.importers.outlines import add_outlines
 from blender_worker.importers.tangents import tangents
+from farm.bodies.limbs import Limbs, turns_limbs
 from farm.models.description import Character
 from farm.models.materials import GltfMaterial, Material
 from farm.models.posing.armature import Armature
@@ -27,6 +28,7 @@ from farm.models.posing.morphs import BoneEffect
 from farm.models.posing.movements import Movements
 from farm.models.skeleton import turning_bones
 from farm.morphs.vocabulary import Side
+from farm.spaces.limbs import RestPose
 from farm.spaces.space import BoneMove
 
 
@@ -37,12 +39,13 @@ def build(
     halves: Mapping[int, tuple[int, Side]] | None = None,
     movements: Mapping[int, Sequence[BoneMove]] | None = None,
     stirred: Collection[int] = (),
+    rest: RestPose = RestPose.FILE,
 ) -> Actor:
     """The actor of `character`.
 
     `textures` maps texture indices to the bytes of files beside the model; `wanted` are the indices of the source morphs
     that will be used, `halves` the numbers of those that are a half of one of them, `movements` the numbers of what bones do;
-    `stirred` are bones that move by themselves.
+    `stirred` are bones that move by themselves, `rest` is how the character stands.
     What could not be honoured is in the actor's warnings. Raises NoNeckBoneError.
     """
     neck, head, _ = turning_bones(character)
@@ -53,11 +56,14 @@ def build(
     uvs, second_uvs = _uvs(character), _second_uvs(character, warnings)
     morphs = take_apart(character, wanted, world, (uvs, second_uvs), warnings)
     height = head_height(character, armature, neck, head, positions)
+    limbs = Limbs(character, rest)
     if movements:
         mover = Movements(character, armature, neck, head, height, positions)
-        morphs |= {number: mover.movement(bones) for number, bones in movements.items()}
+        morphs |= {
+            number: (limbs if turns_limbs(bones) else mover).movement(bones) for number, bones in movements.items()
+        }
     moved = {effect.bone for morph in morphs.values() for effect in morph.every() if isinstance(effect, BoneEffect)}
-    skeleton, skin = armature.bind(moved | {*stirred}, positions)
+    skeleton, skin = armature.bind(moved | {*stirred} | limbs.stance.keys(), positions)
     if halves:
         places = {bone: armature.place_of(bone) for bone in moved}
         halving = Halving(positions, armature.place_of(neck)[0], height, places)
@@ -102,6 +108,8 @@ def build(
         bones=bones,
         warnings=warnings,
         movements=frozenset(movements or ()),
+        stance=limbs.stance,
+        humanoid=limbs.bones,
     )
 
 

@@ -1,6 +1,6 @@
 """Measures what a picture of the neutral model shows, and which morphs change it; `farm.dataset.usability` judges it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from blender_worker.canvases.forward import ForwardCanvas
 from blender_worker.character.actor import FRONT, Actor, Pose
 from blender_worker.gpu.buffers import Geometry
 from blender_worker.labels.arrays import LabelPass
+from blender_worker.labels.limbs import body_survey, unseen_bends
 from farm import pipe
 from farm.poses import BASIS_LIGHT
 from farm.spec import CameraSpec
@@ -60,11 +61,20 @@ def head_camera(actor: Actor) -> Camera:
     return frame(CameraSpec(), actor.neck_position, actor.head_height, actor.rest.positions)
 
 
-def survey(actor: Actor, camera: Camera, labels: LabelPass, geometry: Geometry, styles: Sequence[Style]) -> Finding:
+def survey(
+    actor: Actor,
+    camera: Camera,
+    labels: LabelPass,
+    geometry: Geometry,
+    styles: Sequence[Style],
+    bends: Mapping[int, tuple[float, float]],
+    of_body: bool,
+) -> Finding:
     """Draw the neutral model, and once more for every morph, and measure.
 
     `camera` is the one that looks straight ahead in the frame that is asked for; `geometry` must keep what `head_camera`
     sees. `styles` are those that are asked for: what none of them shows is unseen.
+    `bends` are movements of a body, which are looked at in the frame that is asked for; `of_body` measures the body, too.
     """
     head = actor.vertices.turns > _ON_HEAD
     coverage = float((labels.draw(actor.rest, actor.rest, camera, _SEEN_THROUGH).parts > 0).mean())
@@ -74,7 +84,7 @@ def survey(actor: Actor, camera: Camera, labels: LabelPass, geometry: Geometry, 
         (left, top), (right, bottom) = screen[head].min(axis=0).tolist(), screen[head].max(axis=0).tolist()
         box = left, top, right, bottom
     comparison = _Comparison(actor, geometry, head, styles)
-    unseen = comparison.unseen()
+    unseen = sorted([*comparison.unseen(bends), *unseen_bends(actor, camera, geometry, styles, bends)])
     bare, texture = _bare(actor, geometry, head)
     return Finding(
         pipe.Survey(
@@ -87,6 +97,7 @@ def survey(actor: Actor, camera: Camera, labels: LabelPass, geometry: Geometry, 
             face_ahead=comparison.ahead,
             bare=bare,
             bare_texture=texture,
+            body=body_survey(actor, camera, geometry) if of_body else None,
         ),
         unseen,
     )
@@ -121,8 +132,8 @@ class _Comparison:
         values[..., :3] = values[..., :3] * values[..., 3:] // 255
         return values.astype(np.int16)
 
-    def unseen(self) -> list[int]:
-        """The morphs that at weight 1 change nothing in the picture.
+    def unseen(self, others: Collection[int]) -> list[int]:
+        """The morphs but for `others` that at weight 1 change nothing in the picture.
 
         Morphs that act at different places of the picture are drawn together: a handful of draws tells of two dozen.
         """
@@ -130,7 +141,7 @@ class _Comparison:
         unseen, hidden = [], []
         rest = self._actor.rest
         for index in self._actor.morphs:
-            if index in self._actor.extras:
+            if index in others or index in self._actor.extras:
                 continue
             pose = self._actor.pose({index: 1.0}, FRONT)
             moved = self._moved(pose)

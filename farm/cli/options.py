@@ -19,6 +19,7 @@ from farm.morphs.columns import extended_targets
 from farm.occluders import OccluderName
 from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
 from farm.recipes.recipe import recipe
+from farm.spaces.limbs import RestPose
 from farm.spaces.space import space_names
 from farm.spec import MAX_SAMPLES, AnnotationRule, CanvasName, Framing, RenderSpec
 from farm.styles import STYLES
@@ -61,6 +62,9 @@ class SpecOptions:
     views: int | None
     yaw: tuple[float, float] | None
     elevation: tuple[float, float] | None
+    around: int | None
+    rings: tuple[float, ...]
+    rest_pose: str | None
     canvas: str | None
     backgrounds: Path | None
     """A folder of pictures: their ids are known when they are uploaded, so `spec_from` leaves them out."""
@@ -154,6 +158,20 @@ _SPEC_OPTIONS = (
         metavar="LO HI",
         help="Draw each view's elevation from here; degrees, positive: from above.",
     ),
+    click.option("--around", type=int, metavar="N", help="In place of drawn views, N at equal angles all around."),
+    click.option(
+        "--ring",
+        "rings",
+        multiple=True,
+        type=float,
+        metavar="DEG",
+        help="Elevation of a ring of the views --around; repeat for several. Default: 0.",
+    ),
+    click.option(
+        "--rest-pose",
+        type=click.Choice([rest.value for rest in RestPose]),
+        help="How the character stands: as its file has it, arms 45 degrees below the level (a), or level (t). Default: file.",
+    ),
     click.option(
         "--backgrounds",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -221,6 +239,8 @@ def spec_from(options: SpecOptions, motion: Mapping[str, Any] | None = None) -> 
         values["combinations"] = True
     if options.extended:
         values["extended"] = tuple(name for name in extended_targets() if {name, _ALL} & set(options.extended))
+    if options.rest_pose is not None:
+        values["rest_pose"] = options.rest_pose
     if options.styles:
         values["styles"] = tuple(dict.fromkeys(options.styles))
     if options.occluders:
@@ -238,8 +258,13 @@ def spec_from(options: SpecOptions, motion: Mapping[str, Any] | None = None) -> 
         "views": options.views,
         "yaw": options.yaw,
         "elevation": options.elevation,
+        "around": options.around,
+        "rings": options.rings or None,
     }
-    values["camera"] = values.get("camera", {}) | {name: value for name, value in camera.items() if value is not None}
+    given = {name: value for name, value in camera.items() if value is not None}
+    values["camera"] = values.get("camera", {}) | given
+    if given.keys() & {"around", "rings"} and "views" not in given:
+        values["camera"].pop("views", None)  # a recipe's, of other views
     try:
         return RenderSpec.model_validate(values)
     except ValidationError as error:

@@ -4,7 +4,7 @@ A rule looks at measures of the neutral picture and gives a sentence; its thresh
 are ours: the paper names no criterion.
 """
 
-from farm.pipe import Survey
+from farm.pipe import BodySurvey, Survey
 
 KEEP_IT = "To render it all the same, ask for keep_unusable (on the command line: --keep-unusable)."
 MIN_COVERAGE = 0.005
@@ -13,6 +13,8 @@ MIN_HEAD_INSIDE = 0.5
 """Share of the head's vertices that must lie in the frame."""
 MIN_FACE_CHANGED = 0.001
 """Share of the head's pixels that all annotated morphs together must change: a mouth alone changes one in a hundred."""
+MIN_LIMBS = 0.01
+"""Share of what shows that arms and legs must be, where poses of the body are asked for."""
 MAX_BARE = 0.1
 """Share of the head's pixels that may lack the texture that their material names: an earring, not a face."""
 
@@ -26,6 +28,8 @@ def reasons_against(survey: Survey) -> list[str]:
         reasons.append(f"The head is outside the frame: {survey.head_inside:.0%} of it is inside.")
     if survey.coverage < MIN_COVERAGE:
         reasons.append(f"The picture is empty: {survey.coverage:.2%} of it shows anything.")
+    if survey.body is not None:
+        reasons += _against_body(survey.body)
     if survey.bare > MAX_BARE:
         reasons.append(
             f"Textures of its head are missing: {survey.bare:.0%} of the head should show some that are absent or cannot be "
@@ -38,3 +42,14 @@ def reasons_against(survey: Survey) -> list[str]:
         else:
             reasons.append(f"The face is covered: {shown}.")
     return reasons
+
+
+def _against_body(body: BodySurvey) -> list[str]:
+    if body.lacking:
+        return [
+            f"It has no humanoid {' and '.join(body.lacking)}: the bones of a VRM's humanoid, or those that MikuMikuDance "
+            "names so (左腕, 左ひじ, 左手首, 左足, 左ひざ, 左足首, and the same of 右), are not all there."
+        ]
+    if body.limbs < MIN_LIMBS:
+        return [f"Nothing of its body is seen: {body.limbs:.2%} of what shows is arms and legs."]
+    return []

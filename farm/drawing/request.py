@@ -20,6 +20,8 @@ def request_for(
         morphs=todo.morphs,
         halves=todo.halves,
         movements=todo.movements,
+        bends=spec.space.bends if todo.movements else {},
+        rest_pose=spec.stance,
         names={
             morph.index: morph.name
             for morph in (*cast.values(), *assignment.named.values())

@@ -5,24 +5,21 @@ MikuMikuDance and level in VRM, so what brings the target's rest into the source
 then the difference to the bone above it. The hips' way is scaled by the heights of the hips.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import cos, radians, sin
 
 import numpy as np
 
 from farm.models.description import Axes, Character
-from farm.models.posing.turns import NO_TURN, products, turned, undone, unit
+from farm.models.posing.turns import NO_TURN, products, turned, undone
 from farm.morphs.names import normalise
 from farm.motion.channels import Doubles
 from farm.motion.description import Convention, Motion, Rest
-from farm.motion.humanoid import ROLES, STANDARD, HumanoidBone, roles_of
+from farm.motion.humanoid import ROLES, STANDARD, HumanoidBone
+from farm.motion.resting import heads_of, humanoid_bones, levelled
 
-_CENTRE = "センター"
-"""MikuMikuDance's bone that takes the way and the turn of a humanoid's hips."""
 _TINY = 1e-6
-_MEASURED = {"UpperArm": "LowerArm", "LowerArm": "Hand"}
-"""Bones of an arm whose direction tells how it rests, by what follows each; hands and fingers go with the lower arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +47,8 @@ class Transfer:
         self._motion = motion
         self._tracks = {_key(motion, track.name): track for track in motion.bones}
         self._world = np.array(motion.axes.to_world, np.float64)
-        matrix = np.array(character.axes.to_world, np.float64)
-        self._heads = np.array([bone.position for bone in character.bones]).reshape(-1, 3) @ matrix.T
-        self._bones = dict(_found(character))
+        self._heads = heads_of(character)
+        self._bones = humanoid_bones(character)
         self._onto_mmd = not character.humanoid
         self._pivot = self._hips_place()
         self._scale = self._scaled(character)
@@ -176,41 +172,9 @@ class Transfer:
         if not self._onto_mmd:
             half = radians(STANDARD.arms) / 2 * role.side
             return np.array([0.0, sin(half), 0.0, cos(half)])
-        return self._levelled(role)
-
-    def _levelled(self, role: HumanoidBone) -> Doubles:
-        """(4,) what makes an arm level that hangs as the target's does."""
-        english = "left" if role.side > 0 else "right"
-        bone = role.name.removeprefix(english)
-        bone = bone if bone in _MEASURED else "LowerArm"
-        start, end = self._bones.get(f"{english}{bone}"), self._bones.get(f"{english}{_MEASURED[bone]}")
-        if start is None or end is None:
-            return np.array(NO_TURN)
-        along = self._heads[end] - self._heads[start]
-        length = float(np.linalg.norm(along))
-        if length < _TINY:
-            return np.array(NO_TURN)
-        level = np.array([float(role.side), 0.0, 0.0])
-        x, y, z = np.cross(along / length, level).tolist()
-        return np.array(unit(x, y, z, 1.0 + float(along @ level) / length))
+        return np.array(levelled(role, self._bones, self._heads) or NO_TURN)
 
 
 def _key(motion: Motion, name: str) -> str:
     """How a track is found: MikuMikuDance's names without regard to width, case and spaces."""
     return normalise(name) if motion.naming is Convention.MMD else name
-
-
-def _found(character: Character) -> Iterator[tuple[str, int]]:
-    """The humanoid bones of a character, what is above before what is below."""
-    if character.humanoid:
-        known: Mapping[str, int] = roles_of(character.humanoid)
-        yield from ((name, known[name]) for name in ROLES if name in known)
-        return
-    places: dict[str, int] = {}
-    for index, bone in enumerate(character.bones):
-        places.setdefault(normalise(bone.name), index)
-    for role in ROLES.values():
-        names = (_CENTRE, *STANDARD.root) if role.name == "hips" else role.bones
-        bone_of = [places[name] for name in map(normalise, names) if name in places]
-        if bone_of:
-            yield role.name, bone_of[0]

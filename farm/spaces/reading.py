@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from farm.errors import SpecError
 from farm.morphs.vocabulary import Side, all_targets
+from farm.spaces.limbs import LIMBS, Limb, RestPose
 from farm.wording import mistake
 
 MAX_ENTRIES = 256
@@ -46,8 +47,8 @@ def _within(limit: float, what: str) -> AfterValidator:
 type _Turn = Annotated[Vector, AfterValidator(_finite), AfterValidator(_about_one_axis), _within(_MAX_TURN, "degrees")]
 type _Head = Annotated[Vector, AfterValidator(_finite), AfterValidator(_about_one_axis)]
 type _Move = Annotated[Vector, AfterValidator(_finite), _within(_MAX_MOVE, "head heights")]
-type Bone = Literal["eye", "upper_body", "chest", "neck"]
-"""A bone by what it is to a character; `farm.models.posing.movements` finds it."""
+type Bone = Literal["eye", "upper_body", "chest", "neck"] | Limb
+"""A bone by what it is to a character; `farm.models.posing.movements` and `farm.bodies.limbs` find it."""
 
 
 class _Strict(BaseModel):
@@ -55,7 +56,10 @@ class _Strict(BaseModel):
 
 
 class Move(_Strict):
-    """What one bone does at 1, in world axes: it turns by degrees, or goes a way, in heights of the head."""
+    """What one bone does at 1, in world axes: it turns by degrees, or goes a way, in heights of the head.
+
+    A limb's axes are the world's as it stands in the T-pose, and go with the bone above it.
+    """
 
     bone: Bone
     turn: _Turn = (0, 0, 0)
@@ -91,6 +95,11 @@ class Way(_Strict):
             raise ValueError("names and part go together")
         if self.head is not None and not any(self.head):
             raise ValueError("head turns about no axis")
+        limbs = {move.bone in LIMBS for move in self.moves}
+        if len(limbs) > 1:
+            raise ValueError("moves limbs and other bones; give each a parameter of its own")
+        if True in limbs and any(any(move.move) or move.reach for move in self.moves):
+            raise ValueError("limbs turn; they go nowhere by themselves and have no `reach`")
         if any(not any(move.turn) and not any(move.move) for move in self.moves):
             raise ValueError("a bone among moves neither turns nor goes anywhere")
         known = {name.removesuffix(f"/{side}") for name in all_targets() for side in Side} | set(all_targets())
@@ -119,11 +128,20 @@ class Parameter(_Strict):
             raise ValueError("what turns the head has this one way and one entry at most")
         if not turns_head and not self.entries:
             raise ValueError("has no entries")
-        if len(self.entries) == 2 and (low < 0 or any(way.against for way in self.by)):
-            raise ValueError("what has sides has no values below 0")
+        if len(self.entries) == 2 and (low < 0 or any(way.against for way in self.by)) and not self.turns_limbs:
+            raise ValueError("what has sides has no values below 0, unless it turns limbs")
+        if any(move.bone in LIMBS for way in self.by for move in way.moves) and not self.turns_limbs:
+            raise ValueError("what turns limbs has this one way, and an entry for each side")
         if low < 0 and any(way.names or (way.target and not way.against) for way in self.by):
             raise ValueError("values below 0 need `against`, or bones")
         return self
+
+    @property
+    def turns_limbs(self) -> bool:
+        """Whether limbs play it, and nothing else."""
+        return len(self.entries) == 2 and all(
+            way.moves and all(move.bone in LIMBS for move in way.moves) for way in self.by
+        )
 
 
 class SideShares(_Strict):
@@ -192,6 +210,8 @@ class SpaceFile(_Strict):
     samples: CountRule
     combine: bool
     """Whether both sides play by the morphs of the two, and one side by half of that of both, where a model has no other."""
+    rest: RestPose = RestPose.FILE
+    """How the character stands when all entries are 0; FILE: as the specification has it."""
     order: tuple[str, ...] = ()
     """The entries in the vector's order; empty: as they stand below."""
     group: tuple[Group, ...] = Field(min_length=1)
@@ -208,6 +228,8 @@ class SpaceFile(_Strict):
         if self.order and sorted(self.order) != sorted(entries):
             odd = set(self.order) ^ set(entries) or {str(_twice(list(self.order)))}
             raise ValueError(f"`order` does not name each entry once: see {min(odd)}")
+        if self.rest is RestPose.FILE and any(p.turns_limbs for group in self.group for p in group.parameter):
+            raise ValueError('turns limbs, so it has to say from where: rest = "a" or "t"')
         ways = [way for group in self.group for parameter in group.parameter for way in parameter.by]
         targets = [semantic for way in ways for semantic in (way.target, way.against) if semantic]
         if (twice := _twice(targets)) is not None:

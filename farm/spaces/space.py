@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from farm.errors import SpecError
 from farm.morphs.vocabulary import Side, all_targets
+from farm.spaces.limbs import LIMBS, LimbRole
 from farm.spaces.reading import Group, Move, Parameter, SpaceFile, Vector, Way, read_space
 
 DEFAULT = "animeceleb-20"
@@ -19,7 +20,7 @@ FIRST_MOVEMENT = -(2**33)
 """What a shot calls the first movement of bones; below the numbers of halves (`farm.morphs.combinations`), and downwards."""
 _DIGITS = 6
 
-type BoneRole = Literal["left_eye", "right_eye", "upper_body", "chest", "neck"]
+type BoneRole = Literal["left_eye", "right_eye", "upper_body", "chest", "neck"] | LimbRole
 """A bone by what it is to a character."""
 
 
@@ -30,7 +31,7 @@ class BoneMove(BaseModel):
 
     role: BoneRole
     turn: Vector = (0, 0, 0)
-    """Degrees about world X, Y, Z; one of them at most."""
+    """Degrees about world X, Y, Z, for limbs as they stand in the T-pose; one of them at most."""
     reach: float = 0
     """How far the turn may take what the bone holds in front of it, in heights of the head; 0: any way."""
     move: Vector = (0, 0, 0)
@@ -131,6 +132,13 @@ class Space:
         return {movement.key: number for number, movement in self.movements.items()}
 
     @cached_property
+    def bends(self) -> dict[int, tuple[float, float]]:
+        """Number of each movement to how far it plays, in a space that turns limbs; nothing in others."""
+        if not any(p.turns_limbs for group in self.file.group for p in group.parameter):
+            return {}
+        return {number: self.keys[movement.key].parameter.range for number, movement in self.movements.items()}
+
+    @cached_property
     def targets(self) -> frozenset[str]:
         """The targets of the vocabulary that play something of it."""
         semantics = {
@@ -196,14 +204,15 @@ def _moves(way: Way, side: Side | None) -> tuple[BoneMove, ...]:
 
 def _of_sides(move: Move, side: Side | None) -> list[BoneMove]:
     values = move.model_dump(exclude={"bone"})
-    if move.bone != "eye":
-        return [BoneMove(role=move.bone, **values)]
-    left = BoneMove(role="left_eye", **values)
+    if move.bone != "eye" and move.bone not in LIMBS:
+        return [BoneMove.model_validate({"role": move.bone, **values})]
+    names = f"left_{move.bone}", f"right_{move.bone}"
+    left = BoneMove.model_validate({"role": names[0], **values})
     if side is None:  # one entry for both: they turn alike
-        return [left, BoneMove(role="right_eye", **values)]
+        return [left, BoneMove.model_validate({"role": names[1], **values})]
     (x, y, z), (right, back, up) = move.turn, move.move
     mirrored = values | {"turn": (x, -y, -z), "move": (-right, back, up)}
-    both = ((left, Side.LEFT), (BoneMove(role="right_eye", **mirrored), Side.RIGHT))
+    both = ((left, Side.LEFT), (BoneMove.model_validate({"role": names[1], **mirrored}), Side.RIGHT))
     return [each for each, own in both if side in (Side.BOTH, own)]
 
 

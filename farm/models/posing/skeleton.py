@@ -15,6 +15,8 @@ from farm.models.posing.morphs import Vector
 from farm.models.posing.turns import NO_TURN, Turn, after, matrix_of, share_of
 
 _NO_MOVE: Vector = (0.0, 0.0, 0.0)
+_NO_SHARE = -2
+"""In place of a joint that has no share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class Skin:
         """
         self._bends = bends
         held = shares > 0
+        self._given = np.where(held, joints, _NO_SHARE), shares, bound
         self.held = (held & (joints >= 0)).any(axis=1)
         """(n,) whether any joint has a share of the vertex."""
         lowest = np.where(held, joints, np.iinfo(np.int32).max).min(axis=1)
@@ -158,6 +161,15 @@ class Skin:
         self._away = None if bound is None else (bound[vertex, slot] - positions[vertex]) * self._share
         """(entries, 3) how far a joint alone would have the vertex from its place, times its share."""
         self._starts = np.searchsorted(self._row, np.arange(len(self._mixed)))
+
+    def held_by(self, joint: int) -> NDArray[np.int32]:
+        """The vertices of which a joint has a share; of -1, those of which what stands still has one."""
+        return np.flatnonzero((self._given[0] == joint).any(axis=1)).astype(np.int32)
+
+    def of(self, vertices: NDArray[np.int32], positions: NDArray[np.float32]) -> "Skin":
+        """What holds (m,) vertices of the (n, 3) positions, in their order, without what bends them."""
+        joints, shares, bound = self._given
+        return Skin(joints[vertices], shares[vertices], positions[vertices], None if bound is None else bound[vertices])
 
     def turn(self, normals: NDArray[np.float32], frames: Frames) -> NDArray[np.float32]:
         """(n, 3) normals as the joints turn them, each by their shares; of what two turn the mean is shorter than 1."""
