@@ -15,7 +15,7 @@ from blender_worker.labels.arrays import LabelPass
 from blender_worker.labels.marks import Marker
 from blender_worker.labels.survey import head_camera, survey
 from farm import pipe
-from farm.labels import ARRAYS, LabelName
+from farm.labels import ARRAYS, MARKED, LabelName
 from farm.models.posing.morphs import Vector
 from farm.styles import STYLES
 
@@ -61,11 +61,11 @@ class Artist:
         """How each material's part was decided, when labels are asked for."""
         self._marker: Marker | None = None
         if request.labels:
-            anatomy = study(actor, request.annotation)
+            anatomy = study(actor, request.annotation, LabelName.LAYERS in request.labels)
             self.part_rules = anatomy.rules
             self._labels.set_parts(anatomy)
-            if LabelName.LANDMARKS in request.labels:
-                self._marker = Marker(actor, anatomy, request.size)
+            if set(MARKED) & set(request.labels):
+                self._marker = Marker(actor, anatomy, request.size, request.labels)
         self._poses: dict[tuple[tuple[tuple[int, float], ...], Vector], Pose] = {}
 
     def draw(self, shot: pipe.Shot) -> Drawing:

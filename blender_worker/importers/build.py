@@ -27,6 +27,7 @@ from farm.models.posing.morphs import BoneEffect
 from farm.models.posing.movements import Movements
 from farm.models.skeleton import turning_bones
 from farm.morphs.vocabulary import Side
+from farm.motion.limbs import humanoid_joints, limbs_of
 from farm.spaces.space import BoneMove
 
 
@@ -100,6 +101,8 @@ def build(
         bones=bones,
         warnings=warnings,
         movements=frozenset(movements or ()),
+        humanoid=humanoid_joints(character),
+        limbs=limbs_of(character),
     )
 
 
