@@ -1,10 +1,11 @@
 """Which layer every triangle is of: skin, hair, clothes, accessories, features; what `farm.labels.Layer` says.
 
-Where the part says it, the layer follows: hair is hair, face and neck are skin. What is left is the body, and each piece of it
-is decided by the first of these that speaks:
+Where the part says it, the layer follows: hair is hair, face and neck are skin. What is left is the body, and each piece of
+it is decided by the first of these that speaks:
 
 - the material's name, when it says what covers the body there ("服", "手肌", "Backpack") and not only where it is ("手足");
 - the bones that hold the piece, when they are named after clothes: a skirt's;
+- the rest of its material, when more than half of that is hair: locks that hang down to the body;
 - the colour, against those of the face's skin: of the whole piece when nearly all of it is alike, otherwise of each
   triangle, so that a texture may hold both;
 - without any colour, what a name of a limb or of the body means: skin.
@@ -72,11 +73,19 @@ def find_layers(actor: Actor, figure: Figure, pieces: Pieces, parts: NDArray[np.
 def _of_body(actor: Actor, figure: Figure, pieces: Pieces, parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(m,) the layer of each triangle if it is the body's."""
     names = [worn_of(surface.name) for surface in actor.surfaces]
-    by_name = np.array([_OF_NAME.get(name, 0) for name in names] or [0], np.uint8)[figure.surface]
+    by_name = np.array([_OF_NAME[name] if name else 0 for name in names] or [0], np.uint8)[figure.surface]
     garments = np.array([worn_of(bone.name) is Worn.CLOTHES for bone in actor.bones] + [False])
     held = pieces.share(garments[figure.bones])[pieces.of_triangle] > _HELD
-    layers = np.where(held, np.uint8(Layer.CLOTHES), _by_colour(actor, figure, pieces, parts))
+    layers = np.where(_with_hair(figure, parts), np.uint8(Layer.HAIR), _by_colour(actor, figure, pieces, parts))
+    layers = np.where(held, np.uint8(Layer.CLOTHES), layers)
     return np.where(by_name > 0, by_name, layers)
+
+
+def _with_hair(figure: Figure, parts: NDArray[np.uint8]) -> Mask:
+    """(m,) whether more than half of a triangle's material is hair, by area."""
+    areas, count = _areas(figure), int(figure.surface.max()) + 1
+    hair = np.bincount(figure.surface, areas * (parts == Part.HAIR), minlength=count)
+    return np.asarray((hair > 0.5 * np.bincount(figure.surface, areas, minlength=count))[figure.surface])
 
 
 def _by_colour(actor: Actor, figure: Figure, pieces: Pieces, parts: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -159,7 +168,7 @@ def _is_skin(lab: Floats, skin: Floats) -> NDArray[np.bool_]:
         darker = light - lab[..., 0]
         most = chroma + _RICHER[0] + _RICHER[1] * darker.clip(0, None)
         right = (along >= _PALER * chroma) & (along <= most) & (across <= _OTHER_HUE[0] + _OTHER_HUE[1] * along)
-        found |= right & (-_LIGHTER <= darker) & (darker <= _DARKER)
+        found |= right & (darker >= -_LIGHTER) & (darker <= _DARKER)
     return found
 
 

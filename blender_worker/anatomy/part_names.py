@@ -92,7 +92,10 @@ _LIGHT = re.compile(r"ハイライト|highlight")
 _LIMBS = r"(?:手|足|腕|脚|指|爪|胸|腰|胴)(?![袋輪章飾甲紐帯当巻布])|\b(?:arm|leg|hand|nail)s?\b|\b(?:foot|feet)\b"
 """Words of the clothes' that are the body's own."""
 _BARE = r"肌|皮膚|皮肤|\bskin\b"
-_CARRIED = r"尾(?!錠)|しっぽ|翼|\btails?\b|\bwings?\b|backpack|\bbag\b|鞄|カバン|バッグ|リュック|剣|刀|武器|杖|weapon|sword|\bgun\b"
+_CARRIED = (
+    r"尾(?!錠)|しっぽ|翼|鞄|カバン|バッグ|リュック|剣|刀|武器|杖|"
+    r"\btails?\b|\bwings?\b|backpack|\bbags?\b|weapon|sword|\bguns?\b"
+)
 
 
 class Worn(Enum):
@@ -108,8 +111,8 @@ class Worn(Enum):
 def worn_of(name: str) -> Worn | None:
     """What `name` says about the body; None when it says nothing, or only which part of the body it is.
 
-    >>> worn_of("手肌"), worn_of("手足"), worn_of("手袋"), worn_of("N00_000_00_Body_00_SKIN"), worn_of("Body"), worn_of("しっぽ")
-    (<Worn.BARE: 1>, None, <Worn.CLOTHES: 2>, <Worn.BARE: 1>, None, <Worn.CARRIED: 3>)
+    >>> worn_of("手肌"), worn_of("手足"), worn_of("手袋"), worn_of("N00_000_00_Body_00_SKIN"), worn_of("しっぽ")
+    (<Worn.BARE: 1>, None, <Worn.CLOTHES: 2>, <Worn.BARE: 1>, <Worn.CARRIED: 3>)
     """
     text = _readable(name)
     if re.search(_CARRIED, text):

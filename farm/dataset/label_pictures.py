@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from farm.labels import LAYER_PALETTE, PALETTE, LabelName
 from farm.joints import above_of
+from farm.labels import LAYER_PALETTE, PALETTE, LabelName
 from farm.pipe import Box, JointLabel, Joints, Marks
 
 _WHEEL = np.array([colorsys.hsv_to_rgb(step / 256, 1.0, 1.0) for step in range(256)], np.float32)

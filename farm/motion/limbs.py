@@ -38,10 +38,10 @@ def limbs_of(character: Character) -> NDArray[np.int16]:
     if not character.humanoid:
         places = _places(character)
         own |= {places[key]: "hips" for key in map(normalise, STANDARD.root) if key in places}
-        own |= {bone: name for name, bones in _mmd(character) for bone in bones}
-    own |= {bone: name for name, bone in humanoid_joints(character).items()}
-    for bone, name in own.items():
-        found[bone] = numbers[name]
+        own |= {index: name for name, bones in _mmd(character) for index in bones}
+    own |= {index: name for name, index in humanoid_joints(character).items()}
+    for index, name in own.items():
+        found[index] = numbers[name]
     decided = set(own)
     for start in range(len(character.bones)):
         line: list[int] = []

@@ -23,9 +23,18 @@ from farm.dataset.output import LABELS, RenderedModel
 from farm.dataset.reading import Listing, read_file
 from farm.dataset.validation import check_labels
 from farm.errors import InvalidSampleError, StorageError
-from farm.labels import LabelName, marked_of
+from farm.labels import LabelName
 from farm.pipe import Marks, View
 from farm.verification.findings import Fault, FindingList
+
+_OF_SUFFIX = {suffix: label for label, suffix in INDEXED.items()}
+
+
+def _marked(marks: Marks | None) -> set[LabelName]:
+    """The labels that marks hold."""
+    if marks is None:
+        return set()
+    return {LabelName.LANDMARKS} if marks.joints is None else {LabelName.LANDMARKS, LabelName.JOINTS}
 
 
 class _HashingTar:
@@ -147,8 +156,7 @@ class LabelFiles:
                 else:
                     arrays[_OF_SUFFIX[suffix]] = read_indexed(data, side)
             suffix = ""
-            marked = marked_of(marks)
-            if missing := set(self._spec.labels) - marked - arrays.keys():
+            if missing := set(self._spec.labels) - _marked(marks) - arrays.keys():
                 raise StorageError(f"The label {missing.pop()} is not among them.")
             check_labels(arrays, marks, side)
         except (StorageError, InvalidSampleError) as error:
