@@ -53,7 +53,11 @@ BOXES: list[tuple[str, str, Place, Place]] = [
     *[
         (colour, f"{side}{bone}", (sign - 0.4, low, -0.4), (sign + 0.4, high, 0.4))
         for side, sign in (("左", 1.0), ("右", -1.0))
-        for colour, bone, low, high in (("skin", "足D", 6.5, 10.8), ("skin", "ひざD", 1.2, 6.5), ("red", "足首D", 0, 1.2))
+        for colour, bone, low, high in (
+            ("skin", "足D", 6.5, 10.8),
+            ("skin", "ひざD", 1.2, 6.5),
+            ("red", "足首D", 0, 1.2),
+        )
     ],
 ]
 """Colour, bone, lowest and highest corner; y is up, -z in front."""

@@ -9,7 +9,7 @@ from farm import pipe
 from farm.dataset.validation import check_labels
 from farm.drawing.blender import Blender, Drawn
 from farm.joints import COCO_JOINTS, HUMANOID_JOINTS
-from farm.labels import LabelName
+from farm.labels import LabelName, Layer
 from farm.models.description import Character
 from farm.models.package import read_character, read_model, to_bytes, unfold
 from farm.motion.limbs import humanoid_joints
@@ -193,9 +193,26 @@ def test_joints_outside_the_picture_keep_their_places(blender: Blender, tmp_path
     assert head.marks.landmarks == {}, "nobody asked for them"
 
 
-@pytest.mark.parametrize("model", ["gene/Gene_light.pmx", "vrm_godette/Godette_vrm_v4.vrm"])
-def test_joints_of_real_characters(blender: Blender, real_models: Path, tmp_path: Path, model: str) -> None:
+GENE = {("left_wrist", "leftMiddleProximal", 1.0): Layer.SKIN, ("left_elbow", "left_wrist", 0.5): Layer.CLOTHES}
+GODETTE = {("left_elbow", "left_wrist", 0.5): Layer.SKIN}
+DRESSED = {("left_hip", "left_knee", 0.4), ("right_knee", "right_ankle", 0.6), ("left_ankle", "left_ankle", 0.0)}
+"""Places between two joints where both are dressed."""
+
+
+@pytest.mark.parametrize(
+    ("model", "layers"),
+    [("gene/Gene_light.pmx", GENE), ("vrm_godette/Godette_vrm_v4.vrm", GODETTE)],
+    ids=["gene", "godette"],
+)
+def test_joints_and_layers_of_real_characters(
+    blender: Blender, real_models: Path, tmp_path: Path, model: str, layers: dict[tuple[str, str, float], Layer]
+) -> None:
     front, back = drawn_with(blender, real_models / model, tmp_path, pipe.View(), BEHIND)
+    places = joints_of(front).humanoid | joints_of(front).coco
+    for (start, end, share), layer in (layers | dict.fromkeys(DRESSED, Layer.CLOTHES)).items():
+        one, other = places[start], places[end]
+        x, y = one.x + share * (other.x - one.x), one.y + share * (other.y - one.y)
+        assert front.labels[LabelName.LAYERS][int(y), int(x)] == layer, (start, end)
     seen, hidden = joints_of(front).coco, joints_of(back).coco
 
     for name, joint in seen.items():
