@@ -17,7 +17,7 @@ from blender_worker.labels.marks import Marker
 from blender_worker.labels.survey import head_camera, survey
 from blender_worker.occluders.wardrobe import Wardrobe, wardrobe
 from farm import pipe
-from farm.labels import ARRAYS, LabelName
+from farm.labels import ARRAYS, MARKED, LabelName
 from farm.models.posing.morphs import Vector
 from farm.occluders import OccluderName
 from farm.spaces.limbs import RestPose
@@ -66,10 +66,10 @@ class Artist:
         self._marker: Marker | None = None
         self._wardrobe: Wardrobe | None = None
         if request.labels or request.occluders:
-            anatomy = study(actor, request.annotation)
+            anatomy = study(actor, request.annotation, LabelName.LAYERS in request.labels)
             self.part_rules = anatomy.rules if request.labels else {}
-            if LabelName.LANDMARKS in request.labels:
-                self._marker = Marker(actor, anatomy, request.size)
+            if set(MARKED) & set(request.labels):
+                self._marker = Marker(actor, anatomy, request.size, request.labels)
             if request.occluders:
                 self._wardrobe = wardrobe(actor, anatomy, request.occluders)
                 self._actor = actor = self._wardrobe.actor

@@ -1,4 +1,4 @@
-"""The labels that can come with a picture: their names, the parts of the face, the landmarks.
+"""The labels that can come with a picture: their names, the parts of the face, the layers, the landmarks.
 
 Labels are exact: one sample at the centre of each pixel, never filtered. Lengths are metres, directions are in the camera's
 axes: x to the right of the picture, y down, z away from the camera.
@@ -26,6 +26,14 @@ class LabelName(StrEnum):
     """2D and 3D landmarks with visibility, the head's box, the camera."""
     OCCLUSION = "occlusion"
     """What hides the character: `farm.occluders` has the numbers, and those of what is still to be seen of it."""
+    LAYERS = "layers"
+    """What a person would call what each pixel shows: skin, hair, clothes: a `Layer`."""
+    JOINTS = "joints"
+    """2D and 3D joints of the body with visibility, the person's box, the camera; `farm.joints` names them."""
+
+
+MARKED = (LabelName.LANDMARKS, LabelName.JOINTS)
+"""The labels that are numbers, not pictures: one file holds them."""
 
 
 class Part(IntEnum):
@@ -72,6 +80,38 @@ PALETTE: tuple[tuple[int, int, int], ...] = tuple(
 )
 """A colour for every value that a byte can have; black for those that are no part."""
 
+
+class Layer(IntEnum):
+    """What the character is made of, from head to foot. Each pixel has one layer: what shows, not what is beneath."""
+
+    BACKGROUND = 0
+    SKIN = 1
+    """Skin wherever it shows, with what lies on it: lids, lashes, blushes, nails."""
+    HAIR = 2
+    CLOTHES = 3
+    """What is worn on the body, shoes and gloves too."""
+    ACCESSORIES = 4
+    """What is worn or carried besides: ornaments, glasses, bags; ears, tails and wings of animals that are named so."""
+    FEATURES = 5
+    """Eyes, eyebrows, lips, the inside of the mouth."""
+    IGNORE = 255
+    """Cannot be decided: something half transparent of one layer, with another layer behind it."""
+
+
+LAYER_COLOURS: dict[Layer, tuple[int, int, int]] = {
+    Layer.BACKGROUND: (0, 0, 0),
+    Layer.SKIN: (255, 205, 170),
+    Layer.HAIR: (120, 94, 240),
+    Layer.CLOTHES: (0, 158, 115),
+    Layer.ACCESSORIES: (255, 176, 0),
+    Layer.FEATURES: (220, 38, 127),
+    Layer.IGNORE: (255, 255, 255),
+}
+LAYER_PALETTE: tuple[tuple[int, int, int], ...] = tuple(
+    LAYER_COLOURS[Layer(value)] if value in LAYER_COLOURS else (0, 0, 0) for value in range(max(Layer) + 1)
+)
+"""As `PALETTE`, of the layer pictures."""
+
 MOUTH = (Part.LIPS, Part.MOUTH_INSIDE)
 _EYES = {"left": Part.EYE_LEFT, "right": Part.EYE_RIGHT}
 _BROWS = {"left": Part.EYEBROW_LEFT, "right": Part.EYEBROW_RIGHT}
@@ -117,5 +157,6 @@ ARRAYS: dict[LabelName, Array] = {
     LabelName.UV: Array("<f4", 2),
     LabelName.FLOW: Array("<f4", 2),
     LabelName.OCCLUSION: Array("u1", 0),
+    LabelName.LAYERS: Array("u1", 0),
 }
 """The labels that are pictures, in the order in which the pipe carries them."""

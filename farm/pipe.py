@@ -238,15 +238,42 @@ class CameraLabel(_Message):
     """The neck bone's head in world axes, metres: the point about which the head turns."""
 
 
+class JointLabel(_Message):
+    """Where a joint of `farm.joints` is in one picture."""
+
+    x: float
+    """Pixels from the picture's left edge; 0 when the model lacks the joint."""
+    y: float
+    """Pixels from its top edge."""
+    point: tuple[float, float, float] | None
+    """Metres in the camera's axes; None when the model lacks the joint."""
+    visibility: Literal[0, 1, 2]
+    """0: the model lacks it; 1: hidden, or outside the picture; 2: the picture shows what the joint's bone moves there."""
+
+
+class Joints(_Message):
+    """The body in one picture."""
+
+    box: Box | None
+    """About all pixels that show the character; None when none does."""
+    coco: dict[str, JointLabel]
+    """All of `farm.joints.COCO_JOINTS`, in that order."""
+    humanoid: dict[str, JointLabel]
+    """All of `farm.joints.HUMANOID_JOINTS`, in that order."""
+
+
 class Marks(_Message):
     """The labels of one picture that are numbers, not pictures."""
 
     landmarks: dict[str, LandmarkLabel]
+    """Empty without the label landmarks."""
     head_box: Box | None
     """About all that turns with the neck and lies above it; None when that is outside the picture."""
     face_box: Box | None
     """About face, eyes, eyebrows and mouth."""
     camera: CameraLabel
+    joints: Joints | None = Field(None, exclude_if=lambda joints: joints is None)
+    """With the label joints."""
 
 
 class Pictures(_Message):
@@ -262,7 +289,7 @@ class Pictures(_Message):
     seconds: dict[str, float]
     """By stage: evaluate (Blender poses the model), draw (until the pictures are read back), label."""
     marks: Marks | None = None
-    """With the label landmarks."""
+    """With the labels landmarks and joints."""
 
 
 class Finished(_Message):

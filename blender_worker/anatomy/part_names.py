@@ -89,14 +89,53 @@ _LIGHT = re.compile(r"ハイライト|highlight")
 """The light in an eye, unless the name says whose light it is."""
 
 
+_LIMBS = r"(?:手|足|腕|脚|指|爪|胸|腰|胴)(?![袋輪章飾甲紐帯当巻布])|\b(?:arm|leg|hand|nail)s?\b|\b(?:foot|feet)\b"
+"""Words of the clothes' that are the body's own."""
+_BARE = r"肌|皮膚|皮肤|\bskin\b"
+_CARRIED = (
+    r"尾(?!錠)|しっぽ|翼|鞄|カバン|バッグ|リュック|剣|刀|武器|杖|"
+    r"\btails?\b|\bwings?\b|backpack|\bbags?\b|weapon|sword|\bguns?\b"
+)
+
+
+class Worn(Enum):
+    """What a name says about what covers the body there."""
+
+    BARE = auto()
+    """Skin."""
+    CLOTHES = auto()
+    CARRIED = auto()
+    """Bags and weapons; tails and wings, too, which are neither skin nor clothes."""
+
+
+def worn_of(name: str) -> Worn | None:
+    """What `name` says about the body; None when it says nothing, or only which part of the body it is.
+
+    >>> worn_of("手肌"), worn_of("手足"), worn_of("手袋"), worn_of("N00_000_00_Body_00_SKIN"), worn_of("しっぽ")
+    (<Worn.BARE: 1>, None, <Worn.CLOTHES: 2>, <Worn.BARE: 1>, <Worn.CARRIED: 3>)
+    """
+    text = _readable(name)
+    if re.search(_CARRIED, text):
+        return Worn.CARRIED
+    if hint_of(re.sub(_LIMBS, " ", text)) is Hint.CLOTHES:
+        return Worn.CLOTHES
+    return Worn.BARE if re.search(_BARE, text) else None
+
+
+def _readable(name: str) -> str:
+    """A name as the patterns read it: words that run together apart, without width and case."""
+    text = unicodedata.normalize("NFKC", name)
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9_])|(?<=[0-9_])(?=[A-Za-z])", " ", text)
+    return text.casefold()
+
+
 def hint_of(name: str) -> Hint | None:
     """What `name` says; None when it says nothing, or several things at once.
 
     >>> hint_of("前髪"), hint_of("髪飾り"), hint_of("F00_000_00_FaceBrow_00_FACE"), hint_of("目口眉"), hint_of("材質3")
     (<Hint.HAIR: 2>, <Hint.ACCESSORY: 1>, <Hint.BROW: 4>, None, None)
     """
-    text = unicodedata.normalize("NFKC", name)
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9_])|(?<=[0-9_])(?=[A-Za-z])", " ", text).casefold()
+    text = _readable(name)
     found = []
     for hint, pattern in _PATTERNS:
         text, count = pattern.subn(" ", text)

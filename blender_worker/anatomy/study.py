@@ -1,13 +1,15 @@
 """What is where on a character: the part that every triangle belongs to (`pieces` has the rules) and its landmarks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_worker.anatomy.ears import find_ears
 from blender_worker.anatomy.figure import Figure
 from blender_worker.anatomy.landmarks import Landmark, find_landmarks
+from blender_worker.anatomy.layers import find_layers
 from blender_worker.anatomy.lips import find_lips
 from blender_worker.anatomy.openings import settle
 from blender_worker.anatomy.painted import find_painted
@@ -32,14 +34,21 @@ class Anatomy:
     """Those of `farm.labels.LANDMARKS` that the model has, without "neck"."""
     rules: dict[str, str]
     """Material to the rules that decided its parts, most triangles first."""
+    layers: list[NDArray[np.uint8]] = field(default_factory=list)
+    """For each of the runs (m,) the `farm.labels.Layer` of each triangle; empty when nobody asked."""
+    ears: dict[str, Landmark] = field(default_factory=dict)
+    """Those of `ears.EARS` that the model has."""
 
 
-def study(actor: Actor, annotation: Mapping[str, int]) -> Anatomy:
-    """Find the parts and landmarks of `actor`; `annotation` maps target names to indices of source morphs."""
+def study(actor: Actor, annotation: Mapping[str, int], layered: bool = False) -> Anatomy:
+    """Find the parts and landmarks of `actor`, and its layers if it is to be `layered`.
+
+    `annotation` maps target names to indices of source morphs.
+    """
     figure = Figure(actor, annotation)
     if not len(figure.triangles):
         nothing = [np.zeros(count, np.uint8) for count in figure.lengths]
-        return Anatomy(nothing, [empty.astype(bool) for empty in nothing], (0.0, 0.0, 0.0), {}, {})
+        return Anatomy(nothing, [empty.astype(bool) for empty in nothing], (0.0, 0.0, 0.0), {}, {}, nothing)
     pieces = Pieces(actor, figure)
     pieces.decide()
     settle(pieces)
@@ -49,11 +58,14 @@ def study(actor: Actor, annotation: Mapping[str, int]) -> Anatomy:
     parts[lips.inside] = Part.MOUTH_INSIDE
     parts[lips.lips] = Part.LIPS
     painted = find_painted(figure, parts, face & (parts == Part.FACE))
+    landmarks = find_landmarks(actor, figure, parts, lips, painted)
     ends = np.cumsum(figure.lengths)[:-1]
     return Anatomy(
         triangles=np.split(parts, ends),
         painted=np.split(painted.triangles, ends),
         skin=(float(painted.skin[0]), float(painted.skin[1]), float(painted.skin[2])),
-        landmarks=find_landmarks(actor, figure, parts, lips, painted),
+        landmarks=landmarks,
         rules=pieces.rules(),
+        layers=np.split(find_layers(actor, figure, pieces, parts), ends) if layered else [],
+        ears=find_ears(figure, parts, landmarks),
     )

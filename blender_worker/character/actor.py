@@ -3,7 +3,7 @@
 World axes: x is the character's left, y its back, z up. Lengths are those of the model's file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -106,6 +106,10 @@ class Pose:
     """Where the stance and movements of bones turn them, the head's rotation included; None where `turn` alone does."""
     neck: Vector | None = None
     """Where movements of bones take the neck bone's head; None: it stays."""
+    frames: Frames | None = None
+    """How the moving bones stand; None: as at rest."""
+    way: NDArray[np.float64] | None = None
+    """(3,) how far the camera of a clip has gone along, which positions and the neck do not have; None: nowhere."""
 
 
 @dataclass
@@ -138,7 +142,9 @@ class Actor:
     stance: Mapping[int, Turn] = field(default_factory=dict)
     """What bones are turned by, each by itself and before all else, for the character to stand as it is asked to."""
     humanoid: Mapping[str, int] = field(default_factory=dict)
-    """Index in `bones` of each humanoid bone that the character has, by VRM 1.0's names."""
+    """The bone at whose head each joint of VRM's humanoid is, by its name in VRM 1.0; those that the character has."""
+    limbs: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+    """(bones,) index in `farm.motion.humanoid.HUMANOID_BONES` of what each bone is or moves with; -1 for none."""
 
     @cached_property
     def rest(self) -> Pose:
@@ -189,14 +195,44 @@ class Actor:
         positions -= way.astype(np.float32)
         uvs, second = self._uvs(combined, False), self._uvs(combined, True)
         if bones is None and not self.stance and not self.movements & weights.keys():
-            return Pose(positions, uvs, self._looks(combined), turn, second)
+            return Pose(positions, uvs, self._looks(combined), turn, second, frames=frames)
         x, y, z = (np.array(self.skeleton.neck_in(frames)) - way).tolist()
-        return Pose(positions, uvs, self._looks(combined), NO_TURN, second, self._directions(frames), (x, y, z))
+        directions = self._directions(frames)
+        return Pose(positions, uvs, self._looks(combined), NO_TURN, second, directions, (x, y, z), frames, way)
 
     def _way(self, frames: Frames) -> NDArray[np.float64]:
         """(3,) how far the anchor has gone."""
         assert self.anchor is not None
         return np.array(self.skeleton.place_in(frames, self.anchor)) - self.bones[self.anchor].head
+
+    def heads_in(self, pose: Pose, bones: Sequence[int]) -> NDArray[np.float64]:
+        """(k, 3) where the heads of (k,) `bones` are: each goes with the nearest moving bone at or above it."""
+        heads = np.array([self.bones[bone].head for bone in bones], np.float64).reshape(-1, 3)
+        if pose.frames is None:
+            return heads
+        for row, joint in enumerate(self._holders[bone] for bone in bones):
+            if joint >= 0:
+                heads[row] = pose.frames.turns[joint] @ heads[row] + pose.frames.moves[joint]
+        return heads if pose.way is None else heads - pose.way
+
+    @cached_property
+    def _holders(self) -> list[int]:
+        """For each bone the joint of the skeleton that it goes with; -1: it stands still."""
+        found = [-1] * len(self.bones)
+        for number, joint in enumerate(self.skeleton.joints):
+            found[joint.bone] = number
+        done = {joint.bone for joint in self.skeleton.joints} | {-1}
+        for start in range(len(self.bones)):
+            line: list[int] = []
+            bone = start
+            while bone not in done and bone not in line:  # parents may run in a circle
+                line.append(bone)
+                bone = self.bones[bone].parent
+            holder = found[bone] if bone >= 0 and bone in done else -1
+            for one in line:
+                found[one] = holder
+            done.update(line)
+        return found
 
     def _directions(self, frames: Frames) -> Directions:
         rest = self.vertices.directions

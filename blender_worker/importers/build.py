@@ -28,6 +28,7 @@ from farm.models.posing.morphs import BoneEffect
 from farm.models.posing.movements import Movements
 from farm.models.skeleton import turning_bones
 from farm.morphs.vocabulary import Side
+from farm.motion.limbs import humanoid_joints, limbs_of
 from farm.spaces.limbs import RestPose
 from farm.spaces.space import BoneMove
 
@@ -109,7 +110,8 @@ def build(
         warnings=warnings,
         movements=frozenset(movements or ()),
         stance=limbs.stance,
-        humanoid=limbs.bones,
+        humanoid=humanoid_joints(character),
+        limbs=limbs_of(character),
     )
 
 

@@ -1,29 +1,36 @@
-"""Landmarks, boxes and the camera of one picture, as numbers."""
+"""Landmarks, joints, boxes and the camera of one picture, as numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_worker.anatomy.ears import EARS
 from blender_worker.anatomy.study import Anatomy
 from blender_worker.camera import Camera
 from blender_worker.character.actor import Actor, Pose
 from blender_worker.labels.arrays import Labels
-from farm.labels import LANDMARKS, MOUTH, Part
+from blender_worker.labels.joints import JointFinder
+from blender_worker.labels.places import PIXEL_DIGITS, places_of
+from farm.labels import LANDMARKS, MOUTH, LabelName, Part
 from farm.pipe import Box, CameraLabel, LandmarkLabel, Marks
 
 _BEHIND = 0.02
 """Share of the head's height that a visible landmark may lie behind what its pixel shows: lids and lips are round."""
-_PIXEL_DIGITS, _METRE_DIGITS, _MATRIX_DIGITS = 3, 6, 9
+_MATRIX_DIGITS = 9
 _FACE = (Part.FACE, Part.EYE_LEFT, Part.EYE_RIGHT, Part.EYEBROW_LEFT, Part.EYEBROW_RIGHT, *MOUTH)
+_POINTS = {**LANDMARKS, **EARS}
 
 
 class Marker:
     """Finds the marks of one actor's pictures."""
 
-    def __init__(self, actor: Actor, anatomy: Anatomy, size: int) -> None:
+    def __init__(self, actor: Actor, anatomy: Anatomy, size: int, labels: Collection[LabelName]) -> None:
+        """`labels` are those that are asked for; of `farm.labels.MARKED` those among them."""
         self._actor, self._anatomy, self._size = actor, anatomy, size
+        self._landmarked = LabelName.LANDMARKS in labels
+        self._joints = JointFinder(actor, size) if LabelName.JOINTS in labels else None
         above = actor.rest.positions[:, 2] > actor.neck_position[2]
         self._head = np.flatnonzero((actor.vertices.turns > 0.5) & above)
         face = np.zeros(len(above), bool)
@@ -33,36 +40,31 @@ class Marker:
 
     def mark(self, pose: Pose, camera: Camera, labels: Labels) -> Marks:
         """The marks of a picture of `pose`; `labels` are those of the same picture."""
-        landmarks = {
+        found = {
             name: (pose.positions[found.vertices] * found.weights[:, None]).sum(axis=0)
-            for name, found in self._anatomy.landmarks.items()
+            for name, found in (self._anatomy.landmarks | self._anatomy.ears).items()
         }
-        landmarks["neck"] = np.array(pose.neck or self._actor.neck_position, np.float32)
+        found["neck"] = np.array(pose.neck or self._actor.neck_position, np.float32)
+        points = self._points(found, camera, labels)
         return Marks(
-            landmarks=self._landmarks(landmarks, camera, labels),
+            landmarks={name: mark for name, mark in points.items() if name in LANDMARKS and self._landmarked},
             head_box=self._box(pose, self._head, camera),
             face_box=self._box(pose, self._face, camera),
             camera=self._camera(camera, pose),
+            joints=self._joints.find(pose, camera, labels, points) if self._joints else None,
         )
 
-    def _landmarks(
+    def _points(
         self, found: Mapping[str, NDArray[np.float32]], camera: Camera, labels: Labels
     ) -> dict[str, LandmarkLabel]:
-        names = [name for name in LANDMARKS if name in found]
+        names = [name for name in _POINTS if name in found]
         points = np.stack([found[name] for name in names]).astype(np.float64)
-        pixels = camera.project(points, self._size)
-        to_camera = camera.axes() * ((1,), (-1,), (-1,))
-        local = (points - camera.position()) @ to_camera.T * self._actor.metres_per_unit
-        behind = _BEHIND * self._actor.head_height * self._actor.metres_per_unit
+        metres = self._actor.metres_per_unit
+        behind = _BEHIND * self._actor.head_height * metres
         marks = {}
-        # Rounded first: a point may be rounded into the next pixel, and what is said of it has to hold there.
-        for name, (x, y), point in zip(names, np.round(pixels, _PIXEL_DIGITS).tolist(), local.tolist(), strict=True):
-            marks[name] = LandmarkLabel(
-                x=x,
-                y=y,
-                point=tuple(round(value, _METRE_DIGITS) for value in point),
-                visible=self._is_visible(LANDMARKS[name], x, y, point[2] - behind, labels),
-            )
+        for name, place in zip(names, places_of(points, camera, metres, self._size), strict=True):
+            seen = self._is_visible(_POINTS[name], place.x, place.y, place.point[2] - behind, labels)
+            marks[name] = LandmarkLabel(x=place.x, y=place.y, point=place.point, visible=seen)
         return marks
 
     def _is_visible(self, parts: tuple[Part, ...], x: float, y: float, nearest: float, labels: Labels) -> bool:
@@ -82,7 +84,7 @@ class Marker:
         (left, top), (right, bottom) = (edge.clip(0, self._size).tolist() for edge in (across.min(1), across.max(1)))
         if left >= right or top >= bottom:
             return None
-        return tuple(round(value, _PIXEL_DIGITS) for value in (left, top, right, bottom))
+        return tuple(round(value, PIXEL_DIGITS) for value in (left, top, right, bottom))
 
     def _camera(self, camera: Camera, pose: Pose) -> CameraLabel:
         metres = self._actor.metres_per_unit

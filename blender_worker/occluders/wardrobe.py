@@ -17,7 +17,7 @@ from blender_worker.occluders.fit import Fit
 from blender_worker.occluders.props import PROPS
 from blender_worker.occluders.shapes import Shape
 from farm.colour import linear_of
-from farm.labels import Part
+from farm.labels import Layer, Part
 from farm.models.posing.skeleton import Skin, Skins
 from farm.occluders import CODES, OccluderName
 
@@ -84,6 +84,9 @@ def wardrobe(actor: Actor, anatomy: Anatomy, names: Sequence[OccluderName]) -> W
             anatomy,
             triangles=[*(np.full(count, Part.ACCESSORIES, np.uint8) for count in counts), *anatomy.triangles],
             painted=[*(np.zeros(count, bool) for count in counts), *anatomy.painted],
+            layers=[*(np.full(count, Layer.ACCESSORIES, np.uint8) for count in counts), *anatomy.layers]
+            if anatomy.layers
+            else [],
         ),
         codes=[*(CODES[name] for name, _ in shapes), *(0 for _ in actor.runs)],
         unworn=[name for name, of_it in made if not of_it],

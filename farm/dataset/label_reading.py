@@ -16,20 +16,22 @@ from pydantic import ValidationError
 
 from farm.dataset.picture_reading import BROKEN
 from farm.errors import StorageError
-from farm.labels import ARRAYS, LabelName
+from farm.labels import ARRAYS, MARKED, LabelName
 from farm.pipe import Marks
 from farm.wording import mistake, reason
 
-ARRAYS_SUFFIX, PARTS_SUFFIX, MARKS_SUFFIX = ".labels.npz", ".parts.png", ".marks.json"
+ARRAYS_SUFFIX, PARTS_SUFFIX, LAYERS_SUFFIX, MARKS_SUFFIX = ".labels.npz", ".parts.png", ".layers.png", ".marks.json"
+INDEXED = {LabelName.PARTS: PARTS_SUFFIX, LabelName.LAYERS: LAYERS_SUFFIX}
+"""The labels that are indexed pictures of their own, and the suffixes of these."""
 MAX_MARKS_BYTES = 2**20
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 
 
 def suffixes_of(labels: tuple[LabelName, ...]) -> tuple[str, ...]:
     """The suffixes of the files that a picture has for `labels`, in the order in which shards hold them."""
-    own = {LabelName.PARTS: PARTS_SUFFIX, LabelName.LANDMARKS: MARKS_SUFFIX}
+    own = INDEXED | dict.fromkeys(MARKED, MARKS_SUFFIX)
     asked = {own.get(label, ARRAYS_SUFFIX) for label in labels}
-    return tuple(suffix for suffix in (ARRAYS_SUFFIX, PARTS_SUFFIX, MARKS_SUFFIX) if suffix in asked)
+    return tuple(suffix for suffix in (ARRAYS_SUFFIX, *INDEXED.values(), MARKS_SUFFIX) if suffix in asked)
 
 
 def most_bytes(suffix: str, side: int) -> int:
@@ -43,8 +45,8 @@ def _array_bytes(name: LabelName, side: int) -> int:
     return int(np.dtype(ARRAYS[name].dtype).itemsize * np.prod(ARRAYS[name].shape(side)))
 
 
-def read_parts(data: bytes, side: int) -> NDArray[np.uint8]:
-    """The part picture, (side, side), a `farm.labels.Part` each. Raises StorageError."""
+def read_indexed(data: bytes, side: int) -> NDArray[np.uint8]:
+    """A part or layer picture, (side, side), a `farm.labels.Part` or `Layer` each. Raises StorageError."""
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
             if picture.size != (side, side) or picture.mode != "P":
@@ -89,7 +91,7 @@ def _check_header(file: IO[bytes], label: LabelName, side: int) -> None:
 
 
 def read_marks(data: bytes) -> Marks:
-    """Landmarks, boxes and camera. Raises StorageError."""
+    """Landmarks, joints, boxes and camera. Raises StorageError."""
     try:
         return Marks.model_validate_json(data)
     except ValidationError as error:

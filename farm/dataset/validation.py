@@ -8,13 +8,17 @@ from numpy.typing import NDArray
 
 from farm.dataset.usability import KEEP_IT
 from farm.errors import InvalidSampleError, UnusableModelError
-from farm.labels import LANDMARKS, LabelName, Part
+from farm.joints import COCO_JOINTS, HUMANOID_JOINTS
+from farm.labels import LANDMARKS, LabelName, Layer, Part
 from farm.occluders import CODES, NOTHING
-from farm.pipe import Marks
+from farm.pipe import CameraLabel, JointLabel, Joints, Marks
 
 _UNIT = 2e-3
 """By how much the length of a normal may miss 1."""
 _IS_PART = np.isin(np.arange(256), list(Part))
+_IS_LAYER = np.isin(np.arange(256), list(Layer))
+_REPROJECTED = 0.5
+"""Pixels by which a joint's place in the picture may miss that of its point in space."""
 _PINK_SHARE = 0.5
 """Blender draws what it has no texture for in magenta; a picture that is magenta by more than this shows that."""
 
@@ -79,6 +83,13 @@ def check_labels(arrays: Mapping[LabelName, NDArray[Any]], marks: Marks | None, 
         if occlusion.max(initial=0) > max(CODES.values()):
             raise InvalidSampleError(f"The label occlusion holds {occlusion.max()}, which is no occluder.")
         _agree(shown, occlusion > NOTHING, "occlusion")
+    if LabelName.LAYERS in arrays:
+        layers = arrays[LabelName.LAYERS]
+        known = _IS_LAYER[layers]
+        if not known.all():
+            raise InvalidSampleError(f"The layer picture holds {layers[~known].max()}, which is no layer.")
+        _agree(shown, layers > 0, "layers")
+        shown = layers > 0
     for name in (LabelName.DEPTH, LabelName.NORMALS, LabelName.UV, LabelName.FLOW):
         # A sum in float64 is finite exactly if every number is, and makes no array of its own.
         if name in arrays and not np.isfinite(arrays[name].sum(dtype=np.float64)):
@@ -97,11 +108,13 @@ def check_labels(arrays: Mapping[LabelName, NDArray[Any]], marks: Marks | None, 
         _agree(shown, there, "normals")
     if marks is not None:
         _check_marks(marks, arrays.get(LabelName.PARTS), size)
+        if marks.joints is not None:
+            _check_joints(marks.joints, marks.camera, shown, size)
 
 
 def _agree(shown: NDArray[np.bool_] | None, there: NDArray[np.bool_], what: str) -> None:
     if shown is not None and not np.array_equal(shown, there):
-        raise InvalidSampleError(f"The part picture and the {what} disagree about where the character is.")
+        raise InvalidSampleError(f"The part or layer picture and the {what} disagree about where the character is.")
 
 
 def _check_marks(marks: Marks, parts: NDArray[Any] | None, size: int) -> None:
@@ -118,3 +131,41 @@ def _check_marks(marks: Marks, parts: NDArray[Any] | None, size: int) -> None:
             around = parts[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
             if not np.isin(around, LANDMARKS[name]).any():
                 raise InvalidSampleError(f"The landmark {name} is called visible and lies outside its part.")
+
+
+def _check_joints(joints: Joints, camera: CameraLabel, shown: NDArray[np.bool_] | None, size: int) -> None:
+    """`shown` (size, size) says where the character is, if any label does."""
+    for names, given in ((COCO_JOINTS, joints.coco), (HUMANOID_JOINTS, joints.humanoid)):
+        if list(given) != list(names):
+            raise InvalidSampleError("The joints are not those of the table, in its order.")
+        for name, joint in given.items():
+            _check_joint(name, joint, camera, size)
+    if joints.box is not None:
+        left, top, right, bottom = joints.box
+        if not (0 <= left < right <= size and 0 <= top < bottom <= size):
+            raise InvalidSampleError("The box of the person is not inside the picture.")
+    if shown is not None and _bounds(shown) != joints.box:
+        raise InvalidSampleError("The box of the person is not about what the labels show.")
+
+
+def _check_joint(name: str, joint: JointLabel, camera: CameraLabel, size: int) -> None:
+    if (joint.point is None) != (joint.visibility == 0):
+        raise InvalidSampleError(f"The joint {name} has no place, or has one and is called absent.")
+    if joint.point is None:
+        return
+    if joint.visibility == 2 and not (0 <= joint.x < size and 0 <= joint.y < size):
+        raise InvalidSampleError(f"The joint {name} is called visible and lies outside the picture.")
+    x, y, z = joint.point
+    if not camera.orthographic and z <= 0:
+        return  # behind the camera there is no place in the picture
+    ray = (x, y, 1.0) if camera.orthographic else (x / z, y / z, 1.0)
+    column, row, _ = np.array(camera.intrinsics) @ ray
+    if not np.hypot(column - joint.x, row - joint.y) < _REPROJECTED:
+        raise InvalidSampleError(f"The joint {name} is elsewhere in the picture than its point in space.")
+
+
+def _bounds(shown: NDArray[np.bool_]) -> tuple[float, float, float, float] | None:
+    rows, columns = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

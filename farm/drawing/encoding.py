@@ -14,7 +14,7 @@ from PIL import Image
 from farm import pipe
 from farm.backgrounds import BackgroundRecord
 from farm.colour import laid_over
-from farm.dataset.label_reading import ARRAYS_SUFFIX, MARKS_SUFFIX, PARTS_SUFFIX
+from farm.dataset.label_reading import ARRAYS_SUFFIX, INDEXED, MARKS_SUFFIX
 from farm.dataset.validation import check_labels, check_neutral, check_pictures
 from farm.drawing.blender import Drawn
 from farm.drawing.grounds import Grounds
@@ -103,7 +103,6 @@ def decode_labels(files: Mapping[str, bytes]) -> tuple[dict[LabelName, NDArray[A
     if ARRAYS_SUFFIX in files:
         with np.load(io.BytesIO(files[ARRAYS_SUFFIX]), allow_pickle=False) as archive:
             arrays = {LabelName(name): archive[name] for name in archive.files}
-    if PARTS_SUFFIX in files:
-        arrays[LabelName.PARTS] = decode(files[PARTS_SUFFIX])
+    arrays |= {name: decode(files[suffix]) for name, suffix in INDEXED.items() if suffix in files}
     marks = pipe.Marks.model_validate_json(files[MARKS_SUFFIX]) if MARKS_SUFFIX in files else None
     return arrays, marks

@@ -14,7 +14,7 @@ from farm.exports.duplicates import LIKE
 from farm.exports.layout import Described
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan
-from farm.labels import LabelName, Part
+from farm.labels import LabelName, Layer, Part
 from farm.occluders import CODES, OccluderName
 from farm.poses import LIGHT_RANGE, ROTATION_LIMIT
 from farm.styles import STYLES
@@ -30,6 +30,8 @@ _LABELS = {
     LabelName.OCCLUSION: "0 nothing, 1 the character, and a number for each occluder that hides it: "
     + ", ".join(f"{code} {name}" for name, code in CODES.items()),
     LabelName.LANDMARKS: "2D and 3D landmarks with visibility, boxes of head and face, the camera",
+    LabelName.LAYERS: "what each pixel shows: skin, hair, clothes, accessories, features of the face",
+    LabelName.JOINTS: "2D and 3D joints of the body with visibility (COCO's and VRM's), the person's box, the camera",
 }
 _LICENCE_KEYS = ("licenseName", "licenseUrl", "license", "licence")
 _MOST_LICENCES = 30
@@ -78,8 +80,10 @@ def _front_matter(plan: ExportPlan, described: Described) -> str:
 
 
 def _tasks(members: Sequence[Member]) -> list[str]:
-    parts = any(LabelName.PARTS in member.spec.labels for member in members)
-    return ["image-to-image", *(["image-segmentation"] if parts else []), "image-feature-extraction"]
+    used = {label for member in members for label in member.spec.labels}
+    regions = ["image-segmentation"] if used & {LabelName.PARTS, LabelName.LAYERS} else []
+    points = ["keypoint-detection"] if LabelName.JOINTS in used else []
+    return ["image-to-image", *regions, *points, "image-feature-extraction"]
 
 
 def _numbers(plan: ExportPlan) -> str:
@@ -188,6 +192,8 @@ def _labels(members: Sequence[Member]) -> str:
     text = _table(("label", "what it is"), [(name.value, what) for name, what in _LABELS.items() if name in used])
     if LabelName.PARTS in used:
         text += "\n\nParts: " + ", ".join(f"{part.value} {part.name.lower()}" for part in Part) + "."
+    if LabelName.LAYERS in used:
+        text += "\n\nLayers: " + ", ".join(f"{layer.value} {layer.name.lower()}" for layer in Layer) + "."
     return text
 
 

@@ -170,7 +170,7 @@ def _type_of(column: str) -> str:
         return "sc:Integer"
     if column in _TEXTS or column.endswith("file_name"):
         return "sc:Text"
-    if column.startswith("image_") or column == "parts":
+    if column.startswith("image_") or column in ("parts", "layers"):
         return "sc:ImageObject"
     return "sc:Float"
 

@@ -2,7 +2,7 @@
 
 OUT/<split>/metadata.jsonl                                      a row for each sample, partition and view
 OUT/<split>/<folder>/<style>/<partition>/<picture>.png
-OUT/<split>/<folder>/labels/<partition>/<picture>.parts.png     and .labels.npz, .marks.json
+OUT/<split>/<folder>/labels/<partition>/<picture>.parts.png     and .layers.png, .labels.npz, .marks.json
 OUT/<split>/<folder>/basis/<style>.png                          the neutral face
 """
 

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from farm.dataset.label_reading import INDEXED, MARKS_SUFFIX
 from farm.dataset.output import RenderedModel
 from farm.exports import croissant, sharding
 from farm.exports.destination import Destination
@@ -21,6 +22,7 @@ from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, shard_units
 from farm.exports.receipts import Receipt
 from farm.exports.rows import SampleRow, read
+from farm.labels import MARKED
 
 _GROUP_ROWS, _GROUP_BYTES = 100, 32 * 2**20
 """A row group ends at either: the Hub's viewer reads a group at a time, and so much of a file is in memory."""
@@ -32,7 +34,6 @@ _VALUES: dict[str, str] = {
 _OF_CLIPS = {"clip": "string", "time": "float64"}
 _ROTATION = 9
 """Numbers of the (3, 3) matrix, row by row."""
-_PARTS, _MARKS = ".parts.png", ".marks.json"
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
@@ -94,17 +95,18 @@ class HuggingFaceLayout:
 
 
 def _label_columns(labels: Sequence[str]) -> list[str]:
-    arrays = set(labels) - {"parts", "landmarks"}
+    arrays = set(labels) - set(INDEXED) - set(MARKED)
     return [
-        *(["parts"] if "parts" in labels else []),
+        *(label for label in INDEXED if label in labels),
         *(["arrays"] if arrays else []),
-        *(["marks"] if "landmarks" in labels else []),
+        *(["marks"] if set(MARKED) & set(labels) else []),
     ]
 
 
 def _column(suffix: str) -> str:
-    """The column of a label file: the part picture, the numbers as JSON, the arrays as the bytes of an .npz file."""
-    return {_PARTS: "parts", _MARKS: "marks"}.get(suffix, "arrays")
+    """The column of a label file: a part or layer picture, the numbers as JSON, the arrays as the bytes of an .npz file."""
+    columns = {own: label.value for label, own in INDEXED.items()} | {MARKS_SUFFIX: "marks"}
+    return columns.get(suffix, "arrays")
 
 
 def _schema(first: SampleRow) -> pa.Schema:
@@ -119,7 +121,10 @@ def _schema(first: SampleRow) -> pa.Schema:
     for name, (length, kind) in lists.items():
         fields.append((name, pa.list_(pa.bool_() if kind == "bool" else pa.float64(), length)))
         features[name] = {"feature": {"dtype": kind, "_type": "Value"}, "length": length, "_type": "Sequence"}
-    for name in (*(f"image_{style}" for style in styles), *(["parts"] if _PARTS in suffixes else [])):
+    for name in (
+        *(f"image_{style}" for style in styles),
+        *(label.value for label, own in INDEXED.items() if own in suffixes),
+    ):
         fields.append((name, _PICTURE))
         features[name] = {"_type": "Image"}
     for column, kind in (("arrays", "binary"), ("marks", "string")):
@@ -183,7 +188,7 @@ def _groups(rows: Sequence[SampleRow], tell: Tell) -> Iterator[list[dict[str, An
             data = read(label)
             size += len(data)
             column = _column(suffix)
-            if column == "parts":
+            if suffix in INDEXED.values():
                 record[column] = {"bytes": data, "path": f"{row.key}{suffix}"}
             else:
                 record[column] = data.decode("utf-8", "replace") if column == "marks" else data

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from farm.dataset.label_reading import PARTS_SUFFIX, most_bytes, read_parts
+from farm.dataset.label_reading import PARTS_SUFFIX, most_bytes, read_indexed
 from farm.dataset.manifest import ImageRecord, view_suffix
 from farm.dataset.output import LABELS, RenderedModel
 from farm.dataset.reading import read_file
@@ -144,7 +144,7 @@ def look_at(chosen: Iterable[Chosen], tiles: int) -> Looks:
 
 def _parts(path: Path, side: int) -> NDArray[np.uint8]:
     try:
-        return read_parts(read_file(path, most_bytes(PARTS_SUFFIX, side)), side)
+        return read_indexed(read_file(path, most_bytes(PARTS_SUFFIX, side)), side)
     except FileNotFoundError as error:
         raise StorageError(f"{path} is missing.") from error
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.dataset.label_reading import PARTS_SUFFIX, read_parts
+from farm.dataset.label_reading import PARTS_SUFFIX, read_indexed
 from farm.dataset.manifest import view_suffix
 from farm.dataset.output import LABELS, RenderedModel, file_stem
 from farm.dataset.picture_reading import read_picture
@@ -56,7 +56,7 @@ class PackedRows:
         file = self._file(row, PARTS_SUFFIX, self.folder / LABELS, PARTS_SUFFIX)
         data = read(file)
         try:
-            return read_parts(data, self.spec.size)
+            return read_indexed(data, self.spec.size)
         except StorageError as error:
             raise StorageError(f"{file.path} is no part picture: {error} `farm verify` says more.") from error
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from farm.dataset.label_reading import (
     ARRAYS_SUFFIX,
+    INDEXED,
     MARKS_SUFFIX,
-    PARTS_SUFFIX,
     most_bytes,
     read_arrays,
+    read_indexed,
     read_marks,
-    read_parts,
     suffixes_of,
 )
 from farm.dataset.manifest import LabelShardRecord, image_file, view_suffix
@@ -26,6 +26,15 @@ from farm.errors import InvalidSampleError, StorageError
 from farm.labels import LabelName
 from farm.pipe import Marks, View
 from farm.verification.findings import Fault, FindingList
+
+_OF_SUFFIX = {suffix: label for label, suffix in INDEXED.items()}
+
+
+def _marked(marks: Marks | None) -> set[LabelName]:
+    """The labels that marks hold."""
+    if marks is None:
+        return set()
+    return {LabelName.LANDMARKS} if marks.joints is None else {LabelName.LANDMARKS, LabelName.JOINTS}
 
 
 class _HashingTar:
@@ -142,12 +151,12 @@ class LabelFiles:
             for suffix, data in files.items():
                 if suffix == ARRAYS_SUFFIX:
                     arrays |= read_arrays(data, side)
-                elif suffix == PARTS_SUFFIX:
-                    arrays[LabelName.PARTS] = read_parts(data, side)
                 elif suffix == MARKS_SUFFIX:
                     marks = read_marks(data)
+                else:
+                    arrays[_OF_SUFFIX[suffix]] = read_indexed(data, side)
             suffix = ""
-            if missing := set(self._spec.labels) - {LabelName.LANDMARKS} - arrays.keys():
+            if missing := set(self._spec.labels) - _marked(marks) - arrays.keys():
                 raise StorageError(f"The label {missing.pop()} is not among them.")
             check_labels(arrays, marks, side)
         except (StorageError, InvalidSampleError) as error:

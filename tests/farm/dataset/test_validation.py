@@ -7,8 +7,9 @@ import pytest
 
 from farm.dataset.validation import check_labels, check_neutral, check_pictures
 from farm.errors import InvalidSampleError, UnusableModelError
-from farm.labels import LabelName, Part
-from farm.pipe import LandmarkLabel, Marks
+from farm.joints import COCO_JOINTS, HUMANOID_JOINTS
+from farm.labels import LabelName, Layer, Part
+from farm.pipe import JointLabel, Joints, LandmarkLabel, Marks
 from tests.farm.drawing.test_label_files import CAMERA
 
 SIZE = 32
@@ -21,6 +22,14 @@ def good_picture() -> np.ndarray:
     return picture
 
 
+def good_joints() -> Joints:
+    absent = JointLabel(x=0, y=0, point=None, visibility=0)
+    coco, humanoid = dict.fromkeys(COCO_JOINTS, absent), dict.fromkeys(HUMANOID_JOINTS, absent)
+    coco["nose"] = JointLabel(x=18.0, y=13.0, point=(0.15, 0.075, 1.5), visibility=2)
+    humanoid["hips"] = JointLabel(x=8.0, y=108.0, point=(0.0, 1.5, 1.5), visibility=1)
+    return Joints(box=(8.0, 8.0, 24.0, 24.0), coco=coco, humanoid=humanoid)
+
+
 def good_labels() -> tuple[dict[LabelName, np.ndarray], Marks]:
     parts = np.zeros((SIZE, SIZE), np.uint8)
     parts[8:24, 8:24] = Part.FACE
@@ -29,6 +38,7 @@ def good_labels() -> tuple[dict[LabelName, np.ndarray], Marks]:
     normals[there] = (0.0, 0.6, -0.8)
     arrays: dict[LabelName, np.ndarray] = {
         LabelName.PARTS: parts,
+        LabelName.LAYERS: np.where(there, Layer.SKIN, 0).astype(np.uint8),
         LabelName.DEPTH: np.where(there, 1.5, 0.0).astype(np.float32),
         LabelName.NORMALS: normals,
         LabelName.UV: np.zeros((SIZE, SIZE, 2), np.float32),
@@ -41,6 +51,7 @@ def good_labels() -> tuple[dict[LabelName, np.ndarray], Marks]:
         head_box=(8.0, 8.0, 24.0, 24.0),
         face_box=(8.0, 8.0, 24.0, 24.0),
         camera=CAMERA,
+        joints=good_joints(),
     )
     return arrays, marks
 
@@ -149,10 +160,55 @@ def outside(arrays: dict[LabelName, np.ndarray], marks: Marks) -> None:
     marks.landmarks["nose"].x = -3.0
 
 
+def unknown_layer(arrays: dict[LabelName, np.ndarray], marks: Marks) -> None:
+    arrays[LabelName.LAYERS][9, 9] = len(Layer)
+
+
+def bare(arrays: dict[LabelName, np.ndarray], marks: Marks) -> None:
+    arrays[LabelName.LAYERS][9, 9] = Layer.BACKGROUND
+
+
+def joints_of(marks: Marks) -> Joints:
+    assert marks.joints is not None
+    return marks.joints
+
+
+def joint_missing(arrays: dict[LabelName, np.ndarray], marks: Marks) -> None:
+    del joints_of(marks).coco["left_hip"]
+
+
+def joint_moved(arrays: dict[LabelName, np.ndarray], marks: Marks) -> None:
+    joints_of(marks).humanoid["hips"].x += 0.6
+
+
+def joint_seen_outside(arrays: dict[LabelName, np.ndarray], marks: Marks) -> None:
+    joints_of(marks).humanoid["hips"].visibility = 2
+
+
+def joint_nowhere(arrays: dict[LabelName, np.ndarray], marks: Marks) -> None:
+    joints_of(marks).coco["nose"].point = None
+
+
+def person_elsewhere(arrays: dict[LabelName, np.ndarray], marks: Marks) -> None:
+    joints_of(marks).box = (7.0, 8.0, 24.0, 24.0)
+
+
+def person_outside(arrays: dict[LabelName, np.ndarray], marks: Marks) -> None:
+    joints_of(marks).box = (8.0, 8.0, 24.0, SIZE + 1.0)
+
+
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
         (unknown_part, "no part"),
+        (unknown_layer, "no layer"),
+        (bare, "disagree"),
+        (joint_missing, "not those of the table"),
+        (joint_moved, "elsewhere in the picture"),
+        (joint_seen_outside, "hips is called visible"),
+        (joint_nowhere, "nose has no place"),
+        (person_elsewhere, "not about what"),
+        (person_outside, "box of the person"),
         (endless, "no numbers"),
         (behind, "negative"),
         (hole, "disagree"),

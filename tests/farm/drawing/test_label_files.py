@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from farm.dataset.label_reading import ARRAYS_SUFFIX, MARKS_SUFFIX, PARTS_SUFFIX
+from farm.dataset.label_reading import ARRAYS_SUFFIX, LAYERS_SUFFIX, MARKS_SUFFIX, PARTS_SUFFIX
 from farm.drawing.label_files import label_files
 from farm.drawing.npz import encode_npz
-from farm.labels import PART_COLOURS, LabelName, Part
-from farm.pipe import CameraLabel, LandmarkLabel, Marks
+from farm.labels import LAYER_COLOURS, PART_COLOURS, LabelName, Layer, Part
+from farm.pipe import CameraLabel, JointLabel, Joints, LandmarkLabel, Marks
 
 SIZE = 16
 CAMERA = CameraLabel(
@@ -56,6 +56,27 @@ def test_the_part_picture_shows_colours_and_holds_ids() -> None:
 
     np.testing.assert_array_equal(np.asarray(picture), arrays[LabelName.PARTS])
     assert picture.convert("RGB").getpixel((0, 0)) == PART_COLOURS[Part(int(arrays[LabelName.PARTS][0, 0]))]
+
+
+def test_the_layer_picture_stands_beside_it() -> None:
+    layers = np.array([[0, Layer.SKIN], [Layer.CLOTHES, Layer.IGNORE]], np.uint8)
+
+    files = label_files({LabelName.PARTS: layers, LabelName.LAYERS: layers}, None)
+
+    assert list(files) == [PARTS_SUFFIX, LAYERS_SUFFIX]
+    picture = Image.open(io.BytesIO(files[LAYERS_SUFFIX]))
+    np.testing.assert_array_equal(np.asarray(picture), layers)
+    assert picture.convert("RGB").getpixel((0, 1)) == LAYER_COLOURS[Layer.CLOTHES]
+
+
+def test_joints_are_in_the_marks_and_leave_no_trace_where_nobody_asked() -> None:
+    joint = JointLabel(x=4.5, y=5.5, point=(0.0, 0.1, 1.9), visibility=2)
+    jointed = MARKS.model_copy(update={"joints": Joints(box=None, coco={"nose": joint}, humanoid={})})
+
+    files = label_files({}, jointed)
+
+    assert Marks.model_validate(json.loads(files[MARKS_SUFFIX])) == jointed
+    assert "joints" not in json.loads(label_files({}, MARKS)[MARKS_SUFFIX])
 
 
 def test_marks_are_plain_json() -> None:

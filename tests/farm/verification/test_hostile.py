@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from farm.dataset.label_reading import read_arrays, read_marks, read_parts
+from farm.dataset.label_reading import read_arrays, read_indexed, read_marks
 from farm.dataset.reading import listing, model_folders, read_file
 from farm.errors import StorageError
 from farm.models.package import read_model
@@ -145,7 +145,7 @@ def test_a_part_picture_of_another_size_is_refused_before_it_is_decoded() -> Non
     )
 
     with pytest.raises(StorageError, match=r"no indexed picture|cannot be decoded"):
-        read_parts(data, SIDE)
+        read_indexed(data, SIDE)
 
 
 def test_marks_that_are_none_are_refused() -> None:
