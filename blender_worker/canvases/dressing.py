@@ -79,7 +79,7 @@ class Dresser:
             shader = self._bind(outline_shader(solid))
             if not solid:
                 shader.uniform_sampler("image", item.texture)
-            gpu.state.depth_mask_set(item.surface.writes_depth)
+            gpu.state.depth_mask_set(item.run.writes_depth(item.surface, look))
             gpu.state.blend_set("NONE" if solid else "ALPHA_PREMULT")
         gpu.state.face_culling_set("FRONT")
         shader.uniform_float("outline_colour", (*look.outline_colour[:3], alpha))

@@ -67,6 +67,8 @@ class Puppet:
             if outlined and (self._materials.rest[run.surface].outline > 0 or run.surface in self._materials.painted):
                 material = self._materials.outline(run.surface)
                 hull = run.triangles if run.hull is None else run.hull
+                if not len(hull):
+                    continue
                 sheet = self._sheet(hull[:, ::-1], material, share - _BEHIND)
                 self._hulls.append(_Hull(sheet, run.surface))
         self._pose: Pose | None = None

@@ -31,6 +31,12 @@ class Run:
     triangles: NDArray[np.int32]
     hull: NDArray[np.int32] | None = None
     """(k, 3) the triangles whose backs are its outline; None for its own."""
+    solid: bool = False
+    """Whether it hides what lies behind it although its surface writes no depth."""
+
+    def writes_depth(self, surface: Surface, look: Look) -> bool:
+        """Whether it hides what is drawn behind it later, when its surface looks like this."""
+        return surface.writes_depth or (self.solid and look.colour[3] >= 1.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

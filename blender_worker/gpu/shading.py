@@ -116,7 +116,7 @@ def surface_info(
 def set_surface(shader: gpu.types.GPUShader, item: DrawRun, look: Look) -> None:
     """Give `shader` what a run's surface looks like, and set the culling and the writing of depth."""
     gpu.state.face_culling_set("NONE" if item.surface.double_sided else "BACK")
-    gpu.state.depth_mask_set(item.surface.writes_depth)
+    gpu.state.depth_mask_set(item.run.writes_depth(item.surface, look))
     shader.uniform_sampler("image", item.texture)
     shader.uniform_float("colour_alpha", look.colour)
 

@@ -17,6 +17,7 @@ from blender_worker.importers.decoding import TextureDecoder
 from blender_worker.importers.hulls import hulled
 from blender_worker.importers.morphs import take_apart
 from blender_worker.importers.outlines import add_outlines
+from blender_worker.importers.solids import with_solids
 from blender_worker.importers.tangents import tangents
 from farm.bodies.limbs import Limbs, turns_limbs
 from farm.models.description import Character
@@ -84,6 +85,7 @@ def build(
     add_outlines(surfaces, runs, positions, from_bottom, height)
     normals = character.normals @ world.T
     runs, hulls = hulled(runs, surfaces, positions, normals)
+    colours = gltf_surfaces.colours(character)
     second_from_bottom = _from_the_bottom(second_uvs) if second_uvs is not None else None
     return Actor(
         vertices=Vertices(
@@ -95,11 +97,11 @@ def build(
             hulls=hulls,
             bones=armature.owners,
             second_uvs=second_from_bottom,
-            colours=gltf_surfaces.colours(character),
+            colours=colours,
             tangents=_tangents(surfaces, runs, (positions, normals), (from_bottom, second_from_bottom)),
         ),
         surfaces=surfaces,
-        runs=runs,
+        runs=with_solids(runs, character.materials, surfaces, from_bottom, colours),
         morphs=morphs,
         skeleton=skeleton,
         skin=skin,
