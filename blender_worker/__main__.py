@@ -8,8 +8,10 @@ import signal
 import sys
 from pathlib import Path
 
+from blender_worker.bare import spare
 from blender_worker.confined import confine_blender
 from farm.process import die_with_parent
+from farm.starting import importing
 
 if __name__ == "__main__":
     die_with_parent()  # nobody would read the pictures
@@ -18,6 +20,8 @@ if __name__ == "__main__":
     home, model, shaders = map(Path, sys.argv[3:6])
     lacking = confine_blender(home, model, shaders, int(sys.argv[6]))
     die_with_parent()  # again: the kernel forgets it when a process changes what it may do
-    from blender_worker.session import serve  # imports bpy, which takes a second and starts threads
+    spare()
+    with importing():
+        from blender_worker.session import serve  # imports bpy, which takes half a second and starts threads
 
     serve(int(sys.argv[1]), int(sys.argv[2]), lacking)

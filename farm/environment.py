@@ -31,8 +31,9 @@ _NETWORK = (
 """The way out of the machine, whom to trust there, and what a cloud says of who the machine is."""
 _SCREEN = ("LANG", "LANGUAGE", "LC_*", "TERM", "COLORTERM", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_*")
 """What the command that a person started prints on. Servers print to files, in UTF-8."""
-_SAFE = {"PYTHONSAFEPATH": "1"}
-"""As Python's option -P: no code from the current folder."""
+_SAFE = {"PYTHONSAFEPATH": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
+"""As Python's option -P: no code from the current folder. And none that other packages would put into pydantic's models; to
+look for it takes every process a while."""
 _FARM = ("FARM_*",)
 """The settings (`farm.settings`), secrets among them."""
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from farm import __version__, environment, logs
 from farm.cli.console import note, stderr
 from farm.errors import FarmError
+from farm.starting import importing
 from farm.wording import clean_lines, mistake
 
 _GROUPS = {
@@ -79,7 +80,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module: Any = __import__(_COMMANDS[cmd_name], fromlist=[cmd_name])
+        with importing():
+            module: Any = __import__(_COMMANDS[cmd_name], fromlist=[cmd_name])
         command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command

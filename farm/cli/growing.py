@@ -28,6 +28,7 @@ from farm.morphs.annotation import apply_table, read_table
 from farm.scratch import Scratch, remove_dead
 from farm.spec import RenderSpec, render_key
 from farm.stack import EmbeddedStack
+from farm.starting import importing
 from farm.wording import counted
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ class Growth:
         if self._farm is None:
             self._home = self._open.enter_context(Scratch()).path / "farm"
             processes = self._open.enter_context(EmbeddedStack(self._home, self._workers))
-            from farm.cli.own_farm import OwnFarm  # imported while Blender starts, not before
+            with importing():
+                from farm.cli.own_farm import OwnFarm  # while Blender starts, not before
 
             self._farm = self._open.enter_context(OwnFarm(processes, self._wanted.backgrounds, self._wanted.motion))
         with free_space.noticed(self._home, _GO_ON):

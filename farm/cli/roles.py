@@ -11,6 +11,7 @@ from farm.cli.ending import take_hangup_for_sigterm
 from farm.cli.working import run
 from farm.errors import ServiceError
 from farm.settings import Settings
+from farm.starting import importing
 
 _LOOK_SECONDS = 1.0
 _IDLE_LOOKS = 2
@@ -27,9 +28,11 @@ _IDLE_LOOKS = 2
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 def api(host: str, port: int) -> None:
     """Run the REST API."""
-    import uvicorn
-    from uvicorn.importer import import_from_string
+    with importing():
+        import uvicorn
+        from uvicorn.importer import import_from_string
 
+        import_from_string("api.app:make")
     take_hangup_for_sigterm()
     os.environ["FARM_API_HOST"] = host  # the application decides by it whether it may do without keys
     uvicorn.run(

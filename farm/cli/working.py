@@ -13,6 +13,7 @@ from farm.cli.ending import take_hangup_for_sigterm
 from farm.environment import for_server
 from farm.scratch import Scratch
 from farm.settings import Settings
+from farm.starting import importing
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
@@ -64,7 +65,13 @@ def _work(settings: Settings, scratch: Path, concurrency: int, metrics_host: str
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(scratch)
     # Mesa's software OpenGL takes every core for each Blender unless it is told; several Blenders share them.
     os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
-    from farm.worker.celery_app import node
+    with importing():
+        from celery.bootsteps import StartStopStep
+        from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
+
+        from farm import metrics
+        from farm.worker import exposition, shutdown
+        from farm.worker.celery_app import node
 
     name = node(settings)
     logs.configure(settings.log_format, settings.secrets, worker=name)
@@ -74,13 +81,9 @@ def _work(settings: Settings, scratch: Path, concurrency: int, metrics_host: str
         blender = Blender(require_gpu=True)
         blender.start()  # raises when OpenGL is software: better no worker than one a hundred times too slow
         blender.stop()
-    from celery.bootsteps import StartStopStep
-    from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
-
-    from farm import metrics
-    from farm.worker import exposition, shutdown
-    from farm.worker.presence import Presence
-    from farm.worker.tasks import app
+    with importing():
+        from farm.worker.presence import Presence
+        from farm.worker.tasks import app
 
     exposition.keep()  # before it forks
     shutdown.prepare(scratch)
