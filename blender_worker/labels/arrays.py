@@ -122,7 +122,6 @@ class LabelPass:
         `codes` are the numbers in `farm.occluders.CODES` of the runs that are occluders, 0 of others; none: no run is.
         """
         self._pieces = _pieces(self._geometry.runs, anatomy, codes or [0] * len(self._geometry.runs))
-        self._pieces = _pieces(self._geometry.runs, anatomy)
 
     def draw(self, pose: Pose, other: Pose, camera: Camera, least_alpha: float = _SOLID) -> Labels:
         """The labels of the actor in `pose`; `other` is the pose that the flow leads to, seen by the same camera."""
