@@ -27,6 +27,7 @@ _FILE_TYPES: dict[str, Any] = {
     "application/octet-stream": _BINARY,
     "application/x-tar": _BINARY,
     "image/png": _BINARY,
+    "video/mp4": _BINARY,
 }
 _FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file", "content": _FILE_TYPES},
@@ -85,7 +86,8 @@ def file(
     services: ServicesOf,
     _range: RangeHeader = None,
 ) -> Response:
-    """A file of the job's result: manifest.json, contact-sheet.png, <style>-<partition>.tar, basis-<style>.png."""
+    """A file of the job's result: manifest.json, contact-sheet.png, <style>-<partition>.tar, basis-<style>.png;
+    of a clip, clip.mp4."""
     job = _finished(services, job_id)
     with _kept(services, job):
         return ranged(request, services.store, services.results.file(job.render_key, name), name)

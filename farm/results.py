@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from farm.dataset.manifest import (
+    CLIP_VIDEO,
     MANIFEST,
     BasisRecord,
     LabelShardRecord,
@@ -91,8 +92,11 @@ class Results:
 def _index(manifest: Manifest) -> _Contents:
     shards = {(shard.style, shard.partition): shard.file for shard in manifest.shards}
     records: list[ShardRecord | LabelShardRecord | BasisRecord] = [*manifest.shards, *manifest.labels, *manifest.basis]
+    hashes = {record.file: record.sha256 for record in records}
+    if manifest.clip is not None and manifest.clip.video_sha256:
+        hashes[CLIP_VIDEO] = manifest.clip.video_sha256
     return _Contents(
-        hashes={record.file: record.sha256 for record in records},
+        hashes=hashes,
         pictures={
             (image.style, image.partition, image.file): (
                 shards[image.style, image.partition], image.offset, image.bytes, image.sha256,

@@ -51,12 +51,17 @@ def motion_of(options: SpecOptions) -> tuple[MotionFile, dict[str, Any]] | None:
         return None
     if options.motion.suffix.lower() not in SUFFIXES:
         raise MotionFormatError(f"'{options.motion.name}' is no motion file: {', '.join(SUFFIXES)} can be read.")
+    if not options.motion.is_file():
+        raise MotionFormatError(f"{options.motion} is no file, so it holds no motion.")
     with closing(Readers(1)) as readers, readers.motion(options.motion.name, _pieces(options.motion)) as found:
         about = found.about
-    return MotionFile(options.motion, about), _asked(options, named or RecipeMotion(), about)
+    return MotionFile(options.motion, about), asked_of(options, about, named)
 
 
-def _asked(options: SpecOptions, named: RecipeMotion, about: MotionAbout) -> dict[str, Any]:
+def asked_of(options: SpecOptions, about: MotionAbout, named: RecipeMotion | None = None) -> dict[str, Any]:
+    """What the specification says of a motion: by the options, then by the recipe, then all of it. Raises SpecError."""
+    named = named or RecipeMotion()
+
     def said(name: str, default: float) -> float:
         given = (getattr(options, name), getattr(named, name))
         return float(next((value for value in given if value is not None), default))

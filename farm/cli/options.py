@@ -292,7 +292,7 @@ def _sentence(error: ValidationError) -> str:
     """What pydantic found, as a sentence that names options."""
     sentences = []
     for item in error.errors()[:5]:
-        names = [str(name) for name in item["loc"] if name != "camera" and not isinstance(name, int)]
+        names = [str(name) for name in item["loc"] if name not in ("camera", "motion") and not isinstance(name, int)]
         option = f"--{names[0].replace('_', '-')}: " if names else ""
         sentences.append(option + mistake(item))
     return "These options cannot be used: " + "; ".join(sentences) + "."

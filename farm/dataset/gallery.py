@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from farm.dataset.manifest import CONTACT_SHEET
+from farm.dataset.manifest import CLIP_VIDEO, CONTACT_SHEET
 from farm.dataset.output import RenderedModel, replacing
 from farm.wording import counted
 
@@ -65,11 +65,13 @@ def _card(model: RenderedModel) -> str:
         f"<p>{name} &middot; {html.escape(manifest.model.format)} &middot; {counted(manifest.target_morphs, 'target morph')} "
         f"&middot; {counted(manifest.samples, 'sample')} &middot; {counted(len(manifest.images), 'image')}</p>"
         + (f"<ul>{notes}</ul>" if notes else "")
+        + (_VIDEO.replace("SOURCE", f"{name}/{CLIP_VIDEO}") if manifest.clip and manifest.clip.video_sha256 else "")
         + f'<a href="{name}/"><img src="{name}/{CONTACT_SHEET}" alt="Contact sheet of {name}" loading="lazy"'
         ' decoding="async"></a></section>'
     )
 
 
+_VIDEO = '<video src="SOURCE" controls loop muted preload="none"></video>'
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Facefarm: rendered models</title>
 <style>

@@ -31,6 +31,8 @@ PAPER_ENTRIES = space_named(DEFAULT).entries
 FORMAT: Literal[3] = 3
 MANIFEST = "manifest.json"
 CONTACT_SHEET = "contact-sheet.png"
+CLIP_VIDEO = "clip.mp4"
+"""The preview of a clip."""
 
 type FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")]
 """A name that leads nowhere but to a file beside the manifest: manifests come from elsewhere, too."""
@@ -168,6 +170,8 @@ class ClipRecord(_Record):
     absent_bones: tuple[str, ...] = ()
     """Names in it for which the model has no bone, the first 40."""
     absent_morphs: tuple[str, ...] = ()
+    video_sha256: ContentHash | None = None
+    """Of the preview, CLIP_VIDEO: the frames of the first style and view."""
     physics: Literal["still"] = "still"
     """What MikuMikuDance moves by physics (hair, cloth) goes with the bone above it, and moves by keys alone."""
     ik: Literal["not solved"] = "not solved"

@@ -3,6 +3,7 @@
 DIR/poses.csv, poses.parquet                       a row for every image of every model (`farm.dataset.tables`)
 DIR/index.html, index-2.html ...                   the contact sheets (`farm.dataset.gallery`)
 DIR/failed.jsonl                                   the models that cannot be drawn (`farm.dataset.failures`)
+DIR/<folder>/clip.mp4                              the preview of a clip
 DIR/<folder>/manifest.json, contact-sheet.png      one folder a model, named <label>-<8 digits of its hash>
 DIR/<folder>/basis/<style>.png                     the neutral face
 DIR/<folder>/<style>/<partition>/<folder>_<sample>.png    several views: <folder>_<sample>_v<view>.png
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.dataset.manifest import (
+    CLIP_VIDEO,
     CONTACT_SHEET,
     MANIFEST,
     ImageRecord,
@@ -28,7 +30,7 @@ from farm.dataset.manifest import (
     read_manifest,
     view_suffix,
 )
-from farm.dataset.shards import read_shard
+from farm.dataset.shards import read_shard, sha256_of
 from farm.errors import ConflictError, StorageError
 from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.provenance import NOBODYS
@@ -82,6 +84,10 @@ def unpack_result(manifest: Manifest, label: str, fetch: Callable[[str, Path], N
     model = RenderedModel(out / folder_name(label, manifest.model.id), manifest)
     _clear(model.folder)
     fetch(CONTACT_SHEET, model.folder / CONTACT_SHEET)
+    if manifest.clip is not None and manifest.clip.video_sha256:
+        fetch(CLIP_VIDEO, model.folder / CLIP_VIDEO)
+        if sha256_of(model.folder / CLIP_VIDEO) != manifest.clip.video_sha256:
+            raise StorageError(f"{CLIP_VIDEO} of model {label} is not what its manifest says; retry.")
     (model.folder / "basis").mkdir(exist_ok=True)
     for basis in manifest.basis:
         fetch(basis.file, model.folder / "basis" / f"{basis.style}.png")
@@ -137,7 +143,8 @@ def _clear(folder: Path) -> None:
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONTACT_SHEET).unlink(missing_ok=True)
+    for name in (CONTACT_SHEET, CLIP_VIDEO):
+        (folder / name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -197,8 +204,10 @@ def whole_result(folder: Path, wanted: Callable[[Manifest], bool]) -> RenderedMo
     manifest = model.manifest
     if not wanted(manifest) or not (folder / CONTACT_SHEET).is_file():
         return None
+    video = manifest.clip is None or not manifest.clip.video_sha256 or (folder / CLIP_VIDEO).is_file()
     whole = (
-        all((folder / "basis" / f"{basis.style}.png").is_file() for basis in manifest.basis)
+        video
+        and all((folder / "basis" / f"{basis.style}.png").is_file() for basis in manifest.basis)
         and all(_size(model.image_path(image)) == image.bytes for image in manifest.images)
         and all(len(list((folder / LABELS / s.partition).glob("*"))) == s.files for s in manifest.labels)
     )

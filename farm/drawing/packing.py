@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from farm import __version__, pipe
+from farm.dataset.clip_video import ClipVideo
 from farm.dataset.contact_sheet import ContactSheet, chosen_samples
 from farm.dataset.label_pictures import label_pictures
 from farm.dataset.manifest import (
+    CLIP_VIDEO,
     CONTACT_SHEET,
     BasisRecord,
     ClipRecord,
@@ -82,6 +85,8 @@ class Packer:
         self._open = ExitStack()
         for shard in (*self._shards.values(), *self._label_shards.values()):
             self._open.callback(shard.close)
+        self._room = room
+        self._video: ClipVideo | None = None
         self._basis: dict[StyleName, bytes] = {}
         self._taken: list[_Taken] = []
         self.images = 0
@@ -150,14 +155,24 @@ class Packer:
             )
             for suffix, data in encoded.labels.items()
         }
-        # Of a sample that wears something the sheet shows that.
-        if self._sheet.shows(shot.sample) and shot.view.index == (1 if self._spec.occluders else 0):
+        # Of a sample that wears something the sheet and the preview of a clip show that.
+        looked_at = shot.view.index == (1 if self._spec.occluders else 0)
+        if self._spec.motion is not None and looked_at:
+            self._grow_video(decode(encoded.files[0]), self._spec.motion.rate)
+        if self._sheet.shows(shot.sample) and looked_at:
             # From the files as they are stored, so that a resumed render gives the same sheet.
             pictures = [decode(data) for data in encoded.files]
             looks = label_pictures(*decode_labels(encoded.labels), pictures[0])
             self._sheet.put(shot.sample, shot.partition, looks | dict(zip(self._spec.styles, pictures, strict=True)))
         self._taken.append(_Taken(tuple(images), labels))
         self.images += len(images)
+
+    def _grow_video(self, picture: NDArray[np.uint8], rate: float) -> None:
+        """Frames come in their order, from checkpoints as well: a resumed render makes the same file."""
+        if self._video is None:
+            self._video = ClipVideo(self._room / CLIP_VIDEO, self._spec.size, rate)
+            self._open.callback(self._video.close)
+        self._video.add(picture)
 
     def shot(self, number: int) -> Encoded:
         """A shot that was taken, as it came. May be called from another thread, and not after `finish` or `close`."""
@@ -185,6 +200,10 @@ class Packer:
                 pool.submit(store.put_file, result_object(assignment.render_key, shard.path.name), shard.path)
                 for shard in (*self._shards.values(), *self._label_shards.values())
             ]
+            if self._video is not None:
+                sent.append(
+                    pool.submit(store.put_file, result_object(assignment.render_key, CLIP_VIDEO), self._video.path)
+                )
             small = {basis_file(style): data for style, data in self._basis.items()}
             small[CONTACT_SHEET] = self._sheet.to_bytes()
             sent += [
@@ -240,7 +259,7 @@ class Packer:
             unworn=self.todo.unworn,
             combinations=self.todo.combinations,
             extra_columns=extra_columns(assignment.spec.extended),
-            clip=_clip_record(loaded.clip),
+            clip=_clip_record(loaded.clip, self._video),
             space=_space_record(assignment.spec, self.todo),
             rules={index: rule for index, rule in inventory.rules.items() if index in self.todo.morphs},
             target_morphs=len(sampled_targets(self.todo.annotation)),
@@ -266,7 +285,7 @@ def _space_record(spec: RenderSpec, todo: Plan) -> SpaceRecord | None:
     )
 
 
-def _clip_record(clip: pipe.ClipFound | None) -> ClipRecord | None:
+def _clip_record(clip: pipe.ClipFound | None, video: ClipVideo | None) -> ClipRecord | None:
     if clip is None:
         return None
     return ClipRecord(
@@ -275,6 +294,7 @@ def _clip_record(clip: pipe.ClipFound | None) -> ClipRecord | None:
         moved=clip.moved,
         absent_bones=tuple(clip.absent_bones),
         absent_morphs=tuple(clip.absent_morphs),
+        video_sha256=sha256_of(video.path) if video is not None else None,
     )
 
 

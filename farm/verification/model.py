@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from farm.dataset.manifest import MANIFEST
+from farm.dataset.manifest import CLIP_VIDEO, MANIFEST
 from farm.dataset.output import POSES, folder_name
 from farm.dataset.reading import listing, read_model_folder
+from farm.dataset.shards import sha256_of
 from farm.dataset.splits import split_of
 from farm.errors import StorageError
 from farm.verification.derivation import check_counts, check_poses
@@ -49,6 +50,13 @@ def verify_model(folder: Path, columns: Sequence[str], runs: Sequence[Run] | Non
     check_poses(manifest, findings)
     pictures = PictureFiles(model, found, findings)
     pictures.check()
+    clip = manifest.clip
+    if clip is not None and clip.video_sha256:
+        video = folder / CLIP_VIDEO
+        if CLIP_VIDEO not in found.sizes:
+            findings.add(Fault.MISSING, CLIP_VIDEO, "The preview of the clip is missing.")
+        elif sha256_of(video) != clip.video_sha256:
+            findings.add(Fault.HASH, CLIP_VIDEO, "It is not the preview that the manifest names.")
     labels = LabelFiles(model, found, findings)
     labels.check()
     splits: dict[str, int] = {}

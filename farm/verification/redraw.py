@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from farm.backgrounds import find_pictures, normalise
 from farm.catalog import Catalog
-from farm.dataset.manifest import MANIFEST, ImageRecord, Manifest
+from farm.dataset.manifest import CLIP_VIDEO, MANIFEST, ImageRecord, Manifest
 from farm.dataset.output import RenderedModel, folder_name, unpack_result
 from farm.dataset.reading import model_folders, read_model_folder
 from farm.dataset.similarity import ssim
@@ -112,6 +112,8 @@ def _one(
     )
     now = render(assignment_of(manifest), store, blender, quiet)
     _compare_labels(manifest, now, findings)
+    if manifest.renderer == RENDERER_VERSION and manifest.clip != now.clip:
+        findings.add(Fault.REDRAW, CLIP_VIDEO, "Drawn again, the clip or its preview is another one.")
 
     def fetch(file: str, path: Path) -> None:
         path.write_bytes(store.get(f"renders/{manifest.render_key}/{file}"))
