@@ -139,7 +139,7 @@ def test_the_animeceleb_layout_refuses_them(result: tuple[LocalStore, Manifest, 
 
 
 def test_pairs_for_pytorch(result: tuple[LocalStore, Manifest, RenderedModel]) -> None:
-    pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")
     from farm import torch as sets
 
     _, _, model = result
@@ -154,7 +154,8 @@ def test_pairs_for_pytorch(result: tuple[LocalStore, Manifest, RenderedModel]) -
         hidden = item["mask"][0] > 0
         assert hidden.any()
         assert differs[hidden].float().mean() > 0.5
-        assert (differs & ~hidden).sum() < 0.5 * max(hidden.sum(), differs.sum())
+        around = torch.nn.functional.max_pool2d(item["mask"], 5, 1, 2)[0] > 0
+        assert (differs & ~around).float().mean() < 0.005, "small pictures: slivers of a frame or a loop"
     assert len(faces.select(side, ["flat"])) == 12, "other tasks take the pictures without"
     assert len(faces.select(side, ["flat"], worn=None)) == 24
     assert len(sets.Segmentation(faces, side, style="flat")) == 24
