@@ -13,8 +13,12 @@ _FRAME, _LENS = (0.16, 0.14, 0.18), (0.07, 0.06, 0.09)
 _CLOTH, _WOOL = (0.90, 0.94, 0.97), (0.72, 0.16, 0.20)
 _CLEAR = 0.025
 """How far before the skin something is worn."""
-_RIM, _TEMPLE = 0.012, 0.009
+_RIM, _TEMPLE, _LOOP = 0.012, 0.009, 0.011
 """Radii of the tubes."""
+_NARROWEST = 0.08
+"""Half the width of what is put about a chin: a face that is narrower there is none."""
+_PEAK = 0.25
+"""How broad a mask's peak over the nose is, as a share of the mask."""
 _CORNERS = 32
 """Of a rim."""
 _EAR = 0.02
@@ -91,15 +95,17 @@ def _mask(fit: Fit) -> list[Shape]:
     mouth, middle = fit.mouth, fit.middle
     nose = fit.marks.get("nose")
     eyes = [fit.marks[name][2] for name in ("eye_left_bottom", "eye_right_bottom") if name in fit.marks]
-    top = float(nose[2]) + 0.02 if nose is not None and nose[2] > mouth[2] else float(mouth[2]) + 0.08
-    if eyes:  # between the lids and the mouth, wherever a nose is
+    top = peak = float(nose[2]) + 0.05 if nose is not None and nose[2] > mouth[2] else float(mouth[2]) + 0.08
+    if eyes:  # under the lids; between the eyes it goes up over the nose, wherever that is
         top = min(max(top, float(mouth[2]) + 0.04), max(min(eyes) - 0.01, float(mouth[2]) + 0.03))
     bottom = chin - 0.03
     across = np.linspace(-1, 1, 25)
     rows, grid = 13, []
-    wide = 0.92 * max(fit.width(float(mouth[2]) - 0.02, float(mouth[2]) + 0.02), 0.12)
+    wide = 0.92 * fit.width(float(mouth[2]) - 0.02, float(mouth[2]) + 0.02)
+    if wide < _NARROWEST:
+        return []
     for share in np.linspace(0, 1, rows):
-        upper = top - 0.035 * across**2
+        upper = top - 0.035 * across**2 + max(peak - top, 0.0) * np.exp(-((across / _PEAK) ** 2))
         lower = bottom + (float(mouth[2]) - 0.02 - bottom) * 0.75 * across**2
         grid.append(np.column_stack([middle + wide * across, np.zeros(len(across)), upper + (lower - upper) * share]))
     cloth = np.array(grid)
@@ -125,9 +131,9 @@ def _loop(fit: Fit, start: Floats, sign: float) -> Shape:
     ear = max(float(start[2]), float(fit.mouth[2]) + 0.1 if fit.mouth is not None else 0.0)
     z = start[2] + (ear - start[2]) * share
     here = sign * (start[0] - fit.middle)
-    out = np.maximum(fit.beside(y, float(z.min()) - 0.05, float(z.max()) + 0.05) + _TEMPLE, here)
+    out = np.maximum(fit.beside(y, float(z.min()) - 0.05, float(z.max()) + 0.05) + _LOOP, here)
     out[0] = here
-    return tube(np.column_stack([fit.middle + sign * out, y, z]), _TEMPLE * 0.7, _CLOTH)
+    return tube(np.column_stack([fit.middle + sign * out, y, z]), _LOOP, _CLOTH)
 
 
 def _chin(fit: Fit) -> float | None:
@@ -144,7 +150,9 @@ def _scarf(fit: Fit) -> list[Shape]:
     over = float(fit.mouth[2]) if fit.mouth is not None else chin + 0.1
     top, bottom = chin + 0.45 * (over - chin), min(chin - 0.32, -0.12)
     front = fit.neck_depth - float(fit.ahead(np.array([fit.middle]), chin - 0.02, top)[0]) + 0.04
-    wide = max(fit.width(chin, over), 0.12) + 0.06
+    wide = fit.width(chin, over) + 0.06
+    if wide < _NARROWEST:
+        return []
     turn = np.arange(_AROUND) * 2 * np.pi / _AROUND
     x, y = np.sin(turn), -np.cos(turn)
     rows = []

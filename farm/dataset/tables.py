@@ -29,9 +29,13 @@ SCHEMA = pa.schema([(name, pa.string() if name in _TEXTS else _WHOLE.get(name, p
 """Of the Parquet file: the columns of the CSV file under the same names. An empty `background` or `field_of_view` is null."""
 
 
+OCCLUDER = "occluder"
+"""The column that says what the character wears, in tables of models that were drawn with occluders; empty: nothing."""
+
+
 def schema_with(extra: Sequence[str]) -> pa.Schema:
-    """`SCHEMA` and further columns of poses, in this order; null for models whose poses lack them."""
-    return pa.schema([*SCHEMA, *(pa.field(name, pa.float64()) for name in extra)])
+    """`SCHEMA` and further columns, of poses and `OCCLUDER`, in this order; null for models that lack them."""
+    return pa.schema([*SCHEMA, *(pa.field(name, pa.string() if name == OCCLUDER else pa.float64()) for name in extra)])
 
 
 def org_id(model_id: str) -> str:
@@ -40,12 +44,16 @@ def org_id(model_id: str) -> str:
 
 
 def pose_cells(manifest: Manifest, image: ImageRecord) -> dict[str, float | str]:
-    """The pose of a picture by the names of its columns. A table may hold models of several pose spaces: equal names mean
-    the same, a name that a space lacks has an empty cell, and so has, but in the paper's, what the model cannot play.
+    """The pose of a picture by the names of its columns, and what it wears, where that varies.
+
+    A table may hold models of several pose spaces: equal names mean the same, a name that a space lacks has an empty cell,
+    and so has, but in the paper's, what the model cannot play.
     """
     cells: dict[str, float | str] = dict(zip(manifest.pose_names, image.pose, strict=False))
     if manifest.space is not None:
         cells |= {name: "" for name, can in zip(manifest.pose_names, manifest.pose_mask, strict=True) if not can}
+    if manifest.spec.occluders:
+        cells[OCCLUDER] = image.view.occluder or ""
     return cells
 
 
@@ -62,7 +70,8 @@ def pose_tables(out: Path) -> Iterator[Callable[[RenderedModel], None]]:
             extra: list[str] = []
 
             def add(model: RenderedModel) -> None:
-                names = model.manifest.pose_names
+                manifest = model.manifest
+                names = [*manifest.pose_names, *([OCCLUDER] if manifest.spec.occluders else [])]
                 extra.extend(name for name in names if name not in POSE_COLUMNS and name not in extra)
                 writer.writerows(_rows(model, out, extra))
 

@@ -1,4 +1,4 @@
-"""Rendered folders as data sets of PyTorch, one for each task of the paper.
+"""Rendered folders as data sets of PyTorch, one for each task of the paper, and one for taking away what hides a face.
 
     faces = Faces("DIR")                        # reads the manifests, once
     train = Segmentation(faces, "train")        # opens a picture when it is asked for it
@@ -17,9 +17,10 @@ except ModuleNotFoundError:
     ) from None
 
 from farm.torch.colorization import Colorization
+from farm.torch.deocclusion import Deocclusion
 from farm.torch.faces import Faces
 from farm.torch.harmonization import Harmonization
 from farm.torch.reenactment import Reenactment
 from farm.torch.segmentation import Segmentation
 
-__all__ = ["Colorization", "Faces", "Harmonization", "Reenactment", "Segmentation"]
+__all__ = ["Colorization", "Deocclusion", "Faces", "Harmonization", "Reenactment", "Segmentation"]

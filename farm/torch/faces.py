@@ -76,9 +76,16 @@ class Faces:
         """Of the entries of every pose, in order."""
 
     def select(
-        self, split: Split, styles: Sequence[str], parts: bool = False, partition: Partition | str | None = None
+        self,
+        split: Split,
+        styles: Sequence[str],
+        parts: bool = False,
+        partition: Partition | str | None = None,
+        worn: bool | None = False,
     ) -> Places:
         """The rows of a side that are in `partition` (None: in both), by model and view.
+
+        `worn`: without what may hide the character, with something that does, or None for both.
 
         Raises SpecError when a model lacks one of the styles or, if they are needed, the labels `parts`, and when no row
         is left.
@@ -92,6 +99,8 @@ class Faces:
             rows = np.arange(len(model.places), dtype=np.int32)
             if wanted is not None:
                 rows = rows[model.places[:, 1] == wanted]
+            if worn is not None:
+                rows = rows[model.worn[rows] > 0 if worn else ~model.doubled[rows]]
             rows = rows[np.argsort(model.places[rows, 2], kind="stable")]
             chosen.append(np.stack([np.full_like(rows, number), rows], axis=1))
         places = np.concatenate(chosen) if chosen else np.zeros((0, 2), np.int32)

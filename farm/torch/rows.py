@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.dataset.label_reading import PARTS_SUFFIX, read_indexed
+from farm.dataset.label_reading import ARRAYS_SUFFIX, PARTS_SUFFIX, read_arrays, read_indexed
 from farm.dataset.manifest import view_suffix
 from farm.dataset.output import LABELS, RenderedModel, file_stem
 from farm.dataset.picture_reading import read_picture
 from farm.errors import StorageError
 from farm.exports.rows import File, SampleRow, read, rows_of
+from farm.labels import LabelName
+from farm.occluders import CODES
 from farm.pipe import View
 from farm.poses import Partition
 from farm.spec import RenderSpec
@@ -40,6 +42,8 @@ class PackedRows:
     """By entry, whether the model can play it; where it cannot, its poses have 0."""
     lights: NDArray[np.float32]
     """(n,) intensities."""
+    worn: NDArray[np.uint8]
+    """(n,) what the character wears, of `farm.occluders.CODES`; 0: nothing. The row before is the same without."""
     hashes: dict[str, NDArray[np.uint8]]
     """(n, 32) SHA-256 by style, and by suffix of label; zeros where the manifest does not say."""
 
@@ -59,6 +63,19 @@ class PackedRows:
             return read_indexed(data, self.spec.size)
         except StorageError as error:
             raise StorageError(f"{file.path} is no part picture: {error} `farm verify` says more.") from error
+
+    def occlusion(self, row: int) -> NDArray[np.uint8]:
+        """(side, side) the label `occlusion`: `farm.occluders` has its numbers. Raises StorageError like `picture`."""
+        file = self._file(row, ARRAYS_SUFFIX, self.folder / LABELS, ARRAYS_SUFFIX)
+        try:
+            return read_arrays(read(file), self.spec.size)[LabelName.OCCLUSION]
+        except (StorageError, KeyError) as error:
+            raise StorageError(f"{file.path} holds no label occlusion. `farm verify` says more.") from error
+
+    @property
+    def doubled(self) -> NDArray[np.bool_]:
+        """(n,) whether a row is the second picture of its view, with what is worn."""
+        return np.asarray((self.places[:, 2] % 2 == 1) & bool(self.spec.occluders))
 
     def name(self, row: int) -> str:
         """What the row is called in random draws and to people: unique within a model."""
@@ -90,6 +107,7 @@ def pack(model: RenderedModel) -> PackedRows:
         names,
         np.array(manifest.pose_mask[: len(names)], np.bool_),
         np.array([row.light for row in rows], np.float32),
+        np.array([CODES[row.occluder] if row.occluder else 0 for row in rows], np.uint8),
         {kind: _hashes(rows, kind) for kind in kinds},
     )
 

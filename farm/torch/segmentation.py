@@ -30,7 +30,7 @@ class Segmentation(Dataset[dict[str, Any]]):
         ground: tuple[int, int, int] = WHITE,
     ) -> None:
         self._faces, self._style, self._ground = faces, style, ground
-        self._places = faces.select(split, [style], parts=True, partition=partition)
+        self._places = faces.select(split, [style], parts=True, partition=partition, worn=None)
 
     def __len__(self) -> int:
         return len(self._places)

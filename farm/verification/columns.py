@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from pyarrow.csv import ConvertOptions, ReadOptions, open_csv
 
 from farm.dataset.output import COLUMNS, POSES, POSES_PARQUET
-from farm.dataset.tables import schema_with
+from farm.dataset.tables import OCCLUDER, schema_with
 from farm.morphs.columns import extended_targets, extra_columns
 from farm.spaces.space import space_named, space_names
 from farm.verification.findings import Fault, FindingList
@@ -16,7 +16,7 @@ from farm.verification.findings import Fault, FindingList
 _ROWS = 10_000
 """Compared at a time."""
 _EXTRA = frozenset(
-    (*extra_columns(extended_targets()), *(e for name in space_names() for e in space_named(name).entries))
+    (OCCLUDER, *extra_columns(extended_targets()), *(e for name in space_names() for e in space_named(name).entries))
 )
 """Columns that follow where targets beyond the 23 were switched on, or poses are of another space."""
 _BLOCK_BYTES = 8 * 2**20

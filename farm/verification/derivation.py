@@ -182,7 +182,7 @@ def _differences(
     if image.light != sample.light:
         yield f"the light is {image.light}; the seed gives {sample.light}."
     if image.view != expected.view:
-        yield "the camera stands elsewhere than the seed says."
+        yield "the camera stands elsewhere or wears something else than the seed says."
     if image.seed != spec.seed:
         yield f"the seed is {image.seed}, that of the specification {spec.seed}."
     background = chosen(spec, manifest.model.id, image.sample)

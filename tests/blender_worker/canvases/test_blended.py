@@ -12,7 +12,7 @@ from farm.models.materials import AlphaMode, GltfMaterial, MToon, Shading, Textu
 from farm.models.vrm.writer import vrm_bytes
 from farm.spec import CanvasName
 from tests.blender_worker.canvases.patches import Drawn, Patch, draw, pixel, solid, wall
-from tests.blender_worker.canvases.test_surfaces import GREY_LIGHT, NEAR, gltf, lens, toon
+from tests.blender_worker.canvases.test_surfaces import GREY_LIGHT, NEAR, lens, toon
 
 pytestmark = pytest.mark.blender
 RED, BLUE, HALVES = range(3)

@@ -10,6 +10,7 @@ from farm.cli.options import SpecOptions, spec_from, spec_options
 from farm.errors import SpecError
 from farm.labels import LabelName
 from farm.morphs.columns import extended_targets
+from farm.occluders import OccluderName
 from farm.poses import Partition
 from farm.spec import AnnotationRule, CameraSpec, CanvasName, Framing, RenderSpec
 
@@ -51,7 +52,13 @@ def asked(*arguments: str) -> RenderSpec:
             ["--labels", "depth", "--labels", "parts", "--labels", "depth"],
             RenderSpec(labels=(LabelName.PARTS, LabelName.DEPTH)),
         ),
-        (["--labels", "all"], RenderSpec(labels=tuple(LabelName))),
+        (["--labels", "all"], RenderSpec(labels=tuple(name for name in LabelName if name is not LabelName.OCCLUSION))),
+        (["--labels", "occlusion"], RenderSpec(labels=(LabelName.OCCLUSION,))),
+        (
+            ["--labels", "all", "--occluder", "scarf", "--occluder", "glasses"],
+            RenderSpec(labels=tuple(LabelName), occluders=(OccluderName.GLASSES, OccluderName.SCARF)),
+        ),
+        (["--occluder", "all"], RenderSpec(occluders=tuple(OccluderName))),
         (
             ["--annotation", "confirmed", "--least-confidence", "0.5"],
             RenderSpec(annotation=AnnotationRule.CONFIRMED, least_confidence=0.5),
