@@ -205,3 +205,22 @@ def test_what_a_body_lacks_is_named(mascots: dict[str, Path], real_models: Path)
     assert limbs_lacking(set(bones) - {"leftFoot"}) == ("legs",)
     # What plays nothing has no effect, and the stance of a body without arms is the file's.
     assert Limbs(character_at(mascots["momo"]), RestPose.T).stance == {}
+
+
+def test_normals_stand_as_the_limbs_do(real_models: Path) -> None:
+    """On an arm that the stance turns, normals are as much those of its triangles as in the file."""
+    fit = {}
+    for rest in (RestPose.FILE, RestPose.T):
+        actor = Body(character_at(real_models / HUMANOIDS[0]), rest).actor
+        pose = actor.rest
+        normals = actor.vertices.normals if pose.directions is None else pose.directions.normals
+        triangles = np.concatenate([run.triangles for run in actor.runs])
+        triangles = triangles[(actor.vertices.bones[triangles] == actor.humanoid["leftLowerArm"]).all(axis=1)]
+        a, b, c = (pose.positions[triangles[:, corner]] for corner in range(3))
+        flat = np.cross(b - a, c - a)
+        flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+        assert len(flat) > 20
+        fit[rest] = float((normals[triangles].mean(axis=1) * flat).sum(axis=1).mean())
+
+    assert fit[RestPose.FILE] > 0.8
+    assert fit[RestPose.T] == pytest.approx(fit[RestPose.FILE], abs=0.01)
