@@ -138,7 +138,7 @@ def test_numbers_of_movements_are_those_of_no_half(name: str) -> None:
         ('bone = "eye"', 'bone = "hand"', "has this one way, and an entry for each side"),
         ('target = "eye/closed" }', 'moves = [{ bone = "hand", turn = [1, 0, 0] }] }', "has to say from where"),
         ('{ target = "eye/closed" }', '{ moves = [{ bone = "foot", turn = [1, 0, 0], reach = 0.1 }] }', "limbs turn"),
-        ('{ target = "eye/closed" }', '{ moves = [{ bone = "foot", turn = [1, 0, 0] }, { bone = "neck", turn = [1, 0, 0] }] }',
+        ('{ target = "eye/closed" }', '{ moves = [{ bone = "foot", turn = [1, 0, 0] }, { bone = "eye", turn = [1, 0, 0] }] }',
          "limbs and other bones"),
         ('["wink_left", "wink_right"]', '["wink_left", "wink_right"], range = [-1, 1]', "unless it turns limbs"),
         ('source = "s"', 'source = "s"\nrest = "b"', "rest"),
