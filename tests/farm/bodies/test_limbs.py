@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from farm.bodies.limbs import Limbs, limbs_lacking
-from farm.poses import Partition, draw_in, vector_in
+from farm.models.posing.morphs import combine
+from farm.models.posing.turns import turn_of
+from farm.poses import Partition, draw_in, head_matrix, rotation_matrix, vector_in
 from farm.spaces.limbs import RestPose
 from tests.farm.bodies.posed import HUMANOIDS, SPACE, Body, body_at, character_at
 
@@ -138,6 +140,21 @@ def _knees(body: Body, values: dict[str, float]) -> dict[str, float]:
         shin = body.way(f"{english}LowerLeg", f"{english}Foot", values)
         found[english] = float(np.degrees(np.arccos(np.clip(thigh @ shin, -1, 1))))
     return found
+
+
+@pytest.mark.parametrize("name", HUMANOIDS)
+def test_the_head_turns_as_results_say(real_models: Path, name: str) -> None:
+    """`rotation` of a picture is the head's, the trunk's turns included."""
+    body = _at(real_models, name)
+    for index in range(3):
+        sample = draw_in(SPACE, 7, "c" * 64, index, ["trunk/bend", "trunk/tilt", "trunk/turn"])
+        assert any(sample.rotation)
+        weights = {SPACE.movement_of[key]: value for key, value in sample.weights.items()}
+        neck = body.actor.skeleton.neck
+        number = next(n for n, joint in enumerate(body.actor.skeleton.joints) if joint.bone == neck)
+        played = combine(part for key, value in weights.items() for part in body.actor.morphs[key].at(value))
+        frames = body.actor.skeleton.pose(played.bones, turn_of(rotation_matrix(sample.rotation)))
+        assert frames.turns[number] == pytest.approx(head_matrix(SPACE, sample, Partition.ROTATED), abs=1e-5)
 
 
 def _angle(turn: np.ndarray) -> float:
