@@ -1,14 +1,19 @@
 """Bodies, drawn: from a specification to pictures, labels and a manifest."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from farm import pipe
 from farm.catalog import Catalog
-from farm.dataset.manifest import Manifest
+from farm.cli import main
+from farm.dataset.manifest import Manifest, result_object
+from farm.dataset.output import unpack_result
+from farm.dataset.summary import summarise
 from farm.dataset.usability import reasons_against
 from farm.drawing.blender import Blender, Drawn
 from farm.drawing.plan import plan
@@ -113,6 +118,30 @@ def test_a_result_says_what_was_posed_and_comes_out_the_same_again(
             assert sum(value != 0 for value in pose.values()) > 10
     again = _render(blender, real_models / GODETTE, spec, tmp_path / "again")
     assert [image.sha256 for image in again.images] == [image.sha256 for image in manifest.images]
+
+
+def test_a_folder_of_bodies_verifies_and_is_drawn_again_alike(
+    blender: Blender, real_models: Path, tmp_path: Path
+) -> None:
+    """The head goes where the trunk takes it; what is drawn again has the same bytes."""
+    path = real_models / "yw_test_model" / "yw_test_model.pmx"
+    package, store = read_model(path), LocalStore(tmp_path / "store")
+    Catalog(store).add(package)
+    assignment = assignment_for(package, SPEC.model_copy(update={"size": 96}))
+    manifest = render(assignment, store, blender, QUIET)
+
+    def fetch(file: str, place: Path) -> None:
+        place.write_bytes(store.get(result_object(assignment.render_key, file)))
+
+    model = unpack_result(manifest, "yw", fetch, tmp_path / "out")
+    summarise([model], tmp_path / "out")
+    command = ["verify", str(tmp_path / "out"), "--redraw", "20%", "--models", str(path.parent), "--json"]
+    told = CliRunner().invoke(main, command)
+
+    assert told.exit_code == 0, told.output
+    summary = json.loads(told.stdout)["summary"]
+    assert (summary["findings"], summary["pictures"]) == (0, 25)
+    assert summary["redrawn"] == 24
 
 
 def test_a_character_without_limbs_is_no_body_unless_it_is_wanted(
