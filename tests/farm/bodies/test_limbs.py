@@ -241,3 +241,16 @@ def test_normals_stand_as_the_limbs_do(real_models: Path) -> None:
 
     assert fit[RestPose.FILE] > 0.8
     assert fit[RestPose.T] == pytest.approx(fit[RestPose.FILE], abs=0.01)
+
+
+def test_thousands_of_bones_beside_an_arm_cost_no_more_than_a_few(real_models: Path) -> None:
+    character = character_at(real_models / HUMANOIDS[0])
+    names, count = [bone.name for bone in character.bones], 2000
+    arm, forearm = (character.bones[names.index(name)] for name in ("左腕", "左ひじ"))
+    more = [replace(arm, name=f"sleeve {number}") for number in range(count)]
+    more += [replace(forearm, name=f"cuff {n}", parent=len(names) + n) for n in range(count)]
+
+    limbs = Limbs(replace(character, bones=(*character.bones, *more)), RestPose.T)
+
+    sleeves = {bone for bone in limbs.stance if bone >= len(names)}
+    assert 0 < len(sleeves) < 40
