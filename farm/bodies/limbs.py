@@ -41,6 +41,8 @@ _FINGERS = tuple(
 _CHAINS = (("UpperArm", "LowerArm", "Hand"), ("UpperLeg", "LowerLeg", "Foot"))
 _SAME_PLACE = 0.02
 """Of a limb's first segment: how far a joint of a second chain may be from the limb's."""
+_MOST_BESIDE = 8
+"""Bones of second chains along one bone of a limb; each costs time in every pose."""
 _NEEDED = {
     "arms": ("UpperArm", "LowerArm", "Hand"),
     "legs": ("UpperLeg", "LowerLeg", "Foot"),
@@ -181,7 +183,7 @@ def _twins(character: Character, bones: Mapping[str, int], heads: Doubles) -> It
                 if index != own
                 and character.bones[index].inheritance is None
                 and np.linalg.norm(heads[index] - heads[own]) <= within
-            ]
+            ][:_MOST_BESIDE]
             found.append((name, level))
             beside = [index for parent in level for index in below.get(parent, [])]
         (first, starts), (_, seconds), *_ = found

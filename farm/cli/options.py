@@ -170,7 +170,7 @@ _SPEC_OPTIONS = (
     click.option(
         "--rest-pose",
         type=click.Choice([rest.value for rest in RestPose]),
-        help="How the character stands: as in its file, arms 45 degrees below the level (a), or level (t). Default: file.",
+        help="How the character stands: arms as in its file, 45 degrees below the level (a) or level (t). Default: file.",
     ),
     click.option(
         "--backgrounds",

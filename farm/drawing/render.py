@@ -72,7 +72,9 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
         room, spec = Path(folder), assignment.spec
         catalog = Catalog(store)
         inventory = catalog.inventory(assignment.model)
-        if spec.annotation is AnnotationRule.CONFIRMED and not assignment.annotation and not spec.keep_unusable:
+        of_face = bool(spec.space.targets)  # a space of bodies alone asks for no morph, nor for a face that shows them
+        confirmed = spec.annotation is AnnotationRule.CONFIRMED and of_face
+        if confirmed and not assignment.annotation and not spec.keep_unusable:
             raise UnusableModelError(
                 "Nobody has confirmed which morph of the model plays which target, and only confirmed ones count here. "
                 "Inspect it (/v1/annotations), then submit it again; or ask for `annotation: proposals`."
@@ -86,7 +88,7 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
             frames = message.clip.frames if message.clip else None
             return plan(assignment, inventory.rules, message.unseen, message.unworn, frames)
 
-        doubted = [entry.index for entry in inventory.morphs if entry.denied and entry.moved]
+        doubted = [entry.index for entry in inventory.morphs if of_face and entry.denied and entry.moved]
         asked = plan(assignment, inventory.rules)
         packer = stack.enter_context(closing(Packer(assignment, asked, room)))
         checkpoints = stack.enter_context(closing(Checkpoints(store, assignment, packer, room, planned)))

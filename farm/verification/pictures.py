@@ -128,7 +128,8 @@ class PictureFiles:
         head = self._head(pixels)
         if view is None:
             self._neutral[style] = head
-        elif (view.yaw, view.elevation) == (0, 0) and style in self._neutral:
+        elif (view.yaw, view.elevation) == (0, 0) and style in self._neutral and not self._spec.space.bends:
+            # A head that turns stays where it is, but for poses of the body, which take it elsewhere.
             before, now = (np.count_nonzero(shown) for shown in (self._neutral[style], head))
             if now < MIN_HEAD_SHARE * before:
                 self._findings.add(

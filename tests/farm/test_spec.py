@@ -11,6 +11,7 @@ from farm.morphs.columns import extended_targets
 from farm.morphs.provenance import Provenance
 from farm.morphs.refs import MorphRef
 from farm.poses import Partition
+from farm.spaces.limbs import RestPose
 from farm.spec import MAX_SAMPLES, RenderSpec, render_key
 from farm.styles import PAPER_STYLES
 
@@ -49,6 +50,8 @@ def test_a_number_of_samples_overrides_the_rule() -> None:
         {"extended": list(extended_targets())},
         {"pose_space": "face-45", "combinations": True},
         {"pose_space": "arkit-52"},
+        {"rest_pose": "t"},
+        {"pose_space": "body-34", "rest_pose": "a"},
         {"labels": ["parts", "depth", "normals", "uv", "flow", "landmarks"]},
     ],
 )
@@ -156,3 +159,12 @@ def test_everything_that_changes_pictures_changes_the_key(monkeypatch: pytest.Mo
     keys.append(render_key(MODEL, ANNOTATION, spec))
 
     assert len(set(keys)) == len(keys)
+
+
+def test_poses_of_a_body_say_themselves_how_it_stands() -> None:
+    assert RenderSpec(pose_space="body-34").stance == RestPose.A
+    assert RenderSpec(pose_space="face-45", rest_pose=RestPose.T).stance == RestPose.T
+    assert RenderSpec().stance == RestPose.FILE
+    assert "rest_pose" not in RenderSpec(pose_space="body-34").model_dump(mode="json")
+    with pytest.raises(ValidationError, match="counts its angles from rest_pose 'a': leave rest_pose out"):
+        RenderSpec(pose_space="body-34", rest_pose=RestPose.T)

@@ -1,10 +1,11 @@
 """The views of a sample: drawn from the seed, within the camera's ranges."""
 
 import pytest
+from pydantic import ValidationError
 
 from farm.pipe import View
 from farm.spec import CameraSpec
-from farm.views import draw_views
+from farm.views import draw_views, views_around
 
 MODEL = "a" * 64
 CAMERA = CameraSpec(views=5, yaw=(-60, 45), elevation=(-10, 30))
@@ -35,3 +36,37 @@ def test_more_views_leave_the_first_ones_as_they_are() -> None:
 
     assert draw_views(1, MODEL, 3, more)[:5] == draw_views(1, MODEL, 3, CAMERA)
     assert [view.index for view in draw_views(1, MODEL, 3, more)] == list(range(9))
+
+
+def test_views_around_are_the_same_for_every_sample_and_begin_in_front() -> None:
+    camera = CameraSpec(around=4, rings=(0, 30))
+
+    views = draw_views(1, MODEL, 3, camera)
+    assert views == draw_views(2, "b" * 64, 9, camera) == views_around(4, (0, 30))
+    assert [(view.yaw, view.elevation) for view in views] == [
+        (yaw, elevation) for elevation in (0, 30) for yaw in (0, 90, 180, -90)
+    ]
+    assert [view.index for view in views] == list(range(camera.views)) == list(range(8))
+    assert CameraSpec.model_validate(camera.model_dump(mode="json")) == camera
+    assert "around" not in CameraSpec().model_dump(mode="json")
+    assert "rings" not in CameraSpec().model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"rings": [30]}, "say how many each has"),
+        ({"around": 4, "views": 5}, "another number than `around`"),
+        ({"around": 4, "yaw": [0, 10]}, "are not drawn"),
+        ({"around": 4, "elevation": [5, 5]}, "are not drawn"),
+        ({"around": 65}, "less than or equal to 64"),
+        ({"around": 40, "rings": [0, 10]}, "less than or equal to 64"),
+        ({"around": 4, "rings": [0, 0]}, "names something twice"),
+        ({"around": 4, "rings": [85]}, "less than or equal to 80"),
+        ({"around": "four"}, "integer"),
+        ({"around": 4, "rings": 3}, "tuple"),
+    ],
+)
+def test_views_around_that_contradict_themselves_are_refused(values: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        CameraSpec.model_validate(values)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from farm.bodies.limbs import Limbs, limbs_lacking
-from farm.poses import Partition, draw_in, vector_in
+from farm.models.posing.morphs import combine
+from farm.models.posing.turns import turn_of
+from farm.poses import Partition, draw_in, head_matrix, rotation_matrix, vector_in
 from farm.spaces.limbs import RestPose
 from tests.farm.bodies.posed import HUMANOIDS, SPACE, Body, body_at, character_at
 
@@ -140,6 +142,21 @@ def _knees(body: Body, values: dict[str, float]) -> dict[str, float]:
     return found
 
 
+@pytest.mark.parametrize("name", HUMANOIDS)
+def test_the_head_turns_as_results_say(real_models: Path, name: str) -> None:
+    """`rotation` of a picture is the head's, the trunk's turns included."""
+    body = _at(real_models, name)
+    for index in range(3):
+        sample = draw_in(SPACE, 7, "c" * 64, index, ["trunk/bend", "trunk/tilt", "trunk/turn"])
+        assert any(sample.rotation)
+        weights = {SPACE.movement_of[key]: value for key, value in sample.weights.items()}
+        neck = body.actor.skeleton.neck
+        number = next(n for n, joint in enumerate(body.actor.skeleton.joints) if joint.bone == neck)
+        played = combine(part for key, value in weights.items() for part in body.actor.morphs[key].at(value))
+        frames = body.actor.skeleton.pose(played.bones, turn_of(rotation_matrix(sample.rotation)))
+        assert frames.turns[number] == pytest.approx(head_matrix(SPACE, sample, Partition.ROTATED), abs=1e-5)
+
+
 def _angle(turn: np.ndarray) -> float:
     return float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
 
@@ -205,3 +222,35 @@ def test_what_a_body_lacks_is_named(mascots: dict[str, Path], real_models: Path)
     assert limbs_lacking(set(bones) - {"leftFoot"}) == ("legs",)
     # What plays nothing has no effect, and the stance of a body without arms is the file's.
     assert Limbs(character_at(mascots["momo"]), RestPose.T).stance == {}
+
+
+def test_normals_stand_as_the_limbs_do(real_models: Path) -> None:
+    """On an arm that the stance turns, normals are as much those of its triangles as in the file."""
+    fit = {}
+    for rest in (RestPose.FILE, RestPose.T):
+        actor = Body(character_at(real_models / HUMANOIDS[0]), rest).actor
+        pose = actor.rest
+        normals = actor.vertices.normals if pose.directions is None else pose.directions.normals
+        triangles = np.concatenate([run.triangles for run in actor.runs])
+        triangles = triangles[(actor.vertices.bones[triangles] == actor.humanoid["leftLowerArm"]).all(axis=1)]
+        a, b, c = (pose.positions[triangles[:, corner]] for corner in range(3))
+        flat = np.cross(b - a, c - a)
+        flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+        assert len(flat) > 20
+        fit[rest] = float((normals[triangles].mean(axis=1) * flat).sum(axis=1).mean())
+
+    assert fit[RestPose.FILE] > 0.8
+    assert fit[RestPose.T] == pytest.approx(fit[RestPose.FILE], abs=0.01)
+
+
+def test_thousands_of_bones_beside_an_arm_cost_no_more_than_a_few(real_models: Path) -> None:
+    character = character_at(real_models / HUMANOIDS[0])
+    names, count = [bone.name for bone in character.bones], 2000
+    arm, forearm = (character.bones[names.index(name)] for name in ("左腕", "左ひじ"))
+    more = [replace(arm, name=f"sleeve {number}") for number in range(count)]
+    more += [replace(forearm, name=f"cuff {n}", parent=len(names) + n) for n in range(count)]
+
+    limbs = Limbs(replace(character, bones=(*character.bones, *more)), RestPose.T)
+
+    sleeves = {bone for bone in limbs.stance if bone >= len(names)}
+    assert 0 < len(sleeves) < 40

@@ -12,6 +12,7 @@ from farm.labels import LabelName
 from farm.morphs.columns import extended_targets
 from farm.occluders import OccluderName
 from farm.poses import Partition
+from farm.recipes.recipe import recipe
 from farm.spec import AnnotationRule, CameraSpec, CanvasName, Framing, RenderSpec
 
 
@@ -31,6 +32,12 @@ def asked(*arguments: str) -> RenderSpec:
     return found[0]
 
 
+def _around(count: int, *rings: float) -> RenderSpec:
+    spec = recipe("bodies").spec
+    camera = CameraSpec(framing=Framing.BODY, around=count, rings=rings)
+    return spec.model_copy(update={"camera": camera})
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -47,6 +54,11 @@ def asked(*arguments: str) -> RenderSpec:
             ["--views", "4", "--yaw", "-30", "30.5", "--elevation", "-10", "0"],
             RenderSpec(camera=CameraSpec(views=4, yaw=(-30, 30.5), elevation=(-10, 0))),
         ),
+        (["--around", "8"], RenderSpec(camera=CameraSpec(views=8, around=8))),
+        (["--around", "4", "--ring", "0", "--ring", "30"], RenderSpec(camera=CameraSpec(around=4, rings=(0, 30)))),
+        (["--rest-pose", "t", "--framing", "body"], RenderSpec(rest_pose="t", camera=CameraSpec(framing=Framing.BODY))),
+        (["--recipe", "bodies", "--around", "8"], _around(8)),
+        (["--recipe", "bodies", "--ring", "20", "--ring", "-20"], _around(4, 20, -20)),
         (["--yaw", "15", "15"], RenderSpec(camera=CameraSpec(yaw=(15, 15)))),
         (
             ["--labels", "depth", "--labels", "parts", "--labels", "depth"],
@@ -93,6 +105,9 @@ def test_options_ask_for_a_specification(arguments: Sequence[str], expected: Ren
         (["--least-confidence", "1.5"], ["--least-confidence", "less than or equal to 1"]),
         (["--samples", "many"], ["--samples takes 'auto' or a number"]),
         (["--views", "2"], ["several views need a range of yaw or elevation"]),
+        (["--ring", "20"], ["say how many each has"]),
+        (["--recipe", "bodies", "--rest-pose", "t"], ["counts its angles from rest_pose 'a'"]),
+        (["--recipe", "bodies", "--views", "6"], ["another number than `around` gives"]),
         (["--views", "0"], ["--views", "greater than or equal to 1"]),
         (["--views", "65", "--yaw", "0", "1"], ["--views", "less than or equal to 64"]),
         (["--yaw", "30", "-30"], ["--yaw", "give the smaller bound first"]),

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from farm.errors import UnusableModelError
 from farm.models.description import Character, VertexMorph
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import Package, read_character, read_model
+from farm.pipe import BodySurvey
 from farm.spec import AnnotationRule, RenderSpec
 from farm.storage import LocalStore
 from tests.support.fixtures import GOOD_SURVEY, assignment_for
@@ -26,6 +28,13 @@ SPEC = RenderSpec(samples=1, size=64)
 
 def test_an_ordinary_picture_is_usable() -> None:
     assert reasons_against(GOOD_SURVEY) == []
+
+
+def test_a_body_with_arms_and_legs_is_usable() -> None:
+    whole = GOOD_SURVEY.model_copy(update={"body": BodySurvey(lacking=[], limbs=0.2)})
+
+    assert reasons_against(whole) == []
+    assert "body" not in GOOD_SURVEY.model_dump(mode="json")
 
 
 def test_a_model_without_annotated_morphs_is_not_judged_by_its_face() -> None:
@@ -43,10 +52,13 @@ def test_a_model_without_annotated_morphs_is_not_judged_by_its_face() -> None:
         ({"face_changed": 0.0}, "covered"),
         ({"face_changed": 0.0, "face_ahead": None}, "covered"),
         ({"face_changed": 0.0, "face_ahead": -0.2}, "from the front"),
+        ({"body": BodySurvey(lacking=["arms", "legs"], limbs=0.3)}, "no humanoid arms and legs: .*左ひじ"),
+        ({"body": BodySurvey(lacking=["legs"], limbs=0.3)}, "no humanoid legs:"),
+        ({"body": BodySurvey(lacking=[], limbs=0.001)}, "Nothing of its body is seen: 0.10%"),
         ({"bare": 0.4, "bare_texture": "face.png"}, "Textures of its head are missing: 40%.*'face.png'"),
     ],
 )
-def test_each_rule_gives_its_sentence(change: dict[str, float], word: str) -> None:
+def test_each_rule_gives_its_sentence(change: dict[str, Any], word: str) -> None:
     (reason,) = reasons_against(GOOD_SURVEY.model_copy(update=change))
 
     assert re.search(word, reason)

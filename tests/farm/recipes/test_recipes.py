@@ -13,6 +13,7 @@ from farm.errors import SpecError
 from farm.morphs.refs import MorphRef
 from farm.poses import Partition
 from farm.recipes.recipe import MAX_BYTES, SpecRecipe, _read, recipe, recipe_names
+from farm.spaces.limbs import RestPose
 from farm.spec import Framing, RenderSpec, render_key
 
 OWN = """
@@ -39,6 +40,14 @@ def test_talking_head_is_one_picture_a_pose_of_45_parameters() -> None:
     assert spec.samples_by_rule(spec.space.targets) == 200
 
 
+def test_bodies_are_seen_from_four_sides_in_the_a_pose_and_in_drawn_ones() -> None:
+    spec = recipe("bodies").spec
+
+    assert (spec.pose_space, spec.stance, spec.partitions) == ("body-34", RestPose.A, tuple(Partition))
+    assert (spec.camera.framing, spec.camera.around, spec.camera.views) == (Framing.BODY, 4, 4)
+    assert spec.images_of(spec.samples_by_rule(())) == 20 * 2 * 4
+
+
 def test_a_copy_of_each_is_that_recipe(tmp_path: Path) -> None:
     for name in recipe_names():
         shown = CliRunner().invoke(command, ["show", name])
@@ -50,7 +59,8 @@ def test_a_copy_of_each_is_that_recipe(tmp_path: Path) -> None:
 def test_the_list_has_a_line_for_each() -> None:
     lines = CliRunner().invoke(command, ["list"]).output.splitlines()
 
-    assert [line.split()[0] for line in lines] == list(recipe_names()) == ["animeceleb", "clips", "talking-head"]
+    names = [line.split()[0] for line in lines]
+    assert names == list(recipe_names()) == ["animeceleb", "bodies", "clips", "talking-head"]
     assert all(recipe(name).summary in line for name, line in zip(recipe_names(), lines, strict=True))
 
 
@@ -90,8 +100,8 @@ def test_what_is_no_file_of_a_recipe_is_refused(tmp_path: Path) -> None:
     for name in ("large.toml", "folder.toml", "pipe.toml", "junk.toml", "absent.toml", "a\0b.toml"):
         with pytest.raises(SpecError):
             recipe(str(tmp_path / name))
-    with pytest.raises(SpecError, match="there are animeceleb, clips, talking-head"):
-        recipe("bodies")
+    with pytest.raises(SpecError, match="there are animeceleb, bodies, clips, talking-head"):
+        recipe("busts")
 
 
 @given(st.binary(max_size=300), st.integers(0, len(OWN)))

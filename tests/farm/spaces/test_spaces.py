@@ -47,8 +47,8 @@ parameter = [{ name = "x", entries = ["nod"], range = [-1, 1], by = [{ head = [1
 """
 
 
-def test_there_are_three_and_the_default_is_first() -> None:
-    assert space_names() == (DEFAULT, "arkit-52", "face-45")
+def test_there_are_four_and_the_default_is_first() -> None:
+    assert space_names() == (DEFAULT, "arkit-52", "body-34", "face-45")
 
 
 def test_the_default_is_the_paper_s_vector_and_rule() -> None:
@@ -135,6 +135,13 @@ def test_numbers_of_movements_are_those_of_no_half(name: str) -> None:
         ('plays = "one"', 'plays = "one"\nrest = 1.0', "rest"),
         ('plays = "one"', 'plays = "one"\nsides = { both = 0, left = 0, right = 0 }', "no side ever plays"),
         ('plays = "one"', 'plays = "one"\nsets = [["nod"]]', "no entry of it"),
+        ('bone = "eye"', 'bone = "hand"', "has this one way, and an entry for each side"),
+        ('target = "eye/closed" }', 'moves = [{ bone = "hand", turn = [1, 0, 0] }] }', "has to say from where"),
+        ('{ target = "eye/closed" }', '{ moves = [{ bone = "foot", turn = [1, 0, 0], reach = 0.1 }] }', "limbs turn"),
+        ('{ target = "eye/closed" }', '{ moves = [{ bone = "foot", turn = [1, 0, 0] }, { bone = "eye", turn = [1, 0, 0] }] }',
+         "limbs and other bones"),
+        ('["wink_left", "wink_right"]', '["wink_left", "wink_right"], range = [-1, 1]', "unless it turns limbs"),
+        ('source = "s"', 'source = "s"\nrest = "b"', "rest"),
         ("many = 9", "many = 0", "samples"),
         ('name = "head"', 'name = "eye"', "group eye stands twice"),
         ('samples = {', 'order = ["wink_left", "look", "nod"]\nsamples = {', "wink_right"),
@@ -182,5 +189,5 @@ def test_each_file_is_read_whole(name: str) -> None:
 
 
 def test_an_unknown_space_is_refused_by_name() -> None:
-    with pytest.raises(SpecError, match="no pose space 'face-46'; there are animeceleb-20, arkit-52, face-45"):
+    with pytest.raises(SpecError, match="no pose space 'face-46'; there are animeceleb-20, arkit-52, body-34, face-45"):
         space_named("face-46")
