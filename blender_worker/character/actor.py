@@ -188,10 +188,10 @@ class Actor:
             found[joint.bone] = number
         done = {joint.bone for joint in self.skeleton.joints} | {-1}
         for start in range(len(self.bones)):
-            line: list[int] = []
+            line: dict[int, None] = {}
             bone = start
             while bone not in done and bone not in line:  # parents may run in a circle
-                line.append(bone)
+                line[bone] = None
                 bone = self.bones[bone].parent
             holder = found[bone] if bone >= 0 and bone in done else -1
             for one in line:
