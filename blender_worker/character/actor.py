@@ -131,7 +131,7 @@ class Actor:
     warnings: list[str] = field(default_factory=list)
     movements: frozenset[int] = frozenset()
     """The numbers of movements of bones among `morphs`: what they move is not the face's alone."""
-    humanoid: Mapping[str, int] = field(default_factory=dict)
+    joints: Mapping[str, int] = field(default_factory=dict)
     """The bone at whose head each joint of VRM's humanoid is, by its name; those that the character has."""
     limbs: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
     """(bones,) index in `farm.motion.humanoid.HUMANOID_BONES` of what each bone is or moves with; -1 for none."""

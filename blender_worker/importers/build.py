@@ -101,7 +101,7 @@ def build(
         bones=bones,
         warnings=warnings,
         movements=frozenset(movements or ()),
-        humanoid=humanoid_joints(character),
+        joints=humanoid_joints(character),
         limbs=limbs_of(character),
     )
 
