@@ -147,7 +147,7 @@ class Actor:
     """The bone with which the camera goes along in a clip: poses of a motion have its head where it is at rest."""
     stance: Mapping[int, Turn] = field(default_factory=dict)
     """What bones are turned by, each by itself and before all else, for the character to stand as it is asked to."""
-    humanoid: Mapping[str, int] = field(default_factory=dict)
+    joints: Mapping[str, int] = field(default_factory=dict)
     """The bone at whose head each joint of VRM's humanoid is, by its name in VRM 1.0; those that the character has."""
     limbs: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
     """(bones,) index in `farm.motion.humanoid.HUMANOID_BONES` of what each bone is or moves with; -1 for none."""
@@ -229,10 +229,10 @@ class Actor:
             found[joint.bone] = number
         done = {joint.bone for joint in self.skeleton.joints} | {-1}
         for start in range(len(self.bones)):
-            line: list[int] = []
+            line: dict[int, None] = {}
             bone = start
             while bone not in done and bone not in line:  # parents may run in a circle
-                line.append(bone)
+                line[bone] = None
                 bone = self.bones[bone].parent
             holder = found[bone] if bone >= 0 and bone in done else -1
             for one in line:

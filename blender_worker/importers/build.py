@@ -112,7 +112,7 @@ def build(
         warnings=warnings,
         movements=frozenset(movements or ()),
         stance=limbs.stance,
-        humanoid=humanoid_joints(character),
+        joints=humanoid_joints(character),
         limbs=limbs_of(character),
     )
 

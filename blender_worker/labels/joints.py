@@ -50,8 +50,8 @@ class JointFinder:
     def find(self, pose: Pose, camera: Camera, labels: Labels, face: Mapping[str, LandmarkLabel]) -> Joints:
         """The joints of a picture of `pose`; `labels` are those of the same picture, `face` the points of its face."""
         actor = self._actor
-        heads = actor.heads_in(pose, list(actor.humanoid.values()))
-        places = dict(zip(actor.humanoid, places_of(heads, camera, actor.metres_per_unit, self._size), strict=True))
+        heads = actor.heads_in(pose, list(actor.joints.values()))
+        places = dict(zip(actor.joints, places_of(heads, camera, actor.metres_per_unit, self._size), strict=True))
         sight = Sight(pose.positions, self._triangles, camera, actor.metres_per_unit, self._size)
         humanoid = dict.fromkeys(HUMANOID_JOINTS, _ABSENT)
         for name, place in places.items():

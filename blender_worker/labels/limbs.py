@@ -34,12 +34,12 @@ def body_survey(actor: Actor, camera: Camera, geometry: Geometry) -> pipe.BodySu
     probe.set_parts(Anatomy(parts, plain, (0.0, 0.0, 0.0), {}, {}))
     seen = np.bincount(probe.draw(actor.rest, actor.rest, camera).parts.ravel(), minlength=256)
     shown = int(seen[_OTHER] + seen[_LIMB])
-    return pipe.BodySurvey(lacking=list(limbs_lacking(actor.humanoid)), limbs=int(seen[_LIMB]) / max(1, shown))
+    return pipe.BodySurvey(lacking=list(limbs_lacking(actor.joints)), limbs=int(seen[_LIMB]) / max(1, shown))
 
 
 def _of_limbs(actor: Actor) -> list[bool]:
     """Of each bone, whether it is one of an arm or a leg, or hangs on one."""
-    first = {actor.humanoid[name] for name in _FIRST_OF_LIMBS if name in actor.humanoid}
+    first = {actor.joints[name] for name in _FIRST_OF_LIMBS if name in actor.joints}
     known: dict[int, bool] = {-1: False}
     for start in range(len(actor.bones)):
         line: list[int] = []

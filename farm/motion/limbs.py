@@ -45,13 +45,13 @@ def limbs_of(character: Character) -> NDArray[np.int16]:
         found[index] = numbers[name]
     decided = set(own)
     for start in range(len(character.bones)):
-        line: list[int] = []
+        line: dict[int, None] = {}
         bone: int | None = start
         while bone is not None and bone not in decided and bone not in line:  # parents may run in a circle
-            line.append(bone)
+            line[bone] = None
             bone = _above(character, bone)
         if bone is not None and bone in decided:
-            found[line] = found[bone]
+            found[list(line)] = found[bone]
         decided.update(line)
     return found
 

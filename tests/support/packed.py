@@ -22,7 +22,8 @@ from farm.drawing.label_files import label_files
 from farm.drawing.packing import Packer
 from farm.drawing.plan import plan
 from farm.drawing.png import encode
-from farm.labels import LabelName, Part
+from farm.joints import COCO_JOINTS, HUMANOID_JOINTS
+from farm.labels import LabelName, Layer, Part
 from farm.models.inventory import Inventory
 from farm.poses import NEUTRAL
 from farm.spec import RenderSpec, render_key
@@ -30,7 +31,8 @@ from farm.storage import LocalStore
 from tests.support.fixtures import GOOD_SURVEY
 
 SPEC = RenderSpec(seed=5, samples=3, size=32, styles=("flat", "ink"))
-LABELLED = SPEC.model_copy(update={"labels": (LabelName.PARTS, LabelName.DEPTH, LabelName.LANDMARKS)})
+_NAMES = (LabelName.PARTS, LabelName.DEPTH, LabelName.LANDMARKS, LabelName.LAYERS, LabelName.JOINTS)
+LABELLED = SPEC.model_copy(update={"labels": _NAMES})
 _TABLE = (*COLUMNS[: COLUMNS.index("background") + 1], "split")
 
 
@@ -88,9 +90,30 @@ def _labels(number: int, spec: RenderSpec) -> tuple[dict[LabelName, NDArray[Any]
         orthographic=False,
         rotation_pivot=(0, 0, 0),
     )
-    marks = pipe.Marks(landmarks={"chin": middle}, head_box=(8, 8, 24, 24), face_box=(9, 9, 23, 23), camera=camera)
-    depth = np.where(parts > 0, 1 + number / 64, 0).astype(np.float32)
-    return {LabelName.PARTS: parts, LabelName.DEPTH: depth}, marks
+    marks = pipe.Marks(
+        landmarks={"chin": middle},
+        head_box=(8, 8, 24, 24),
+        face_box=(9, 9, 23, 23),
+        camera=camera,
+        joints=_joints(parts) if LabelName.JOINTS in spec.labels else None,
+    )
+    arrays: dict[LabelName, NDArray[Any]] = {
+        LabelName.PARTS: parts,
+        LabelName.DEPTH: np.where(parts > 0, 1 + number / 64, 0).astype(np.float32),
+        LabelName.LAYERS: np.where(parts > 0, Layer.SKIN, Layer.BACKGROUND).astype(np.uint8),
+    }
+    return {name: array for name, array in arrays.items() if name in spec.labels}, marks
+
+
+def _joints(parts: NDArray[np.uint8]) -> pipe.Joints:
+    rows, columns = np.nonzero(parts)
+    absent = pipe.JointLabel(x=0, y=0, point=None, visibility=0)
+    nose = pipe.JointLabel(x=16, y=17, point=(16, 17, 1), visibility=2)
+    return pipe.Joints(
+        box=(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1),
+        coco=dict.fromkeys(COCO_JOINTS, absent) | {"nose": nose},
+        humanoid=dict.fromkeys(HUMANOID_JOINTS, absent),
+    )
 
 
 def write_table(out: Path, splits: Mapping[str, str] | None = None) -> None:

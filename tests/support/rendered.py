@@ -139,11 +139,14 @@ def render(
 def label_files(label: str, partition: Partition, sample: int, size: int) -> dict[str, bytes]:
     """Label files by suffix; not what a camera would see, but of the right form."""
     parts = Image.fromarray(np.full((size, size), sample % 12, np.uint8), "L").convert("P")
-    with io.BytesIO() as out, io.BytesIO() as arrays:
+    layers = Image.fromarray(np.full((size, size), sample % 6, np.uint8), "L").convert("P")
+    with io.BytesIO() as out, io.BytesIO() as others, io.BytesIO() as arrays:
         parts.save(out, "PNG")
+        layers.save(others, "PNG")
         np.savez_compressed(arrays, depth=np.full((size, size), sample, np.float32))
         marks = json.dumps({"of": f"{label}/{partition}/{sample}"}).encode()
-        return {".parts.png": out.getvalue(), ".labels.npz": arrays.getvalue(), ".marks.json": marks}
+        pictures = {".parts.png": out.getvalue(), ".layers.png": others.getvalue()}
+        return {**pictures, ".labels.npz": arrays.getvalue(), ".marks.json": marks}
 
 
 def _write(path: Path, data: bytes) -> None:

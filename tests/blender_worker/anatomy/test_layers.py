@@ -154,9 +154,7 @@ def test_real_characters(real_models: Path) -> None:
     layers = study(actor, annotation, layered=True).layers
     (body,) = (number for number, run in enumerate(actor.runs) if actor.surfaces[run.surface].name == "Body")
     middles = actor.rest.positions[actor.runs[body].triangles].mean(axis=1)
-    bones = dict(
-        zip(actor.humanoid, np.array([actor.bones[bone].head for bone in actor.humanoid.values()]), strict=True)
-    )
+    bones = dict(zip(actor.joints, np.array([actor.bones[bone].head for bone in actor.joints.values()]), strict=True))
     for side in ("left", "right"):
         for start, end, share, expected in (
             ("LowerArm", "Hand", 0.5, Layer.SKIN),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from farm.models.description import Bone, BoneFlag, BoneMorph, Character, Inheritance
+from farm.models.materials import MmdMaterial
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.morphs.panels import Panel
 from tests.farm.models.made_files import material, small_character
@@ -86,10 +87,14 @@ def boxes() -> Character:
         if bone.name.endswith("D"):
             leader = Inheritance(names.index(bone.name.removesuffix("D")), 1.0)
             bones[index] = replace(bone, flags=shown | BoneFlag.INHERIT_ROTATION, inheritance=leader)
-    positions, normals, holders, triangles, materials = [], [], [], [], []
+    positions: list[list[float]] = []
+    normals: list[list[float]] = []
+    holders: list[int] = []
+    triangles: list[tuple[int, int, int]] = []
+    materials: list[MmdMaterial] = []
     for number, (colour, rgb) in enumerate(COLOURS.items()):
         first = len(triangles)
-        for own, bone, low, high in BOXES:
+        for own, holder, low, high in BOXES:
             if own == colour:
                 corners = np.array([[(low, high)[i >> (2 - axis) & 1][axis] for axis in range(3)] for i in range(8)])
                 middle = corners.mean(axis=0)
@@ -99,7 +104,7 @@ def boxes() -> Character:
                     normal = quad.mean(axis=0) - middle
                     positions += quad.tolist()
                     normals += [(normal / np.linalg.norm(normal)).tolist()] * 4
-                    holders += [names.index(bone)] * 4
+                    holders += [names.index(holder)] * 4
                     triangles += [(start, start + 1, start + 2), (start, start + 2, start + 3)]
         base = material(f"材質{number}", first=first, triangles=len(triangles) - first)
         materials.append(replace(base, diffuse=(*rgb, 1.0), ambient=(0.0, 0.0, 0.0)))

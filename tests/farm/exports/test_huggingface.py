@@ -83,8 +83,9 @@ def test_load_dataset_gives_typed_rows_of_parquet(source: Path, tmp_path: Path, 
                 next(label for label in LABELS if hash_of(label) == row["model"]),
                 Partition(row["partition"]), row["sample"], SPEC.size,
             )  # fmt: skip
-            with Image.open(io.BytesIO(labels[".parts.png"])) as parts:
-                np.testing.assert_array_equal(np.asarray(row["parts"]), np.asarray(parts))
+            for name in ("parts", "layers"):
+                with Image.open(io.BytesIO(labels[f".{name}.png"])) as picture:
+                    np.testing.assert_array_equal(np.asarray(row[name]), np.asarray(picture))
             assert row["arrays"] == labels[".labels.npz"]
             assert row["marks"].encode() == labels[".marks.json"]
     rows = len(LABELS) * SAMPLES * 2

@@ -80,7 +80,7 @@ def test_one_flipped_byte_is_found_wherever_it_is(out: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("suffix", [".labels.npz", ".parts.png", ".marks.json"])
+@pytest.mark.parametrize("suffix", [".labels.npz", ".parts.png", ".layers.png", ".marks.json"])
 def test_one_flipped_byte_of_a_label_is_found(out: Path, suffix: str) -> None:
     place = folder(out, "Aoi")
     path = place / "labels/frontal" / f"{place.name}_00002{suffix}"
