@@ -16,7 +16,7 @@ from farm.poses import Partition
 from farm.spaces.space import DEFAULT, Space, space_named, space_names
 from farm.styles import PAPER_STYLES, STYLES
 
-RENDERER_VERSION = 8
+RENDERER_VERSION = 9
 """Raised by every change of pixels, poses or the form of a stored result: old ones are not mistaken for new ones."""
 MAX_SAMPLES = 10_000
 

@@ -29,11 +29,12 @@ def add_outlines(
     positions: NDArray[np.float32],
     uvs: NDArray[np.float32],
     head_height: float,
-) -> None:
-    """Give an outline to every surface without one that has a shape of its own.
+) -> set[int]:
+    """Give an outline to every surface without one that has a shape of its own; the numbers of these.
 
     `positions` (n, 3) are in world axes, `uvs` (n, 2) are counted from the bottom.
     """
+    lined = set()
     for run in runs:
         surface = surfaces[run.surface]
         look = surface.paint.look(surface.paint.values)
@@ -49,3 +50,5 @@ def add_outlines(
             own = linear_of(texels[solid, :3]).mean(axis=0) * look.colour[:3]
             red, green, blue = (own * _SHADE).tolist()
             surface.paint.add_outline((red, green, blue), _WIDTH)
+            lined.add(run.surface)
+    return lined

@@ -12,7 +12,7 @@ from farm.models.materials import AlphaMode, GltfMaterial, MToon, Shading, Textu
 from farm.models.vrm.writer import vrm_bytes
 from farm.spec import CanvasName
 from tests.blender_worker.canvases.patches import Drawn, Patch, draw, pixel, solid, wall
-from tests.blender_worker.canvases.test_surfaces import GREY_LIGHT, NEAR, gltf, lens, toon
+from tests.blender_worker.canvases.test_surfaces import GREY_LIGHT, NEAR, lens, toon
 
 pytestmark = pytest.mark.blender
 RED, BLUE, HALVES = range(3)
@@ -67,7 +67,7 @@ def test_what_is_solid_hides_what_lies_behind_it_whatever_the_order(
 
 
 def test_of_one_surface_only_what_is_solid_hides(blender: Blender, tmp_path: Path) -> None:
-    # GIVEN one whose triangles look up the solid half of its texture, and one of which one triangle reaches into the other half
+    # GIVEN one whose triangles look up the solid half of its texture, and one with triangles in both
     left, whole = (
         drawn(blender, [Patch(blended(HALVES), u=u, ahead=NEARER), Patch(blended(BLUE), place=0)], tmp_path / name)
         for u, name in ((0.45, "a"), (1.0, "b"))
