@@ -21,6 +21,8 @@ from blender_worker.importers.directions import unit
 
 _NOTHING, _FIRM = 1e-6, 0.3
 """Lengths: of a normal that is none, and of a mean of normals that still points somewhere."""
+_FOLDED = 1e-7
+"""Of a surface's size: a side of a triangle that is no longer than this points nowhere."""
 
 
 def hulled(
@@ -64,8 +66,9 @@ def _hulled(
     if thin.any():
         middles = positions[run.triangles].mean(axis=1, dtype=np.float32)
         over = np.zeros_like(means)
+        least = _FOLDED * float(np.ptp(positions[vertices], axis=0).max())
         for corner in range(3):
-            away = unit(np.asarray(positions[run.triangles[:, corner]] - middles, np.float32), _NOTHING)
+            away = unit(np.asarray(positions[run.triangles[:, corner]] - middles, np.float32), least)
             over += _summed(corners[:, corner], away, len(count))
         thin &= over.any(axis=1)
         means[thin] = unit(over, _NOTHING)[thin]
