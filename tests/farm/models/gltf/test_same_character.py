@@ -193,7 +193,7 @@ def test_it_is_the_same_character_in_other_words(spell: Callable[[GlbWriter], No
     for morph in expected.morphs:
         np.testing.assert_allclose(moved(found, morph.name), moved(expected, morph.name), atol=1e-4 * size)
     heads = [np.array([bone.position for bone in each.bones[: len(expected.bones)]]) for each in (found, expected)]
-    np.testing.assert_allclose(*heads, atol=1e-4 * size)
+    np.testing.assert_allclose(heads[0], heads[1], atol=1e-4 * size)
     named = [
         [each.bones[place].name for place in each.bone_indices[each.triangles, 0].ravel()] for each in (found, expected)
     ]
