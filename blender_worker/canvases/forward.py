@@ -58,11 +58,10 @@ class ForwardCanvas:
         pictures = dict(zip(plain, self._resolve(plain, touched), strict=True))
         for number, style in enumerate(self._styles):
             if style.outline:
-                hulls = self._geometry.batches(pose, [item.hull for item in self._geometry.runs])
                 self._begin()
                 with self._drawn.alone(self._layers[number]).bind():
                     gpu.state.viewport_set(0, 0, self._large, self._large)
-                    self._draw_outlines(hulls, pose.looks, values, style)
+                    self._draw_outlines(pose, values, style)
                 (pictures[number],) = self._resolve([number], touched)
         return [pictures[number] for number in range(len(self._styles))]
 
@@ -82,21 +81,26 @@ class ForwardCanvas:
                 batch.draw(self._surfaces.shader(item, look))
         gpu.state.blend_set("ALPHA_PREMULT")
 
-    def _draw_outlines(
-        self,
-        batches: list[gpu.types.GPUBatch],
-        looks: list[Look],
-        values: gpu.types.GPUUniformBuf,
-        style: Style,
-    ) -> None:
+    def _draw_outlines(self, pose: Pose, values: gpu.types.GPUUniformBuf, style: Style) -> None:
         """The inverted hull: back faces, pushed outwards by a constant width on the screen."""
         lines = self._lines[style.shown]
         lines.begin(values)
-        for item, batch in zip(self._geometry.runs, batches, strict=True):
-            look = looks[item.run.surface]
-            if look.outline > 0 and item.surface.outline_alpha(look) > 0:
-                reach = 2 * self._outline_pixels(look, style.outline) / self._size
-                batch.draw(lines.outline_shader(item, look, reach))
+        outlined = [
+            item
+            for item in self._geometry.runs
+            if (look := pose.looks[item.run.surface]).outline > 0 and item.surface.outline_alpha(look) > 0
+        ]
+        outlined.sort(key=lambda item: item.run.veiled)  # a veil hides no line but of what is veiled, too
+        hulls = self._geometry.batches(pose, [item.hull for item in outlined])
+        veils = iter(self._geometry.batches(pose, [item.indices for item in outlined if item.run.veiled]))
+        for item, hull in zip(outlined, hulls, strict=True):
+            look = pose.looks[item.run.surface]
+            if item.run.veiled:
+                gpu.state.color_mask_set(False, False, False, False)
+                next(veils).draw(lines.outline_shader(item, look, 0.0))
+                gpu.state.color_mask_set(True, True, True, True)
+            reach = 2 * self._outline_pixels(look, style.outline) / self._size
+            hull.draw(lines.outline_shader(item, look, reach))
 
     def _outline_pixels(self, look: Look, width: float) -> float:
         return width * min(look.outline, 2.0) * self._size / 256

@@ -48,12 +48,13 @@ void main() {
     if (size > 1e-6) {
         clip.xy += away / size * options.z * outlines * clip.w;
     }
-    clip.z += BEHIND * clip.w;
+    clip.z += options.z > 0.0 ? BEHIND * clip.w : 0.0;
     gl_Position = clip;
 MORE
 }
 """.replace("BEHIND", "0.0002")
-"""The hull lies a little behind (0.6 % of the head's height): that of a sheet seen from its back would blot the sheet."""
+"""The hull lies a little behind (0.6 % of the head's height): that of a sheet seen from its back would blot the sheet.
+Without a width it is a veil, which lies where the surface does."""
 _OUTLINE_FRAGMENT = """
 void main() {
     float alpha = texture(image, texture_uv).a;

@@ -33,6 +33,8 @@ class Run:
     """(k, 3) the triangles whose backs are its outline; None for its own."""
     solid: bool = False
     """Whether it hides what lies behind it although its surface writes no depth."""
+    veiled: bool = False
+    """Whether its back, which is not seen, hides the outline that lies behind it."""
 
     def writes_depth(self, surface: Surface, look: Look) -> bool:
         """Whether it hides what is drawn behind it later, when its surface looks like this."""

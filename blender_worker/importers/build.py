@@ -14,6 +14,7 @@ from blender_worker.character.actor import Actor, BoneInfo, Run, Vertices
 from blender_worker.character.surface import Surface
 from blender_worker.importers import gltf_surfaces, mmd_surfaces
 from blender_worker.importers.decoding import TextureDecoder
+from blender_worker.importers.directions import completed
 from blender_worker.importers.hulls import hulled
 from blender_worker.importers.morphs import take_apart
 from blender_worker.importers.outlines import add_outlines
@@ -82,10 +83,11 @@ def build(
     ]
     surfaces = _surfaces(character, pictures, height / HEAD_SHARE * character.axes.metres)
     from_bottom = _from_the_bottom(uvs)
-    add_outlines(surfaces, runs, positions, from_bottom, height)
-    normals = character.normals @ world.T
-    runs, hulls = hulled(runs, surfaces, positions, normals)
-    colours = gltf_surfaces.colours(character)
+    lined = add_outlines(surfaces, runs, positions, from_bottom, height)
+    drawn = np.concatenate([np.zeros((0, 3), np.int32), *(run.triangles for run in runs)])
+    normals = completed(character.normals @ world.T, positions, drawn)
+    runs, hulls = hulled(runs, surfaces, positions, normals, lined)
+    colours = mmd_surfaces.colours(character) if character.mmd_materials else gltf_surfaces.colours(character)
     second_from_bottom = _from_the_bottom(second_uvs) if second_uvs is not None else None
     return Actor(
         vertices=Vertices(

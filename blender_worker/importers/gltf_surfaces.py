@@ -117,7 +117,7 @@ def surface_of(
         name=material.name,
         paint=GltfPaint(material, frame),
         base=_map(material, material.base, pictures, material.alpha_mode is AlphaMode.OPAQUE),
-        absent=pictures.absent(material.texture),
+        absent=material.absent or pictures.absent(material.texture),
         double_sided=material.double_sided,
         cutoff=material.cutoff if material.alpha_mode is AlphaMode.MASK else None,
         opaque=material.alpha_mode is AlphaMode.OPAQUE,

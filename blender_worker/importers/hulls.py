@@ -3,9 +3,12 @@
 The hull is the surface pushed out along its normals. Two kinds of surface need more. At a hard edge, where a place has
 several vertices with normals of their own, a hull pushed along these would tear, and its line be dashes. And a sheet has no
 thickness that a hull could stand about: it is pushed out over its edge, and shows from where the sheet does.
+
+A third is a surface that is open and seen from one side alone, as the inside of hair may be: who looks into it sees nothing
+of it, but the hull's back as one dark blot. A file that asks for such an outline gets it; one that is our own is veiled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,15 +21,29 @@ from blender_worker.importers.directions import unit
 
 _NOTHING, _FIRM = 1e-6, 0.3
 """Lengths: of a normal that is none, and of a mean of normals that still points somewhere."""
+_FOLDED = 1e-7
+"""Of a surface's size: a side of a triangle that is no longer than this points nowhere."""
 
 
 def hulled(
-    runs: Sequence[Run], surfaces: Sequence[Surface], positions: NDArray[np.float32], normals: NDArray[np.float32]
+    runs: Sequence[Run],
+    surfaces: Sequence[Surface],
+    positions: NDArray[np.float32],
+    normals: NDArray[np.float32],
+    lined: Collection[int] = (),
 ) -> tuple[list[Run], NDArray[np.float32]]:
-    """The runs, each with its hull, and (n, 3) as `Vertices.hulls`; `positions` and `normals` (n, 3) are the world's."""
+    """The runs, each with its hull, and (n, 3) as `Vertices.hulls`; `positions` and `normals` (n, 3) are the world's.
+
+    `lined` are the surfaces whose outline the file does not ask for.
+    """
     ways = normals.copy()
     units = unit(normals, _NOTHING)
-    return [_hulled(run, surfaces[run.surface].double_sided, positions, units, ways) for run in runs], ways
+    found = []
+    for run in runs:
+        hulled_run, is_open = _hulled(run, surfaces[run.surface].double_sided, positions, units, ways)
+        veiled = is_open and run.surface in lined and not surfaces[run.surface].double_sided
+        found.append(replace(hulled_run, veiled=veiled))
+    return found, ways
 
 
 def _hulled(
@@ -35,12 +52,13 @@ def _hulled(
     positions: NDArray[np.float32],
     units: NDArray[np.float32],
     ways: NDArray[np.float32],
-) -> Run:
-    """The run with its hull; writes the vertices' ways into `ways`."""
+) -> tuple[Run, bool]:
+    """The run with its hull, and whether its surface has an edge; writes the vertices' ways into `ways`."""
     vertices = np.unique(run.triangles)
     _, place, count = np.unique(place_keys(positions[vertices]), return_inverse=True, return_counts=True)
     corners = place[np.searchsorted(vertices, run.triangles)]
-    sheet = _sheets(corners, len(count))
+    rim = _rim(corners, len(count))
+    sheet = rim[corners].all(axis=1)
     thin = np.ones(len(count), bool)  # the places that only sheets have
     thin[corners[~sheet]] = False
     means = np.asarray(_summed(place, units[vertices], len(count)) / count[:, None], np.float32)
@@ -48,27 +66,28 @@ def _hulled(
     if thin.any():
         middles = positions[run.triangles].mean(axis=1, dtype=np.float32)
         over = np.zeros_like(means)
+        least = _FOLDED * float(np.ptp(positions[vertices], axis=0).max())
         for corner in range(3):
-            away = unit(np.asarray(positions[run.triangles[:, corner]] - middles, np.float32), _NOTHING)
+            away = unit(np.asarray(positions[run.triangles[:, corner]] - middles, np.float32), least)
             over += _summed(corners[:, corner], away, len(count))
         thin &= over.any(axis=1)
         means[thin] = unit(over, _NOTHING)[thin]
     chosen = ((count > 1) | thin)[place]
     ways[vertices[chosen]] = means[place[chosen]]
     if not sheet.any():
-        return run
+        return run, bool(rim.any())
     # A sheet's hull is seen from where the sheet is.
     kept = run.triangles if double_sided else run.triangles[~sheet]
-    return replace(run, hull=np.concatenate([kept, run.triangles[sheet][:, ::-1]]))
+    return replace(run, hull=np.concatenate([kept, run.triangles[sheet][:, ::-1]])), True
 
 
-def _sheets(corners: NDArray[np.intp], places: int) -> NDArray[np.bool_]:
-    """(m,) which triangles, (m, 3) places, are strips and flaps: those of which all corners lie on an edge of the surface."""
+def _rim(corners: NDArray[np.intp], places: int) -> NDArray[np.bool_]:
+    """(places,) which lie on an edge of the surface of (m, 3) triangles; of strips and flaps all corners do."""
     ends = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     _, line, times = np.unique(ends[:, 0] * places + ends[:, 1], return_inverse=True, return_counts=True)
     rim = np.zeros(places, bool)
     rim[ends[times[line] == 1]] = True
-    return np.asarray(rim[corners].all(axis=1))
+    return rim
 
 
 def _summed(place: NDArray[np.intp], vectors: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -59,7 +59,26 @@ class MmdPaint:
 
 def has_sub_texture(character: Character, material: MmdMaterial) -> bool:
     """Whether the sphere map is a second texture, looked up by the first additional coordinates and multiplied."""
-    return material.sphere_mode is SphereMode.SUB_TEXTURE and character.more_uvs is not None
+    sub_texture = material.sphere_mode is SphereMode.SUB_TEXTURE and character.more_uvs is not None
+    return sub_texture and not _is_coloured(character, material)
+
+
+def _is_coloured(character: Character, material: MmdMaterial) -> bool:
+    """Whether its vertices have colours: PMX 2.1 keeps them in the first additional coordinates."""
+    return bool(material.flags & MaterialFlag.VERTEX_COLOUR) and character.more_uvs is not None
+
+
+def colours(character: Character) -> NDArray[np.float32] | None:
+    """(n, 4) the colours of all vertices, linear light, white where they do not count; None where all are white."""
+    coloured = [material for material in character.mmd_materials if _is_coloured(character, material)]
+    if character.more_uvs is None or not coloured:
+        return None
+    found = np.ones((len(character.positions), 4), np.float32)
+    for material in coloured:
+        vertices = np.unique(character.triangles_of(material))
+        shown = character.more_uvs[0, vertices].clip(0, 1)
+        found[vertices] = np.column_stack([linear_of(shown[:, :3]), shown[:, 3]])
+    return found
 
 
 def _ramp(material: MmdMaterial, pictures: TextureDecoder) -> Ramp:
@@ -73,6 +92,7 @@ def _ramp(material: MmdMaterial, pictures: TextureDecoder) -> Ramp:
 def surface_of(character: Character, material: MmdMaterial, pictures: TextureDecoder) -> Surface:
     """The surface of `material`."""
     second = has_sub_texture(character, material)
+    coloured = _is_coloured(character, material)
     drawn = second or material.sphere_mode in (SphereMode.MULTIPLY, SphereMode.ADD)
     sphere = pictures.texture(material.sphere) if drawn else None
     base = pictures.texture(material.texture)
@@ -86,5 +106,5 @@ def surface_of(character: Character, material: MmdMaterial, pictures: TextureDec
         ramp=_ramp(material, pictures),
         sphere=Map(sphere, second=second, solid=True) if sphere is not None else None,
         sphere_blend=blend if sphere is not None else SphereBlend.NONE,
-        detail=Detail() if sphere is not None and second else None,
+        detail=Detail(coloured=coloured) if coloured or (sphere is not None and second) else None,
     )

@@ -1,8 +1,8 @@
 """What hides what lies behind it although its material writes no depth.
 
 A blended material of glTF writes none, and leaves the order of drawing to whoever draws: by the file's order alone, hair that
-is blended as a whole would be seen before the face or the face before the hair, wherever they are. Only where a file gives its
-blended materials queues of their own did somebody mean an order; else what is solid of them hides, as the surface would that it is.
+is blended as a whole would cover the face that is before it. Only where a file gives its blended materials queues of their
+own did somebody mean an order; else what is solid of them hides, as any solid thing does.
 """
 
 from collections.abc import Iterable, Sequence

@@ -166,6 +166,8 @@ class GltfMaterial:
     normal_scale: float = 1.0
     inside_out: bool = False
     """Whether its back is shown instead of its front (MToon 0.x): the character has its triangles turned over already."""
+    absent: str = ""
+    """The name of the base texture, where the file names one that it has not, or not in a form that can be shown."""
 
     @property
     def texture(self) -> int | None:

@@ -64,6 +64,7 @@ def read_material(entry: Json, textures: Textures) -> GltfMaterial:
         mtoon=_read_toon(toon, textures) if isinstance(toon, dict) else None,
         normal=textures.use(normal),
         normal_scale=number(normal.get("scale"), 1.0),
+        absent=textures.absent(picture),
     )
 
 

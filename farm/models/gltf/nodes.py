@@ -1,6 +1,6 @@
 """The hierarchy of a glTF file: where its nodes are at rest, and which of them a scene shows.
 
-Source: glTF 2.0, section 3.5.
+Source: glTF 2.0, section 3.5; KHR_node_visibility.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from farm.errors import ModelFormatError
 from farm.models.description import Bone, BoneFlag
-from farm.models.gltf.values import Json, entries, index, members, text, vector
+from farm.models.gltf.values import Json, entries, index, member, members, text, vector
 
 _MAX_NODES = 2**14
 _FARTHEST = 1e6
@@ -57,7 +57,7 @@ def read_nodes(content: Json) -> Nodes:
         worlds=worlds,
         meshes=tuple(index(node.get("mesh"), len(entries(content, "meshes"))) for node in nodes),
         skins=tuple(index(node.get("skin"), len(entries(content, "skins"))) for node in nodes),
-        shown=_shown(content, parents),
+        shown=_shown(content, parents, nodes),
         mended=mended,
     )
 
@@ -125,15 +125,21 @@ def _local(node: Json) -> NDArray[np.float64]:
     return local
 
 
-def _shown(content: Json, parents: list[int | None]) -> tuple[int, ...]:
-    """The nodes of the file's scene with all that is below them; all nodes in a file without a usable scene."""
+def _shown(content: Json, parents: list[int | None], nodes: list[Json]) -> tuple[int, ...]:
+    """The nodes of the file's scene with all that is below them, but for what is switched off; all nodes in a file without a
+    usable scene."""
     scenes = members(content, "scenes")
     chosen = index(content.get("scene", 0), len(scenes))
     roots = {index(entry, len(parents)) for entry in entries(scenes[chosen], "nodes")} if chosen is not None else set()
-    shown: set[int | None] = roots - {None}
-    if not shown:
-        return tuple(range(len(parents)))
+    shown: set[int | None] = roots - {None} or set(range(len(parents)))
+    off: set[int | None] = set()
     for place in _in_order(parents):
         if parents[place] in shown:
             shown.add(place)
-    return tuple(place for place in range(len(parents)) if place in shown)
+        if parents[place] in off or _switched_off(nodes[place]):
+            off.add(place)
+    return tuple(place for place in range(len(parents)) if place in shown and place not in off)
+
+
+def _switched_off(node: Json) -> bool:
+    return member(member(node, "extensions"), "KHR_node_visibility").get("visible") is False

@@ -50,6 +50,16 @@ class Textures:
             rotation=number(given.get("rotation"), 0.0),
         )
 
+    def absent(self, info: Any) -> str:
+        """The name of the picture that a material wants with a `textureInfo` and cannot have; "" for one that it can have."""
+        found = index(info.get("index"), len(self._textures)) if isinstance(info, dict) else None
+        if found is None or self._picture(self._textures[found]) is not None:
+            return ""
+        extensions = member(self._textures[found], "extensions")
+        named = (member(extensions, name).get("source") for name in ("EXT_texture_webp", "KHR_texture_basisu"))
+        pictures = (index(source, len(self._images)) for source in (self._textures[found].get("source"), *named))
+        return next((self.names[picture] for picture in pictures if picture is not None), "")
+
     def plain(self, place: Any) -> TextureUse | None:
         """The texture at `place` of the file's list, as its sampler has it."""
         found = index(place, len(self._textures))

@@ -111,6 +111,7 @@ class _Properties:
             plain,
             colour=(*self._colour("_Color", (1.0, 1.0, 1.0)), vector(self._vectors.get("_Color"), (1.0,) * 4)[3]),
             base=self._texture("_MainTex"),
+            absent=self._textures.absent({"index": self._pictures.get("_MainTex")}),
             alpha_mode=kind.mode,
             cutoff=self._float("_Cutoff", DEFAULT_CUTOFF),
             queue=max(usual + lowest, min(usual + highest, asked)),

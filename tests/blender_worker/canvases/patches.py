@@ -12,7 +12,7 @@ from farm import pipe
 from farm.drawing.blender import Blender
 from farm.labels import LabelName
 from farm.models.description import MMD, VRM_1, Character, Morph
-from farm.models.materials import Material, MmdMaterial
+from farm.models.materials import Material, MaterialFlag, MmdMaterial
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
 from farm.spec import CanvasName
@@ -97,7 +97,7 @@ def wall(patches: Sequence[Patch], pictures: Sequence[bytes], morphs: Sequence[M
         normals += [(0, 0, patch.normal * (-1 if mmd else 1))] * 4
         uvs += [(0, 1), (patch.u, 1), (patch.u, 0), (0, 0)]
         colours += [patch.colour] * 4
-        seconds += [(*patch.second, 0, 0)] * 4
+        seconds += [patch.colour if _coloured(patch.material) else (*patch.second, 0, 0)] * 4
         turned = [(0, 2, 1), (0, 3, 2)] if mmd else [(0, 1, 2), (0, 2, 3)]
         triangles += [[4 * number + i for i in triangle] for triangle in turned]
         materials.append(replace(patch.material, first_triangle=2 * number, triangle_count=2))
@@ -129,6 +129,11 @@ def wall(patches: Sequence[Patch], pictures: Sequence[bytes], morphs: Sequence[M
         colours=None if mmd else np.array(colours, np.float32),
         embedded={} if mmd else dict(enumerate(pictures)),
     )
+
+
+def _coloured(material: Material) -> bool:
+    """Whether PMX has the vertices' colours for the material, which stand where other materials look a texture up."""
+    return isinstance(material, MmdMaterial) and bool(material.flags & MaterialFlag.VERTEX_COLOUR)
 
 
 def draw(

@@ -67,7 +67,7 @@ def test_what_is_solid_hides_what_lies_behind_it_whatever_the_order(
 
 
 def test_of_one_surface_only_what_is_solid_hides(blender: Blender, tmp_path: Path) -> None:
-    # GIVEN one whose triangles look up the solid half of its texture, and one of which one triangle reaches into the other half
+    # GIVEN one whose triangles look up the solid half of its texture, and one with triangles in both
     left, whole = (
         drawn(blender, [Patch(blended(HALVES), u=u, ahead=NEARER), Patch(blended(BLUE), place=0)], tmp_path / name)
         for u, name in ((0.45, "a"), (1.0, "b"))

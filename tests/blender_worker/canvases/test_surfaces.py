@@ -197,6 +197,7 @@ MMD_PATCHES = {
     "toon10": Patch(mmd(shared_toon=9), normal=AWAY),
     "red": Patch(mmd(sphere=RED_BLUE, sphere_mode=SphereMode.SUB_TEXTURE), second=(0.25, 0.5)),
     "blue": Patch(mmd(sphere=RED_BLUE, sphere_mode=SphereMode.SUB_TEXTURE), second=(0.75, 0.5)),
+    "vertex colours": Patch(mmd(flags=MaterialFlag.VERTEX_COLOUR), colour=(1.0, 0.5, 0.0, 1.0)),
 }
 MMD_NUMBER = {name: number for number, name in enumerate(MMD_PATCHES)}
 
@@ -209,7 +210,7 @@ def mmd_drawn(blender: Blender, tmp_path_factory: pytest.TempPathFactory, reques
     # Plain patches up to the wall's stated height: the head is framed by what is seen of it.
     plain = [Patch(mmd())] * (len(PATCHES) - len(MMD_PATCHES))
     made = wall([*MMD_PATCHES.values(), *plain], PICTURES)
-    (folder / "wall.pmx").write_bytes(pmx_bytes(made, Layout(additional_uvs=1)))
+    (folder / "wall.pmx").write_bytes(pmx_bytes(made, Layout(version=2.1, additional_uvs=1)))
     return draw(blender, folder / "wall.pmx", folder / "files", request.param, range(len(MMD_PATCHES)))
 
 
@@ -228,3 +229,9 @@ def test_shared_toons_shade_and_no_toon_does_not(mmd_drawn: Drawn) -> None:
 def test_a_sub_texture_is_looked_up_at_the_additional_coordinates_and_multiplied(mmd_drawn: Drawn) -> None:
     np.testing.assert_allclose(mmd_drawn.linear("flat", MMD_NUMBER["red"]), [GREY_LIGHT, 0, 0, 1], atol=NEAR)
     np.testing.assert_allclose(mmd_drawn.linear("flat", MMD_NUMBER["blue"]), [0, 0, GREY_LIGHT, 1], atol=NEAR)
+
+
+def test_colours_of_vertices_are_multiplied_as_they_show_on_screen(mmd_drawn: Drawn) -> None:
+    shown = mmd_drawn.linear("flat", MMD_NUMBER["vertex colours"])
+
+    np.testing.assert_allclose(shown, [GREY_LIGHT, GREY_LIGHT * 0.214, 0, 1], atol=NEAR)

@@ -8,7 +8,10 @@ from PIL import Image
 
 from blender_worker.character import textures
 from blender_worker.character.textures import Budget, UnreadableTextureError
+from blender_worker.importers.build import build
 from blender_worker.importers.decoding import TextureDecoder
+from farm.models.vrm.reader import read_vrm
+from tests.farm.models import made_files as made
 from tests.farm.models.made_files import small_character
 
 
@@ -53,3 +56,15 @@ def test_large_pictures_cost_what_decoding_them_costs() -> None:
     with pytest.raises(UnreadableTextureError, match="too large"):
         budget.take(8000, 8000)
     budget.take(100, 100)
+
+
+@pytest.mark.parametrize("version", ["1.0", "0.x"])
+def test_a_picture_that_a_vrm_has_in_ktx2_alone_is_absent(version: str) -> None:
+    draft = made.vrm(version)
+    image = draft.picture(b"KTX 20", "face in ktx", "image/ktx2")
+    draft.content["textures"][0] = {"extensions": {"KHR_texture_basisu": {"source": image}}}
+
+    surfaces = build(read_vrm(draft.to_bytes()), {}, []).surfaces
+
+    # THEN it counts as one that a head lacks, as a file that is not beside a PMX does
+    assert {surface.name: surface.absent for surface in surfaces} == {"顔": "face in ktx", "髪": ""}

@@ -84,3 +84,22 @@ def test_what_has_no_numbers_has_a_hull_too() -> None:
     _, ways = hulled([Run(0, SQUARE), Run(0, np.zeros((1, 3), np.int32))], [surface(True)], STRIP, nowhere)
 
     assert ways.shape == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("triangles", "double_sided", "lined", "veiled"),
+    [
+        (SQUARE, False, {0}, True),
+        (SQUARE, False, set(), False),  # a file that asks for the outline gets what it asks for
+        (SQUARE, True, {0}, False),  # its back is drawn, and hides the outline itself
+        (cube()[2], False, {0}, False),  # nobody looks into it
+    ],
+)
+def test_an_open_surface_that_is_seen_from_one_side_is_veiled(
+    triangles: np.ndarray, double_sided: bool, lined: set[int], veiled: bool
+) -> None:
+    points, normals = (STRIP, np.zeros_like(STRIP)) if triangles is SQUARE else cube()[:2]
+
+    (run,), _ = hulled([Run(0, triangles)], [surface(double_sided)], points, normals, lined)
+
+    assert run.veiled is veiled

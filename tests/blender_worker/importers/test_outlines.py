@@ -51,6 +51,17 @@ def test_what_has_a_shape_of_its_own_is_outlined_without_the_flag(nagi: Characte
     assert {name: found[name].outline for name in DETAILS} == dict.fromkeys(DETAILS, 0.0)
 
 
+@pytest.mark.parametrize("sided", [MaterialFlag(0), MaterialFlag.DOUBLE_SIDED])
+def test_what_shows_its_back_alone_is_not_outlined_unless_that_is_drawn(nagi: Character, sided: MaterialFlag) -> None:
+    character = without_flags(nagi)
+    materials = tuple(replace(material, flags=sided) for material in character.mmd_materials)
+
+    found = looks(build(replace(character, materials=materials), {}, []))
+
+    assert (found["後髪内"].outline > 0) == bool(sided)
+    assert found["髪"].outline > 0
+
+
 @pytest.mark.parametrize(("version", "colour"), [("1.0", (0, 128, 0)), ("0.x", (128, 0, 0))])
 def test_a_texture_of_mtoon_thins_its_outline(version: str, colour: tuple[int, int, int]) -> None:
     # GIVEN a material whose outline is half as wide on the right half of a texture, in the channel of its version

@@ -18,6 +18,16 @@ def test_a_scene_shows_its_own_nodes_alone() -> None:
     assert len(read_draft(draft).positions) == 12
 
 
+@pytest.mark.parametrize(("visible", "vertices"), [(False, 6), (True, 12), ("no", 12)])
+def test_a_node_that_is_switched_off_is_not_shown_nor_what_is_below_it(visible: object, vertices: int) -> None:
+    draft = made.vrm()
+    below = draft.add("nodes", {"mesh": 0, "translation": [1, 0, 0]})
+    above = draft.add("nodes", {"children": [below], "extensions": {"KHR_node_visibility": {"visible": visible}}})
+    draft.content["scenes"][0]["nodes"].append(above)
+
+    assert len(read_draft(draft).positions) == vertices
+
+
 @pytest.mark.parametrize(
     "children", [{0: [0]}, {0: [1], 1: [0]}, {0: [1, 1]}, {0: [1, 2], 1: [2]}, {2: [0]}, {0: [99, -1, "x", None, 1]}]
 )

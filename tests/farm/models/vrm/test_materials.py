@@ -158,8 +158,9 @@ def test_a_webp_texture_is_used_before_its_fallback(fallback: bool) -> None:
     assert character.embedded[image] == b"RIFFwebp"
 
 
-def test_a_texture_in_ktx2_alone_is_named_in_a_warning() -> None:
-    draft = made.vrm("1.0")
+@VERSIONS
+def test_a_texture_in_ktx2_alone_is_named_in_a_warning(version: str) -> None:
+    draft = made.vrm(version)
     image = draft.picture(b"KTX 20", "face in ktx", "image/ktx2")
     draft.content["textures"][0] = {"extensions": {"KHR_texture_basisu": {"source": image}}}
 
@@ -167,6 +168,7 @@ def test_a_texture_in_ktx2_alone_is_named_in_a_warning() -> None:
 
     assert {m.texture for m in character.materials} == {None}
     assert any("face in ktx" in warning and "KTX2" in warning for warning in character.warnings)
+    assert [m.absent for m in character.materials if isinstance(m, GltfMaterial)] == ["face in ktx", ""]
 
 
 def test_a_picture_may_be_spelled_in_base64() -> None:
