@@ -3,13 +3,25 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from farm.morphs.agreement import Half, half
 from farm.morphs.annotation import SourceMorph
 from farm.morphs.appearance import shown
 from farm.morphs.evidence import Evidence, FaceLook
 from farm.morphs.naming import CLOSED, Naming, Promise, part_of, semantic_of
 from farm.morphs.reasons import TRAITS_IN_WORDS, effect, taken_as
 from farm.morphs.scoring import PROMISED, Score, Weights
-from farm.morphs.traits import LEAST_PIXELS, PARTS, Face, moved_side, share_near, sides, smiles, traits
+from farm.morphs.traits import (
+    LEAST_PIXELS,
+    PARTS,
+    Face,
+    moved_side,
+    share_near,
+    side_at,
+    sides,
+    smiles,
+    traits,
+    traits_by_side,
+)
 from farm.morphs.vocabulary import Side
 
 AHEAD = 0.05
@@ -68,25 +80,37 @@ def candidates_of(
     found = []
     far = ""
     for semantic in fitted.names:
-        of_part = measured[part_of(semantic)]
+        part = part_of(semantic)
+        of_part = measured[part]
+        here = side_at(part, evidence, face) or side
         promise = name.promise(semantic)
         if abs(of_part["place"]) > FARTHEST:
             far = f"what it moves is not the {part_of(semantic)}" if promise in PROMISED else far
             continue
         score = fitted.score(semantic, promise, of_part)
-        reasons = (taken_as(morph.name, name, side), effect(semantic, of_part), _fit(promise, score))
+        reasons = (taken_as(morph.name, name, here), effect(semantic, of_part), _fit(promise, score))
         told = tuple(filter(None, reasons))
-        candidate = MorphCandidate(index, _target(semantic, side), promise, score, of_part, told, name.usual_side)
+        candidate = MorphCandidate(index, _target(semantic, here), promise, score, of_part, told, name.usual_side)
         if semantic == CLOSED and smiles(evidence):
             candidate.against.append("it closes in a smile (^)")
+        if here is Side.BOTH and _lopsided(part, evidence, face, fitted):
+            candidate.against.append("its sides move differently")
         found.append(candidate)
     return found, far
+
+
+def _lopsided(part: str, evidence: Evidence, face: Face, fitted: Weights) -> bool:
+    """Whether one side moves as no half of the other does. Mouths are one thing."""
+    by_side = traits_by_side(part, evidence, face) if part != "mouth" else []
+    return len(by_side) == 2 and half(part, *by_side, fitted) is Half.ODD
 
 
 def _by_name(
     index: int, morph: SourceMorph, name: Naming, fitted: Weights, seen: Side | None, *reasons: str
 ) -> list[MorphCandidate]:
     """What a morph might play by its name, on the side that was `seen`, or else on the one that it names."""
+    if name.loose:
+        return []  # without a movement nobody knows what it means
     side = seen or name.usual_side
     guessed = seen is None and side is not Side.BOTH
     found = []

@@ -14,13 +14,13 @@ from farm.morphs.agreement import Half, contradicted, half
 from farm.morphs.annotation import SourceMorph
 from farm.morphs.candidates import MorphCandidate, candidates_of, parts_near
 from farm.morphs.evidence import EVIDENCE_VERSION, Evidence
-from farm.morphs.naming import CLOSED, Promise, is_smile, naming, part_of, semantic_of
+from farm.morphs.naming import CLOSED, Promise, is_smile, names_of, part_of, semantic_of
 from farm.morphs.refs import Annotation, MorphRef
 from farm.morphs.scoring import PROMISED, Weights, weights, weights_version
 from farm.morphs.traits import PARTS, face_of
 from farm.morphs.vocabulary import Side, all_targets, target_morphs, vocabulary_version
 
-DECISION_VERSION = f"6-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
+DECISION_VERSION = f"7-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
 """Changes whenever the same morphs and evidence may be decided otherwise."""
 LEAST = 0.3
 """The least confidence of a morph with a name for its target. Low, since a name and a fitting side are much: of those between
@@ -83,7 +83,7 @@ def decide(
     other weights than the farm's own.
     """
     fitted = fitted or weights()
-    names = [naming(morph.name, morph.panel) for morph in morphs]
+    names = names_of((morph.name, morph.panel) for morph in morphs)
     face = face_of(names, evidence)
     rejected: dict[int, tuple[str, ...]] = {}
     candidates: list[MorphCandidate] = []

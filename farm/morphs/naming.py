@@ -5,8 +5,9 @@ marks, the prefixes of tools.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from farm.morphs.names import normalise
@@ -44,6 +45,8 @@ class Naming:
     usual_side: Side
     """The side that most mean by it: that of the vocabulary where the name has none."""
     panel: Panel | None
+    loose: bool = False
+    """Whether it means that in the panel of eyebrows alone, and stands in none of any part: 上 may move the gaze."""
 
     @property
     def says_something(self) -> bool:
@@ -53,6 +56,8 @@ class Naming:
     @property
     def part(self) -> str | None:
         """The part that it is of: by what it promises, else by its panel; None where neither says."""
+        if self.loose:
+            return None
         return next(map(part_of, self.promises), _PARTS.get(self.panel) if self.panel is not None else None)
 
     def promise(self, semantic: str) -> Promise:
@@ -66,14 +71,23 @@ class Naming:
         return Promise.UNKNOWN
 
 
+_ANY_PART = (None, Panel.SYSTEM, Panel.OTHER)
 _PARTS = {Panel.EYEBROW: "eyebrow", Panel.EYE: "eye", Panel.MOUTH: "mouth"}
-_PREFIXES = re.compile(r"^(vrc\.v_|fcl_(all|brw|eye|mth)_|発音|表情_?|mouth_|eye_|brow_)")
-_BRACKETS = re.compile(r"[「」『』【】・_]")
-_MARKS = re.compile(r"\(.*$|[.!?~〜+*\-]")
+_PREFIXES = re.compile(
+    r"^(vrc\.v_|vrc\.|v_|fcl_(all|brw|eye|mth)_|viseme_|phoneme_|lip_?sync_|lip_|mth_|発音|表情_?|mouth_?|eyes?_|(eye)?brows?_"
+    r"|m_(?=[aeiou]$)|口[_:]?(?=[あいうえおアイウエオ]$))"
+)
+_TOOLS = re.compile(r"^(blendshape\d*\.)?(face\.)?(m_[a-z]\d\d_\d+_\d+_)?(?=.)")
+_BRACKETS = re.compile(r"[「」『』【】・_.:\-]")
+_OF_MOUTH = re.compile(r"(?<=^[あいうえおアイウエオ])口$")
+_MARKS = re.compile(r"^[大小](?=[あいうえおアイウエオ])|(?<=^[あいうえおアイウエオ])[大小]$|\(.*$|[.!?~〜+*\-]")
 _TAIL = re.compile(r"[0-9ー]+$")
+_SEPARATED = re.compile(r"(?<=[a-z])(?=[LR][0-9]*$)|\s+(?=[LRlr]\b)")
+"""Before what is a side only where the case or a space says so: BlinkL, "Blink L"."""
+_ENCLOSED = re.compile(r"[(\[<{](左|右|[lr]|left|right)[)\]>}]")
 _SIDES = {
-    Side.LEFT: re.compile(r"^左|左(?=[0-9]*$)|(?<![a-z])l(?=[0-9]*$)|(?<=[a-z])_l(?=[0-9]*$)|left"),
-    Side.RIGHT: re.compile(r"^右|右(?=[0-9]*$)|(?<![a-z])r(?=[0-9]*$)|(?<=[a-z])_r(?=[0-9]*$)|right"),
+    Side.LEFT: re.compile(r"左|왼쪽?|(?<![a-z])l(?=[0-9]*$)|(?<=[a-z])[_.\-]l(?=$|[0-9_.\-])|^l(?=[_.])|left"),
+    Side.RIGHT: re.compile(r"右|오른쪽?|(?<![a-z])r(?=[0-9]*$)|(?<=[a-z])[_.\-]r(?=$|[0-9_.\-])|^r(?=[_.])|right"),
 }
 
 
@@ -103,7 +117,8 @@ def side_in(name: str) -> tuple[Side | None, str]:
     >>> side_in("ｳｨﾝｸ２右")
     (<Side.RIGHT: 'right'>, 'ウィンク2')
     """
-    plain = normalise(name)
+    spaced = _SEPARATED.sub("_", unicodedata.normalize("NFKC", name))
+    plain = _ENCLOSED.sub(r"_\1", _TOOLS.sub("", normalise(spaced)))
     for side, mark in _SIDES.items():
         bare, count = mark.subn("", plain)
         if count == 1 and bare:
@@ -117,7 +132,16 @@ def core(name: str) -> str:
     >>> core("発音「あ」"), core("眉_下"), core("vrc.v_aa")
     ('あ', '眉下', 'aa')
     """
-    return _without(side_in(name)[1], _PREFIXES, _BRACKETS)
+    return _without(side_in(name)[1], _PREFIXES, _BRACKETS, _OF_MOUTH)
+
+
+def joined(name: str) -> str:
+    """`name` without side and what separates its words.
+
+    >>> joined("Brow_Up.L"), joined("eyes-closed")
+    ('browup', 'eyesclosed')
+    """
+    return _without(side_in(name)[1], _BRACKETS)
 
 
 def stem(name: str) -> str:
@@ -144,6 +168,21 @@ def _without(plain: str, *patterns: re.Pattern[str]) -> str:
     return plain
 
 
+def names_of(morphs: Iterable[tuple[str, Panel | None]]) -> list[Naming]:
+    """What the names of one character's morphs promise. A form of a name (おー) stands for what the name (お) does where the
+    character has none of that name."""
+    names = [naming(name, panel) for name, panel in morphs]
+    plain = {semantic for name in names for semantic, promise in name.promises.items() if promise is Promise.NAMED}
+    return [
+        replace(name, promises={each: _plainly(each, promise, plain) for each, promise in name.promises.items()})
+        for name in names
+    ]
+
+
+def _plainly(semantic: str, promise: Promise, plain: Collection[str]) -> Promise:
+    return Promise.NAMED if promise is Promise.VARIANT and semantic not in plain else promise
+
+
 def naming(name: str, panel: Panel | None) -> Naming:
     """What `name`, shown in `panel` (None where the format has none), promises."""
     side, unsided = side_in(name)
@@ -151,9 +190,13 @@ def naming(name: str, panel: Panel | None) -> Naming:
     promises: dict[str, Promise] = {}
     known = False
     usual = side or Side.BOTH
-    whole = (name, unsided, core(name))
+    whole = (name, unsided, joined(name), core(name))
+    loose = False
     for form in (*whole, short):
         found = recognise(form, panel)
+        if found is None and panel in _ANY_PART:
+            found = recognise(form, Panel.EYEBROW)
+            loose = found is not None
         if found is not None:
             known = True
             if found[0].sampled:
@@ -162,4 +205,4 @@ def naming(name: str, panel: Panel | None) -> Naming:
             break
     for semantic in akin_names().get(short, ()):
         promises[semantic] = Promise.AKIN
-    return Naming(promises, known or bool(promises), side, usual, panel)
+    return Naming(promises, known or bool(promises), side, usual, panel, loose)

@@ -15,6 +15,7 @@ from farm.morphs.naming import Naming, Promise
 from farm.morphs.vocabulary import Side
 
 PARTS = ("eye", "eyebrow", "mouth")
+_PAIRED = ("eye", "eyebrow")
 TYPICAL_PLACES = {"eye": 0.45, "eyebrow": 0.545, "mouth": 0.26}
 """Head heights above the neck bone: medians of the 37 characters that the weights were fitted on."""
 TYPICAL_TRAVELS = {"eye": 0.105, "eyebrow": 0.04, "mouth": 0.05}
@@ -68,6 +69,36 @@ def moved_side(evidence: Evidence) -> Side | None:
     if min(left, right) >= ONE_SIDED * max(left, right):
         return Side.BOTH
     return Side.LEFT if left > right else Side.RIGHT
+
+
+def sides_at(part: str, evidence: Evidence, face: Face) -> tuple[SideMovement, ...]:
+    """The sides that move at `part`, without the one that hardly does there: a morph may move one eye and the other brow, and
+    more of the one than of the other. Where nothing moves nearest to the part, `sides`."""
+    if part not in _PAIRED:
+        return sides(evidence)
+    near = [
+        (side, side.energy * _share_at(_on(evidence.points, outward), part, face))
+        for side, outward in ((evidence.left, 1.0), (evidence.right, -1.0))
+        if side is not None
+    ]
+    most = max((energy for _, energy in near), default=0.0)
+    return tuple(side for side, energy in near if energy >= ONE_SIDED * most) if most else sides(evidence)
+
+
+def _share_at(points: Sequence[MovedPoint], part: str, face: Face) -> float:
+    """The share of the squared movement that is at `part`: nearer to its height than to those of the others."""
+    at, total = 0.0, 1e-9
+    for _, _, z, dx, dy, dz in points:
+        square = dx * dx + dy * dy + dz * dz
+        total += square
+        at += square * (min(PARTS, key=lambda each: abs(z - face.places[each])) == part)
+    return at / total
+
+
+def side_at(part: str, evidence: Evidence, face: Face) -> Side | None:
+    """The side that a morph moves at `part`; by pixels where no vertex moves; None when nothing changes."""
+    moving = sides_at(part, evidence, face)
+    return moved_side(evidence) if len(moving) != 1 else Side.LEFT if moving[0] is evidence.left else Side.RIGHT
 
 
 def smiles(evidence: Evidence) -> bool:
@@ -130,13 +161,24 @@ def _way(side: SideMovement) -> float:
 
 def traits(part: str, evidence: Evidence, face: Face) -> dict[str, float]:
     """What `evidence` says as a morph of `part`: trait to number, the mean of the sides that move. Empty when none does."""
-    moving = [
-        (side, outward) for side, outward in ((evidence.left, 1.0), (evidence.right, -1.0)) if side in sides(evidence)
-    ]
-    found = [
-        _OF[part](side, outward, _on(evidence.points, outward), face) for side, outward in moving if side is not None
-    ]
+    found = traits_by_side(part, evidence, face)
     return {name: sum(each[name] for each in found) / len(found) for name in found[0]} if found else {}
+
+
+def traits_by_side(part: str, evidence: Evidence, face: Face) -> list[dict[str, float]]:
+    """The traits of each side that moves at `part`."""
+    moving = sides_at(part, evidence, face)
+    return [
+        _OF[part](side, outward, _not_of_the_mouth(part, _on(evidence.points, outward), face), face)
+        for side, outward in ((evidence.left, 1.0), (evidence.right, -1.0))
+        if side is not None and any(side is each for each in moving)
+    ]
+
+
+def _not_of_the_mouth(part: str, points: list[MovedPoint], face: Face) -> list[MovedPoint]:
+    """Of a smirk that goes with a raised brow the points say nothing of the brow. All where none is left."""
+    middle = (face.places["eye"] + face.places["mouth"]) / 2
+    return [point for point in points if part == "mouth" or point[2] > middle] or points
 
 
 def _on(points: tuple[MovedPoint, ...], outward: float) -> list[MovedPoint]:

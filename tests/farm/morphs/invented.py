@@ -107,7 +107,8 @@ def measured(shape: Shape, sides: Sequence[int] = BOTH, pixels: tuple[int, int] 
     length = np.linalg.norm(steps, axis=1)
     kept = length > LEAST_MOVEMENT
     rests, steps, length = rests[kept], steps[kept], length[kept]
-    order = np.argsort(-length, kind="stable")[:MAX_POINTS]
+    order = np.argsort(-length, kind="stable")
+    order = order[np.linspace(0, len(order) - 1, min(MAX_POINTS, len(order))).round().astype(int)]  # as the farm does
     left, right = pixels or ((200 if 1 in sides else 0), (200 if -1 in sides else 0))
     return Evidence(
         left=_side(rests, steps, rests[:, 0] > 0),
@@ -115,6 +116,17 @@ def measured(shape: Shape, sides: Sequence[int] = BOTH, pixels: tuple[int, int] 
         points=tuple(tuple(np.concatenate([rests[i], steps[i]]).round(3).tolist()) for i in order),
         picture=PictureChange(count=left + right, picture_left=right, picture_right=left, box=(90, 120, 160, 190)),
     )
+
+
+def mixed(*parts: tuple[Shape, Sequence[int]]) -> Evidence:
+    """The evidence of several shapes at once, each on sides of its own."""
+    whole = [
+        (places * (side, 1, 1), moves * (side, 1, 1))
+        for shape, sides in parts
+        for side in sides
+        for places, moves in shape
+    ]
+    return measured(whole, LEFT)
 
 
 def _side(rests: np.ndarray, steps: np.ndarray, here: np.ndarray) -> SideMovement | None:

@@ -11,17 +11,33 @@ from tests.farm.morphs.invented import (
     ORDINARY,
     RIGHT,
     Invented,
+    Shape,
     brow,
     closed,
     comic,
+    lips,
     measured,
+    mixed,
     ordinary,
+    small_iris,
     smiling,
+    wide,
 )
 
 EYE, EYEBROW = Panel.EYE, Panel.EYEBROW
 BLINK = "eye/closed/both"
 WINKS = ("eye/closed/left", "eye/closed/right")
+SHAPES: dict[str, tuple[str, str, Shape]] = {
+    "closed": ("eye/closed", "まばたき", closed()),
+    "half": ("eye/half_closed", "じと目", closed(0.45)),
+    "wide": ("eye/wide", "びっくり", wide()),
+    "up": ("eyebrow/raised", "眉上", brow(0.04)),
+    "down": ("eyebrow/lowered", "眉下", brow(-0.035)),
+    "angry": ("eyebrow/angry", "怒り眉", brow(-0.015, 0.05)),
+}
+BESIDES: dict[str, Shape] = {
+    "smile": smiling(), "iris": small_iris(), "comic": comic(), "smirk": lips(0.01, 0.012), "a": lips(0.07, 0.004)
+}  # fmt: skip
 BROWS = tuple(target for target in ORDINARY if target.startswith("eyebrow/"))
 
 
@@ -130,3 +146,68 @@ def test_a_comic_eye_that_is_called_half_closed_stands_by_for_nobody() -> None:
     found = decide(character.morphs, character.evidence)
 
     assert comical not in {each.morph for each in found.understudies.get("eye/half_closed/both", ())}
+
+
+@pytest.mark.parametrize("main", SHAPES)
+def test_a_side_is_that_of_the_part_whatever_else_moves_elsewhere(main: str) -> None:
+    # GIVEN one that moves one side of its part, and something else on the other side or on both
+    semantic, name, shape = SHAPES[main]
+    others = {what: each for what, (_, _, each) in SHAPES.items()} | BESIDES
+    found: list[str] = []
+    for side, own, opposite in ((LEFT, "left", "right"), (RIGHT, "right", "left")):
+        for what, beside in others.items():
+            for where in (LEFT, RIGHT, BOTH):
+                if what == main and where != side:
+                    continue  # then it moves both
+                character = ordinary([target for target in ORDINARY if target.startswith(semantic)])
+                evidence = mixed((shape, side), (beside, where))
+                panel = EYE if semantic.startswith("eye/") else EYEBROW
+                morph = character.add(name + {"left": "右", "right": "左"}[own], panel, evidence)
+
+                played = [target for target, index in decided(character).items() if index == morph]
+
+                truly = {f"{semantic}/{own}"}
+                if what in SHAPES:
+                    truly.add(f"{SHAPES[what][0]}/{'both' if where == BOTH else 'left' if where == LEFT else 'right'}")
+                assert set(played) <= truly, (what, where, opposite)
+                found += played
+    assert f"{semantic}/left" in found
+    assert f"{semantic}/right" in found
+
+
+def test_what_moves_its_sides_differently_is_no_morph_of_both() -> None:
+    character = ordinary([BLINK])
+    uneven = character.add("まばたき", EYE, mixed((closed(), LEFT), (closed(0.45), RIGHT)))
+
+    decision = decide(character.morphs, character.evidence)
+
+    assert uneven not in {ref.index for ref in decision.annotation.values()}
+    assert "its sides move differently" in decision.rejected[uneven][0]
+    assert by_names(character)[BLINK] == uneven
+
+
+@pytest.mark.parametrize("panel", [None, Panel.OTHER])
+def test_up_and_down_are_brows_in_no_panel_too_where_they_move_brows(panel: Panel | None) -> None:
+    character = ordinary(BROWS)
+    names = {"上": brow(0.02, 0.01), "下": brow(-0.035), "怒り": brow(-0.015, 0.05)}
+    places = {name: character.add(name, panel, measured(shape)) for name, shape in names.items()}
+
+    found = {target: index for target, index in decided(character).items() if target.startswith("eyebrow/")}
+
+    assert found == {
+        "eyebrow/raised/both": places["上"],
+        "eyebrow/lowered/both": places["下"],
+        "eyebrow/angry/both": places["怒り"],
+    }
+
+
+@pytest.mark.parametrize("eyes", [True, False])
+@pytest.mark.parametrize("panel", [None, Panel.OTHER])
+def test_up_and_down_that_move_the_gaze_or_were_not_measured_are_no_brows(panel: Panel | None, eyes: bool) -> None:
+    # GIVEN a character without brows, and perhaps without any eye whose place is known
+    character = ordinary([*BROWS, *([target for target in ORDINARY if target.startswith("eye/")] if not eyes else [])])
+    gaze = [(places, moves * 0 + (0, 0, up)) for up in (0.03, -0.03) for places, moves in small_iris()]
+    morphs = [character.add(name, panel, measured([shape])) for name, shape in zip(("上", "下"), gaze, strict=True)]
+    morphs += [character.add(name, panel, None) for name in ("上", "怒り")]
+
+    assert not set(morphs) & set(decided(character).values())
