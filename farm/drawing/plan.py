@@ -58,8 +58,8 @@ def plan(
     assignment: Assignment,
     rules: Mapping[int, Rule],
     unseen: Collection[int] = (),
-    unworn: Collection[OccluderName] = (),
     clip: Sequence[pipe.ClipFrame] | None = None,
+    unworn: Collection[OccluderName] = (),
 ) -> Plan:
     """What to draw for `assignment`: the basis image first, then every sample from every view in every partition.
 

@@ -86,7 +86,7 @@ def render(assignment: Assignment, store: ObjectStore, blender: Blender, report:
 
         def planned(message: pipe.Loaded) -> Plan:
             frames = message.clip.frames if message.clip else None
-            return plan(assignment, inventory.rules, message.unseen, message.unworn, frames)
+            return plan(assignment, inventory.rules, message.unseen, frames, message.unworn)
 
         doubted = [entry.index for entry in inventory.morphs if of_face and entry.denied and entry.moved]
         asked = plan(assignment, inventory.rules)

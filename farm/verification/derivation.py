@@ -107,11 +107,11 @@ def check_poses(manifest: Manifest, findings: FindingList) -> None:
     if manifest.space is not None and not _knows(manifest.space, findings):
         return
     unseen = {morph.index for morph in manifest.unseen.values()}
-    planned = plan(assignment_of(manifest), manifest.rules or {}, unseen, manifest.unworn)
+    planned = plan(assignment_of(manifest), manifest.rules or {}, unseen, unworn=manifest.unworn)
     gone = planned.combinations.keys() - manifest.combinations.keys()
     if gone:  # a half of a morph may change nothing where the whole of it does
         unseen |= {number for target in gone for number in planned.combinations[target].numbers}
-        planned = plan(assignment_of(manifest), manifest.rules or {}, unseen, manifest.unworn)
+        planned = plan(assignment_of(manifest), manifest.rules or {}, unseen, unworn=manifest.unworn)
     if len(planned.samples) != manifest.samples:
         findings.add(
             Fault.COUNT,
