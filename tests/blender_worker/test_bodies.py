@@ -58,11 +58,12 @@ def _render(blender: Blender, path: Path, spec: RenderSpec, room: Path) -> Manif
 
 @pytest.mark.parametrize("name", ["made by code", GODETTE])
 def test_the_recipe_draws_a_body_whole_from_four_sides(
-    blender: Blender, real_models: Path, tmp_path: Path, name: str
+    blender: Blender, request: pytest.FixtureRequest, tmp_path: Path, name: str
 ) -> None:
-    path = real_models / name
-    if name != GODETTE:
-        path = tmp_path / "momo.pmx"
+    path = tmp_path / "momo.pmx"
+    if name == GODETTE:
+        path = request.getfixturevalue("real_models") / name
+    else:
         path.write_bytes(pmx_bytes(replace(momo_with_limbs(), textures=())))
     loaded, answers = _drawn(blender, path, SPEC, tmp_path / "room")
 
