@@ -21,12 +21,14 @@ from farm.drawing.render import Reporter, render
 from farm.drawing.request import request_for
 from farm.errors import UnusableModelError
 from farm.labels import LabelName
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
 from farm.recipes.recipe import recipe
 from farm.spec import RenderSpec
 from farm.storage import LocalStore
 from tests.support.fixtures import alpha_box, assignment_for
+from tests.support.limbs import momo_with_limbs
 
 pytestmark = pytest.mark.blender
 QUIET = Reporter(images=lambda count: None, stage=lambda name, seconds: None, drawn=lambda style, partition: None)
@@ -54,8 +56,16 @@ def _render(blender: Blender, path: Path, spec: RenderSpec, room: Path) -> Manif
     return render(assignment_for(package, spec), store, blender, QUIET)
 
 
-def test_the_recipe_draws_a_body_whole_from_four_sides(blender: Blender, real_models: Path, tmp_path: Path) -> None:
-    loaded, answers = _drawn(blender, real_models / GODETTE, SPEC, tmp_path)
+@pytest.mark.parametrize("name", ["made by code", GODETTE])
+def test_the_recipe_draws_a_body_whole_from_four_sides(
+    blender: Blender, request: pytest.FixtureRequest, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "momo.pmx"
+    if name == GODETTE:
+        path = request.getfixturevalue("real_models") / name
+    else:
+        path.write_bytes(pmx_bytes(replace(momo_with_limbs(), textures=())))
+    loaded, answers = _drawn(blender, path, SPEC, tmp_path / "room")
 
     assert reasons_against(loaded.survey) == []
     assert loaded.survey.body is not None

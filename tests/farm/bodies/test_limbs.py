@@ -12,6 +12,7 @@ from farm.models.posing.turns import turn_of
 from farm.poses import Partition, draw_in, head_matrix, rotation_matrix, vector_in
 from farm.spaces.limbs import RestPose
 from tests.farm.bodies.posed import HUMANOIDS, SPACE, Body, body_at, character_at
+from tests.support.limbs import momo_with_limbs
 
 SIDES = {"left": 1.0, "right": -1.0}
 HALF = float(np.sqrt(0.5))
@@ -254,3 +255,25 @@ def test_thousands_of_bones_beside_an_arm_cost_no_more_than_a_few(real_models: P
 
     sleeves = {bone for bone in limbs.stance if bone >= len(names)}
     assert 0 < len(sleeves) < 40
+
+
+def test_joints_of_a_body_made_by_code_are_where_they_are_by_hand() -> None:
+    """Its arms rest 52 degrees below the level, each segment 2.2 long; its legs' segments are 4 long."""
+    body = Body(momo_with_limbs(), RestPose.A)
+    shoulder, hip = body.joint("leftUpperArm", {}), body.joint("rightUpperLeg", {})
+
+    assert body.joint("leftHand", {}) == pytest.approx(shoulder + np.array([4.4 * HALF, 0, -4.4 * HALF]), abs=1e-4)
+    level = {"arm_raise_left": 45.0}
+    assert body.joint("leftHand", level) == pytest.approx(shoulder + np.array([4.4, 0, 0]), abs=1e-4)
+    bent = level | {"elbow_bend_left": 90.0}
+    assert body.joint("leftHand", bent) == pytest.approx(shoulder + np.array([2.2, -2.2, 0]), abs=1e-4)
+    inwards = bent | {"arm_twist_left": 90.0}
+    assert body.joint("leftHand", inwards) == pytest.approx(shoulder + np.array([2.2, 0, -2.2]), abs=1e-4)
+    to_the_front = level | {"arm_swing_left": 90.0}
+    assert body.joint("leftHand", to_the_front) == pytest.approx(shoulder + np.array([0, -4.4, 0]), abs=1e-4)
+    seated = {"leg_swing_right": 90.0, "knee_bend_right": 90.0}
+    for foot in ("右足首", "右足首D"):
+        at = body.heads(seated)[body.names[foot]]
+        assert at == pytest.approx(hip + np.array([0, -4, -4]), abs=1e-4)
+    astride = {"leg_spread_right": 90.0}
+    assert body.joint("rightFoot", astride) == pytest.approx(hip + np.array([-8, 0, 0]), abs=1e-4)
