@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from farm.dataset.label_reading import LAYERS_SUFFIX
 from farm.dataset.manifest import (
     MANIFEST,
     BasisRecord,
@@ -21,6 +22,7 @@ from farm.dataset.manifest import (
     image_file,
 )
 from farm.dataset.output import LABELS, RenderedModel, folder_name
+from farm.labels import LabelName
 from farm.morphs.vocabulary import all_targets
 from farm.pipe import Survey, View
 from farm.poses import Partition, draw, pose_vector, rotation_matrix
@@ -99,6 +101,8 @@ def render(
                     )
                 if spec.labels:
                     for ending, data in label_files(label, partition, index, spec.size).items():
+                        if ending == LAYERS_SUFFIX and LabelName.LAYERS not in spec.labels:
+                            continue
                         _write(folder / LABELS / partition / f"{folder.name}_{index:05d}{suffix}{ending}", data)
                         listed.append(
                             LabelRecord(
@@ -145,7 +149,7 @@ def label_files(label: str, partition: Partition, sample: int, size: int) -> dic
         layers.save(others, "PNG")
         np.savez_compressed(arrays, depth=np.full((size, size), sample, np.float32))
         marks = json.dumps({"of": f"{label}/{partition}/{sample}"}).encode()
-        pictures = {".parts.png": out.getvalue(), ".layers.png": others.getvalue()}
+        pictures = {".parts.png": out.getvalue(), LAYERS_SUFFIX: others.getvalue()}
         return {**pictures, ".labels.npz": arrays.getvalue(), ".marks.json": marks}
 
 
