@@ -34,6 +34,9 @@ _SCREEN = ("LANG", "LANGUAGE", "LC_*", "TERM", "COLORTERM", "COLUMNS", "LINES", 
 _SAFE = {"PYTHONSAFEPATH": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
 """As Python's option -P: no code from the current folder. And none that other packages would put into pydantic's models; to
 look for it takes every process a while."""
+_MATRICES = {"OPENBLAS_NUM_THREADS": "1"}
+"""Unless the machine's owner says otherwise. The farm's matrices are small, and a thread that waits for its part of one keeps
+a core busy with waiting; nor does a sum depend on how many cores there are."""
 _FARM = ("FARM_*",)
 """The settings (`farm.settings`), secrets among them."""
 
@@ -52,17 +55,17 @@ def settle() -> None:
     kept = _kept((*_USER, *_LOADER, *_GRAPHICS, *_NETWORK, *_SCREEN, *_FARM))
     for name in os.environ.keys() - kept.keys():
         del os.environ[name]
-    os.environ |= _SAFE
+    os.environ |= _MATRICES | kept | _SAFE
 
 
 def for_server() -> dict[str, str]:
     """The environment of a server or a command that the farm starts: that of the farm, in UTF-8."""
-    return _kept((*_USER, *_LOADER, *_GRAPHICS, *_NETWORK, *_FARM)) | _python()
+    return _MATRICES | _kept((*_USER, *_LOADER, *_GRAPHICS, *_NETWORK, *_FARM)) | _python()
 
 
 def for_stranger() -> dict[str, str]:
     """That of a process which opens strangers' files: it has no setting of the farm in it, and so no secret."""
-    return _kept(("LD_LIBRARY_PATH", *_GRAPHICS)) | {"PATH": os.defpath} | _python()
+    return _MATRICES | _kept(("LD_LIBRARY_PATH", *_GRAPHICS)) | {"PATH": os.defpath} | _python()
 
 
 def _python() -> dict[str, str]:

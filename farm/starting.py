@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Without Python's search for garbage: a thousand modules make little, and it would look through all of them over and over
-    (an eighth of the time that the API's imports take). Nested, the outermost counts."""
+    """Without Python's search for garbage: a thousand modules make little, and it would look through all of them over and
+    over (an eighth of the time that the API's imports take). Nested, the outermost counts."""
     searching = gc.isenabled()
     gc.disable()
     try:

@@ -39,6 +39,14 @@ LONGEST = (
     "tests/runs/",
     "tests/farm/test_stack_disk.py",
     "tests/farm/redis/",
+    "tests/farm/cli/",
+    "tests/farm/test_whole_farm.py",
+    "tests/farm/test_environment.py",
+    "tests/farm/inspection/",
+    "tests/farm/stress/",
+    "tests/api/test_proxied.py",
+    "tests/api/test_api_schema.py",
+    "tests/deployment/chart/test_helm_test.py",
     "tests/blender_worker/gpu/",
 )
 """What takes minutes, since it waits for much. It begins first: at the end of a run the cores would wait for it."""

@@ -14,9 +14,9 @@ from blender_worker import scene
 import bpy
 
 scene.start()
-places = [f"{folder}/" for folder in bpy.utils.script_paths()]
+rooms = [f"{folder}/{room}/" for folder in bpy.utils.script_paths() for room in ("startup", "addons_core")]
 for name, module in sys.modules.items():
-    if any(f"{place}{room}/" in str(getattr(module, "__file__", "")) for place in places for room in ("startup", "addons_core")):
+    if str(getattr(module, "__file__", "")).startswith(tuple(rooms)):
         print("loaded", name)
 print("unknown", *(name for name in SPARED if type(sys.modules[name]).__module__ != "blender_worker.bare"))
 print("network", *({"requests", "urllib3", "ssl", "http.client"} & sys.modules.keys()))

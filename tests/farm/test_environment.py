@@ -179,3 +179,17 @@ def test_who_opens_strangers_files_is_told_of_graphics_and_nothing_else(monkeypa
     assert {name for name, value in stranger.items() if value == "the value"} == {"MESA_DEBUG"}
     assert "HOME" in server
     assert "HOME" not in stranger
+
+
+@pytest.mark.parametrize(("told", "threads"), [(None, "1"), ("3", "3")])
+def test_a_small_matrix_takes_one_core_unless_the_machines_owner_says_otherwise(
+    told: str | None, threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    if told is not None:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", told)
+    by_hand = "import os; from farm.environment import settle; settle(); print(os.environ['OPENBLAS_NUM_THREADS'])"
+
+    begun = subprocess.run([sys.executable, "-c", by_hand], capture_output=True, text=True, check=True).stdout.strip()
+
+    assert {begun, for_server()["OPENBLAS_NUM_THREADS"], for_stranger()["OPENBLAS_NUM_THREADS"]} == {threads}
