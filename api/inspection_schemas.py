@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from api.annotation_schemas import RecordView
 
 type MorphRow = tuple[int, int, int, float | None]
-type JudgementRow = tuple[bool, str | None, str | None, dict[str, str], list[str] | None]
+type JudgementRow = tuple[bool, str | None, str | None, dict[str, str], list[str] | None, dict[str, str]]
 
 
 class DigestedModelView(BaseModel):
@@ -32,7 +32,7 @@ class DigestPage(BaseModel):
     judgements: dict[int, JudgementRow] = Field(
         description="What the evidence lets the morphs of this page play, by number: whether they show, what side they move, "
         "what is proposed, what they are named for and do not do, with the reason, and at which of eye, eyebrow and mouth "
-        "they change anything (null: not known)"
+        "they change anything (null: not known), and where the side that they move there is another, that side by part"
     )
     next: str | None = Field(description="`after` for the next page; null: there is no more")
     edition: str = Field(description="The rows are numbered as in the table of this edition")

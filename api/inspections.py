@@ -50,7 +50,8 @@ def digest(
             for model, of_model in zip(page, morphs, strict=True)
         ],
         "judgements": {
-            number: (one.shows, one.side, one.target, dict(one.denied), one.parts) for number, one in judgements.items()
+            number: (one.shows, one.side, one.target, dict(one.denied), one.parts, dict(one.sides))
+            for number, one in judgements.items()
         },
         "next": page[-1].id if begin + limit < len(rows.digest.models) else None,
         "edition": rows.edition,

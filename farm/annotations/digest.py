@@ -176,6 +176,9 @@ def digest_in(data: bytes, decided_by: str) -> Digest | None:
 
 def _judgement(kept: Mapping[str, Any]) -> Judgement:
     side, parts = kept["side"], kept["parts"]
-    return Judgement(
-        **{**kept, "side": None if side is None else Side(side), "parts": None if parts is None else tuple(parts)}
-    )
+    given = {
+        "side": None if side is None else Side(side),
+        "parts": None if parts is None else tuple(parts),
+        "sides": {part: Side(each) for part, each in kept["sides"].items()},
+    }
+    return Judgement(**{**kept, **given})

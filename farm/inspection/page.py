@@ -171,6 +171,7 @@ def _judged(morph: MorphEntry) -> dict[str, Any]:
         "confidence": morph.confidence,
         "parts": judgement.parts,
         "denied": dict(judgement.denied),
+        "sides": dict(judgement.sides),
     }
 
 

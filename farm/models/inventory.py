@@ -24,7 +24,7 @@ from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.evidence import Evidence, PictureChange
 from farm.morphs.expressions import Rule
 from farm.morphs.judgement import Judgement
-from farm.morphs.judging import judge
+from farm.morphs.judging import MorphDecision, judge
 from farm.morphs.naming import naming
 from farm.morphs.panels import Panel
 from farm.morphs.refs import MorphRef
@@ -50,6 +50,8 @@ class MorphEvidence(BaseModel):
     parts: tuple[str, ...] | None = None
     """Of eyes, brows and mouth those near which it moves something, or where nothing moves those at which the picture
     changes; None where neither is known."""
+    sides: dict[str, Side] = Field({}, exclude_if=lambda sides: not sides)
+    """By part the side that it moves there, where that is another than `side`: one brow, and the other eye."""
     picture: PictureChange | None = Field(None, exclude_if=lambda picture: picture is None)
     """What it changes in the frontal picture; None where no picture was looked at."""
 
@@ -79,8 +81,8 @@ class MorphEntry(BaseModel):
         """What the evidence lets it play."""
         measured = self.evidence
         shows = bool(self.moved) and (measured is None or measured.side is not None)
-        side, parts = (measured.side, measured.parts) if measured else (None, None)
-        return Judgement(shows, side, self.proposal, parts, self.denied)
+        side, parts, sides = (measured.side, measured.parts, measured.sides) if measured else (None, None, {})
+        return Judgement(shows, side, self.proposal, parts, self.denied, sides)
 
 
 class Understudy(BaseModel):
@@ -313,7 +315,7 @@ def _decided(character: Character, pictures: Mapping[int, PictureChange]) -> dic
                 confidence=verdict.confidence,
                 reasons=list(verdict.reasons),
                 denied=dict(verdict.denied),
-                evidence=_short(evidence[index], verdict.parts, pictures.get(index)) if index in evidence else None,
+                evidence=_short(evidence[index], verdict, pictures.get(index)) if index in evidence else None,
                 rule=rules[index] if rules[index] != Rule() else None,
             )
             for index, (source, verdict) in enumerate(zip(sources, verdicts, strict=True))
@@ -336,12 +338,13 @@ def _decided(character: Character, pictures: Mapping[int, PictureChange]) -> dic
     }
 
 
-def _short(evidence: Evidence, parts: tuple[str, ...] | None, picture: PictureChange | None) -> MorphEvidence:
+def _short(evidence: Evidence, verdict: MorphDecision, picture: PictureChange | None) -> MorphEvidence:
     left, right = (side.energy if side else 0.0 for side in (evidence.left, evidence.right))
     return MorphEvidence(
         side=moved_side(evidence),
         vertices=sum(side.vertices for side in (evidence.left, evidence.right) if side),
         left_share=round(left / (left + right), 3) if left + right else 0.0,
-        parts=parts,
+        parts=verdict.parts,
+        sides=dict(verdict.sides),
         picture=picture,
     )

@@ -17,7 +17,7 @@ from farm.morphs.evidence import EVIDENCE_VERSION, Evidence
 from farm.morphs.naming import CLOSED, Promise, is_smile, names_of, part_of, semantic_of
 from farm.morphs.refs import Annotation, MorphRef
 from farm.morphs.scoring import PROMISED, Weights, weights, weights_version
-from farm.morphs.traits import PARTS, face_of
+from farm.morphs.traits import PARTS, face_of, sides_apart
 from farm.morphs.vocabulary import Side, all_targets, target_morphs, vocabulary_version
 
 DECISION_VERSION = f"7-{EVIDENCE_VERSION}-{weights_version()}-{vocabulary_version()}"
@@ -65,6 +65,8 @@ class Decision:
     """By morph: why one that is named for a target plays none."""
     parts: Mapping[int, tuple[str, ...]]
     """By morph that moves something, or whose picture is known: of eyes, brows and mouth those near which it does."""
+    sides: Mapping[int, Mapping[str, Side]] = field(default_factory=dict)
+    """By morph and part the side that it moves there, where that is not the side that it moves most."""
     understudies: Mapping[str, tuple[Proposal, ...]] = field(default_factory=dict)
     """By target that something plays: who else fits it and plays nothing, the best first. Where pictures show nothing of what
     plays, the next of these does that they show."""
@@ -88,12 +90,15 @@ def decide(
     rejected: dict[int, tuple[str, ...]] = {}
     candidates: list[MorphCandidate] = []
     parts: dict[int, tuple[str, ...]] = {}
+    sides: dict[int, Mapping[str, Side]] = {}
     for index, (morph, name) in enumerate(zip(morphs, names, strict=True)):
         found, why = candidates_of(index, morph, name, evidence.get(index), face, fitted)
         candidates += found
         near = parts_near(evidence.get(index), found, face)
         if near is not None:
             parts[index] = tuple(part for part in PARTS if part in near)
+            if index in evidence and (others := sides_apart(evidence[index], near, face)):
+                sides[index] = others
         if why and name.promises:
             rejected[index] = (why,)
     smiles = {index for index, morph in enumerate(morphs) if is_smile(morph.name, morph.panel)}
@@ -112,6 +117,7 @@ def decide(
         proposals=tuple(_proposals(candidates, chosen)),
         rejected=dict(sorted(rejected.items())),
         parts=parts,
+        sides=sides,
         understudies=_understudies(candidates, chosen, least),
     )
 

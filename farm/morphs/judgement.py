@@ -1,7 +1,7 @@
 """What the evidence lets a morph play, when somebody says that its name stands for a target."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from farm.morphs.naming import part_of, semantic_of
 from farm.morphs.vocabulary import Side, all_targets, on_side
@@ -24,6 +24,8 @@ class Judgement:
     """Of eyes, brows and mouth those where it moves something; None: not known, as of textures."""
     denied: Mapping[str, str]
     """Semantics, such as "eye/closed", that it is named for and does not do, with the reason in words."""
+    sides: Mapping[str, Side] = field(default_factory=dict)
+    """By part the side that it moves there, where that is another than `side`: one brow, and the other eye."""
 
 
 def let_pass(said: str, judgement: Judgement | None) -> tuple[str | None, str]:
@@ -37,8 +39,9 @@ def let_pass(said: str, judgement: Judgement | None) -> tuple[str | None, str]:
         return None, judgement.denied[semantic]
     if all_targets()[said].sampled and judgement.parts is not None and part_of(said) not in judgement.parts:
         return None, f"what it moves is {_NOWHERE[part_of(said)]}"
-    plays = on_side(said, judgement.side) if judgement.side is not None else said
-    return plays, "" if plays == said else f"it moves {_SIDES[judgement.side or Side.BOTH]}"
+    side = judgement.sides.get(part_of(said), judgement.side)
+    plays = on_side(said, side) if side is not None else said
+    return plays, "" if plays == said else f"it moves {_SIDES[side or Side.BOTH]}"
 
 
 def may_play(target: str, judgement: Judgement | None) -> bool:

@@ -30,6 +30,8 @@ class MorphDecision:
     """Semantics that it is named for and does not do, with the reason."""
     parts: tuple[str, ...] | None = None
     """Of eyes, brows and mouth those near which it moves something; None where no movement was measured."""
+    sides: Mapping[str, Side] = field(default_factory=dict)
+    """By part the side that it moves there, where that is not the side that it moves most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,15 @@ def judge(morphs: Sequence[SourceMorph], evidence: Mapping[int, Evidence]) -> Ju
     decided = []
     for index in range(len(morphs)):
         why = decision.rejected.get(index, ())
-        parts = decision.parts.get(index)
+        parts, sides = decision.parts.get(index), decision.sides.get(index, {})
         denied = {} if not why else dict.fromkeys(sorted(_promised(morphs[index]) - able[index]), "; ".join(why))
         if index in chosen:
             best = chosen[index]
-            decided.append(MorphDecision(best.target, best.confidence, best.reasons, denied, parts))
+            decided.append(MorphDecision(best.target, best.confidence, best.reasons, denied, parts, sides))
         elif index in beyond:
-            decided.append(MorphDecision(beyond[index], BY_NAME, (*why, "by its name"), denied, parts))
+            decided.append(MorphDecision(beyond[index], BY_NAME, (*why, "by its name"), denied, parts, sides))
         else:
-            decided.append(MorphDecision(None, None, why, denied, parts))
+            decided.append(MorphDecision(None, None, why, denied, parts, sides))
     others = {
         target: tuple(Proposal(index, target, BY_NAME, ("by its name",)) for index in named[:MOST_UNDERSTUDIES])
         for target, (_, *named) in ranked.items()

@@ -5,7 +5,7 @@ the way that its lid goes when it shuts, that its brows go, that its lips go. Pl
 and mouth.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from statistics import median
@@ -99,6 +99,13 @@ def side_at(part: str, evidence: Evidence, face: Face) -> Side | None:
     """The side that a morph moves at `part`; by pixels where no vertex moves; None when nothing changes."""
     moving = sides_at(part, evidence, face)
     return moved_side(evidence) if len(moving) != 1 else Side.LEFT if moving[0] is evidence.left else Side.RIGHT
+
+
+def sides_apart(evidence: Evidence, parts: Collection[str], face: Face) -> dict[str, Side]:
+    """Of `parts` those where another side moves than that of the whole morph, with it."""
+    whole = moved_side(evidence)
+    found = {part: side_at(part, evidence, face) for part in PARTS if part in parts and part in _PAIRED}
+    return {part: side for part, side in found.items() if side is not None and side is not whole}
 
 
 def smiles(evidence: Evidence) -> bool:

@@ -307,8 +307,8 @@ inspection.begin = async (farm) => {
     if (page.edition !== edition) location.reload(); // the farm decides otherwise since an update
     for (const { id, name, names: own, morphs, record } of page.models) {
       const model = collection.add(id, name, morphs.map(([index, named, judgement, confidence]) => {
-        const [shows, side, proposal, denied, parts] = page.judgements[judgement];
-        return { index, named, proposal: collection.targetCalled(proposal ?? ""), side: shows ? side ?? "?" : "", confidence, parts, denied };
+        const [shows, side, proposal, denied, parts, sides] = page.judgements[judgement];
+        return { index, named, proposal: collection.targetCalled(proposal ?? ""), side: shows ? side ?? "?" : "", confidence, parts, denied, sides };
       }));
       model.names = own;
       backend.read(model, record);

@@ -33,16 +33,16 @@ inspection.Collection = class {
       ...data, names: data.names.map(([name, panel, reading]) => ({ name, panel, reading })),
     });
     for (const { id, name, morphs } of data.models) {
-      collection.add(id, name, morphs.map(([index, named, proposal, side, confidence, parts, denied]) => ({ index, named, proposal, side, confidence, parts, denied })));
+      collection.add(id, name, morphs.map(([index, named, proposal, side, confidence, parts, denied, sides]) => ({ index, named, proposal, side, confidence, parts, denied, sides })));
     }
     const { names } = collection;
     collection.byCount.sort((a, b) => names[b].uses.length - names[a].uses.length || a - b);
     return collection;
   }
 
-  /** Add a model; its morphs are {index, named, proposal, side, confidence, parts, denied}: `named` and `proposal` are numbers,
+  /** Add a model; its morphs are {index, named, proposal, side, confidence, parts, denied, sides}: `named` and `proposal` are numbers,
    * `side` is what it changes ("" for nothing, "?" where nobody knows), `parts` those of eye, eyebrow and mouth where it does
-   * (null where nobody knows), `denied` what it is named for and does not do, with why. */
+   * (null where nobody knows), `denied` what it is named for and does not do, with why, `sides` what it changes by part where that is not `side`. */
   add(id, name, morphs) {
     const number = this.models.length;
     this.models.push({ id, name, number, morphs: morphs.map((morph) => ({ ...morph, decided: undefined })) });
@@ -113,7 +113,7 @@ inspection.Collection = class {
     for (const morph of model.morphs) {
       const said = morphs.get(morph.index);
       if (!said) continue;
-      const { side, confidence, parts, denied } = said, seen = { proposal: this.targetCalled(said.proposal), side, confidence, parts, denied };
+      const { side, confidence, parts, denied, sides } = said, seen = { proposal: this.targetCalled(said.proposal), side, confidence, parts, denied, sides };
       news ||= morph.proposal !== seen.proposal || morph.side !== side;
       Object.assign(morph, seen);
     }
@@ -121,10 +121,11 @@ inspection.Collection = class {
   }
 
   /** What evidence says against a morph's playing this target; "" when nothing. */
-  against({ side, parts, denied }, target) {
+  against({ side: whole, parts, denied, sides }, target) {
     if (!(target >= 0)) return "";
-    if (!side) return "changes nothing that is seen";
+    if (!whole) return "changes nothing that is seen";
     const { side: wanted, semantic, sampled } = this.targets[target], part = semantic.split("/")[0];
+    const side = sides?.[part] ?? whole;
     if (denied?.[semantic]) return `is not what it is named for: ${denied[semantic]}`;
     if (sampled && parts && !parts.includes(part)) return `changes nothing at the ${PARTS[part]}`;
     if (wanted && side !== "?" && side !== wanted) return side === "both" ? "changes both sides" : `changes the ${side} side alone`;

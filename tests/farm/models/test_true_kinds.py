@@ -12,6 +12,7 @@ from farm.models.inventory import Inventory, of_character
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character
 from farm.models.vrm.writer import vrm_bytes
+from farm.morphs.annotation import apply_table, read_table
 from farm.morphs.panels import Panel
 from tests.support.characters import mascot
 
@@ -147,6 +148,23 @@ def test_a_group_of_a_wink_and_a_mouth_is_no_wink_s_name_for_the_mouth() -> None
 
     assert plays(held, "い") is None
     assert "mouth/i" not in held.annotation
+
+
+def test_a_group_that_slopes_one_brow_and_shuts_the_other_eye_is_of_the_brow_s_side() -> None:
+    both = group("怒り眉右", (place("怒り左"), 1.0), (place(RIGHT), 1.0))
+    held = with_morphs(both, without=("怒り", "怒り左", "怒り右"))
+
+    assert plays(held, "怒り眉右") == "eyebrow/angry/left"
+    evidence = held.morphs[-1].evidence
+    assert evidence is not None
+    assert (evidence.side, evidence.sides) == ("right", {"eyebrow": "left"})
+    annotation, overruled = apply_table(
+        held.source_morphs(), read_table("source_morph,target\n怒り眉右,eyebrow/angry/right\n")
+    )
+    assert annotation["eyebrow/angry/left"].name == "怒り眉右"
+    assert [one.plays for one in overruled] == ["eyebrow/angry/left"]
+    again = Inventory.model_validate_json(held.model_dump_json())
+    assert again.morphs[-1].judgement() == held.morphs[-1].judgement()
 
 
 @pytest.mark.parametrize(

@@ -37,3 +37,13 @@ def test_what_changes_nothing_and_what_is_denied_plays_nothing() -> None:
 
     assert let_pass("eye/closed/both", nothing) == (None, "it changes nothing that shows")
     assert let_pass("eye/closed/both", smiling) == (None, "it smiles")
+
+
+def test_a_side_is_that_of_the_part_that_is_spoken_of() -> None:
+    # GIVEN what slopes the left brow and shuts the right eye
+    sides = {"eyebrow": Side.LEFT}
+    apart = Judgement(True, Side.RIGHT, target=None, parts=("eye", "eyebrow"), denied={}, sides=sides)
+
+    assert let_pass("eyebrow/angry/both", apart) == ("eyebrow/angry/left", "it moves the character's left")
+    assert let_pass("eyebrow/angry/right", apart)[0] == "eyebrow/angry/left"
+    assert may_play("eye/closed/right", apart)
