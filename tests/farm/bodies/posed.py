@@ -45,7 +45,7 @@ class Body:
 
     def __init__(self, character: Character, rest: RestPose) -> None:
         moves = {number: movement.moves for number, movement in SPACE.movements.items()}
-        self.actor: Actor = build(character, {}, [], None, moves, rest)
+        self.actor: Actor = build(character, {}, [], None, moves, rest=rest)
         self.names = {bone.name: index for index, bone in reversed(list(enumerate(self.actor.bones)))}
 
     def weights(self, values: Mapping[str, float]) -> dict[int, float]:
@@ -85,10 +85,10 @@ class Body:
 
     def joint(self, name: str, values: Mapping[str, float]) -> np.ndarray:
         """(3,) where a humanoid bone begins."""
-        return np.asarray(self.heads(values)[self.actor.humanoid[name]])
+        return np.asarray(self.heads(values)[self.actor.joints[name]])
 
     def way(self, start: str, end: str, values: Mapping[str, float]) -> np.ndarray:
         """(3,) the direction from one humanoid bone to another, of length 1."""
         heads = self.heads(values)
-        way = heads[self.actor.humanoid[end]] - heads[self.actor.humanoid[start]]
+        way = heads[self.actor.joints[end]] - heads[self.actor.joints[start]]
         return np.asarray(way / np.linalg.norm(way))

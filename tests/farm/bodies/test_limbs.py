@@ -70,7 +70,7 @@ def test_an_entry_moves_what_it_says_the_same_way_on_every_body(real_models: Pat
         ways = {}
         for english, side in SIDES.items():
             bone = f"{english}{tip}"
-            if bone not in body.actor.humanoid or not body.actor.morphs[SPACE.movement_of[_key(stem, english)]].effects:
+            if bone not in body.actor.joints or not body.actor.morphs[SPACE.movement_of[_key(stem, english)]].effects:
                 continue
             still = {f"{other}_{english}": value for other, value in others.items()}
             moved = body.joint(bone, still | {f"{stem}_{english}": 4.0}) - body.joint(bone, still)
@@ -233,7 +233,7 @@ def test_normals_stand_as_the_limbs_do(real_models: Path) -> None:
         pose = actor.rest
         normals = actor.vertices.normals if pose.directions is None else pose.directions.normals
         triangles = np.concatenate([run.triangles for run in actor.runs])
-        triangles = triangles[(actor.vertices.bones[triangles] == actor.humanoid["leftLowerArm"]).all(axis=1)]
+        triangles = triangles[(actor.vertices.bones[triangles] == actor.joints["leftLowerArm"]).all(axis=1)]
         a, b, c = (pose.positions[triangles[:, corner]] for corner in range(3))
         flat = np.cross(b - a, c - a)
         flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
