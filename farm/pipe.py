@@ -153,7 +153,8 @@ class Survey(_Message):
     face_vertices: int
     """Vertices on the head that the annotated morphs move; 0 when nothing is annotated."""
     face_changed: float | None
-    """Share of the covered pixels in the head's box that those morphs change at weight 1; None when nothing is annotated."""
+    """Share of the covered pixels in the head's box that those morphs change at weight 1; None when nothing is annotated, or
+    poses of the body are asked for."""
     face_ahead: float | None
     """How far what they move lies before the middle of the head, in heights of it; negative: behind. None: nothing."""
     bare: float = 0.0

@@ -93,7 +93,7 @@ def survey(
             head_vertices=int(head.sum()),
             head_inside=float(((screen[head] >= 0) & (screen[head] < 1)).all(axis=1).mean()) if head.any() else 0.0,
             face_vertices=int(comparison.face.sum()),
-            face_changed=comparison.share,
+            face_changed=None if bends else comparison.share,  # poses of a body ask for no face
             face_ahead=comparison.ahead,
             bare=bare,
             bare_texture=texture,

@@ -41,6 +41,8 @@ _FINGERS = tuple(
 _CHAINS = (("UpperArm", "LowerArm", "Hand"), ("UpperLeg", "LowerLeg", "Foot"))
 _SAME_PLACE = 0.02
 """Of a limb's first segment: how far a joint of a second chain may be from the limb's."""
+_ROUNDING = 1e-9
+"""A turn that is none: what moves costs time in every pose."""
 _MOST_BESIDE = 8
 """Bones of second chains along one bone of a limb; each costs time in every pose."""
 _NEEDED = {
@@ -89,7 +91,7 @@ class Limbs:
         for name, level in self._level.items():
             stands = after(self._stands(ROLES[name]), level)
             turn = after(_back(self._above_level(name)), stands)
-            if any(turn[:3]):
+            if max(map(abs, turn[:3])) > _ROUNDING:
                 found |= dict.fromkeys((self.bones[name], *self._twins.get(name, ())), turn)
         return found
 

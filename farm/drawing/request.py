@@ -14,18 +14,19 @@ def request_for(
     """All shots of `todo`, the plan if every morph that it takes shows; `character` and `textures` are what
     `farm.models.package.unfold` leaves, `motion` is the file of a clip's."""
     spec, cast = assignment.spec, assignment.annotation | todo.annotation
+    morphs = set(todo.morphs)
+    if spec.labels and not spec.space.targets:
+        morphs |= {ref.index for ref in cast.values()}  # nothing plays them, but they tell where eyes and mouth are
     return pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
-        morphs=todo.morphs,
+        morphs=sorted(morphs),
         halves=todo.halves,
         movements=todo.movements,
         bends=spec.space.bends if todo.movements else {},
         rest_pose=spec.stance,
         names={
-            morph.index: morph.name
-            for morph in (*cast.values(), *assignment.named.values())
-            if morph.index in todo.morphs
+            morph.index: morph.name for morph in (*cast.values(), *assignment.named.values()) if morph.index in morphs
         },
         annotation={target: morph.index for target, morph in cast.items()},
         canvas=spec.canvas,
