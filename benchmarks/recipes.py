@@ -28,6 +28,7 @@ from farm.drawing.request import request_for
 from farm.mascots import write_mascots
 from farm.models.package import read_model, to_bytes, unfold
 from farm.morphs.expressions import Rule
+from farm.motion.vmd_writer import BoneKey, MorphKey, vmd_bytes
 from farm.recipes.recipe import recipe, recipe_names
 from farm.spaces.casting import named_morphs
 from farm.spec import CanvasName, RenderSpec
@@ -57,13 +58,19 @@ def measure(
     """One character by `spec`, and `calls` of its pictures by a render call each, of so many samples a pixel."""
     package = read_model(model)
     few = spec.model_copy(update={"samples": samples})
+    motion = None
+    if spec.motion is not None:
+        few = spec.model_copy(update={"motion": spec.motion.model_copy(update={"frames": samples})})
+        motion = room / "dance.vmd"
+        room.mkdir(parents=True, exist_ok=True)
+        motion.write_bytes(_dance(samples))
     annotation = package.inventory.annotation
     assignment = Assignment(package.id, annotation, samples, "0" * 64, few)
     assignment = replace(assignment, named=named_morphs(few.space, package.inventory.source_morphs(), annotation))
     rules = package.inventory.rules
     todo = plan(assignment, rules)
     character, textures = unfold(to_bytes(package), room / package.id)
-    request = request_for(assignment, todo, character, textures)
+    request = request_for(assignment, todo, character, textures, motion)
     ours = _timed(blender, request, assignment, rules, None)
     by_calls = request.model_copy(update={"canvas": CanvasName.FINAL, "labels": [], "final_samples": render_samples})
     return ours, _timed(blender, by_calls, assignment, rules, -(-calls // len(few.styles)))
@@ -79,12 +86,22 @@ def _timed(
     def loaded(message: pipe.Loaded) -> list[pipe.Shot]:
         if most is not None:  # of a call a picture the load counts not: it is the same for all
             begun.append((time.perf_counter(), _cpu()))
-        return _shots(plan(assignment, rules, message.unseen, message.unworn), most)
+        frames = message.clip.frames if message.clip is not None else None
+        return _shots(plan(assignment, rules, message.unseen, frames, message.unworn), most)
 
     images = sum(len(drawn.pictures) for drawn in blender.draw(request, loaded))
     if begun:
         ((started, cpu),) = begun
     return Figures(images, time.perf_counter() - started, _cpu() - cpu)
+
+
+def _dance(frames: int) -> bytes:
+    """A motion that turns head and body, with a blink and a word."""
+    half = 0.2
+    bones = [BoneKey(name, 0) for name in ("頭", "センター")]
+    bones += [BoneKey(name, frames, turn=(0.0, half, 0.0, (1 - half**2) ** 0.5)) for name in ("頭", "センター")]
+    morphs = [MorphKey(name, frame, float(frame > 0)) for name in ("まばたき", "あ") for frame in (0, frames)]
+    return vmd_bytes(bones, morphs)
 
 
 def _shots(todo: Plan, most: int | None) -> list[pipe.Shot]:

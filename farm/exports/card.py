@@ -125,7 +125,7 @@ def _making(members: Sequence[Member]) -> str:
             if specs[0].motion
             else []
         ),
-        ("samples a model", said(spec.samples for spec in specs)),
+        ("samples a model", said(spec.motion.frames if spec.motion else spec.samples for spec in specs)),
         ("partitions", said(", ".join(spec.partitions) for spec in specs)),
         (
             "camera",
