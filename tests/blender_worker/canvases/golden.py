@@ -17,6 +17,7 @@ from farm.drawing.blender import Blender
 from farm.labels import LabelName
 from farm.mascots import write_mascots
 from farm.models.package import read_model, to_bytes, unfold
+from farm.occluders import OccluderName
 from farm.poses import Partition
 from farm.spec import CanvasName
 from farm.styles import PAPER_STYLES
@@ -27,12 +28,15 @@ SIZE = 96
 LEAST_SSIM = 0.985
 """Another driver draws edges a little differently; what a person would call a change is far below this."""
 MASCOTS = ("nagi", "momo")
+WORN = {"nagi": OccluderName.GLASSES, "momo": OccluderName.MASK}
+"""What each wears in the picture NAME-worn, in ink, and in that of the label occlusion; in no other."""
 CANVASES = (CanvasName.FORWARD, CanvasName.EEVEE)
 
 
 def names() -> list[str]:
     """All golden pictures, by file name without suffix."""
     drawn = [f"{mascot}-{canvas}-{style}" for mascot in MASCOTS for canvas in CANVASES for style in PAPER_STYLES]
+    drawn += [f"{mascot}-worn" for mascot in MASCOTS]
     return drawn + [f"{mascot}-label-{label}" for mascot in MASCOTS for label in LabelName]
 
 
@@ -58,6 +62,7 @@ def _draw(blender: Blender, model: Path, folder: Path, canvas: CanvasName) -> It
         morphs=sorted(set(annotation.values())),
         annotation=annotation,
         canvas=canvas,
+        occluders=[WORN[model.stem]],
         styles=list(PAPER_STYLES),
         labels=list(LabelName),
         size=SIZE,
@@ -70,14 +75,18 @@ def _draw(blender: Blender, model: Path, folder: Path, canvas: CanvasName) -> It
                 rotation=turned,
                 light=0.6,
                 other_rotation=(0.0, 0.0, 0.0),
+                view=pipe.View(occluder=worn),
             )
+            for worn in (None, WORN[model.stem])
         ],
     )
-    (drawn,) = blender.draw(request, lambda _: None)
+    drawn, dressed = blender.draw(request, lambda _: None)
     for style, picture in zip(PAPER_STYLES, drawn.pictures, strict=True):
         yield f"{model.stem}-{canvas}-{style}", picture
     if canvas is CanvasName.FORWARD:
-        for label, picture in label_pictures(drawn.labels, drawn.marks, drawn.pictures[2]).items():
+        yield f"{model.stem}-worn", dressed.pictures[PAPER_STYLES.index("ink")]
+        labels = drawn.labels | {LabelName.OCCLUSION: dressed.labels[LabelName.OCCLUSION]}
+        for label, picture in label_pictures(labels, drawn.marks, drawn.pictures[2]).items():
             yield f"{model.stem}-label-{label}", picture
 
 
