@@ -145,8 +145,8 @@ class _Finder:
         self._eyes.append(np.array([x[middle], 0.0, z[rows].mean()]))
         way = 1 if sign > 0 else -1
         places = {
-            "inner": (round(float(np.flatnonzero(open_[:, inner]).mean())), inner, 0, -way),
-            "outer": (round(float(np.flatnonzero(open_[:, outer]).mean())), outer, 0, way),
+            "inner": (_middle_of(open_[:, inner]), inner, 0, -way),
+            "outer": (_middle_of(open_[:, outer]), outer, 0, way),
             "top": (rows[-1], middle, 1, 0),
             "bottom": (rows[0], middle, -1, 0),
         }
@@ -330,3 +330,10 @@ def _names_iris(name: str) -> bool:
     return hint_of(name) is Hint.EYE and any(
         word in name.casefold() for word in ("瞳", "iris", "pupil", "虹彩", "黒目")
     )
+
+
+def _middle_of(open_: Mask) -> int:
+    """The middle of what is true in (n,), or what is true nearest to it: strands and lashes cut an opening in two."""
+    rows = np.flatnonzero(open_)
+    middle = round(float(rows.mean()))
+    return middle if open_[middle] else int(rows[np.abs(rows - middle).argmin()])

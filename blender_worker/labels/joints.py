@@ -55,6 +55,8 @@ class JointFinder:
         sight = Sight(pose.positions, self._triangles, camera, actor.metres_per_unit, self._size)
         humanoid = dict.fromkeys(HUMANOID_JOINTS, _ABSENT)
         for name, place in places.items():
+            if place is None:
+                continue
             mark = face.get(_EYES.get(name, ""))
             seen = mark.visible if mark is not None else self._is_seen(name, place, labels, sight)
             humanoid[name] = JointLabel(x=place.x, y=place.y, point=place.point, visibility=2 if seen else 1)

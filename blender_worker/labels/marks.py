@@ -63,6 +63,8 @@ class Marker:
         behind = _BEHIND * self._actor.head_height * metres
         marks = {}
         for name, place in zip(names, places_of(points, camera, metres, self._size), strict=True):
+            if place is None:
+                continue
             seen = self._is_visible(_POINTS[name], place.x, place.y, place.point[2] - behind, labels)
             marks[name] = LandmarkLabel(x=place.x, y=place.y, point=place.point, visible=seen)
         return marks
@@ -76,11 +78,13 @@ class Marker:
         return bool((_member(parts)[labels.parts[around]] & (labels.depth[around] >= nearest)).any())
 
     def _box(self, pose: Pose, chosen: NDArray[np.intp], camera: Camera) -> Box | None:
-        points = pose.positions.take(chosen, axis=0)
-        if not len(points):
-            return None
-        pixels = camera.project(points, self._size)
+        with np.errstate(all="ignore"):
+            pixels = camera.project(pose.positions.take(chosen, axis=0), self._size)
         across = np.ascontiguousarray(pixels.T)
+        if not np.isfinite(across).all():  # a morph takes some of it to where coordinates are no numbers
+            across = across[:, np.isfinite(across).all(axis=0)]
+        if not across.size:
+            return None
         (left, top), (right, bottom) = (edge.clip(0, self._size).tolist() for edge in (across.min(1), across.max(1)))
         if left >= right or top >= bottom:
             return None
@@ -95,7 +99,7 @@ class Marker:
             focal = half / float(np.tan(np.radians(camera.field_of_view) / 2))
         rotation = camera.axes() * ((1,), (-1,), (-1,))
         extrinsics = np.column_stack([rotation, -rotation @ camera.position() * metres])
-        pivot = np.array(pose.neck or self._actor.neck_position) * metres
+        pivot = np.nan_to_num(np.array(pose.neck or self._actor.neck_position) * metres)
         return CameraLabel(
             intrinsics=((round(focal, 6), 0.0, half), (0.0, round(focal, 6), half), (0.0, 0.0, 1.0)),
             extrinsics=tuple(tuple(row) for row in np.round(extrinsics, _MATRIX_DIGITS).tolist()),

@@ -47,7 +47,7 @@ def drawn_with(
     request = pipe.Render(
         character=str(character),
         textures={index: str(path) for index, path in textures.items()},
-        morphs=sorted(set(annotation.values())),
+        morphs=sorted({*annotation.values(), *(index for weights, _ in poses for index in numbered(package, weights))}),
         annotation=annotation,
         camera=camera or CameraSpec(),
         styles=STYLES,
