@@ -62,10 +62,13 @@ def test_a_clip_is_rendered_verified_and_drawn_again(mascots: dict[str, Path], m
     told["images"][2]["pose"][17] += 5
     told["images"][3]["light"] += 0.1
     (model.folder / "manifest.json").write_text(json.dumps(told))
+    (model.folder / "clip.mp4").write_bytes((model.folder / "clip.mp4").read_bytes() + b"more")
     wrong = farm("verify", out).stdout
     assert "sample 1, view 0: the pose is" in wrong
     assert "sample 2, view 0: the rotation matrix" in wrong
     assert "sample 3, view 0: the light is" in wrong
+    assert "clip.mp4: It is not the preview" in wrong
+    assert "<video" in (out / "index.html").read_text()
 
 
 def test_frames_go_to_the_motion_s_end_unless_somebody_says_otherwise(motion: Path) -> None:
