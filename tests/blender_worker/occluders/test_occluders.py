@@ -1,5 +1,6 @@
 """What hides a face is drawn with it: the pictures with and without differ where the label says, and in nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,12 @@ class Shown:
 
 
 def shown(
-    blender: Blender, model: Path, folder: Path, occluders: list[OccluderName], canvas: CanvasName = CanvasName.FORWARD
+    blender: Blender,
+    model: Path,
+    folder: Path,
+    occluders: list[OccluderName],
+    canvas: CanvasName = CanvasName.FORWARD,
+    styles: Sequence[str] = PAPER_STYLES,
 ) -> Shown:
     package = read_model(model)
     character, textures = unfold(to_bytes(package), folder)
@@ -79,7 +85,7 @@ def shown(
         annotation=annotation,
         canvas=canvas,
         occluders=occluders,
-        styles=list(PAPER_STYLES),
+        styles=list(styles),
         labels=list(LabelName),
         size=SIZE,
         supersample=2,
@@ -214,11 +220,11 @@ def test_glasses_sit_about_the_eyes(nagi: Shown) -> None:
 
 def test_eevee_draws_them_too(blender: Blender, tmp_path: Path) -> None:
     model = write_character(MASCOTS["nagi"](), tmp_path / "model", ".pmx")
-    found = shown(blender, model, tmp_path / "unfolded", [OccluderName.MASK], CanvasName.EEVEE)
+    found = shown(blender, model, tmp_path / "unfolded", [OccluderName.MASK], CanvasName.EEVEE, ["flat"])
     hidden = found.hidden(0, OccluderName.MASK)
-    for style in range(len(PAPER_STYLES)):
-        assert found.changed(0, OccluderName.MASK, style, 2)[~wider(~hidden, 1)].mean() > 0.97
-        assert not (found.changed(0, OccluderName.MASK, style, 40) & ~wider(hidden, 2)).any()
+
+    assert found.changed(0, OccluderName.MASK, 0, 2)[~wider(~hidden, 1)].mean() > 0.97
+    assert not (found.changed(0, OccluderName.MASK, 0, 40) & ~wider(hidden, 2)).any()
 
 
 def test_who_has_no_mouth_wears_no_mask(blender: Blender, real_models: Path, tmp_path: Path) -> None:
