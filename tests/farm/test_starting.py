@@ -8,12 +8,16 @@ from farm.starting import importing
 
 
 def test_the_search_begins_again_when_the_outermost_has_ended_however() -> None:
-    assert gc.isenabled()
-    with pytest.raises(ModuleNotFoundError), importing():
+    def import_what_is_not_there() -> None:
         with importing():
+            with importing():
+                assert not gc.isenabled()
             assert not gc.isenabled()
-        assert not gc.isenabled()
-        raise ModuleNotFoundError
+            raise ModuleNotFoundError
+
+    assert gc.isenabled()
+    with pytest.raises(ModuleNotFoundError):
+        import_what_is_not_there()
 
     assert gc.isenabled()
 
