@@ -102,7 +102,10 @@ def candidates_of(
 def _lopsided(part: str, evidence: Evidence, face: Face, fitted: Weights) -> bool:
     """Whether one side moves as no half of the other does. Mouths are one thing."""
     by_side = traits_by_side(part, evidence, face) if part != "mouth" else []
-    return len(by_side) == 2 and half(part, *by_side, fitted) is Half.ODD
+    if len(by_side) < 2:
+        return False
+    left, right = by_side
+    return half(part, left, right, fitted) is Half.ODD
 
 
 def _by_name(

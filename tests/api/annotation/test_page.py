@@ -27,8 +27,7 @@ def record_of(farm: Farm, model: str) -> dict[str, Any]:
 
 
 def saved(page: Page) -> None:
-    """What is decided is kept. Asked from here: a function that waits in the page is a string, which the page's policy may not
-    let it evaluate."""
+    """What is decided is kept. Asked from here: the page's policy lets no string be evaluated that would wait in it."""
     servers.wait_until(lambda: page.evaluate("!inspection.page.store.saving"), "what was decided being kept")
 
 
