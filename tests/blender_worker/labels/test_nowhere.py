@@ -1,47 +1,62 @@
-"""What a morph takes to where coordinates are no numbers is nowhere: no landmark, no joint, no number in a label."""
+"""No label has a number that is none: eyes that are cut in two, and points that are nowhere."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
 
+from blender_worker.camera import Camera
+from blender_worker.labels.places import places_of
 from farm.dataset.validation import check_labels
 from farm.drawing.blender import Blender
-from farm.labels import LabelName
-from farm.models.description import VertexMorph
+from farm.models.description import Bone
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character
 from tests.blender_worker.labels.test_labels import FRONT, SIZE, drawn_with, marks_of
 
-pytestmark = pytest.mark.blender
 
-
-@pytest.mark.parametrize("far", [3e38, -3e38, 1e30, float("inf"), float("nan")])
-def test_landmarks_and_joints_that_are_nowhere_are_left_out(
-    blender: Blender, mascots: dict[str, Path], tmp_path: Path, far: float
-) -> None:
+@pytest.mark.blender
+def test_eyes_that_are_cut_in_two_have_corners(blender: Blender, mascots: dict[str, Path], tmp_path: Path) -> None:
+    """A slit goes through the whole head at the height of the eyes' corners: rays through it meet nothing at all."""
     character = read_character(".pmx", mascots["nagi"].read_bytes())
-    place = next(i for i, morph in enumerate(character.morphs) if isinstance(morph, VertexMorph) and morph.name == "あ")
-    known = character.morphs[place]
-    count = len(character.positions)
-    lost = VertexMorph(
-        "lost", "", known.panel, np.arange(count, dtype=np.int32), np.full((count, 3), far, np.float32)
+    (whole,) = drawn_with(blender, mascots["nagi"], tmp_path / "whole", ({}, FRONT))
+    camera = marks_of(whole).camera
+    rotation, shift = np.array(camera.extrinsics)[:, :3], np.array(camera.extrinsics)[:, 3]
+    metres = np.linalg.norm(camera.rotation_pivot) / np.linalg.norm(_neck(character.bones))
+    low, middle, high = (
+        (rotation.T @ (np.array(marks_of(whole).landmarks[f"eye_left_{place}"].point) - shift))[2] / metres
+        for place in ("bottom", "outer", "top")
     )
-    path = tmp_path / "lost.pmx"
-    path.write_bytes(pmx_bytes(replace(character, morphs=[*character.morphs, lost])))
-    for file in (mascots["nagi"].parent / "tex").iterdir():
-        (tmp_path / "tex").mkdir(exist_ok=True)
-        (tmp_path / "tex" / file.name).write_bytes(file.read_bytes())
+    reach = (high - low) / 10
+    triangles = character.triangles.copy()
+    heights = character.positions[triangles][:, :, 1]
+    slit = (heights.min(axis=1) <= middle + reach) & (heights.max(axis=1) >= middle - reach)
+    triangles[slit] = triangles[slit][:, :1]
+    copytree(mascots["nagi"].parent / "tex", tmp_path / "tex")
+    (tmp_path / "slit.pmx").write_bytes(pmx_bytes(replace(character, triangles=triangles)))
 
-    still, gone = drawn_with(blender, path, tmp_path / "room", ({}, FRONT), ({"lost": 1.0}, (5.0, 5.0, 5.0)))
+    (drawn,) = drawn_with(blender, tmp_path / "slit.pmx", tmp_path / "slit", ({}, FRONT))
 
-    assert len(marks_of(still).landmarks) >= 18
-    for drawn in (still, gone):
-        check_labels(drawn.labels, drawn.marks, SIZE)
-        for name, mark in marks_of(drawn).landmarks.items():
-            assert np.isfinite((mark.x, mark.y, *mark.point)).all(), name
-    assert not gone.labels[LabelName.PARTS].any()
-    assert not any(mark.visible for mark in marks_of(gone).landmarks.values())
-    assert marks_of(gone).head_box is None
-    assert np.isfinite(marks_of(gone).camera.rotation_pivot).all()
+    assert slit.any()
+    check_labels(drawn.labels, drawn.marks, SIZE)
+    found = marks_of(drawn).landmarks
+    assert {"eye_left_outer", "eye_left_inner", "eye_right_outer", "eye_right_inner"} <= found.keys()
+    for name, mark in found.items():
+        assert np.isfinite((mark.x, mark.y, *mark.point)).all(), name
+
+
+def _neck(bones: Sequence[Bone]) -> tuple[float, float, float]:
+    return next(bone.position for bone in bones if bone.name == "首")
+
+
+def test_what_is_nowhere_has_no_place() -> None:
+    points = np.array([[0.0, 0.0, 1.0], [np.nan, 0.0, 1.0], [0.0, np.inf, 1.0]])
+
+    here, *nowhere = places_of(points, Camera((0.0, 0.0, 1.0), 1.0, 20.0, False), 1.0, SIZE)
+
+    assert here is not None
+    assert (here.x, here.y) == (SIZE / 2, SIZE / 2)
+    assert nowhere == [None] * 2
