@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from farm.colour import laid_over
-from farm.pipe import LandmarkLabel
+from farm.marks import LandmarkLabel
 
 type _Box = tuple[float, float, float, float]
 

@@ -17,11 +17,12 @@ from blender_worker.labels.marks import Marker
 from blender_worker.labels.survey import head_camera, survey
 from blender_worker.occluders.wardrobe import Wardrobe, wardrobe
 from farm import pipe
+from farm.cameras import Framing
 from farm.labels import ARRAYS, MARKED, LabelName
+from farm.marks import Marks
 from farm.models.posing.morphs import Vector
 from farm.occluders import OccluderName
 from farm.spaces.limbs import RestPose
-from farm.spec import Framing
 from farm.styles import STYLES
 
 _FEW_VIEWS = 16
@@ -38,7 +39,7 @@ class Drawing:
     """(size, size, 4) for each style."""
     arrays: list[NDArray[np.generic]]
     """The asked-for labels of `farm.labels.ARRAYS`, in that order."""
-    marks: pipe.Marks | None
+    marks: Marks | None
     seconds: dict[str, float]
     """By stage: evaluate, draw, label."""
 
@@ -112,7 +113,7 @@ class Artist:
     def _seen_from(self, shot: pipe.Shot) -> Camera:
         return self._camera.seen_from(shot.view.yaw, shot.view.elevation)
 
-    def _label(self, pose: Pose, other: Pose, camera: Camera) -> tuple[list[NDArray[np.generic]], pipe.Marks | None]:
+    def _label(self, pose: Pose, other: Pose, camera: Camera) -> tuple[list[NDArray[np.generic]], Marks | None]:
         if not self._request.labels:
             return [], None
         labels = self._labels.draw(pose, other, camera)

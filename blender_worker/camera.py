@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.spec import CameraSpec, Framing
+from farm.cameras import CameraSpec, Framing
 
 HEAD_SHARE = 0.48
 CENTRE_ABOVE_NECK = 0.3

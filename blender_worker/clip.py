@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from farm import pipe
+from farm.cameras import Framing
 from farm.errors import MotionFormatError
 from farm.models.description import Character, Expression
 from farm.models.posing.morphs import Vector
@@ -21,7 +22,7 @@ from farm.motion.description import Motion
 from farm.motion.reading import open_motion
 from farm.motion.retargeting import Instant, Retargeted
 from farm.poses import angles_of
-from farm.spec import Framing, MotionSpec
+from farm.spec import MotionSpec
 from farm.wording import clean
 
 _CHUNK = 64

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
 
+from farm.cameras import CameraSpec, each_once, is_default
 from farm.labels import LabelName
 from farm.morphs.columns import extended_targets
 from farm.morphs.provenance import NOBODYS, Provenance
@@ -26,7 +27,6 @@ MAX_SAMPLES = 10_000
 
 MAX_STYLES = 6
 """One pass draws no more colour layers."""
-MAX_VIEWS = 64
 MAX_BACKGROUNDS = 10_000
 
 
@@ -50,12 +50,6 @@ type SpaceName = Annotated[str, AfterValidator(_known_space), Field(json_schema_
 """The name of a file of `farm/spaces`."""
 
 
-def _each_once[T](values: tuple[T, ...]) -> tuple[T, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError("names something twice")
-    return values
-
-
 def _extended_target(name: str) -> str:
     if name not in extended_targets():
         raise ValueError(f"'{name}' is no target of the extended vocabulary; there are {', '.join(extended_targets())}")
@@ -66,11 +60,6 @@ type ExtendedTarget = Annotated[
     str, AfterValidator(_extended_target), Field(json_schema_extra={"enum": list(extended_targets())})
 ]
 """The name of a target of `farm/morphs/vocabulary.toml` beyond the 23."""
-
-
-def _is_default(value: object) -> bool:
-    """Of what is off by default: then it is no part of what a specification writes, nor of the names of results."""
-    return not value
 
 
 def _is_file(rest: object) -> bool:
@@ -92,17 +81,6 @@ class CanvasName(StrEnum):
     """`bpy.ops.render.render` with 64 samples an image: what everybody does, and the slowest by far."""
 
 
-class Framing(StrEnum):
-    """How much of the character the picture shows."""
-
-    HEAD = "head"
-    """The paper's: head, neck and shoulders."""
-    BUST = "bust"
-    """Down to the waist."""
-    BODY = "body"
-    """All of the character, and wherever poses of a body take its limbs."""
-
-
 class AnnotationRule(StrEnum):
     """Which annotations count."""
 
@@ -110,73 +88,6 @@ class AnnotationRule(StrEnum):
     """What people have said, and, where they are silent, what the farm proposes."""
     CONFIRMED = "confirmed"
     """Only what a person has looked at, model by model, and confirmed or changed."""
-
-
-def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] > bounds[1]:
-        raise ValueError("give the smaller bound first")
-    return bounds
-
-
-class CameraSpec(BaseModel):
-    """Where the pictures are taken from. The defaults are the paper's one fixed camera in front of the neck."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    framing: Framing = Framing.HEAD
-    projection: Literal["perspective", "orthographic"] = "perspective"
-    field_of_view: float = Field(
-        20.0, ge=2, le=90, description="Degrees, vertical and horizontal; focal length f mm on 36 mm is 2 atan(18 / f)"
-    )
-    views: int = Field(1, ge=1, le=MAX_VIEWS, description="Pictures of every sample, partition and style")
-    yaw: Annotated[
-        tuple[Annotated[float, Field(ge=-180, le=180)], Annotated[float, Field(ge=-180, le=180)]],
-        AfterValidator(_ordered),
-    ] = Field(
-        (0.0, 0.0), description="Degrees; each view's yaw is drawn from here. Positive: from the character's left"
-    )
-    elevation: Annotated[
-        tuple[Annotated[float, Field(ge=-80, le=80)], Annotated[float, Field(ge=-80, le=80)]],
-        AfterValidator(_ordered),
-    ] = Field((0.0, 0.0), description="Degrees; each view's elevation is drawn from here. Positive: from above")
-
-    around: int = Field(
-        0,
-        ge=0,
-        le=MAX_VIEWS,
-        exclude_if=_is_default,
-        description="Views at equal angles all around, the first from the front, in place of drawn ones; 0: drawn",
-    )
-    rings: Annotated[tuple[Annotated[float, Field(ge=-80, le=80)], ...], AfterValidator(_each_once)] = Field(
-        (),
-        max_length=8,
-        exclude_if=_is_default,
-        description="Elevations, degrees, of which each has `around` views; none: 0",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _views_around(cls, given: Any) -> Any:
-        """A fixed set of views says by itself how many there are."""
-        if isinstance(given, dict) and given.get("around") and "views" not in given:
-            around, rings = given["around"], given.get("rings") or (0,)
-            if isinstance(around, int) and isinstance(rings, list | tuple):
-                return {**given, "views": around * len(rings)}
-        return given
-
-    @model_validator(mode="after")
-    def _views_differ(self) -> Self:
-        if self.rings and not self.around:
-            raise ValueError("`rings` are of views `around`: say how many each has")
-        if self.around:
-            if self.views != self.around * max(1, len(self.rings)):
-                raise ValueError("`views` is another number than `around` gives: leave it out")
-            if any((*self.yaw, *self.elevation)):
-                raise ValueError("views `around` are not drawn: leave the ranges of yaw and elevation out")
-            return self
-        if self.views > 1 and self.yaw[0] == self.yaw[1] and self.elevation[0] == self.elevation[1]:
-            raise ValueError("several views need a range of yaw or elevation, or they would all be the same")
-        return self
 
 
 class MotionSpec(BaseModel):
@@ -207,20 +118,20 @@ class RenderSpec(BaseModel):
         description="Samples a model: 'auto' is the pose space's rule; the paper's gives 100 or 20",
         union_mode="left_to_right",
     )
-    partitions: Annotated[tuple[Partition, ...], AfterValidator(_each_once)] = Field(tuple(Partition), min_length=1)
-    styles: Annotated[tuple[StyleName, ...], AfterValidator(_each_once)] = Field(
+    partitions: Annotated[tuple[Partition, ...], AfterValidator(each_once)] = Field(tuple(Partition), min_length=1)
+    styles: Annotated[tuple[StyleName, ...], AfterValidator(each_once)] = Field(
         PAPER_STYLES, min_length=1, max_length=MAX_STYLES
     )
-    labels: Annotated[tuple[LabelName, ...], AfterValidator(_each_once)] = Field(
+    labels: Annotated[tuple[LabelName, ...], AfterValidator(each_once)] = Field(
         (), description="Labels to store with every sample, partition and view"
     )
     camera: CameraSpec = CameraSpec()
-    backgrounds: Annotated[tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...], AfterValidator(_each_once)] = (
+    backgrounds: Annotated[tuple[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], ...], AfterValidator(each_once)] = (
         Field((), max_length=MAX_BACKGROUNDS, description="Pictures to compose over, by hash; none: transparent")
     )
-    occluders: Annotated[tuple[OccluderName, ...], AfterValidator(_each_once)] = Field(
+    occluders: Annotated[tuple[OccluderName, ...], AfterValidator(each_once)] = Field(
         (),
-        exclude_if=_is_default,
+        exclude_if=is_default,
         description="What may hide some of the character: then each view is there twice, without and with one of them",
     )
     size: int = Field(256, ge=32, le=1024, description="Width and height of a picture in pixels")
@@ -233,13 +144,13 @@ class RenderSpec(BaseModel):
     least_confidence: float = Field(0.0, ge=0, le=1, description="Proposals that the farm is less sure of do not count")
     combinations: bool = Field(
         False,
-        exclude_if=_is_default,
+        exclude_if=is_default,
         description="Also play both sides by the morphs of the two, and one side by half of the morph of both, where the "
         "model has no morph of its own for it",
     )
-    extended: Annotated[tuple[ExtendedTarget, ...], AfterValidator(_each_once)] = Field(
+    extended: Annotated[tuple[ExtendedTarget, ...], AfterValidator(each_once)] = Field(
         (),
-        exclude_if=_is_default,
+        exclude_if=is_default,
         description="Targets beyond the paper's 23 to sample as well; each has columns of its own behind the 20",
     )
     pose_space: SpaceName = Field(
@@ -256,7 +167,7 @@ class RenderSpec(BaseModel):
     keep_unusable: bool = Field(False, description="Render models whose neutral picture shows no usable face, too")
     motion: MotionSpec | None = Field(
         None,
-        exclude_if=_is_default,
+        exclude_if=is_default,
         description="Draw a clip: the samples are this motion's frames, and all of them are of the partition `rotated`",
     )
 

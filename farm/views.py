@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from farm.cameras import CameraSpec
 from farm.pipe import View
 from farm.poses import between
-from farm.spec import CameraSpec
 
 _AT_FACE = 0.5
 """Cosine between the way to the camera and straight ahead from which a picture shows the face: up to 60 degrees."""

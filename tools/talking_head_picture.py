@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from farm import pipe
+from farm.cameras import CameraSpec
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.plan import plan
@@ -17,7 +18,6 @@ from farm.mascots import write_mascots
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
 from farm.recipes.recipe import recipe
-from farm.spec import CameraSpec
 
 OUT = Path(__file__).parent.parent / "docs" / "images" / "face-45.png"
 _SIZE, _COLUMNS, _LINE = 144, 9, 16

@@ -12,8 +12,8 @@ from blender_worker.labels.places import Place, places_of
 from blender_worker.labels.sight import Sight
 from farm.joints import COCO_JOINTS, HUMANOID_JOINTS, neighbours
 from farm.labels import Part
+from farm.marks import Box, JointLabel, Joints, LandmarkLabel
 from farm.occluders import CHARACTER
-from farm.pipe import Box, JointLabel, Joints, LandmarkLabel
 
 _REACH = 1.0
 """Head heights by which what shows may lie before or behind a joint that is seen: sleeves and skirts are wide."""

@@ -14,7 +14,7 @@ from blender_worker.labels.arrays import Labels
 from blender_worker.labels.joints import JointFinder
 from blender_worker.labels.places import PIXEL_DIGITS, places_of
 from farm.labels import LANDMARKS, MOUTH, LabelName, Part
-from farm.pipe import Box, CameraLabel, LandmarkLabel, Marks
+from farm.marks import Box, CameraLabel, LandmarkLabel, Marks
 
 _BEHIND = 0.02
 """Share of the head's height that a visible landmark may lie behind what its pixel shows: lids and lips are round."""

@@ -15,8 +15,8 @@ from blender_worker.gpu.buffers import Geometry
 from blender_worker.labels.arrays import LabelPass
 from blender_worker.labels.limbs import body_survey, unseen_bends
 from farm import pipe
+from farm.cameras import CameraSpec
 from farm.poses import BASIS_LIGHT
-from farm.spec import CameraSpec
 from farm.styles import STYLES
 from farm.styles.style import Style
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from farm.cameras import Framing
 from farm.errors import FarmError, SpecError
 from farm.labels import LabelName
 from farm.models.incoming import ZIP, find_models
@@ -21,7 +22,7 @@ from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY
 from farm.recipes.recipe import recipe
 from farm.spaces.limbs import RestPose
 from farm.spaces.space import space_names
-from farm.spec import MAX_SAMPLES, AnnotationRule, CanvasName, Framing, RenderSpec
+from farm.spec import MAX_SAMPLES, AnnotationRule, CanvasName, RenderSpec
 from farm.styles import STYLES
 from farm.wording import mistake
 

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 
 from farm.joints import above_of
 from farm.labels import LAYER_PALETTE, PALETTE, LabelName
+from farm.marks import Box, JointLabel, Joints, Marks
 from farm.occluders import NOTHING
-from farm.pipe import Box, JointLabel, Joints, Marks
 
 _WHEEL = np.array([colorsys.hsv_to_rgb(step / 256, 1.0, 1.0) for step in range(256)], np.float32)
 _STILL = 0.01

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from farm.dataset.picture_reading import BROKEN
 from farm.errors import StorageError
 from farm.labels import ARRAYS, MARKED, LabelName
-from farm.pipe import Marks
+from farm.marks import Marks
 from farm.wording import mistake, reason
 
 ARRAYS_SUFFIX, PARTS_SUFFIX, LAYERS_SUFFIX, MARKS_SUFFIX = ".labels.npz", ".parts.png", ".layers.png", ".marks.json"

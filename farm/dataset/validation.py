@@ -10,8 +10,8 @@ from farm.dataset.usability import KEEP_IT
 from farm.errors import InvalidSampleError, UnusableModelError
 from farm.joints import COCO_JOINTS, HUMANOID_JOINTS
 from farm.labels import LANDMARKS, LabelName, Layer, Part
+from farm.marks import CameraLabel, JointLabel, Joints, Marks
 from farm.occluders import CODES, NOTHING
-from farm.pipe import CameraLabel, JointLabel, Joints, Marks
 
 _UNIT = 2e-3
 """By how much the length of a normal may miss 1."""

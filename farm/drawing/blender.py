@@ -35,6 +35,7 @@ from farm.errors import (
     RenderError,
 )
 from farm.labels import ARRAYS, LabelName
+from farm.marks import Marks
 from farm.process import exit_code, group_memory, signal_group, spawn
 from farm.spec import CanvasName
 
@@ -60,7 +61,7 @@ class Drawn:
     """(styles, size, size, 4), sRGB, straight alpha."""
     labels: dict[LabelName, NDArray[Any]]
     """The asked-for labels that are arrays; `farm.labels.ARRAYS` has their shapes."""
-    marks: pipe.Marks | None
+    marks: Marks | None
     """Landmarks, boxes and camera, if asked for."""
     seconds: dict[str, float]
     """By stage."""

@@ -22,6 +22,7 @@ from farm.drawing.label_files import label_files
 from farm.drawing.png import encode
 from farm.errors import InvalidSampleError
 from farm.labels import LabelName
+from farm.marks import Marks
 from farm.poses import NEUTRAL
 from farm.spec import RenderSpec
 from farm.views import shows_face
@@ -97,12 +98,12 @@ def decode(png: bytes) -> NDArray[np.uint8]:
         return np.asarray(picture)
 
 
-def decode_labels(files: Mapping[str, bytes]) -> tuple[dict[LabelName, NDArray[Any]], pipe.Marks | None]:
+def decode_labels(files: Mapping[str, bytes]) -> tuple[dict[LabelName, NDArray[Any]], Marks | None]:
     """The arrays and the marks in the label files of a shot, by suffix."""
     arrays: dict[LabelName, NDArray[Any]] = {}
     if ARRAYS_SUFFIX in files:
         with np.load(io.BytesIO(files[ARRAYS_SUFFIX]), allow_pickle=False) as archive:
             arrays = {LabelName(name): archive[name] for name in archive.files}
     arrays |= {name: decode(files[suffix]) for name, suffix in INDEXED.items() if suffix in files}
-    marks = pipe.Marks.model_validate_json(files[MARKS_SUFFIX]) if MARKS_SUFFIX in files else None
+    marks = Marks.model_validate_json(files[MARKS_SUFFIX]) if MARKS_SUFFIX in files else None
     return arrays, marks

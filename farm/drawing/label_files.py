@@ -11,7 +11,7 @@ from farm.dataset.label_reading import ARRAYS_SUFFIX, INDEXED, MARKS_SUFFIX
 from farm.drawing.npz import encode_npz
 from farm.drawing.png import encode_indexed
 from farm.labels import LAYER_PALETTE, PALETTE, LabelName
-from farm.pipe import Marks
+from farm.marks import Marks
 
 _STEPS = {LabelName.DEPTH: 2.0**-16, LabelName.UV: 2.0**-15, LabelName.FLOW: 2.0**-8}
 """Metres, texture widths, pixels: what a value is rounded to, far below what can be seen, so that it packs."""

@@ -24,7 +24,8 @@ from farm.dataset.reading import Listing, read_file
 from farm.dataset.validation import check_labels
 from farm.errors import InvalidSampleError, StorageError
 from farm.labels import LabelName
-from farm.pipe import Marks, View
+from farm.marks import Marks
+from farm.pipe import View
 from farm.verification.findings import Fault, FindingList
 
 _OF_SUFFIX = {suffix: label for label, suffix in INDEXED.items()}

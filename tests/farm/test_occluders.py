@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
+from farm.cameras import CameraSpec
 from farm.occluders import CODES, OccluderName, worn
-from farm.spec import CameraSpec, RenderSpec, render_key
+from farm.spec import RenderSpec, render_key
 
 MODEL = "ab" * 32
 

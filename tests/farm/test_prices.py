@@ -4,11 +4,12 @@ from itertools import product
 
 import pytest
 
+from farm.cameras import CameraSpec
 from farm.labels import LabelName
 from farm.poses import Partition
 from farm.prices import MODEL, price
 from farm.settings import Settings
-from farm.spec import CameraSpec, CanvasName, RenderSpec
+from farm.spec import CanvasName, RenderSpec
 
 LABELS = tuple(LabelName)
 VIEWS = CameraSpec(views=64, yaw=(-60, 60))

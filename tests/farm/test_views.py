@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from farm.cameras import CameraSpec
 from farm.pipe import View
-from farm.spec import CameraSpec
 from farm.views import draw_views, views_around
 
 MODEL = "a" * 64

@@ -24,6 +24,7 @@ from farm.drawing.plan import plan
 from farm.drawing.png import encode
 from farm.joints import COCO_JOINTS, HUMANOID_JOINTS
 from farm.labels import LabelName, Layer, Part
+from farm.marks import CameraLabel, JointLabel, Joints, LandmarkLabel, Marks
 from farm.models.inventory import Inventory
 from farm.poses import NEUTRAL
 from farm.spec import RenderSpec, render_key
@@ -78,19 +79,19 @@ def _head(text: str, side: int) -> NDArray[np.uint8]:
     return picture
 
 
-def _labels(number: int, spec: RenderSpec) -> tuple[dict[LabelName, NDArray[Any]], pipe.Marks]:
+def _labels(number: int, spec: RenderSpec) -> tuple[dict[LabelName, NDArray[Any]], Marks]:
     row, column = np.indices((spec.size, spec.size))
     face = (abs(row - spec.size // 2) < 8) & (abs(column - spec.size // 2) < 8)
     parts = np.where(face, Part.FACE, Part.BACKGROUND).astype(np.uint8)
     parts[spec.size // 2 : spec.size // 2 + 2, spec.size // 2 - number % 4 : spec.size // 2 + 2] = Part.LIPS
-    middle = pipe.LandmarkLabel(x=16, y=18, point=(0, 0, 1), visible=True)
-    camera = pipe.CameraLabel(
+    middle = LandmarkLabel(x=16, y=18, point=(0, 0, 1), visible=True)
+    camera = CameraLabel(
         intrinsics=((1, 0, 0), (0, 1, 0), (0, 0, 1)),
         extrinsics=((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0)),
         orthographic=False,
         rotation_pivot=(0, 0, 0),
     )
-    marks = pipe.Marks(
+    marks = Marks(
         landmarks={"chin": middle},
         head_box=(8, 8, 24, 24),
         face_box=(9, 9, 23, 23),
@@ -105,11 +106,11 @@ def _labels(number: int, spec: RenderSpec) -> tuple[dict[LabelName, NDArray[Any]
     return {name: array for name, array in arrays.items() if name in spec.labels}, marks
 
 
-def _joints(parts: NDArray[np.uint8]) -> pipe.Joints:
+def _joints(parts: NDArray[np.uint8]) -> Joints:
     rows, columns = np.nonzero(parts)
-    absent = pipe.JointLabel(x=0, y=0, point=None, visibility=0)
-    nose = pipe.JointLabel(x=16, y=17, point=(16, 17, 1), visibility=2)
-    return pipe.Joints(
+    absent = JointLabel(x=0, y=0, point=None, visibility=0)
+    nose = JointLabel(x=16, y=17, point=(16, 17, 1), visibility=2)
+    return Joints(
         box=(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1),
         coco=dict.fromkeys(COCO_JOINTS, absent) | {"nose": nose},
         humanoid=dict.fromkeys(HUMANOID_JOINTS, absent),

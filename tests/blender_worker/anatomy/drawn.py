@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from farm import pipe
 from farm.drawing.blender import Blender
 from farm.labels import LabelName
+from farm.marks import Marks
 from farm.models.package import Package, read_model, to_bytes, unfold
 from farm.morphs.refs import Annotation
 from farm.poses import Partition
@@ -22,7 +23,7 @@ class Seen:
     """One picture's labels."""
 
     parts: NDArray[np.uint8]
-    marks: pipe.Marks
+    marks: Marks
 
     def area(self, *parts: int) -> int:
         """Pixels of these parts."""

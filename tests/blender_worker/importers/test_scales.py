@@ -8,8 +8,8 @@ import pytest
 from blender_worker.camera import frame
 from blender_worker.character.actor import Actor
 from blender_worker.importers.build import build
+from farm.cameras import CameraSpec
 from farm.models.description import Character, VertexMorph
-from farm.spec import CameraSpec
 from tests.support.characters import mascot
 
 

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from farm import pipe
+from farm.cameras import CameraSpec, Framing
 from farm.dataset.validation import check_labels
 from farm.drawing.blender import Blender, Drawn
 from farm.joints import COCO_JOINTS, HUMANOID_JOINTS
 from farm.labels import LabelName, Layer
+from farm.marks import JointLabel, Joints
 from farm.models.description import Character
 from farm.models.package import read_character, read_model, to_bytes, unfold
 from farm.motion.limbs import humanoid_joints
 from farm.poses import Partition
-from farm.spec import CameraSpec, Framing
 from tests.blender_worker.labels.boxes import MORPH, TURNS, boxes, quaternion, write_boxes
 
 pytestmark = pytest.mark.blender
@@ -59,7 +60,7 @@ def drawn_with(
     return drawn
 
 
-def joints_of(drawn: Drawn) -> pipe.Joints:
+def joints_of(drawn: Drawn) -> Joints:
     assert drawn.marks is not None
     assert drawn.marks.joints is not None
     return drawn.marks.joints
@@ -176,7 +177,7 @@ def test_what_the_model_lacks_is_said_to_be_absent(boxed: list[Drawn]) -> None:
     assert list(joints.coco) == list(COCO_JOINTS)
     assert list(joints.humanoid) == list(HUMANOID_JOINTS)
     for name in ("leftLittleDistal", "jaw", "leftToes"):
-        assert joints.humanoid[name] == pipe.JointLabel(x=0, y=0, point=None, visibility=0)
+        assert joints.humanoid[name] == JointLabel(x=0, y=0, point=None, visibility=0)
     assert joints.coco["left_ear"].visibility == 0
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from farm import pipe
+from farm.cameras import CameraSpec, Framing
 from farm.dataset.validation import check_labels, check_pictures
 from farm.drawing.blender import Blender, Drawn
 from farm.labels import LabelName, Part
+from farm.marks import Marks
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition, rotation_matrix
-from farm.spec import CameraSpec, Framing
 from tests.support.morphs import numbered, played
 
 pytestmark = pytest.mark.blender
@@ -70,19 +71,19 @@ def drawn_with(
     return list(blender.draw(request, lambda _: None))
 
 
-def marks_of(drawn: Drawn) -> pipe.Marks:
+def marks_of(drawn: Drawn) -> Marks:
     assert drawn.marks is not None
     return drawn.marks
 
 
-def in_world(marks: pipe.Marks) -> dict[str, np.ndarray]:
+def in_world(marks: Marks) -> dict[str, np.ndarray]:
     """The landmarks in world axes, metres."""
     extrinsics = np.array(marks.camera.extrinsics)
     rotation, shift = extrinsics[:, :3], extrinsics[:, 3]
     return {name: rotation.T @ (np.array(mark.point) - shift) for name, mark in marks.landmarks.items()}
 
 
-def projected(marks: pipe.Marks, world: np.ndarray) -> np.ndarray:
+def projected(marks: Marks, world: np.ndarray) -> np.ndarray:
     """Where the picture shows a world point, by the camera's own numbers."""
     extrinsics, intrinsics = np.array(marks.camera.extrinsics), np.array(marks.camera.intrinsics)
     x, y, z = extrinsics[:, :3] @ world + extrinsics[:, 3]

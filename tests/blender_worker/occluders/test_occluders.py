@@ -12,6 +12,7 @@ from farm import pipe
 from farm.dataset.validation import check_labels, check_pictures
 from farm.drawing.blender import Blender, Drawn
 from farm.labels import LabelName, Part
+from farm.marks import Marks
 from farm.mascots.cast import MASCOTS
 from farm.models.package import read_model, to_bytes, unfold
 from farm.occluders import CHARACTER, CODES, OccluderName
@@ -60,7 +61,7 @@ class Shown:
         """(SIZE, SIZE) where the label says that the occluder is."""
         return np.asarray(self.drawn[pose, occluder].labels[LabelName.OCCLUSION] == CODES[occluder])
 
-    def marks(self, pose: int, occluder: OccluderName | None) -> pipe.Marks:
+    def marks(self, pose: int, occluder: OccluderName | None) -> Marks:
         marks = self.drawn[pose, occluder].marks
         assert marks is not None
         return marks
@@ -263,7 +264,7 @@ def test_who_has_no_mouth_wears_no_mask(blender: Blender, real_models: Path, tmp
     assert set(np.unique(masked.labels[LabelName.OCCLUSION])) == {0, CHARACTER}
 
 
-def _in_world(marks: pipe.Marks, pixels: NDArray[np.float64], depth: NDArray[np.float32]) -> NDArray[np.float64]:
+def _in_world(marks: Marks, pixels: NDArray[np.float64], depth: NDArray[np.float32]) -> NDArray[np.float64]:
     """(n, 3) what (n, 2) pixels show at that depth."""
     intrinsics, extrinsics = np.array(marks.camera.intrinsics), np.array(marks.camera.extrinsics)
     rays = np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(intrinsics).T
@@ -271,7 +272,7 @@ def _in_world(marks: pipe.Marks, pixels: NDArray[np.float64], depth: NDArray[np.
     return np.asarray((local - extrinsics[:, 3]) @ extrinsics[:, :3])
 
 
-def _projected(marks: pipe.Marks, world: NDArray[np.float64]) -> NDArray[np.float64]:
+def _projected(marks: Marks, world: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n, 2) pixels of (n, 3) points."""
     intrinsics, extrinsics = np.array(marks.camera.intrinsics), np.array(marks.camera.extrinsics)
     local = world @ extrinsics[:, :3].T + extrinsics[:, 3]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from blender_worker.camera import frame
+from farm.cameras import CameraSpec, Framing
 from farm.poses import draw_in
-from farm.spec import CameraSpec, Framing
 from farm.views import draw_views
 from tests.farm.bodies.posed import HUMANOIDS, SPACE, body_at
 

@@ -6,6 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from farm.cameras import CameraSpec, Framing
 from farm.cli.options import SpecOptions, spec_from, spec_options
 from farm.errors import SpecError
 from farm.labels import LabelName
@@ -13,7 +14,7 @@ from farm.morphs.columns import extended_targets
 from farm.occluders import OccluderName
 from farm.poses import Partition
 from farm.recipes.recipe import recipe
-from farm.spec import AnnotationRule, CameraSpec, CanvasName, Framing, RenderSpec
+from farm.spec import AnnotationRule, CanvasName, RenderSpec
 
 
 def asked(*arguments: str) -> RenderSpec:

@@ -9,7 +9,7 @@ from farm.dataset.validation import check_labels, check_neutral, check_pictures
 from farm.errors import InvalidSampleError, UnusableModelError
 from farm.joints import COCO_JOINTS, HUMANOID_JOINTS
 from farm.labels import LabelName, Layer, Part
-from farm.pipe import JointLabel, Joints, LandmarkLabel, Marks
+from farm.marks import JointLabel, Joints, LandmarkLabel, Marks
 from tests.farm.drawing.test_label_files import CAMERA
 
 SIZE = 32

@@ -11,7 +11,7 @@ from farm.dataset.label_reading import ARRAYS_SUFFIX, LAYERS_SUFFIX, MARKS_SUFFI
 from farm.drawing.label_files import label_files
 from farm.drawing.npz import encode_npz
 from farm.labels import LAYER_COLOURS, PART_COLOURS, LabelName, Layer, Part
-from farm.pipe import CameraLabel, JointLabel, Joints, LandmarkLabel, Marks
+from farm.marks import CameraLabel, JointLabel, Joints, LandmarkLabel, Marks
 
 SIZE = 16
 CAMERA = CameraLabel(

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from farm.backgrounds import choose, decode, ground, normalise
+from farm.cameras import CameraSpec
 from farm.catalog import Catalog
 from farm.colour import laid_over
 from farm.dataset.gallery import GALLERY
@@ -32,7 +33,7 @@ from farm.morphs.annotation import sampled_targets
 from farm.morphs.refs import BARE, MorphRef
 from farm.morphs.vocabulary import all_targets
 from farm.poses import LIGHT_RANGE, ROTATION_LIMIT, Partition, draw, pose_vector, rotation_matrix
-from farm.spec import CameraSpec, RenderSpec
+from farm.spec import RenderSpec
 from farm.storage import LocalStore
 from farm.styles import PAPER_STYLES
 from farm.views import draw_views

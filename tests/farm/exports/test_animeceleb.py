@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from farm.cameras import CameraSpec
 from farm.dataset.manifest import MANIFEST, ImageRecord, Manifest
 from farm.dataset.output import RenderedModel
 from farm.errors import SpecError, StorageError
@@ -23,7 +24,7 @@ from farm.exports.destination import MARKER
 from farm.exports.running import Exported
 from farm.exports.source import FolderSource
 from farm.poses import Partition
-from farm.spec import CameraSpec, RenderSpec
+from farm.spec import RenderSpec
 from tests.support.rendered import NEUTRAL, hash_of, pixels, render, tree
 
 SAMPLES = 3

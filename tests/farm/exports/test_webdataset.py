@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from farm.cameras import CameraSpec
 from farm.exports import running
 from farm.exports.source import FolderSource
 from farm.exports.webdataset import WebDatasetLayout
 from farm.labels import LabelName
 from farm.poses import Partition
-from farm.spec import CameraSpec, RenderSpec
+from farm.spec import RenderSpec
 from tests.support.rendered import hash_of, label_files, pixels, render, tree
 
 LABELS = [f"fox {number}" for number in range(12)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from farm.annotations.annotations import Annotations
+from farm.cameras import CameraSpec
 from farm.catalog import Catalog
 from farm.errors import AllowanceError, FullError, SpecError
 from farm.jobs import states
@@ -17,7 +18,7 @@ from farm.jobs.reconcile import reconcile
 from farm.jobs.submission import BatchControl, Entry, Request
 from farm.morphs.refs import MorphRef
 from farm.prices import price
-from farm.spec import CameraSpec, RenderSpec
+from farm.spec import RenderSpec
 from farm.storage import LocalStore
 from tests.support.audit import audit
 from tests.support.fixtures import read_mascot

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from farm.cameras import CameraSpec
 from farm.jobs import overview, states
 from farm.jobs.batches import Batch, BatchRecord, Totals
 from farm.jobs.connection import Connection
@@ -12,7 +13,7 @@ from farm.jobs.states import Job, State, job_id
 from farm.jobs.store import JobStore
 from farm.jobs.workers import Worker
 from farm.poses import Partition
-from farm.spec import CameraSpec, RenderSpec
+from farm.spec import RenderSpec
 
 BATCH = "0123456789abcdef"
 WORKER = "worker@somewhere"

@@ -8,13 +8,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farm.cameras import Framing
 from farm.cli.recipe import recipe as command
 from farm.errors import SpecError
 from farm.morphs.refs import MorphRef
 from farm.poses import Partition
 from farm.recipes.recipe import MAX_BYTES, SpecRecipe, _read, recipe, recipe_names
 from farm.spaces.limbs import RestPose
-from farm.spec import Framing, RenderSpec, render_key
+from farm.spec import RenderSpec, render_key
 
 OWN = """
 name = "mine"

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from farm.cameras import CameraSpec
 from farm.colour import laid_over
 from farm.dataset.splits import Split, split_of
 from farm.errors import BackgroundError, SpecError, StorageError
@@ -16,7 +17,7 @@ from farm.exports.rows import rows_of
 from farm.exports.sides import sides_of
 from farm.exports.source import FolderSource
 from farm.labels import LabelName
-from farm.spec import CameraSpec, RenderSpec
+from farm.spec import RenderSpec
 from tests.support.rendered import hash_of, pixels, render
 
 torch = pytest.importorskip("torch")

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from farm.backgrounds import normalise
+from farm.cameras import CameraSpec
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, result_object
 from farm.drawing import checkpoints
@@ -20,7 +21,7 @@ from farm.drawing.blender import Blender
 from farm.drawing.render import Interrupted, Reporter, render
 from farm.labels import LabelName
 from farm.models.package import Package
-from farm.spec import CameraSpec, RenderSpec
+from farm.spec import RenderSpec
 from farm.storage import LocalStore
 
 PLAIN = RenderSpec(seed=42, samples=4, size=48)

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from farm.cameras import CameraSpec, Framing
 from farm.catalog import Catalog
 from farm.dataset.manifest import Manifest, result_object
 from farm.dataset.shards import read_shard
@@ -23,7 +24,7 @@ from farm.labels import LabelName, Part
 from farm.models.package import Package
 from farm.poses import POSE_SIZE, Partition
 from farm.reading.messages import MotionAbout
-from farm.spec import CameraSpec, Framing, MotionSpec, RenderSpec
+from farm.spec import MotionSpec, RenderSpec
 from farm.storage import LocalStore
 from tests.farm.drawing.clips.danced import LAST, WEIGHTS, dance, head_of, store_with
 from tests.support.fixtures import assignment_for, read_mascot
