@@ -175,10 +175,12 @@ def digest_in(data: bytes, decided_by: str) -> Digest | None:
 
 
 def _judgement(kept: Mapping[str, Any]) -> Judgement:
-    side, parts = kept["side"], kept["parts"]
-    given = {
-        "side": None if side is None else Side(side),
-        "parts": None if parts is None else tuple(parts),
-        "sides": {part: Side(each) for part, each in kept["sides"].items()},
-    }
-    return Judgement(**{**kept, **given})
+    side, parts, sides = kept["side"], kept["parts"], kept["sides"]
+    return Judgement(
+        kept["shows"],
+        None if side is None else Side(side),
+        kept["target"],
+        None if parts is None else tuple(parts),
+        kept["denied"],
+        {part: Side(each) for part, each in sides.items()} if sides else {},
+    )
