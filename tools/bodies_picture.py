@@ -1,6 +1,6 @@
-"""Draws the picture of ``docs/how-to/render-bodies.md``: two characters as the recipe `bodies` has them, from four sides.
+"""Draws the picture of ``docs/how-to/render-bodies.md``: characters as the recipe `bodies` has them, from four sides.
 
-``python -m tools.bodies_picture VRM PMX``: characters whose licences allow a picture; the page names them.
+``python -m tools.bodies_picture PATH...``: the page's is what `tests.support.limbs.momo_with_limbs` makes, as a PMX file.
 """
 
 import argparse
