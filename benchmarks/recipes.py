@@ -26,12 +26,15 @@ from farm.drawing.blender import Blender
 from farm.drawing.plan import Plan, plan
 from farm.drawing.request import request_for
 from farm.mascots import write_mascots
+from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_model, to_bytes, unfold
 from farm.morphs.expressions import Rule
 from farm.motion.vmd_writer import BoneKey, MorphKey, vmd_bytes
 from farm.recipes.recipe import recipe, recipe_names
 from farm.spaces.casting import named_morphs
+from farm.spaces.limbs import RestPose
 from farm.spec import CanvasName, RenderSpec
+from tests.support.limbs import momo_with_limbs
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _WIDTH = 120
@@ -104,6 +107,16 @@ def _dance(frames: int) -> bytes:
     return vmd_bytes(bones, morphs)
 
 
+def _own(folder: Path, spec: RenderSpec) -> list[Path]:
+    """The project's own characters; of bodies the one that has limbs."""
+    mascots = write_mascots(folder)
+    if spec.stance is RestPose.FILE:
+        return mascots
+    momo = next(path for path in mascots if path.stem == "momo")
+    momo.write_bytes(pmx_bytes(momo_with_limbs()))
+    return [momo]
+
+
 def _shots(todo: Plan, most: int | None) -> list[pipe.Shot]:
     return todo.shots[1:] if most is None else todo.shots[1 : 1 + most]
 
@@ -150,14 +163,13 @@ def _sum(figures: Sequence[Figures]) -> Figures:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", type=Path, help="default: the mascots")
+    parser.add_argument("models", nargs="*", type=Path, help="default: the mascots; of bodies Momo with limbs")
     parser.add_argument("--samples", type=int, default=24)
     parser.add_argument("--render-samples", type=int, default=pipe.FINAL_SAMPLES, help="a pixel, of those; 64 is usual")
     parser.add_argument("--calls", type=int, default=3, help="pictures by a render call, a character and recipe")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="facefarm-bench-") as folder:
         room = Path(folder)
-        models = asked.models or write_mascots(room / "mascots")
         blender = Blender()
         try:
             found = {}
@@ -165,7 +177,7 @@ def main() -> None:
                 spec, place = recipe(name).spec, room / name
                 found[name] = [
                     measure(blender, model, spec, asked.samples, asked.calls, asked.render_samples, place)
-                    for model in models
+                    for model in asked.models or _own(room / name / "mascots", spec)
                 ]
         finally:
             blender.stop()
