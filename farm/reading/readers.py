@@ -5,26 +5,18 @@ would be long are told to come again. A file that takes too long, or makes its r
 """
 
 import hashlib
-import os
-import re
-import select
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import Lock
-from typing import IO, Literal
+from typing import Literal
 
 from pydantic import ValidationError
 
 from farm import free_space
-from farm.environment import for_stranger
 from farm.errors import (
     ArchiveError,
     BackgroundError,
@@ -33,16 +25,13 @@ from farm.errors import (
     ModelError,
     MotionError,
     MotionFormatError,
-    ServiceError,
 )
 from farm.models.inventory import Inventory
 from farm.morphs.evidence import PictureChange
 from farm.motion.limits import MAX_BYTES
-from farm.process import exit_code, signal_group
 from farm.reading.messages import (
     ANSWER,
     BACKGROUND,
-    DISK_FULL,
     HELD,
     MAX_ANSWER,
     MAX_INVENTORY,
@@ -55,7 +44,7 @@ from farm.reading.messages import (
     inventory_file,
     package_file,
 )
-from farm.reading.work import too_large
+from farm.reading.reader import Reader
 from farm.scratch import Scratch
 
 MEMORY = 2 * 2**30
@@ -127,9 +116,9 @@ class Readers:
         self, readers: int = _READERS, memory: int = MEMORY, seconds: float = _SECONDS, packages: int = PACKAGES
     ) -> None:
         self._memory, self._seconds, self._packages = memory, seconds, packages
-        self._idle: LifoQueue[_Reader] = LifoQueue()  # the last that worked is warm
+        self._idle: LifoQueue[Reader] = LifoQueue()  # the last that worked is warm
         for _ in range(readers):
-            self._idle.put(_Reader())
+            self._idle.put(Reader())
         self._all = list(self._idle.queue)
         self._scratch: Scratch | None = None
         """Where files lie while they are read, made with the first."""
@@ -225,7 +214,7 @@ class Readers:
             yield folder, answer
 
     @contextmanager
-    def _turn(self) -> Iterator["_Reader"]:
+    def _turn(self) -> Iterator["Reader"]:
         with self._lock:
             if self._waiting >= _MOST_WAITING:
                 raise BusyError(_BUSY)
@@ -256,96 +245,12 @@ def _limited(name: str, source: Iterable[bytes]) -> Iterator[bytes]:
 _BUSY = "The farm reads as many files as it can at a time, and others wait. Send the file again in a few seconds."
 
 
-class _Reader:
-    """One process that reads, started when first needed and after it was killed."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def carry_out(self, order: ReadOrder, seconds: float) -> None:
-        """Have the order carried out. Raises ModelError or BackgroundError when that takes too much."""
-        if self._process is None or exit_code(self._process) is not None:
-            self.stop()
-            self._process = _start()
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(order.model_dump_json().encode() + b"\n")
-            self._process.stdin.flush()
-            ended = _line(self._process.stdout, seconds)
-        except (BrokenPipeError, EOFError) as error:
-            self.stop()
-            raise ServiceError("The process that reads files ended; send the file again.") from error
-        if ended is None:
-            self.stop()
-        if ended is None or ended == -signal.SIGXCPU or ended == -signal.SIGKILL:
-            raise _kind(order)(
-                f"'{order.name}' takes too long to read: over {_CPU_SECONDS} s. Make it smaller, or upload its models one "
-                "by one."
-            )
-        if ended == DISK_FULL:
-            raise free_space.full(Path(tempfile.gettempdir()), free_space.ROOM_FOR_TEMPORARY)
-        if ended:
-            raise _kind(order)(too_large(order))
-
-    def stop(self) -> None:
-        """End the process and what it started."""
-        process, self._process = self._process, None
-        if process is not None:
-            signal_group(process, signal.SIGKILL)
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
-
-
-def _start() -> subprocess.Popen[bytes]:
-    """A reader: with an environment that has nothing of ours, and no code from the current folder."""
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "farm.reading"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=for_stranger() | {"OPENBLAS_NUM_THREADS": "1"},  # a fork takes no threads along
-        start_new_session=True,
-    )
-
-
-_NUMBER = re.compile(rb"-?|-?[0-9]{1,3}\n?")
-"""How a child ended, or the beginning of that."""
-
-
-def _line(pipe: IO[bytes], seconds: float) -> int | None:
-    """The next line, a number; None when it does not come in time. Raises EOFError, for what is no such line too."""
-    deadline, text = time.monotonic() + seconds, b""
-    while not text.endswith(b"\n"):
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([pipe], [], [], left)[0]:
-            return None
-        piece = os.read(pipe.fileno(), 64)
-        if not piece:
-            raise EOFError
-        text += piece
-        if not _NUMBER.fullmatch(text):
-            raise EOFError
-    return int(text)
-
-
 def _validated[M: (Answer, Inventory)](kind: type[M], file: Path, most: int) -> M:
     try:
         with file.open("rb") as source:
             return kind.model_validate_json(source.read(most))
     except (OSError, ValidationError) as error:
         raise ModelError("The file could not be read. Please report it, with the file.") from error
-
-
-def _kind(order: ReadOrder) -> type[FarmError]:
-    match order.what:
-        case "background":
-            return BackgroundError
-        case "motion":
-            return MotionFormatError
-        case _:
-            return ModelError
 
 
 def _error(refused: Refused) -> FarmError:

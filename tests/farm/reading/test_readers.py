@@ -19,7 +19,8 @@ from farm.backgrounds import normalise
 from farm.errors import ArchiveError, BackgroundError, BusyError, FarmError, ModelError, ModelFormatError
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_model, to_bytes
-from farm.reading import readers as module
+from farm.reading import reader as one
+from farm.reading import readers as queue
 from farm.reading.messages import ReadOrder
 from farm.reading.readers import Readers
 from tests.attack import bombs
@@ -109,7 +110,7 @@ def test_a_file_that_takes_too_long_is_refused_and_its_process_is_gone(monkeypat
     finally:
         pool.close()
     pool = Readers(1)
-    monkeypatch.setattr(module, "_CPU_SECONDS", 1)
+    monkeypatch.setattr(queue, "_CPU_SECONDS", 1)
     try:
         started = time.monotonic()
         with pytest.raises(ModelError, match="takes too long"), pool.models("a.zip", [_slow()]):
@@ -141,7 +142,7 @@ def test_a_reader_that_dies_is_replaced(readers: Readers) -> None:
 
 def test_who_would_wait_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN a queue of two, a reader at work, and two that wait
-    monkeypatch.setattr(module, "_MOST_WAITING", 2)
+    monkeypatch.setattr(queue, "_MOST_WAITING", 2)
     pool, begun, go = Readers(1), threading.Event(), threading.Event()
 
     def slowly() -> Iterator[bytes]:
@@ -209,8 +210,8 @@ def test_a_file_that_takes_its_reader_over_neither_reads_others_orders_nor_answe
             start_new_session=True,
         )  # fmt: skip
 
-    monkeypatch.setattr(module, "_start", start)
-    reader = module._Reader()
+    monkeypatch.setattr(one, "_start", start)
+    reader = one.Reader()
     try:
         for number in range(2):
             folder = tmp_path / f"{number}"
@@ -235,4 +236,4 @@ def test_what_is_no_answer_of_a_reader_ends_it(said: bytes) -> None:
     out, into = os.pipe()
     os.write(into, said)
     with os.fdopen(out, "rb") as pipe, os.fdopen(into, "wb"), pytest.raises(EOFError):
-        module._line(pipe, 10)
+        one._line(pipe, 10)
