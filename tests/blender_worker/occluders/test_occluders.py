@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from farm import pipe
 from farm.dataset.validation import check_labels, check_pictures
 from farm.drawing.blender import Blender, Drawn
-from farm.labels import LabelName, Part
+from farm.labels import ARRAYS, LabelName, Layer, Part
 from farm.marks import Marks
 from farm.mascots.cast import MASCOTS
 from farm.models.package import read_model, to_bytes, unfold
@@ -152,10 +152,10 @@ def test_what_is_still_to_be_seen_has_the_labels_that_it_had(nagi: Shown, occlud
     for pose in range(len(POSES)):
         bare, worn = nagi.drawn[pose, None].labels, nagi.drawn[pose, occluder].labels
         hidden = nagi.hidden(pose, occluder)
-        for name in LabelName:
-            if name is not LabelName.LANDMARKS:
-                assert np.array_equal(bare[name][~hidden], worn[name][~hidden]), name
+        for name in ARRAYS:
+            assert np.array_equal(bare[name][~hidden], worn[name][~hidden]), name
         assert (worn[LabelName.PARTS][hidden] == Part.ACCESSORIES).all()
+        assert (worn[LabelName.LAYERS][hidden] == Layer.ACCESSORIES).all()
         assert (worn[LabelName.OCCLUSION][~hidden] <= CHARACTER).all()
         depths = bare[LabelName.DEPTH][hidden], worn[LabelName.DEPTH][hidden]
         assert ((depths[0] == 0) | (depths[0] > depths[1])).all(), "it is before what it hides"
@@ -183,6 +183,14 @@ def test_what_is_behind_it_is_not_visible(
             name: (m.x, m.y, m.point) for name, m in worn.items()
         }
         assert nagi.marks(pose, None).head_box == nagi.marks(pose, occluder).head_box
+        seen = {None: _joints_seen(nagi.marks(pose, None)), occluder: _joints_seen(nagi.marks(pose, occluder))}
+        assert seen[occluder] <= seen[None]
+        assert ("nose" in seen[occluder]) == (occluder is not OccluderName.MASK)
+
+
+def _joints_seen(marks: Marks) -> set[str]:
+    assert marks.joints is not None
+    return {name for name, joint in (marks.joints.humanoid | marks.joints.coco).items() if joint.visibility == 2}
 
 
 def test_a_scarf_hides_the_chin(nagi: Shown) -> None:
