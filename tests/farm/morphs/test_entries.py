@@ -66,7 +66,7 @@ def test_the_vocabulary_is_sound_and_holds_all_names_of_arkit() -> None:
         ('name = "wide"', 'name = "closed"', "twice"),
         (
             'both = ["困る", "困り"]',
-            'both = ["困る", "困り", "ﾏﾊﾞﾀｷ", "まばたき"]',
+            'both = ["困る", "困り", "ﾏﾊﾞﾀｷｯ", "まばたき"]',
             "'まばたき' stands for eye/closed, both",
         ),
         ('name = "smirk"', 'name = "smirk"\nentries = [17]', "[[extended]] has none"),
