@@ -3,7 +3,8 @@
 **Shaders, frame buffers and uniform buffers live as long as the process.** Blender skips binding a shader whose address
 is that of the one bound last; one made after another was freed often has its address, and then the draw runs the dead
 program with dead values. So whoever compiles a shader keeps it (`functools.cache`), and nothing of that kind belongs to a
-character. `tests/blender_worker/gpu/test_lifetimes.py` loads hundreds of characters in one process (`make long`: a thousand): run it after a change.
+character. `tests/blender_worker/gpu/test_lifetimes.py` loads hundreds of characters in one process, in
+`make long` a thousand: run it after a change.
 """
 
 from functools import cache
