@@ -200,9 +200,8 @@ class _Comparison:
 
     def _reach(self, pose: Pose, moved: NDArray[np.bool_]) -> _Box:
         """Where in the picture a change of these vertices can show: the triangles that have one, before and after."""
-        touched = np.unique(
-            np.concatenate([run.triangles[moved[run.triangles].any(axis=1)].ravel() for run in self._actor.runs])
-        )
+        near = (run.triangles[moved[run.triangles].any(axis=1)].ravel() for run in self._actor.runs)
+        touched = np.unique(np.concatenate([np.zeros(0, np.int32), *near]))  # a model may have no triangle
         if not len(touched):
             return 0, 0, 0, 0
         places = [self._camera.project(at.positions[touched], SIZE) for at in (pose, self._actor.rest)]

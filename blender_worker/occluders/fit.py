@@ -35,7 +35,8 @@ class Fit:
         triangles = np.concatenate([np.zeros((0, 3), np.int64), *(run.triangles for run in actor.runs)])
         parts = np.concatenate([np.zeros(0, np.uint8), *anatomy.triangles])
         opacity = np.array([look.colour[3] for look in actor.rest.looks] or [1.0])
-        surface = np.repeat([run.surface for run in actor.runs], [len(run.triangles) for run in actor.runs])
+        lengths = [len(run.triangles) for run in actor.runs]
+        surface = np.repeat([run.surface for run in actor.runs] or [0], lengths or [0])
         face = np.isin(parts, _FACE) & (opacity[surface.astype(np.int64)] >= _SEEN)
         self._x = np.arange(-_ACROSS, _ACROSS + _STEP / 2, _STEP)
         self._z = np.arange(*_UP, _STEP)

@@ -52,6 +52,21 @@ def _neck(bones: Sequence[Bone]) -> tuple[float, float, float]:
     return next(bone.position for bone in bones if bone.name == "首")
 
 
+@pytest.mark.blender
+def test_morphs_of_a_model_of_which_no_triangle_is_drawn_show_nothing(
+    blender: Blender, mascots: dict[str, Path], tmp_path: Path
+) -> None:
+    character = read_character(".pmx", mascots["nagi"].read_bytes())
+    materials = [replace(material, first_triangle=0, triangle_count=0) for material in character.materials]
+    bare = replace(character, materials=materials)  # its triangles are of no material
+    (tmp_path / "bare.pmx").write_bytes(pmx_bytes(bare))
+
+    (drawn,) = drawn_with(blender, tmp_path / "bare.pmx", tmp_path / "bare", ({}, FRONT))
+
+    assert not drawn.pictures.any()
+    assert not any(array.any() for array in drawn.labels.values())
+
+
 def test_what_is_nowhere_has_no_place() -> None:
     points = np.array([[0.0, 0.0, 1.0], [np.nan, 0.0, 1.0], [0.0, np.inf, 1.0]])
 
