@@ -61,7 +61,7 @@ def test_morphs_of_a_model_of_which_no_triangle_is_drawn_show_nothing(
     bare = replace(character, materials=materials)  # its triangles are of no material
     (tmp_path / "bare.pmx").write_bytes(pmx_bytes(bare))
 
-    (drawn,) = drawn_with(blender, tmp_path / "bare.pmx", tmp_path / "bare", ({}, FRONT))
+    (drawn,) = drawn_with(blender, tmp_path / "bare.pmx", tmp_path / "bare", ({"あ": 1.0}, FRONT))
 
     assert not drawn.pictures.any()
     assert not any(array.any() for array in drawn.labels.values())
