@@ -57,7 +57,7 @@ def test_morphs_of_a_model_of_which_no_triangle_is_drawn_show_nothing(
     blender: Blender, mascots: dict[str, Path], tmp_path: Path
 ) -> None:
     character = read_character(".pmx", mascots["nagi"].read_bytes())
-    materials = [replace(material, first_triangle=0, triangle_count=0) for material in character.materials]
+    materials = tuple(replace(material, first_triangle=0, triangle_count=0) for material in character.materials)
     bare = replace(character, materials=materials)  # its triangles are of no material
     (tmp_path / "bare.pmx").write_bytes(pmx_bytes(bare))
 
