@@ -4,6 +4,7 @@ Labels are exact: one sample at the centre of each pixel, never filtered. Length
 axes: x to the right of the picture, y down, z away from the camera.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -34,6 +35,11 @@ class LabelName(StrEnum):
 
 MARKED = (LabelName.LANDMARKS, LabelName.JOINTS)
 """The labels that are numbers, not pictures: one file holds them."""
+
+
+def _palette(colours: Mapping[int, tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
+    """A colour for every value up to the largest; black for those that mean nothing."""
+    return tuple(colours.get(value, (0, 0, 0)) for value in range(max(colours) + 1))
 
 
 class Part(IntEnum):
@@ -75,9 +81,7 @@ PART_COLOURS: dict[Part, tuple[int, int, int]] = {
     Part.IGNORE: (255, 255, 255),
 }
 """sRGB, for people; the palette of the part pictures."""
-PALETTE: tuple[tuple[int, int, int], ...] = tuple(
-    PART_COLOURS[Part(value)] if value in PART_COLOURS else (0, 0, 0) for value in range(max(Part) + 1)
-)
+PALETTE = _palette(PART_COLOURS)
 """A colour for every value that a byte can have; black for those that are no part."""
 
 
@@ -107,9 +111,7 @@ LAYER_COLOURS: dict[Layer, tuple[int, int, int]] = {
     Layer.FEATURES: (220, 38, 127),
     Layer.IGNORE: (255, 255, 255),
 }
-LAYER_PALETTE: tuple[tuple[int, int, int], ...] = tuple(
-    LAYER_COLOURS[Layer(value)] if value in LAYER_COLOURS else (0, 0, 0) for value in range(max(Layer) + 1)
-)
+LAYER_PALETTE = _palette(LAYER_COLOURS)
 """As `PALETTE`, of the layer pictures."""
 
 MOUTH = (Part.LIPS, Part.MOUTH_INSIDE)

@@ -21,8 +21,8 @@ PICTURES = (solid(188, 0, 0, 255), solid(0, 0, 188, 255), solid(188, 0, 0, 255, 
 NEARER = 0.02
 
 
-def blended(texture: int, queue: int = 3000, **changes: object) -> GltfMaterial:
-    return replace(lens(base=TextureUse(texture)), queue=queue, **changes)  # type: ignore[arg-type]
+def blended(texture: int, queue: int = 3000) -> GltfMaterial:
+    return replace(lens(base=TextureUse(texture)), queue=queue)
 
 
 def blended_toon(texture: int, queue: int) -> GltfMaterial:
@@ -47,7 +47,7 @@ def test_what_is_solid_hides_what_lies_behind_it_whatever_the_order(
 ) -> None:
     near = {
         "unlit": blended(RED),
-        "pbr": blended(RED, shading=Shading.PBR),
+        "pbr": replace(blended(RED), shading=Shading.PBR),
         "toon": blended_toon(RED, 3000),
         "vertex colours": blended(RED),
     }[kind]

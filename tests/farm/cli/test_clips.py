@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,14 +18,14 @@ from farm.spec import MAX_SAMPLES
 from tests.farm.cli.command import farm
 from tests.farm.drawing.clips.danced import LAST, dance
 
-NOTHING: dict[str, object] = {
+NOTHING: dict[str, Any] = {
     **dict.fromkeys(SpecOptions.__slots__),
     "keep_unusable": False, "combinations": False, "extended": (), "styles": (), "labels": (), "orthographic": False,
 }  # fmt: skip
 
 
-def options(**given: object) -> SpecOptions:
-    return SpecOptions(**{**NOTHING, **given})  # type: ignore[arg-type]
+def options(**given: Any) -> SpecOptions:
+    return SpecOptions(**{**NOTHING, **given})
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ from farm.storage import LocalStore
 from farm.styles import PAPER_STYLES
 from farm.views import draw_views
 from tests.support.fixtures import assignment_for, read_mascot
+from tests.support.results import results_in
 
 pytestmark = pytest.mark.blender
 SPEC = RenderSpec(seed=42, samples=4, size=48)
@@ -54,15 +55,6 @@ def store_with(folder: Path, packages: dict[str, Package]) -> LocalStore:
     for package in packages.values():
         Catalog(store).add(package)
     return store
-
-
-def results(store_folder: Path) -> dict[str, str]:
-    """Every object under renders/ with the hash of its bytes."""
-    return {
-        path.relative_to(store_folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((store_folder / "renders").rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +85,7 @@ def test_another_worker_in_another_order_gives_the_same_bytes(
     finally:
         other.stop()
 
-    assert results(tmp_path / "store") == results(rendered[0])
+    assert results_in(tmp_path / "store") == results_in(rendered[0])
 
 
 def test_a_result_holds_every_image_once_in_its_shard(rendered: tuple[Path, dict[str, Assignment]]) -> None:
@@ -268,8 +260,8 @@ def test_a_worker_that_crashes_half_way_leaves_no_manifest_and_the_next_attempt_
     render(assignment, store, blender, QUIET)
     blender.stop()
 
-    before = {key: value for key, value in results(rendered[0]).items() if assignment.render_key in key}
-    assert results(tmp_path / "store") == before
+    before = {key: value for key, value in results_in(rendered[0]).items() if assignment.render_key in key}
+    assert results_in(tmp_path / "store") == before
 
 
 def test_bare_names_give_the_same_result_as_the_morphs_that_they_mean(
@@ -282,8 +274,8 @@ def test_bare_names_give_the_same_result_as_the_morphs_that_they_mean(
 
     render(replace(momo, annotation=bare), store, blender, QUIET)
 
-    there = {key: digest for key, digest in results(folder).items() if momo.render_key in key}
-    assert results(tmp_path / "store") == there
+    there = {key: digest for key, digest in results_in(folder).items() if momo.render_key in key}
+    assert results_in(tmp_path / "store") == there
     assert manifest_of(tmp_path / "store", momo).annotation == momo.annotation
 
 

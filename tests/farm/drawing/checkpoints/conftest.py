@@ -10,8 +10,9 @@ from farm.drawing.blender import Blender
 from farm.drawing.render import render
 from farm.models.package import Package
 from farm.storage import LocalStore
-from tests.farm.drawing.checkpoints.interrupted import PLAIN, SPECS, Diary, break_off, results, store_with
+from tests.farm.drawing.checkpoints.interrupted import PLAIN, SPECS, Diary, break_off, store_with
 from tests.support.fixtures import assignment_for, read_mascot
+from tests.support.results import results_in
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def undisturbed(
         if name not in known:
             folder = tmp_path_factory.mktemp("undisturbed")
             render(assignment_for(momo, SPECS[name]), store_with(folder, momo), blender, Diary().reporter)
-            known[name] = results(folder)
+            known[name] = results_in(folder)
         return known[name]
 
     return of

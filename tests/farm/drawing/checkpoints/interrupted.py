@@ -1,6 +1,5 @@
 """Jobs that are broken off in the middle of their drawing."""
 
-import hashlib
 import io
 import re
 from collections import Counter
@@ -86,15 +85,6 @@ def store_with(folder: Path, package: Package) -> LocalStore:
     for kept in BACKGROUNDS:
         catalog.add_background(kept)
     return store
-
-
-def results(folder: Path) -> dict[str, str]:
-    """Every object under renders/ with the hash of its bytes."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((folder / "renders").rglob("*"))
-        if path.is_file()
-    }
 
 
 def checkpoint_spans(store: LocalStore, assignment: Assignment) -> list[tuple[int, int]]:

@@ -25,10 +25,10 @@ from tests.farm.drawing.checkpoints.interrupted import (
     Diary,
     break_off,
     checkpoint_spans,
-    results,
     store_with,
 )
 from tests.support.fixtures import assignment_for
+from tests.support.results import results_in
 from tests.support.servers import wait_until
 
 pytestmark = pytest.mark.blender
@@ -62,7 +62,7 @@ def test_an_interrupted_job_goes_on_where_it_stopped_and_its_bytes_are_the_same(
     assert (first.drawn, second.drawn) == (3 * styles, 2 * styles)
     assert last.drawn == assignment.images_total - 5 * styles
     assert last.counts == [n * styles for n in range(5, assignment.images_total // styles + 1)]
-    assert results(tmp_path) == undisturbed(name)
+    assert results_in(tmp_path) == undisturbed(name)
     assert isinstance(warnings, tuple)
 
 
@@ -78,7 +78,7 @@ def test_a_job_of_which_all_is_drawn_needs_no_blender(
     assert unused._process is None
     assert (diary.drawn, diary.counts) == (0, [assignment.images_total])
     assert set(diary.stages) == {"upload"}
-    assert results(tmp_path) == undisturbed("plain")
+    assert results_in(tmp_path) == undisturbed("plain")
 
 
 def test_a_quiet_job_stores_no_checkpoint(blender: Blender, momo: Package, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_blender_that_is_killed_costs_none_of_what_it_drew(
     victim.stop()
 
     assert killed.drawn + rest.drawn == assignment.images_total
-    assert results(tmp_path) == undisturbed("plain")
+    assert results_in(tmp_path) == undisturbed("plain")
 
 
 LONG = RenderSpec(seed=8, samples=100, size=48, styles=("flat", "ink"))
@@ -153,7 +153,7 @@ def test_a_worker_that_is_killed_costs_what_it_drew_since_the_last_checkpoint(
     rest = Diary()
     render(assignment, store, blender, rest.reporter)
     assert rest.drawn == assignment.images_total - stored * 2
-    assert results(tmp_path / "store") == results(tmp_path / "quiet")
+    assert results_in(tmp_path / "store") == results_in(tmp_path / "quiet")
 
 
 def test_checkpoints_count_up_to_the_first_gap_and_may_overlap(
@@ -174,7 +174,7 @@ def test_checkpoints_count_up_to_the_first_gap_and_may_overlap(
     last = Diary()
     render(assignment, store, blender, last.reporter)
     assert last.drawn == assignment.images_total - 3 * 4
-    assert results(tmp_path) == undisturbed("plain")
+    assert results_in(tmp_path) == undisturbed("plain")
 
     # AND behind a gap it is
     store.delete(result_object(assignment.render_key, MANIFEST))
@@ -184,7 +184,7 @@ def test_checkpoints_count_up_to_the_first_gap_and_may_overlap(
     again = Diary()
     render(assignment, store, blender, again.reporter)
     assert again.drawn == assignment.images_total
-    assert results(tmp_path) == undisturbed("plain")
+    assert results_in(tmp_path) == undisturbed("plain")
 
 
 def test_a_store_that_takes_no_part_does_not_hide_why_the_work_stops(
@@ -208,10 +208,10 @@ def test_of_two_attempts_that_end_the_first_manifest_stays(
     store, assignment = store_with(tmp_path, momo), assignment_for(momo, PLAIN)
     render(assignment, store, blender, Diary().reporter)
     path = tmp_path / result_object(assignment.render_key, MANIFEST)
-    first, inode = results(tmp_path), path.stat().st_ino
+    first, inode = results_in(tmp_path), path.stat().st_ino
 
     with caplog.at_level(logging.INFO):
         render(assignment, store, blender, Diary().reporter)
 
     assert "another attempt stored the same result before" in caplog.text
-    assert (results(tmp_path), path.stat().st_ino) == (first, inode)
+    assert (results_in(tmp_path), path.stat().st_ino) == (first, inode)

@@ -14,8 +14,9 @@ from farm.drawing.render import render
 from farm.models.package import Package
 from farm.spec import RENDERER_VERSION
 from farm.storage import LocalStore
-from tests.farm.drawing.checkpoints.interrupted import PLAIN, Diary, results
+from tests.farm.drawing.checkpoints.interrupted import PLAIN, Diary
 from tests.support.fixtures import assignment_for
+from tests.support.results import results_in
 
 pytestmark = pytest.mark.blender
 
@@ -78,7 +79,7 @@ def test_a_part_that_is_not_what_its_name_says_is_drawn_again(
     render(assignment, broken_off, blender, diary.reporter)
 
     assert diary.drawn == assignment.images_total
-    assert results(tmp_path / "begun") == undisturbed("plain")
+    assert results_in(tmp_path / "begun") == undisturbed("plain")
 
 
 def test_a_part_of_another_render_is_left_aside(broken_off: LocalStore, blender: Blender, momo: Package) -> None:

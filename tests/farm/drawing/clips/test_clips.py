@@ -1,6 +1,5 @@
 """Clips, drawn by real Blender: what a frame's pose says is what the motion does and the picture shows."""
 
-import hashlib
 import io
 import json
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from farm.spec import MotionSpec, RenderSpec
 from farm.storage import LocalStore
 from tests.farm.drawing.clips.danced import LAST, WEIGHTS, dance, head_of, store_with
 from tests.support.fixtures import assignment_for, read_mascot
+from tests.support.results import results_in
 
 pytestmark = pytest.mark.blender
 SIZE = 96
@@ -70,15 +70,6 @@ def drawn(store: LocalStore, assignment: Assignment, blender: Blender, folder: P
     )
 
 
-def objects(folder: Path) -> dict[str, str]:
-    """Every object of results with the hash of its bytes."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((folder / "renders").rglob("*"))
-        if path.is_file()
-    }
-
-
 @pytest.fixture(scope="module")
 def nagi(mascots: dict[str, Path]) -> Package:
     return read_mascot(mascots, "nagi")
@@ -98,7 +89,9 @@ def test_samples_are_frames_in_their_order_in_one_partition(clip: Drawn) -> None
     assert [image.sample for image in images] == list(range(LAST + 1))
     assert {image.partition for image in images} == {Partition.ROTATED}
     assert len({image.light for image in images}) == 1, "a light that changes would flicker"
-    assert clip.manifest.clip_id == f"{clip.manifest.model.id[:16]}-{clip.assignment.spec.motion.id[:16]}"  # type: ignore[union-attr]
+    motion = clip.assignment.spec.motion
+    assert motion is not None
+    assert clip.manifest.clip_id == f"{clip.manifest.model.id[:16]}-{motion.id[:16]}"
 
 
 def test_the_manifest_says_what_the_model_lacks_and_what_stands_still(clip: Drawn) -> None:
@@ -228,7 +221,7 @@ def test_another_worker_that_is_broken_off_gives_the_same_bytes(clip: Drawn, nag
     try:
         with pytest.raises(Interrupted):
             render(clip.assignment, store, other, Reporter(images, QUIET.stage, QUIET.drawn))
-        assert any("checkpoints" in name for name in objects(tmp_path))
+        assert any("checkpoints" in name for name in results_in(tmp_path))
         told: list[int] = []
         render(clip.assignment, store, other, Reporter(told.append, QUIET.stage, QUIET.drawn))
     finally:
@@ -236,7 +229,7 @@ def test_another_worker_that_is_broken_off_gives_the_same_bytes(clip: Drawn, nag
 
     assert told[0] >= 4, "what was drawn is not drawn again"
     key = clip.assignment.render_key
-    assert objects(tmp_path) == {name: digest for name, digest in objects(clip.folder).items() if key in name}
+    assert results_in(tmp_path) == {name: digest for name, digest in results_in(clip.folder).items() if key in name}
 
 
 def test_a_motion_that_is_gone_and_one_that_is_none_end_the_job_with_a_sentence(

@@ -19,7 +19,7 @@ from farm.models.posing.skeleton import Follower, Joint, Skeleton
 from farm.models.posing.turns import NO_TURN, matrix_of
 from farm.morphs.refs import MorphRef
 from farm.morphs.vocabulary import all_targets
-from farm.poses import NEUTRAL, angles_of, pose_vector, rotation_matrix
+from farm.poses import NEUTRAL, Partition, angles_of, pose_vector, rotation_matrix
 from farm.spec import RenderSpec, render_key
 from tests.farm.drawing.clips.danced import about, turn
 
@@ -83,7 +83,7 @@ def test_what_plays_both_sides_and_one_of_them_adds_up_and_is_at_most_1() -> Non
     found = plan(assignment_of(spec_of()), {}, (), told)
 
     targets = all_targets()
-    poses = [pose_vector(sample, targets, "rotated") for sample in found.samples]  # type: ignore[arg-type]
+    poses = [pose_vector(sample, targets, Partition.ROTATED) for sample in found.samples]
     assert [pose[:2] for pose in poses] == [(0.75, 0.25), (1.0, 0.75), (0.5, 0.0)]
     assert [pose[12] for pose in poses] == [0.1, 0.0, 0.0]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from farm.models.description import Character
+from farm.models.description import Character, Expression
 from farm.models.gltf.glb_writer import GlbWriter
 from farm.models.gltf.values import Json
 from tests.farm.models import made_files as made
@@ -171,8 +171,9 @@ def corners(character: Character) -> NDArray[np.float32]:
 def moved(character: Character, name: str) -> NDArray[np.float32]:
     """(m, 3, 3) where they are when an expression plays."""
     (played,) = (morph for morph in character.morphs if morph.name == name)
+    assert isinstance(played, Expression)
     positions = character.positions.copy()
-    for target, weight in played.targets:  # type: ignore[union-attr]  # a VRM has expressions alone
+    for target, weight in played.targets:
         positions[character.targets[target].vertices] += character.targets[target].offsets * np.float32(weight)
     return positions[character.triangles]
 
