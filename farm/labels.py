@@ -37,9 +37,10 @@ MARKED = (LabelName.LANDMARKS, LabelName.JOINTS)
 """The labels that are numbers, not pictures: one file holds them."""
 
 
-def _palette(colours: Mapping[int, tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
+def _palette[Id: IntEnum](colours: Mapping[Id, tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
     """A colour for every value up to the largest; black for those that mean nothing."""
-    return tuple(colours.get(value, (0, 0, 0)) for value in range(max(colours) + 1))
+    known = {int(value): colour for value, colour in colours.items()}
+    return tuple(known.get(value, (0, 0, 0)) for value in range(max(known) + 1))
 
 
 class Part(IntEnum):
