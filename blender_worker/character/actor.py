@@ -151,7 +151,7 @@ class Actor:
     """What bones are turned by, each by itself and before all else, for the character to stand as it is asked to."""
     joints: Mapping[str, int] = field(default_factory=dict)
     """The bone at whose head each joint of VRM's humanoid is, by its name in VRM 1.0; those that the character has."""
-    limbs: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+    carriers: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
     """(bones,) index in `farm.motion.humanoid.HUMANOID_BONES` of what each bone is or moves with; -1 for none."""
 
     @cached_property

@@ -30,7 +30,7 @@ from farm.models.posing.morphs import BoneEffect
 from farm.models.posing.movements import Movements
 from farm.models.skeleton import turning_bones
 from farm.morphs.vocabulary import Side
-from farm.motion.limbs import humanoid_joints, limbs_of
+from farm.motion.bones import carriers_of, humanoid_joints
 from farm.spaces.limbs import RestPose
 from farm.spaces.space import BoneMove
 
@@ -115,7 +115,7 @@ def build(
         movements=frozenset(movements or ()),
         stance=limbs.stance,
         joints=humanoid_joints(character),
-        limbs=limbs_of(character),
+        carriers=carriers_of(character),
     )
 
 

@@ -40,8 +40,8 @@ class JointFinder:
     def __init__(self, actor: Actor, size: int) -> None:
         self._actor, self._size = actor, size
         self._triangles = np.concatenate([np.zeros((0, 3), np.int32), *(run.triangles for run in actor.runs)])
-        limbs = np.append(actor.limbs, np.int16(-1))  # one more, which -1 reads
-        self._limbs = limbs[actor.vertices.bones][self._triangles]
+        carriers = np.append(actor.carriers, np.int16(-1))  # one more, which -1 reads
+        self._carriers = carriers[actor.vertices.bones][self._triangles]
         """(m, 3) the humanoid's bone that moves each corner of each triangle."""
         near = neighbours()
         self._near = {name: np.array([one in near[name] for one in HUMANOID_JOINTS] + [False]) for name in near}
@@ -80,7 +80,7 @@ class JointFinder:
         if depth <= 0 or abs(depth - place.point[2]) > reach * head:
             return False
         shown = sight.at(column, row, depth, _SAME * head)
-        return bool(self._near[name][self._limbs[shown]].any())
+        return bool(self._near[name][self._carriers[shown]].any())
 
 
 def _box(parts: NDArray[np.uint8]) -> Box | None:

@@ -17,9 +17,10 @@ from farm.models.description import Character
 from farm.models.posing.morphs import BoneEffect, Effect, Morph, Vector
 from farm.models.posing.turns import NO_TURN, Turn, after, matrix_of, turn_of
 from farm.morphs.names import normalise
+from farm.motion.bones import bones_by_name, humanoid_bones
 from farm.motion.channels import Doubles
 from farm.motion.humanoid import ROLES, HumanoidBone
-from farm.motion.resting import bones_by_name, heads_of, humanoid_bones, levelled
+from farm.motion.resting import heads_of, levelled
 from farm.poses import rotation_matrix
 from farm.spaces.limbs import LIMB_ROLES, RestPose
 from farm.spaces.space import BoneMove

@@ -14,10 +14,11 @@ import numpy as np
 from farm.models.description import Axes, Character
 from farm.models.posing.turns import NO_TURN, products, turned, undone
 from farm.morphs.names import normalise
+from farm.motion.bones import humanoid_bones
 from farm.motion.channels import Doubles
 from farm.motion.description import Convention, Motion, Rest
 from farm.motion.humanoid import ROLES, STANDARD, HumanoidBone
-from farm.motion.resting import heads_of, humanoid_bones, levelled
+from farm.motion.resting import heads_of, levelled
 
 _TINY = 1e-6
 

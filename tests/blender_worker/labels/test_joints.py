@@ -14,7 +14,7 @@ from farm.labels import LabelName, Layer
 from farm.marks import JointLabel, Joints
 from farm.models.description import Character
 from farm.models.package import read_character, read_model, to_bytes, unfold
-from farm.motion.limbs import humanoid_joints
+from farm.motion.bones import humanoid_joints
 from farm.poses import Partition
 from tests.blender_worker.labels.boxes import MORPH, TURNS, boxes, quaternion, write_boxes
 

@@ -8,8 +8,8 @@ import pytest
 
 from farm.models.description import BoneFlag, Character, Inheritance
 from farm.models.package import read_character
+from farm.motion.bones import carriers_of, humanoid_joints
 from farm.motion.humanoid import HUMANOID_BONES
-from farm.motion.limbs import humanoid_joints, limbs_of
 from tests.farm.models.made_files import bone, small_character
 
 FOLLOWS = BoneFlag.ROTATABLE | BoneFlag.INHERIT_ROTATION
@@ -24,7 +24,7 @@ def with_bones(*listed: tuple[str, str | None]) -> Character:
 
 def limbs(character: Character) -> dict[str, str | None]:
     """By bone, the humanoid bone that it moves with."""
-    found = limbs_of(character).tolist()
+    found = carriers_of(character).tolist()
     return {
         one.name: HUMANOID_BONES[limb] if limb >= 0 else None for one, limb in zip(character.bones, found, strict=True)
     }
@@ -84,7 +84,7 @@ def test_bones_in_circles_and_in_long_chains_end() -> None:
     round_ = [replace(bone(f"c{number}"), parent=count + (number + 1) % 3) for number in range(3)]
     started = time.process_time()
 
-    found = limbs_of(replace(small_character(), bones=(*reversed(chain), *round_)))
+    found = carriers_of(replace(small_character(), bones=(*reversed(chain), *round_)))
 
     assert (found == -1).all()
     assert time.process_time() - started < 5
@@ -111,5 +111,5 @@ def test_real_characters_have_arms_and_legs(real_models: Path, model: str, least
         if name.startswith("left"):
             assert x[name] > x["right" + name.removeprefix("left")], name
     # Nearly all that is drawn hangs on some bone of the humanoid.
-    held = limbs_of(character)[character.bone_indices[:, 0]] >= 0
+    held = carriers_of(character)[character.bone_indices[:, 0]] >= 0
     assert held.mean() > 0.95

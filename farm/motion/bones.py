@@ -8,11 +8,35 @@ from numpy.typing import NDArray
 from farm.models.description import BoneFlag, Character
 from farm.morphs.names import normalise
 from farm.motion.humanoid import HUMANOID_BONES, ROLES, STANDARD, roles_of
-from farm.motion.resting import bones_by_name
 
+_CENTRE = "センター"
+"""MikuMikuDance's bone that takes the way and the turn of a humanoid's hips."""
 _FOLLOWS = 0.5
 """Share of another bone's turn (付与) from which a bone moves with that one rather than with its parent."""
 _SIDES = {1: "左", -1: "右", 0: ""}
+
+
+def humanoid_bones(character: Character) -> dict[str, int]:
+    """The bones of a character by VRM 1.0's names of the humanoid, what is above before what is below."""
+    if character.humanoid:
+        known: Mapping[str, int] = roles_of(character.humanoid)
+        return {name: known[name] for name in ROLES if name in known}
+    places = bones_by_name(character)
+    found: dict[str, int] = {}
+    for role in ROLES.values():
+        names = (_CENTRE, *STANDARD.root) if role.name == "hips" else role.bones
+        bone_of = [places[name] for name in map(normalise, names) if name in places]
+        if bone_of:
+            found[role.name] = bone_of[0]
+    return found
+
+
+def bones_by_name(character: Character) -> dict[str, int]:
+    """The bones of a character by their names without regard to width, case and spaces; of several the first."""
+    places: dict[str, int] = {}
+    for index, bone in enumerate(character.bones):
+        places.setdefault(normalise(bone.name), index)
+    return places
 
 
 def humanoid_joints(character: Character) -> dict[str, int]:
@@ -28,7 +52,7 @@ def humanoid_joints(character: Character) -> dict[str, int]:
     return {name: known[name] for name in HUMANOID_BONES if name in known}
 
 
-def limbs_of(character: Character) -> NDArray[np.int16]:
+def carriers_of(character: Character) -> NDArray[np.int16]:
     """(bones,) index in `HUMANOID_BONES` of the humanoid's bone that each bone is, or moves with; -1 for none.
 
     What takes most of another bone's turn (付与: D bones, twists) moves with that one, all else with its parent.
