@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from blender_worker.character.surface import Look, Surface
 from farm.bodies.reach import reached
+from farm.models.ancestry import inherited
 from farm.models.posing.bends import Frames
 from farm.models.posing.morphs import BoneEffect, Combined, Morph, ShapeEffect, Vector, combine
 from farm.models.posing.skeleton import Skeleton, Skin
@@ -199,12 +200,13 @@ class Actor:
             positions[shape.vertices] += shape.offsets * np.float32(strength)
         frames = self.skeleton.pose(_with(combined.bones, bones) if bones else combined.bones, turn)
         self.skin.take(positions, frames)
-        way = np.zeros(3) if bones is None else self._way(frames)
-        positions -= way.astype(np.float32)
+        way = None if bones is None else self._way(frames)
+        if way is not None:
+            positions -= way.astype(np.float32)
         uvs, second = self._uvs(combined, False), self._uvs(combined, True)
         if bones is None and not self.stance and not self.movements & weights.keys():
             return Pose(positions, uvs, self._looks(combined), turn, second, frames=frames)
-        x, y, z = (np.array(self.skeleton.neck_in(frames)) - way).tolist()
+        x, y, z = (np.array(self.skeleton.neck_in(frames)) - (0.0 if way is None else way)).tolist()
         directions = self._directions(frames)
         return Pose(positions, uvs, self._looks(combined), NO_TURN, second, directions, (x, y, z), frames, way)
 
@@ -218,29 +220,16 @@ class Actor:
         heads = np.array([self.bones[bone].head for bone in bones], np.float64).reshape(-1, 3)
         if pose.frames is None:
             return heads
-        for row, joint in enumerate(self._holders[bone] for bone in bones):
+        for row, joint in enumerate(self.holders[bone] for bone in bones):
             if joint >= 0:
                 heads[row] = pose.frames.turns[joint] @ heads[row] + pose.frames.moves[joint]
         return heads if pose.way is None else heads - pose.way
 
     @cached_property
-    def _holders(self) -> list[int]:
+    def holders(self) -> list[int]:
         """For each bone the joint of the skeleton that it goes with; -1: it stands still."""
-        found = [-1] * len(self.bones)
-        for number, joint in enumerate(self.skeleton.joints):
-            found[joint.bone] = number
-        done = {joint.bone for joint in self.skeleton.joints} | {-1}
-        for start in range(len(self.bones)):
-            line: dict[int, None] = {}
-            bone = start
-            while bone not in done and bone not in line:  # parents may run in a circle
-                line[bone] = None
-                bone = self.bones[bone].parent
-            holder = found[bone] if bone >= 0 and bone in done else -1
-            for one in line:
-                found[one] = holder
-            done.update(line)
-        return found
+        own = {joint.bone: number for number, joint in enumerate(self.skeleton.joints)}
+        return inherited([bone.parent for bone in self.bones], own, -1)
 
     def _directions(self, frames: Frames) -> Directions:
         rest = self.vertices.directions

@@ -13,25 +13,19 @@ from blender_worker.canvases.forward import ForwardCanvas
 from blender_worker.character.actor import FRONT, Actor, Pose
 from blender_worker.gpu.buffers import Geometry
 from blender_worker.labels.arrays import LabelPass
+from blender_worker.labels.comparing import FEWEST, SIZE, changed, looks
 from blender_worker.labels.limbs import body_survey, unseen_bends
 from farm import pipe
 from farm.cameras import CameraSpec
-from farm.poses import BASIS_LIGHT
 from farm.styles import STYLES
 from farm.styles.style import Style
 
-SIZE = 256
-"""Side in pixels of the pictures that are compared, whatever size is asked for: what is seen is the model's own."""
 _ON_HEAD = 0.5
 """Share of the neck's rotation from which a vertex is one of the head's."""
 _MOVED = 1e-3
 """Share of the head's height by which a morph must move a vertex to make it one of the face's."""
 _SEEN_THROUGH = 0.75
 """Alpha under which a surface hides nothing: visors, glasses."""
-_CHANGED = 8
-"""Levels of 255, of alpha or of a colour times alpha, by which a pixel must change to be another one."""
-_FEWEST = 4
-"""Pixels that must change. A brow that moves by a pixel changes dozens; rounding none."""
 _NOTHING, _SOUND, _BARE = 0, 1, 2
 """Parts of the picture of what lacks a texture: what does not turn with the head, too, is nothing; from _BARE on each
 absent texture has a number."""
@@ -116,7 +110,7 @@ class _Comparison:
         # Flat first: it is the cheapest, and nearly always shows what any style shows.
         self._geometry = geometry
         self._canvas = ForwardCanvas(actor, geometry, [_FLAT], SIZE, 1)
-        self._neutral = self._draw(actor.rest)
+        self._neutral = looks(self._canvas, actor.rest, self._camera)
         self._changed = np.zeros((SIZE, SIZE), bool)
         self.face = np.zeros(len(head), bool)
         """(n,) the vertices on the head that the morphs moved so far."""
@@ -125,12 +119,6 @@ class _Comparison:
     @cached_property
     def _irises(self) -> "_Irises":
         return _Irises(self._actor, self._geometry)
-
-    def _draw(self, pose: Pose) -> NDArray[np.int16]:
-        """(SIZE, SIZE, 4), colours times alpha; (styles * SIZE, SIZE, 4) of several, one below the other."""
-        values = np.concatenate(self._canvas.draw(pose, self._camera, BASIS_LIGHT)).astype(np.uint16)
-        values[..., :3] = values[..., :3] * values[..., 3:] // 255
-        return values.astype(np.int16)
 
     def unseen(self, others: Collection[int]) -> list[int]:
         """The morphs but for `others` that at weight 1 change nothing in the picture.
@@ -178,7 +166,7 @@ class _Comparison:
             return unseen
         flat = self._canvas, self._neutral
         self._canvas = ForwardCanvas(self._actor, self._geometry, others, SIZE, 1)
-        self._neutral = self._draw(self._actor.rest)
+        self._neutral = looks(self._canvas, self._actor.rest, self._camera)
         poses = {index: self._actor.pose({index: 1.0}, FRONT) for index in unseen}
         dark = [index for index, pose in poses.items() if not self._shows(pose, [(index, _EVERYWHERE)])]
         self._canvas, self._neutral = flat
@@ -211,14 +199,13 @@ class _Comparison:
 
     def _shows(self, pose: Pose, held: list[tuple[int, _Box]]) -> set[int]:
         """Which of the morphs, each within its box, change the picture in this pose."""
-        changed = (np.abs(self._draw(pose) - self._neutral) > _CHANGED).any(axis=-1)
-        changed = changed.reshape(-1, SIZE, SIZE).any(axis=0)
+        other = changed(looks(self._canvas, pose, self._camera), self._neutral).reshape(-1, SIZE, SIZE).any(axis=0)
         if not self._actor.movements & {index for index, _ in held}:
-            self._changed |= changed
+            self._changed |= other
         return {
             index
             for index, (left, top, right, bottom) in held
-            if int(np.count_nonzero(changed[top:bottom, left:right])) >= _FEWEST
+            if int(np.count_nonzero(other[top:bottom, left:right])) >= FEWEST
         }
 
     @property

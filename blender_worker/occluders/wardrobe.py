@@ -148,15 +148,8 @@ def _with(own: Vertices, points: NDArray[np.float32], shapes: Sequence[Shape], h
 
 def _hold(actor: Actor, points: NDArray[np.float32], held: NDArray[np.float32]) -> Skin:
     """What the head holds by the shares `held` (n,), and what is below the neck by the rest."""
-    joints = {joint.bone: number for number, joint in enumerate(actor.skeleton.joints)}
-    neck = joints[actor.skeleton.neck]
+    neck = actor.holders[actor.skeleton.neck]
     roles = [bone.role for bone in actor.bones]
-    head = roles.index("head") if "head" in roles else actor.skeleton.neck
-    passed: set[int] = set()
-    while (
-        head not in joints and head >= 0 and head not in passed
-    ):  # a bone that stands still goes with the one above it
-        passed.add(head)
-        head = actor.bones[head].parent
-    pair = np.array([joints.get(head, neck), actor.skeleton.joints[neck].parent], np.int32)
+    holder = actor.holders[roles.index("head")] if "head" in roles else neck
+    pair = np.array([holder if holder >= 0 else neck, actor.skeleton.joints[neck].parent], np.int32)
     return Skin(np.tile(pair, (len(points), 1)), np.column_stack([held, 1 - held]), points)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.models.ancestry import inherited
 from farm.models.description import BoneFlag, Character
 from farm.morphs.names import normalise
 from farm.motion.humanoid import HUMANOID_BONES, ROLES, STANDARD, roles_of
@@ -58,26 +59,15 @@ def carriers_of(character: Character) -> NDArray[np.int16]:
     What takes most of another bone's turn (付与: D bones, twists) moves with that one, all else with its parent.
     """
     numbers = {name: number for number, name in enumerate(HUMANOID_BONES)}
-    found = np.full(len(character.bones), -1, np.int16)
     own: dict[int, str] = {}
     if not character.humanoid:
         places = bones_by_name(character)
         own |= {places[key]: "hips" for key in map(normalise, STANDARD.root) if key in places}
         own |= {index: name for name, bones in _mmd(character) for index in bones}
     own |= {index: name for name, index in humanoid_joints(character).items()}
-    for index, name in own.items():
-        found[index] = numbers[name]
-    decided = set(own)
-    for start in range(len(character.bones)):
-        line: dict[int, None] = {}
-        bone: int | None = start
-        while bone is not None and bone not in decided and bone not in line:  # parents may run in a circle
-            line[bone] = None
-            bone = _above(character, bone)
-        if bone is not None and bone in decided:
-            found[list(line)] = found[bone]
-        decided.update(line)
-    return found
+    above = [_above(character, index) for index in range(len(character.bones))]
+    known = {index: numbers[name] for index, name in own.items()}
+    return np.array(inherited([-1 if bone is None else bone for bone in above], known, -1), np.int16)
 
 
 def _above(character: Character, index: int) -> int | None:
