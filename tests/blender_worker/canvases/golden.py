@@ -16,12 +16,13 @@ from farm.dataset.similarity import ssim
 from farm.drawing.blender import Blender
 from farm.labels import LabelName
 from farm.mascots import write_mascots
-from farm.models.package import read_model, to_bytes, unfold
+from farm.models.package import read_model
 from farm.occluders import OccluderName
 from farm.poses import Partition
 from farm.spec import CanvasName
 from farm.styles import PAPER_STYLES
 from tests.support.morphs import played
+from tests.support.requests import request_of
 
 FOLDER = Path(__file__).parent / "golden"
 SIZE = 96
@@ -53,14 +54,11 @@ def draw_all(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def _draw(blender: Blender, model: Path, folder: Path, canvas: CanvasName) -> Iterator[tuple[str, np.ndarray]]:
     package = read_model(model)
-    character, textures = unfold(to_bytes(package), folder / f"{model.stem}-{canvas}")
     annotation = played(package)
     turned = (8.0, -6.0, 14.0)
-    request = pipe.Render(
-        character=str(character),
-        textures={index: str(path) for index, path in textures.items()},
-        morphs=sorted(set(annotation.values())),
-        annotation=annotation,
+    request = request_of(
+        package,
+        folder / f"{model.stem}-{canvas}",
         canvas=canvas,
         occluders=[WORN[model.stem]],
         styles=list(PAPER_STYLES),

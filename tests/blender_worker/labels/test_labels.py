@@ -12,9 +12,10 @@ from farm.dataset.validation import check_labels, check_pictures
 from farm.drawing.blender import Blender, Drawn
 from farm.labels import LabelName, Part
 from farm.marks import Marks
-from farm.models.package import read_model, to_bytes, unfold
+from farm.models.package import read_model
 from farm.poses import Partition, rotation_matrix
 from tests.support.morphs import numbered, played
+from tests.support.requests import request_of
 
 pytestmark = pytest.mark.blender
 SIZE = 128
@@ -43,13 +44,11 @@ def drawn_with(
     other: tuple[float, float, float] = FRONT,
 ) -> list[Drawn]:
     package = read_model(model)
-    character, textures = unfold(to_bytes(package), folder)
-    annotation = played(package)
-    request = pipe.Render(
-        character=str(character),
-        textures={index: str(path) for index, path in textures.items()},
-        morphs=sorted({*annotation.values(), *(index for weights, _ in poses for index in numbered(package, weights))}),
-        annotation=annotation,
+    morphs = {*played(package).values(), *(index for weights, _ in poses for index in numbered(package, weights))}
+    request = request_of(
+        package,
+        folder,
+        morphs=sorted(morphs),
         camera=camera or CameraSpec(),
         styles=STYLES,
         labels=list(LabelName),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -29,13 +30,12 @@ def nagi(mascots: dict[str, Path]) -> Character:
 
 @pytest.fixture
 def show(blender: Blender, mascots: dict[str, Path], tmp_path: Path) -> Show:
+    copytree(mascots["nagi"].parent / "tex", tmp_path / "tex")
+
     def draw(character: Character) -> dict[str, Seen]:
-        path = mascots["nagi"].with_name("overlaid.pmx")
+        path = tmp_path / "overlaid.pmx"
         path.write_bytes(pmx_bytes(character))
-        try:
-            return seen(blender, path, tmp_path / "files", ["eye/closed"])
-        finally:
-            path.unlink()
+        return seen(blender, path, tmp_path / "files", ["eye/closed"])
 
     return draw
 

@@ -14,13 +14,14 @@ from farm.drawing.blender import Blender, Drawn
 from farm.labels import ARRAYS, LabelName, Layer, Part
 from farm.marks import Marks
 from farm.mascots.cast import MASCOTS
-from farm.models.package import read_model, to_bytes, unfold
+from farm.models.package import read_model
 from farm.occluders import CHARACTER, CODES, OccluderName
 from farm.poses import Partition, rotation_matrix
 from farm.spec import CanvasName
 from farm.styles import PAPER_STYLES
 from tests.support.characters import write_character
 from tests.support.morphs import played
+from tests.support.requests import request_of
 
 pytestmark = pytest.mark.blender
 SIZE = 128
@@ -76,14 +77,11 @@ def shown(
     styles: Sequence[str] = PAPER_STYLES,
 ) -> Shown:
     package = read_model(model)
-    character, textures = unfold(to_bytes(package), folder)
     annotation = played(package)
     places = [(pose, worn) for pose in range(len(POSES)) for worn in WORN if worn is None or worn in occluders]
-    request = pipe.Render(
-        character=str(character),
-        textures={index: str(path) for index, path in textures.items()},
-        morphs=sorted(set(annotation.values())),
-        annotation=annotation,
+    request = request_of(
+        package,
+        folder,
         canvas=canvas,
         occluders=occluders,
         styles=list(styles),
@@ -238,8 +236,6 @@ def test_eevee_draws_them_too(blender: Blender, tmp_path: Path) -> None:
 
 def test_who_has_no_mouth_wears_no_mask(blender: Blender, real_models: Path, tmp_path: Path) -> None:
     package = read_model(real_models / "vrm_256_ryuunoko_v0" / "npc.vrm")
-    character, textures = unfold(to_bytes(package), tmp_path)
-    annotation = played(package)
     shots = [
         pipe.Shot(
             sample=0,
@@ -252,11 +248,9 @@ def test_who_has_no_mouth_wears_no_mask(blender: Blender, real_models: Path, tmp
         for worn in (None, OccluderName.MASK, OccluderName.GLASSES)
     ]
     loaded: list[pipe.Loaded] = []
-    request = pipe.Render(
-        character=str(character),
-        textures={index: str(path) for index, path in textures.items()},
-        morphs=sorted(set(annotation.values())),
-        annotation=annotation,
+    request = request_of(
+        package,
+        tmp_path,
         occluders=list(OccluderName),
         styles=["flat"],
         labels=[LabelName.OCCLUSION],
