@@ -49,8 +49,8 @@ class _Beat:
     """Seconds for which this process did not run, since the machine slept or somebody had stopped it."""
     verdict: FarmError | None = None
     since: float = 0.0
-    trouble: str = ""
-    """Why the lease was not prolonged last, as it was said."""
+    unanswered: bool = False
+    """Whether the lease was not prolonged last, which was said then."""
 
 
 class Heart:
@@ -128,10 +128,11 @@ class Heart:
         """Keep the lease while an attempt that was told to end ends: it may be storing a checkpoint or its result."""
         try:
             self._queue.pulse(beat.job, beat.attempt)
+            beat.unanswered = False
         except ServiceError as error:
-            if str(error) != beat.trouble:  # once, not once a second: Redis may be away for hours
+            if not beat.unanswered:  # once, not once a second: Redis may be away for hours, in changing words
                 log.warning("job %s: the lease is not prolonged: %s", beat.job, error)
-            beat.trouble = str(error)
+            beat.unanswered = True
 
     @staticmethod
     def _must_be_killed(beat: _Beat) -> bool:

@@ -107,6 +107,7 @@ class FaultyProxy:
         for task in served:
             task.cancel()
         await asyncio.gather(*served, return_exceptions=True)
+        server.abort_clients()  # and who was accepted, but not yet served
         await server.wait_closed()
 
     def _reset_all(self) -> None:
@@ -152,8 +153,8 @@ class FaultyProxy:
         finally:
             for way in ways:
                 way.cancel()
+            _close(server_writer)  # before the wait, which the proxy's end may cut short
             await asyncio.gather(*ways, return_exceptions=True)
-            _close(server_writer)
 
     async def _forward(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, budget: "_Budget", from_client: bool
