@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from farm.keys import Role, entry_for, new_key
 from farm.models.package import upload_form
@@ -67,5 +67,6 @@ def browser() -> Iterator[Browser]:
 def sign_in(page: Page, who: str, leads_to: str) -> None:
     """By keyboard."""
     page.goto(leads_to)
+    expect(page.get_by_label("API key")).to_be_focused()  # by the browser's next frame, which may be after the load
     page.keyboard.type(KEYS[who])
     page.keyboard.press("Enter")
