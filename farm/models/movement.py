@@ -2,7 +2,8 @@
 
 Morphs are taken apart and bones posed by what draws them (`farm.models.posing`), so that the measures are those of the
 picture. Only vertices of triangles about the face count: what a morph does to the body, to hair behind it, or to vertices
-that no triangle shows, is not measured. Whether something that counts is hidden behind hair, is not known here.
+that no triangle shows, is not measured. Whether something that counts is hidden behind hair, is not known here. Of a head
+that is rolled or turned at rest the axes are its own (`farm.models.posing.bearing`).
 """
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from farm.models.description import BoneMorph, Character, Expression, GroupMorph, MaterialMorph, UVMorph
 from farm.models.posing.armature import Armature
+from farm.models.posing.bearing import bearing_of
 from farm.models.posing.head import head_height
 from farm.models.posing.morphs import Morph, ShapeEffect, combine
 from farm.models.posing.skeleton import Skeleton, Skin
@@ -92,18 +94,21 @@ class _Face:
         self._armature = Armature(character, neck, self.world)
         self.height = head_height(character, self._armature, neck, head, self._rest)
         self._neck = np.array(self._armature.place_of(neck), np.float32)
+        self._bearing = bearing_of(self._armature, neck, head, self.height) if self.height > 0 else None
         drawn = np.zeros(len(self._rest), bool)
         for material in character.materials:
             drawn[character.triangles_of(material)] = True
         if self.height > 0:
-            across, back, up = ((self._rest - self._neck) / np.float32(self.height)).T
+            places = (self._rest - self._neck) / np.float32(self.height)
+            across, back, up = (self._bearing.places(places) if self._bearing is not None else places).T
             drawn &= (across**2 + (up - _MIDDLE) ** 2 < _REACH**2) & (_DEPTH[0] < back) & (back < _DEPTH[1])
         self._counts = drawn
         self._bones = {bone for m in character.morphs if isinstance(m, BoneMorph) for bone in m.bones.tolist()}
         self._frame: tuple[Skeleton, Skin] | None = None
 
     def moved_by(self, morph: Morph) -> tuple[Array, Array]:
-        """Where the vertices that `morph` moves at weight 1 rest, and how they move: (k, 3) each, in head heights."""
+        """Where the vertices that `morph` moves at weight 1 rest, and how they move: (k, 3) each, in head heights and in the
+        head's axes."""
         combined = combine(morph.at(1.0))
         if combined.bones:
             moved = self._rest.copy()
@@ -121,7 +126,10 @@ class _Face:
             vertices, moves = vertices[counts], moves[counts]
         moves = np.nan_to_num(moves.astype(np.float64) / self.height).clip(-_FAR, _FAR)
         far = (moves**2).sum(axis=1) > LEAST_MOVEMENT**2
-        return (self._rest[vertices[far]].astype(np.float64) - self._neck) / self.height, moves[far]
+        places, moves = (self._rest[vertices[far]].astype(np.float64) - self._neck) / self.height, moves[far]
+        if self._bearing is not None:
+            return self._bearing.places(places), self._bearing.ways(moves)
+        return places, moves
 
 
 def _evidence(places: Array, moves: Array) -> Evidence:

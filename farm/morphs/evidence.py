@@ -6,7 +6,7 @@ neck bone. All values are those of the morph at weight 1 against the neutral fac
 
 from pydantic import BaseModel, ConfigDict, Field
 
-EVIDENCE_VERSION = 4
+EVIDENCE_VERSION = 5
 """Changes whenever the same model may be measured otherwise."""
 LEAST_MOVEMENT = 0.001
 """Head heights; a vertex that moves less does not count as moved."""
