@@ -24,6 +24,7 @@ from farm.models.inventory import Inventory
 from farm.models.limits import check_listed
 from farm.models.mmd.pmd import read_pmd
 from farm.models.mmd.pmx import read_pmx
+from farm.models.necks import with_neck
 from farm.models.notices import Notice, find_notices, read_notices
 from farm.models.textures import TextureFolder
 from farm.models.vrm.reader import read_vrm
@@ -104,7 +105,7 @@ def read_character(suffix: str, data: bytes) -> Character:
     """Read PMX, PMD or VRM bytes. Raises ModelError, for one that lists more than anybody draws, too."""
     character = _READERS[suffix](data)
     check_listed(character)
-    return character
+    return with_neck(character)
 
 
 def read_model(path: Path, within: Path | None = None) -> Package:

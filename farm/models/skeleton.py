@@ -15,6 +15,8 @@ _RULES = (
     ("Mixamo", r"mixamorig\d*[:_]neck\d*", r"mixamorig\d*[:_]head"),
     ("English", r"((?:.*[:_.|])|bip\d*)?neck[_.]?0?1?", r"((?:.*[:_.|])|bip\d*)?head[_.]?0?1?"),
 )
+_NECK_NAMES = {"MMD": "首", "Mixamo": "mixamorig:Neck", "English": "neck"}
+"""By rule: a name that it takes for a neck's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,19 @@ def locate_neck_and_head(bones: Sequence[Bone]) -> tuple[int, int, str]:
         names = [bone.name_en for bone in bones]
         found = find_neck_and_head(names)
     return names.index(found.neck), names.index(found.head), found.rule
+
+
+def lone_head(bones: Sequence[Bone]) -> tuple[int, str, str] | None:
+    """The index of the head of a character without a neck; the name and the English name that a neck bone would be found by.
+
+    None without a head.
+    """
+    for names, own in (([bone.name for bone in bones], True), ([bone.name_en for bone in bones], False)):
+        for rule, _, pattern in _RULES:
+            for index, name in enumerate(names):
+                if re.fullmatch(pattern, normalise(name)):
+                    return index, _NECK_NAMES[rule] if own else "", _NECK_NAMES[rule]
+    return None
 
 
 def turning_bones(character: Character) -> tuple[int, int, str]:
