@@ -29,13 +29,13 @@ class Bearing:
     aside: float
     """How far to the head's left of the neck its middle is, in head heights."""
 
-    def places(self, points: Array) -> Array:
+    def places(self, points: NDArray[np.floating]) -> Array:
         """Where points are on the head, as if it were upright over the neck."""
         found = self.ways(points)
         found[:, 0] -= self.aside
         return found
 
-    def ways(self, moves: Array) -> Array:
+    def ways(self, moves: NDArray[np.floating]) -> Array:
         """(n, 3) movements in the head's axes."""
         return np.asarray(moves @ self.axes.T, np.float64)
 

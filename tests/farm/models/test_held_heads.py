@@ -1,5 +1,6 @@
 """A head that is rolled or turned at rest: what its morphs play is told in its own axes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from farm.models.vrm.writer import vrm_bytes
 from tests.support.characters import mascot
 from tests.support.held import with_head_held
 
-WRITERS = {
+WRITERS: dict[str, Callable[[Character], bytes]] = {
     "pmx": pmx_bytes,
     "pmd": pmd_bytes,
     "vrm": vrm_bytes,
