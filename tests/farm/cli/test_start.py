@@ -102,7 +102,17 @@ def test_a_farm_that_is_not_kept_ends_without_asking_its_parts(tmp_path: Path) -
 
 @pytest.mark.blender
 def test_api_and_worker_of_a_render_are_forks_of_its_command(mascots: dict[str, Path], tmp_path: Path) -> None:
-    command = [FARM, "render", mascots["momo"], "--out", tmp_path / "out", "--samples", "1", "--size", "32"]
+    command = [
+        str(FARM),
+        "render",
+        str(mascots["momo"]),
+        "--out",
+        str(tmp_path / "out"),
+        "--samples",
+        "1",
+        "--size",
+        "32",
+    ]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "OPENBLAS_NUM_THREADS": "1"}
     running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     own = Path(f"/proc/{running.pid}/cmdline").read_bytes()
