@@ -41,6 +41,14 @@ _FARM = ("FARM_*",)
 """The settings (`farm.settings`), secrets among them."""
 
 
+_is_settled = False
+
+
+def settled() -> bool:
+    """Whether `settle` was called here: this process is one role's or command's of the farm, and nobody else's."""
+    return _is_settled
+
+
 def settle() -> None:
     """Leave in the environment of this process, a role or a command of the farm's, what belongs there.
 
@@ -52,6 +60,8 @@ def settle() -> None:
     """
     if sys.getfilesystemencoding() != "utf-8":
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+    global _is_settled
+    _is_settled = True
     kept = _kept((*_USER, *_LOADER, *_GRAPHICS, *_NETWORK, *_SCREEN, *_FARM))
     for name in os.environ.keys() - kept.keys():
         del os.environ[name]

@@ -16,13 +16,19 @@ from pathlib import Path
 
 from farm.environment import for_server
 from farm.errors import ServiceError
+from farm.forking import Forked, Program, fork, may_fork, server_command
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _LAST_LINES = 8
+_LOOK_SECONDS = 0.02
+"""Between two questions whether a child answers."""
 _OWN = 0o077
+
+type Process = subprocess.Popen[bytes] | Forked
+"""A process that was started here, and is not reaped yet or has its code."""
 
 
 def die_with_parent() -> None:
@@ -73,13 +79,13 @@ def spawn(
             os.close(sink)
 
 
-def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def signal_group(process: Process, number: signal.Signals) -> None:
     """Send a signal to a spawned process and to what it started; nothing happens when all of them are gone."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 
 
-def exit_code(process: subprocess.Popen[bytes]) -> int | None:
+def exit_code(process: Process) -> int | None:
     """How a process ended: its code, or minus the number of the signal; None while it runs.
 
     It is not reaped, so that its number stays its own and `signal_group` meets no stranger.
@@ -106,12 +112,14 @@ def group_memory(group: int) -> int:
 class Child:
     """A server of ours: a command that runs until it is ended, and its log."""
 
+    _process: Process
+
     def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self._command, self._log, self._environment = command, log, environment
         self._process = self._spawned()
 
-    def _spawned(self) -> subprocess.Popen[bytes]:
+    def _spawned(self) -> Process:
         return spawn(self._command, self._log, self._environment, umask=_OWN)  # what it writes is nobody else's to read
 
     @property
@@ -160,6 +168,22 @@ class Child:
         return self.code is not None
 
 
+class Server(Child):
+    """A child that is the program `farm` with arguments; a fork of this process, where that may be and `program` is given."""
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], program: Program | None
+    ) -> None:
+        self._arguments, self._program = arguments, program
+        super().__init__(name, [*server_command(), *arguments], log, environment)
+
+    def _spawned(self) -> Process:
+        if self._program is None or not may_fork():
+            return super()._spawned()
+        variables = {**for_server(), **self._environment}
+        return fork(self._program, self._arguments, self._log, variables, _OWN, die_with_parent)
+
+
 def wait_until_ready(child: Child, answers: Callable[[], bool], check: Callable[[], None]) -> None:
     """Wait until a child answers. Raises ServiceError when it does not, and what `check` raises meanwhile."""
     deadline = time.monotonic() + _START_SECONDS
@@ -167,4 +191,4 @@ def wait_until_ready(child: Child, answers: Callable[[], bool], check: Callable[
         check()
         if time.monotonic() > deadline:
             raise ServiceError(f"The {child.name} does not answer after {_START_SECONDS:.0f} s; its log may tell why.")
-        time.sleep(0.05)
+        time.sleep(_LOOK_SECONDS)

@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import stat
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,9 +23,10 @@ from types import TracebackType
 from farm import append_only, free_space
 from farm.dataset.output import locked
 from farm.errors import DiskFullError, ServiceError
+from farm.forking import Program
 from farm.keys import Role, entry_for, new_key
 from farm.local_keys import forget, remember
-from farm.process import Child, wait_until_ready
+from farm.process import Child, Server, wait_until_ready
 from farm.settings import Settings
 from farm.storage.addresses import file_url
 from farm.valkey import redis_answers, valkey_configuration, valkey_reading
@@ -77,16 +77,23 @@ class EmbeddedStack:
     """Start with `with`; `api_url` is where it answers.
 
     `home` keeps the store, the logs and Valkey's file; it is created when needed. `workers` is the number of models that are
-    drawn at a time; of 0 nothing is.
+    drawn at a time; of 0 nothing is. `program` runs the roles of it that may begin as forks of this process.
     """
 
     def __init__(
-        self, home: Path, workers: int, flower: bool = False, keep: bool = False, port: int | None = None
+        self,
+        home: Path,
+        workers: int,
+        flower: bool = False,
+        keep: bool = False,
+        port: int | None = None,
+        program: Program | None = None,
     ) -> None:
         self._home = home.absolute()
         self._workers = workers
         self._flower = flower
         self._keep = keep
+        self._program = program
         self._children: dict[str, Child] = {}
         self._mended: list[float] = []
         """When processes were started again."""
@@ -171,14 +178,13 @@ class EmbeddedStack:
         self._start_valkey()
         if self._keep:
             self._take_up(fresh=True)
-        farm = [sys.executable, "-P", "-m", "farm"]
         if self._workers:
             # The worker first: Blender's start is the longest way to the first picture.
             own = ["--metrics-port", str(self._metrics_port), "--metrics-host", "127.0.0.1"]
-            self._spawn("worker", [*farm, "worker", "--concurrency", str(self._workers), *own])
-        self._spawn("api", [*farm, "api", "--host", "127.0.0.1", "--port", str(self._port)])
+            self._role("worker", ["--concurrency", str(self._workers), *own])
+        self._role("api", ["--host", "127.0.0.1", "--port", str(self._port)])
         if self._flower:
-            self._spawn("flower", [*farm, "flower", "--host", "127.0.0.1", "--port", str(self._flower_port)])
+            self._role("flower", ["--host", "127.0.0.1", "--port", str(self._flower_port)])
         self._wait("api", lambda: api_answers(self._port))
 
     def _make_folders(self) -> None:
@@ -194,7 +200,7 @@ class EmbeddedStack:
             if "valkey" in self._children:
                 self._children["valkey"].restart()
             else:
-                self._spawn("valkey", valkey_reading(file))
+                self._children["valkey"] = Child("embedded valkey", valkey_reading(file), *self._surroundings("valkey"))
             valkey = self._children["valkey"]
             wait_until_ready(
                 valkey, lambda: redis_answers(self._redis_port, self._password), lambda: self._check_child(valkey)
@@ -213,11 +219,12 @@ class EmbeddedStack:
             out.write(lines)
         return file
 
-    def _spawn(self, name: str, command: list[str]) -> None:
-        log = self._home / "logs" / f"{name}.log"
-        # Temporary files end with the stack's folder, however its processes end.
-        environment = {**self.environment, "TMPDIR": str(self._home / "tmp")}
-        self._children[name] = Child(f"embedded {name}", command, log, environment)
+    def _role(self, name: str, options: list[str]) -> None:
+        self._children[name] = Server(f"embedded {name}", [name, *options], *self._surroundings(name), self._program)
+
+    def _surroundings(self, name: str) -> tuple[Path, dict[str, str]]:
+        """Log and variables of a process. Temporary files end with the stack's folder, however its processes end."""
+        return self._home / "logs" / f"{name}.log", {**self.environment, "TMPDIR": str(self._home / "tmp")}
 
     def _take_up(self, fresh: bool) -> None:
         """Make the jobs of before ready for workers; `fresh`: none runs yet."""
@@ -284,11 +291,12 @@ class EmbeddedStack:
     def stop(self) -> None:
         """End everything that was started; safe to call again."""
         # Workers first: they would complain about the others' end. One whose batches will go on hands its jobs back with
-        # what is drawn; otherwise nobody will ask for them, and its Blenders die with it.
+        # what is drawn; otherwise nobody will ask for them, and its Blenders die with it. Of a
+        # farm that is not kept no part has anything to bring to an end.
         if self._keep and (worker := self._children.get("worker")):
             worker.ask_to_end(_HAND_BACK_SECONDS)
         for name, child in reversed(self._children.items()):
-            child.signal(signal.SIGKILL if name == "worker" else signal.SIGTERM)
+            child.signal(signal.SIGTERM if self._keep and name != "worker" else signal.SIGKILL)
         for child in self._children.values():
             child.reap()
         if self._children:

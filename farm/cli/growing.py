@@ -15,6 +15,7 @@ from farm import free_space
 from farm.annotations.counting import counting
 from farm.backgrounds import normalise
 from farm.cli.console import note, stderr, tracked
+from farm.cli.forked import run_role
 from farm.cli.sources import Candidate, Unreadable
 from farm.cli.wishes import Wish
 from farm.dataset.failures import Failure, Failures
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
     from farm.client import JobView
     from farm.dataset.summary import Summary
 
-_TICK_SECONDS = 0.5
-"""Between two looks at the jobs: on one machine, each takes time from the drawing."""
+_TICK_SECONDS, _SHORTEST_TICK = 0.5, 0.05
+"""Between two looks at the jobs at most and at least: on one machine, each takes time from the drawing."""
+_TICK_SHARE = 0.02
+"""Of the time since a job came or ended last, that a look comes late: whoever has one small job does not wait for it."""
 _WAITING = 1
 """Models that wait for each worker besides the one it draws: reading the next one takes a moment."""
 _RESERVE_BYTES = 16 * 2**20
@@ -82,6 +85,8 @@ class Growth:
         self._bytes_an_image = _FIRST_GUESS * self._spec.size**2
         self._sheets: list[Path] = []
         self._drawn = self._images = 0
+        self._moved = 0.0
+        """When a job was handed in or ended last."""
         self.files_left: int | None = None
         """Files of the collection that are still to be read, for the time that is left; None: nobody knows."""
         self.bad: list[tuple[str, str]] = []
@@ -145,7 +150,7 @@ class Growth:
     def _submit(self, package: Package, label: str) -> None:
         if self._farm is None:
             self._home = self._open.enter_context(Scratch()).path / "farm"
-            processes = self._open.enter_context(EmbeddedStack(self._home, self._workers))
+            processes = self._open.enter_context(EmbeddedStack(self._home, self._workers, program=run_role))
             with importing():
                 from farm.cli.own_farm import OwnFarm  # while Blender starts, not before
 
@@ -153,6 +158,7 @@ class Growth:
         with free_space.noticed(self._home, _GO_ON):
             job = self._farm.submit(package, label, self._spec, self._wanted.mapping, self._out.name[:200])
         self._hands[job.id] = _InHand(job, package.inventory.warnings)
+        self._moved = time.monotonic()
         self._show()
 
     def wait(self) -> None:
@@ -172,7 +178,8 @@ class Growth:
             free_space.require(folder, free_space.LEAST_BYTES, remedy)
         self._show()
         if not ended:
-            time.sleep(_TICK_SECONDS)
+            late = (time.monotonic() - self._moved) * _TICK_SHARE
+            time.sleep(min(max(late, _SHORTEST_TICK), _TICK_SECONDS))
 
     def _end(self, farm: "OwnFarm", hand: _InHand) -> None:
         job = hand.job
@@ -189,6 +196,7 @@ class Growth:
             self.bad.append((job.state, f"{job.name}: {job.error}"))
         farm.drop(job)
         del self._hands[job.id]
+        self._moved = time.monotonic()
 
     def _keep(self, model: RenderedModel) -> None:
         self._shelf.add(model.folder)

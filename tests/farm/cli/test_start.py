@@ -18,6 +18,7 @@ from farm import environment
 from farm.stack import EmbeddedStack
 from tests.support.servers import wait_until
 
+FARM = Path(sys.executable).with_name("farm")
 SERVER = {"fastapi", "starlette", "uvicorn", "jinja2"}
 QUEUE = {"celery", "kombu", "redis"}
 BLENDER = {"bpy", "gpu", "mathutils"}
@@ -69,7 +70,7 @@ def test_api_and_worker_import_neither_each_others_libraries_nor_those_of_a_stor
 
 @pytest.mark.blender
 def test_the_end_tells_every_part_before_it_waits_for_any(tmp_path: Path) -> None:
-    stack = EmbeddedStack(tmp_path, 1)
+    stack = EmbeddedStack(tmp_path, 1, keep=True)
     with stack:
         valkey, worker, api = (stack._children[name].pid for name in ("valkey", "worker", "api"))
         os.kill(api, signal.SIGSTOP)  # it takes long to end
@@ -83,6 +84,49 @@ def test_the_end_tells_every_part_before_it_waits_for_any(tmp_path: Path) -> Non
         stopping.join(60)
         assert not stopping.is_alive()
         assert has_ended(api)
+
+
+@pytest.mark.blender
+def test_a_farm_that_is_not_kept_ends_without_asking_its_parts(tmp_path: Path) -> None:
+    with EmbeddedStack(tmp_path, 0) as stack:
+        pids = [stack.pid(name) for name in ("valkey", "api")]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)  # it would hear no other signal
+
+        started = time.monotonic()
+        stack.stop()
+
+        assert time.monotonic() - started < 8.0  # after ten seconds it would have been killed anyway
+    assert all(has_ended(pid) for pid in pids)
+
+
+@pytest.mark.blender
+def test_api_and_worker_of_a_render_are_forks_of_its_command(mascots: dict[str, Path], tmp_path: Path) -> None:
+    command = [
+        str(FARM),
+        "render",
+        str(mascots["momo"]),
+        "--out",
+        str(tmp_path / "out"),
+        "--samples",
+        "1",
+        "--size",
+        "32",
+    ]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "OPENBLAS_NUM_THREADS": "1"}
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    own = Path(f"/proc/{running.pid}/cmdline").read_bytes()
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+
+    def forks() -> list[str]:
+        lines = (Path(f"/proc/{pid}/cmdline") for pid in children.read_text().split())
+        return [str(line) for line in lines if line.read_bytes() == own]
+
+    wait_until(lambda: len(forks()) == 2, "API and worker")
+
+    said = running.communicate(timeout=200)[1]
+    assert running.returncode == 0, said
+    assert len(list((tmp_path / "out").glob("*/manifest.json"))) == 1
 
 
 @pytest.mark.blender
