@@ -3,9 +3,10 @@
 Half of what API and worker are made of a command has too, and each would take a second of CPU for it. Only a process that
 is one command's alone, whose environment is settled, and that has a single thread may be forked (`may_fork`): no lock of
 another thread is held for ever then, and no stranger's program is copied. What a program started anew would not have is taken
-away first: descriptors, signal handlers, the terminal, the environment, the folder of the program among Python's. What is left
-is the command's memory, and the line and first environment that the kernel shows of it, to the same user alone: API and
-worker of a render are the user's own, and what parses or draws a stranger's model is no fork of it, but a new program.
+away first: descriptors, signal handlers, the terminal, the environment, the folder of the program among Python's.
+
+What is left is the command's memory, and the line and first environment that the kernel shows of it, to the same user alone:
+API and worker of a render are the user's own, and what parses or draws a stranger's model is no fork, but a new program.
 """
 
 import contextlib

@@ -30,8 +30,8 @@ settings.load_profile("facefarm")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more process than cores: tests wait for servers, terminals and time limits as long as they calculate."""
-    return (os.cpu_count() or 1) + 1
+    """Two more processes than cores: tests wait for servers, terminals and time limits as long as they calculate."""
+    return (os.cpu_count() or 1) + 2
 
 
 LONGEST = (
