@@ -20,7 +20,7 @@ from farm.spaces.limbs import RestPose
 from farm.spaces.space import DEFAULT, Space, space_named, space_names
 from farm.styles import PAPER_STYLES, STYLES
 
-RENDERER_VERSION = 9
+RENDERER_VERSION = 10
 """Raised by every change of pixels, poses or the form of a stored result: old ones are not mistaken for new ones."""
 MAX_SAMPLES = 10_000
 """Of a model; frames of a clip, too."""

@@ -8,6 +8,8 @@ from blender_worker.anatomy.rays import Mask
 from blender_worker.character.actor import Actor
 from farm.labels import Part
 
+_NO_NECK = 0.5
+"""Head heights over the neck bone; a neck ends below."""
 _COARSE = 0.25
 """Head heights; a larger triangle is a row of the neck by itself."""
 _MOST_ROWS = (10, 90)
@@ -15,11 +17,17 @@ _MOST_ROWS = (10, 90)
 
 
 def held_by_neck(actor: Actor, figure: Figure) -> Mask:
-    """(n,) whether the neck bone has the largest share of a vertex, on a rig that has a head bone too."""
+    """(n,) whether the neck bone has the largest share of a vertex, on a rig that has a head bone too.
+
+    A head bone that holds nothing is none, where the neck's holds what is higher than a neck.
+    """
     roles = [bone.role for bone in actor.bones]
+    nothing = np.zeros(len(figure.points), bool)
     if "head" not in roles or "neck" not in roles:
-        return np.zeros(len(figure.points), bool)
-    return np.asarray(figure.bones == roles.index("neck"))
+        return nothing
+    held = np.asarray(figure.bones == roles.index("neck"))
+    empty = not (figure.bones == roles.index("head")).any()
+    return nothing if empty and (figure.points[held, 2] > _NO_NECK).any() else held
 
 
 def split_neck(figure: Figure, by_neck: Mask, parts: NDArray[np.uint8], skin: Mask) -> None:

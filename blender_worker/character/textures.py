@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from blender_worker.character.picture_forms import known, with_its_alpha
 from farm.wording import reason
 
 MAX_PIXELS = 64 * 2**20
@@ -72,11 +73,13 @@ def decode(data: bytes, name: str, budget: Budget) -> Texture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            with Image.open(io.BytesIO(known(data)), formats=_FORMATS) as picture:
                 budget.take(picture.width, picture.height)
-                pixels = np.asarray(_within(_eight_bit(picture), MAX_SIDE))
+                pixels = np.asarray(_within(_eight_bit(with_its_alpha(picture, data)), MAX_SIDE))
     except UnidentifiedImageError as error:
         raise UnreadableTextureError("it is no picture of a known format") from error
+    except NotImplementedError as error:
+        raise UnreadableTextureError("it is in a form that is not known here; save it as PNG") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Warning) as error:
         raise UnreadableTextureError(reason(error)) from error
     return Texture(name, pixels)

@@ -14,7 +14,7 @@ from blender_worker.character.actor import Actor, BoneInfo, Run, Vertices
 from blender_worker.character.surface import Surface
 from blender_worker.importers import gltf_surfaces, mmd_surfaces
 from blender_worker.importers.decoding import TextureDecoder
-from blender_worker.importers.directions import completed
+from blender_worker.importers.directions import completed, inside_out
 from blender_worker.importers.hulls import hulled
 from blender_worker.importers.morphs import take_apart
 from blender_worker.importers.outlines import add_outlines
@@ -22,7 +22,7 @@ from blender_worker.importers.solids import with_solids
 from blender_worker.importers.tangents import tangents
 from farm.bodies.limbs import Limbs, turns_limbs
 from farm.models.description import Character
-from farm.models.materials import GltfMaterial, Material
+from farm.models.materials import GltfMaterial, Material, MaterialFlag, MmdMaterial
 from farm.models.posing.armature import Armature
 from farm.models.posing.halving import Halving
 from farm.models.posing.head import head_height
@@ -77,7 +77,7 @@ def build(
         for index, (bone, role) in enumerate(zip(character.bones, armature.roles(head), strict=True))
     ]
     runs = [
-        Run(index, _triangles(character, material, world))
+        Run(index, _triangles(character, material, world, positions))
         for index, material in enumerate(character.materials)
         if material.triangle_count
     ]
@@ -181,7 +181,16 @@ def _second_uvs(character: Character, warnings: list[str]) -> NDArray[np.float32
     return uvs
 
 
-def _triangles(character: Character, material: Material, world: NDArray[np.float32]) -> NDArray[np.int32]:
-    """A material's triangles, turned over where the axes change hands or the file's are left-handed."""
+def _triangles(
+    character: Character, material: Material, world: NDArray[np.float32], positions: NDArray[np.float32]
+) -> NDArray[np.int32]:
+    """A material's triangles, turned over where the axes change hands or the file's are left-handed.
+
+    So are those that MikuMikuDance shows from both sides, lit by their normals whichever it is, and that face against them.
+    """
     triangles = character.triangles_of(material)
-    return np.ascontiguousarray(triangles[:, ::-1] if np.linalg.det(world) < 0 else triangles)
+    turned = np.ascontiguousarray(triangles[:, ::-1] if np.linalg.det(world) < 0 else triangles)
+    shown_twice = isinstance(material, MmdMaterial) and MaterialFlag.DOUBLE_SIDED in material.flags
+    if shown_twice and inside_out(turned, positions, character.normals @ world.T):
+        return np.ascontiguousarray(turned[:, ::-1])
+    return turned

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 _NOTHING = 1e-6
 """Of a normal that is none."""
+_INSIDE_OUT = 0.9
+"""Share of a surface's area that faces against its normals, from where on it is wound the other way round."""
 
 
 def unit[F: np.floating](vectors: NDArray[F], least: float) -> NDArray[F]:
@@ -27,3 +29,13 @@ def completed(
     found = normals.copy()
     found[lost] = unit(sums[lost], 0.0)
     return found
+
+
+def inside_out(triangles: NDArray[np.int32], positions: NDArray[np.float32], normals: NDArray[np.float32]) -> bool:
+    """Whether nearly all of (m, 3) triangles face against the normals of their corners."""
+    a, b, c = positions[triangles].astype(np.float64).transpose(1, 0, 2)
+    with np.errstate(all="ignore"):  # a file may hold any numbers
+        across = np.cross(b - a, c - a)
+        area = np.linalg.norm(across, axis=1)
+        against = (across * normals[triangles].sum(axis=1)).sum(axis=1) < 0
+        return bool(area[against].sum() > _INSIDE_OUT * area.sum())

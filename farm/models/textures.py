@@ -19,14 +19,16 @@ _MAX_REFERENCE = 4096
 _MAX_SEARCHED = 50_000
 """Files and folders below a model that are looked through for a name; in a larger tree, only paths are followed."""
 _DRIVE = re.compile("[A-Za-z]:")
+_ONE_IN_SHIFT_JIS = str.maketrans("〜‖−¢£¬—", "～∥－￠￡￢―")
+"""One character of Shift-JIS each, that Windows (CP932) and JIS X 0208, which unpackers elsewhere go by, read differently."""
 
 type Parts = tuple[str, ...]
 """A path below the root of a tree."""
 
 
 def _key(name: str) -> str:
-    """What Windows compares."""
-    return unicodedata.normalize("NFC", name).casefold().rstrip(" .")
+    """What Windows compares, whichever table of Shift-JIS the name came through."""
+    return unicodedata.normalize("NFC", name).translate(_ONE_IN_SHIFT_JIS).casefold().rstrip(" .")
 
 
 @dataclass(frozen=True, slots=True)

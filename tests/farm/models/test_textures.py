@@ -28,7 +28,15 @@ def folder(tmp_path: Path) -> Path:
     """A model's folder with textures, beside files that are none of its business."""
     model = tmp_path / "around" / "model"
     (model / "tex" / "Sub").mkdir(parents=True)
-    for name in ("face.png", "tex/Hair.PNG", "tex/Sub/a.bmp", "tex/顔.png", "tex/空 白.png"):
+    for name in (
+        "face.png",
+        "tex/Hair.PNG",
+        "tex/Sub/a.bmp",
+        "tex/顔.png",
+        "tex/空 白.png",
+        "波〜線.png",
+        "tex/波～線.png",
+    ):
         (model / name).write_bytes(b"inside")
     (model / "tex" / unicodedata.normalize("NFD", "ガラス.png")).write_bytes(b"inside")
     (model / unicodedata.normalize("NFC", "パ.png")).write_bytes(b"inside")
@@ -57,6 +65,8 @@ def folder(tmp_path: Path) -> Path:
         (unicodedata.normalize("NFC", "tex/ガラス.png"), unicodedata.normalize("NFD", "tex/ガラス.png")),
         (unicodedata.normalize("NFD", "tex/ガラス.png"), unicodedata.normalize("NFD", "tex/ガラス.png")),
         (unicodedata.normalize("NFD", "パ.png"), unicodedata.normalize("NFC", "パ.png")),
+        ("波～線.png", "波〜線.png"),
+        ("TEX\\波〜線.png", "tex/波～線.png"),
         ("face.png ", "face.png"),
         ("face.png.", "face.png"),
         ("tex \\hair.png", "tex/Hair.PNG"),
