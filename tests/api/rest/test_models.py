@@ -77,9 +77,9 @@ def test_a_zip_without_models_is_refused(api: httpx.Client) -> None:
     assert_problem(upload(api, "x.zip", zip_of({"readme.txt": b"hello"})), 422, "archive-refused", "holds no model")
 
 
-def test_a_model_without_a_neck_bone_is_refused(api: httpx.Client, mascots: dict[str, Path]) -> None:
+def test_a_model_without_a_neck_bone_or_a_head_is_refused(api: httpx.Client, mascots: dict[str, Path]) -> None:
     data = mascots["momo"].read_bytes()
-    for name, other in (("首", "足"), ("neck", "foot")):
+    for name, other in (("首", "足"), ("neck", "foot"), ("頭", "脚"), ("head", "feet")):
         assert name.encode("utf-16-le") in data
         data = data.replace(name.encode("utf-16-le"), other.encode("utf-16-le"))
 
