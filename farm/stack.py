@@ -291,8 +291,8 @@ class EmbeddedStack:
     def stop(self) -> None:
         """End everything that was started; safe to call again."""
         # Workers first: they would complain about the others' end. One whose batches will go on hands its jobs back with
-        # what is drawn; otherwise nobody will ask for them, and its Blenders die with it. Of a
-        # farm that is not kept no part has anything to bring to an end.
+        # what is drawn; otherwise nobody will ask for them, and its Blenders die with it. No part of a farm that is not
+        # kept has anything to bring to an end.
         if self._keep and (worker := self._children.get("worker")):
             worker.ask_to_end(_HAND_BACK_SECONDS)
         for name, child in reversed(self._children.items()):

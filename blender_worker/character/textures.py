@@ -78,7 +78,7 @@ def decode(data: bytes, name: str, budget: Budget) -> Texture:
                 pixels = np.asarray(_within(_eight_bit(with_its_alpha(picture, data)), MAX_SIDE))
     except UnidentifiedImageError as error:
         raise UnreadableTextureError("it is no picture of a known format") from error
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # what Pillow says of a DDS in another form than its own
         raise UnreadableTextureError("it is in a form that is not known here; save it as PNG") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Warning) as error:
         raise UnreadableTextureError(reason(error)) from error

@@ -53,7 +53,7 @@ def build(
     """
     neck, head, _ = turning_bones(character)
     world = np.array(character.axes.to_world, np.float32)
-    positions = character.positions @ world.T
+    positions, normals = character.positions @ world.T, character.normals @ world.T
     warnings: list[str] = []
     armature = Armature(character, neck, world)
     uvs, second_uvs = _uvs(character), _second_uvs(character, warnings)
@@ -76,8 +76,9 @@ def build(
         BoneInfo(bone.name, -1 if bone.parent is None else bone.parent, armature.place_of(index), role)
         for index, (bone, role) in enumerate(zip(character.bones, armature.roles(head), strict=True))
     ]
+    mirrored = bool(np.linalg.det(world) < 0)
     runs = [
-        Run(index, _triangles(character, material, world, positions))
+        Run(index, _triangles(character, material, positions, normals, mirrored))
         for index, material in enumerate(character.materials)
         if material.triangle_count
     ]
@@ -85,7 +86,7 @@ def build(
     from_bottom = _from_the_bottom(uvs)
     lined = add_outlines(surfaces, runs, positions, from_bottom, height)
     drawn = np.concatenate([np.zeros((0, 3), np.int32), *(run.triangles for run in runs)])
-    normals = completed(character.normals @ world.T, positions, drawn)
+    normals = completed(normals, positions, drawn)
     runs, hulls = hulled(runs, surfaces, positions, normals, lined)
     colours = mmd_surfaces.colours(character) if character.mmd_materials else gltf_surfaces.colours(character)
     second_from_bottom = _from_the_bottom(second_uvs) if second_uvs is not None else None
@@ -182,15 +183,20 @@ def _second_uvs(character: Character, warnings: list[str]) -> NDArray[np.float32
 
 
 def _triangles(
-    character: Character, material: Material, world: NDArray[np.float32], positions: NDArray[np.float32]
+    character: Character,
+    material: Material,
+    positions: NDArray[np.float32],
+    normals: NDArray[np.float32],
+    mirrored: bool,
 ) -> NDArray[np.int32]:
-    """A material's triangles, turned over where the axes change hands or the file's are left-handed.
+    """A material's triangles, turned over where the axes change hands or the file's are left-handed (`mirrored`).
 
     So are those that MikuMikuDance shows from both sides, lit by their normals whichever it is, and that face against them.
     """
     triangles = character.triangles_of(material)
-    turned = np.ascontiguousarray(triangles[:, ::-1] if np.linalg.det(world) < 0 else triangles)
+    if mirrored:
+        triangles = triangles[:, ::-1]
     shown_twice = isinstance(material, MmdMaterial) and MaterialFlag.DOUBLE_SIDED in material.flags
-    if shown_twice and inside_out(turned, positions, character.normals @ world.T):
-        return np.ascontiguousarray(turned[:, ::-1])
-    return turned
+    if shown_twice and inside_out(triangles, positions, normals):
+        triangles = triangles[:, ::-1]
+    return np.ascontiguousarray(triangles)
