@@ -16,6 +16,7 @@ from farm.errors import ServiceError
 from farm.jobs.connection import Connection
 from farm.jobs.orders import OrderBook
 from farm.jobs.store import JobStore
+from farm.jobs.workers import Workers
 from farm.models.package import Package
 from farm.spec import RenderSpec
 from farm.stack import EmbeddedStack
@@ -34,7 +35,8 @@ class OwnFarm:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._store = LocalStore(self._stack.store)
-            self._jobs = JobStore(Connection(self._stack.environment["FARM_REDIS_URL"]))
+            connection = Connection(self._stack.environment["FARM_REDIS_URL"])
+            self._jobs, self._workers = JobStore(connection), Workers(connection)
             self._book = OrderBook(self._store)
             self._catalog = Catalog(self._store)
             for path in self._backgrounds:
@@ -70,7 +72,17 @@ class OwnFarm:
     def job(self, job: str) -> JobView:
         """How far a job is."""
         with self._watched():
-            return self._client.job(job)
+            found = self._client.job(job)
+            if not (found.state.ended or found.state.active):
+                self._check_workers()
+            return found
+
+    def _check_workers(self) -> None:
+        """Raise ServiceError when every worker has drained itself: nobody else would give them jobs again, so a job would
+        wait for ever."""
+        there = [worker for worker in self._workers.all() if worker.alive]
+        if there and all(worker.drained for worker in there):
+            raise ServiceError(f"Nothing can be drawn on this machine. {there[0].drained}")
 
     def bring(self, job: JobView, out: Path) -> RenderedModel:
         """Lay the result of a done job out in the folder `out`."""

@@ -76,6 +76,19 @@ def test_bad_models_are_named_and_the_others_are_rendered(mascots: dict[str, Pat
     assert "Traceback" not in done.stderr
 
 
+def test_where_blender_does_not_start_the_command_ends_and_says_so(
+    mascots: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "libXi.so.6").touch()  # a library of Blender's, as a broken machine has it
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+
+    done = farm("render", mascots["nagi"], "--out", tmp_path / "out", *SMALL)
+
+    assert done.returncode == 1
+    assert "Nothing can be drawn on this machine. Blender does not start" in done.stderr
+    assert "`farm doctor` tells which library or driver is missing" in done.stderr
+
+
 @pytest.mark.blender
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_running_however_it_ends(mascots: dict[str, Path], tmp_path: Path, how: signal.Signals) -> None:
