@@ -1,4 +1,4 @@
-"""How a process imports what it is made of."""
+"""How a process imports what it is made of, and leaves it."""
 
 import gc
 from collections.abc import Iterator
@@ -16,3 +16,9 @@ def importing() -> Iterator[None]:
     finally:
         if searching:
             gc.enable()
+
+
+def leave() -> None:
+    """Called at a process's end: Python then takes a thousand modules apart, and would first look for garbage among all that
+    they hold, several times (a quarter of a second). The kernel takes the memory back anyway."""
+    gc.freeze()

@@ -1,5 +1,6 @@
 """The `farm` command. Each module holds the commands of one kind of user and imports what it needs when it runs."""
 
+import atexit
 import sys
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from farm import __version__, environment, logs
 from farm.cli.console import note, stderr
 from farm.errors import FarmError
-from farm.starting import importing
+from farm.starting import importing, leave
 from farm.wording import clean_lines, mistake
 
 _GROUPS = {
@@ -72,6 +73,7 @@ class _Lazy(click.Group):
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """What the program `farm` calls: the process is this command's alone, and so is its environment."""
         environment.settle()
+        atexit.register(leave)
         return super().__call__(*arguments, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

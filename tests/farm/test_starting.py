@@ -1,6 +1,8 @@
-"""While a process imports, Python looks for no garbage; afterwards it does, as before."""
+"""While a process imports, Python looks for no garbage; afterwards it does, as before, but not once more at the end."""
 
 import gc
+import subprocess
+import sys
 
 import pytest
 
@@ -30,3 +32,25 @@ def test_who_does_without_the_search_goes_on_so() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+GARBAGE = """
+import farm.cli
+
+class Cycle:
+    def __init__(self):
+        self.own = self
+
+    def __del__(self):
+        print("looked through")
+
+Cycle()
+farm.cli.main(["--version"])
+"""
+
+
+def test_a_command_ends_without_a_last_search() -> None:
+    done = subprocess.run([sys.executable, "-c", GARBAGE], capture_output=True, text=True, check=True)
+
+    assert done.stdout.startswith("farm, version")
+    assert "looked through" not in done.stdout
