@@ -68,6 +68,12 @@ def settle() -> None:
     os.environ |= _MATRICES | kept | _SAFE
 
 
+def share_cores(blenders: int) -> None:
+    """Say in this process' environment that so many Blenders draw side by side: Mesa's software OpenGL takes every core for
+    each of them unless it is told. What the machine's owner says counts."""
+    os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // blenders)))
+
+
 def for_server() -> dict[str, str]:
     """The environment of a server or a command that the farm starts: that of the farm, in UTF-8."""
     return _MATRICES | _kept((*_USER, *_LOADER, *_GRAPHICS, *_NETWORK, *_FARM)) | _python()

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from io import TextIOWrapper
@@ -27,6 +28,7 @@ type Program = Callable[[Sequence[str]], object]
 
 _FIRST_DESCRIPTOR = 3
 """The first that is not a standard one."""
+_LOOK_SECONDS = 0.005
 
 
 class Forked:
@@ -49,6 +51,33 @@ class Forked:
             os.kill(self.pid, signal.SIGTERM)
 
 
+class Inherited:
+    """A process that an ancestor of ours started and will reap, with what of `subprocess.Popen` the farm needs."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        """Its exit code, or minus the signal that ended it, once that was seen."""
+
+    def poll(self) -> int | None:
+        """`returncode`, looked up. Source: proc(5), /proc/PID/stat: field 3 is the state, 52 how it ended."""
+        if self.returncode is None:
+            try:
+                fields = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b")")[2].split()
+            except OSError:  # the ancestor is ending, and reaped it
+                self.returncode = -signal.SIGKILL
+            else:
+                if fields[0] in (b"Z", b"X"):
+                    self.returncode = os.waitstatus_to_exitcode(int(fields[49]))
+        return self.returncode
+
+    def wait(self) -> int:
+        """Wait until it has ended."""
+        while (code := self.poll()) is None:
+            time.sleep(_LOOK_SECONDS)
+        return code
+
+
 def may_fork() -> bool:
     """Whether this process is a command's alone and has no second thread, of Python or of a library."""
     if not environment.settled():
@@ -66,10 +95,11 @@ def fork(
     variables: Mapping[str, str],
     umask: int,
     bind: Callable[[], None],
+    kept: Sequence[int] = (),
 ) -> Forked:
     """Run `program` with `arguments` in a fork, in a group of its own, its output at the end of the file `output`.
 
-    `variables` are all of its environment, `bind` what it calls first of all.
+    `variables` are all of its environment, `bind` what it calls first of all, `kept` descriptors of ours that it has, too.
     """
     sink = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     parent = os.getpid()
@@ -80,7 +110,7 @@ def fork(
     try:
         pid = os.fork()
         if not pid:
-            _be(program, arguments, sink, variables, umask, bind, parent, before)
+            _be(program, arguments, sink, variables, umask, bind, kept, parent, before)
         return Forked(pid)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -94,6 +124,7 @@ def _be(
     variables: Mapping[str, str],
     umask: int,
     bind: Callable[[], None],
+    kept: Sequence[int],
     parent: int,
     mask: set[int | signal.Signals],
 ) -> None:
@@ -107,7 +138,7 @@ def _be(
         os.setsid()
         os.umask(umask)
         _forget_signals()
-        _take_descriptors(sink)
+        _take_descriptors(sink, kept)
         _take_environment(variables, arguments)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         program(arguments)
@@ -132,11 +163,14 @@ def _forget_signals() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _take_descriptors(sink: int) -> None:
+def _take_descriptors(sink: int, kept: Sequence[int]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     for place, source in enumerate((nothing, sink, sink)):
         os.dup2(source, place)
-    os.closerange(_FIRST_DESCRIPTOR, os.sysconf("SC_OPEN_MAX"))
+    first = _FIRST_DESCRIPTOR
+    for descriptor in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):
+        os.closerange(first, descriptor)
+        first = descriptor + 1
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

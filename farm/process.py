@@ -16,7 +16,7 @@ from pathlib import Path
 
 from farm.environment import for_server
 from farm.errors import ServiceError
-from farm.forking import Forked, Program, fork, may_fork, server_command
+from farm.forking import Forked, Inherited, Program, fork, may_fork, server_command
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -27,8 +27,10 @@ _LOOK_SECONDS = 0.02
 """Between two questions whether a child answers."""
 _OWN = 0o077
 
-type Process = subprocess.Popen[bytes] | Forked
+type Started = subprocess.Popen[bytes] | Forked
 """A process that was started here, and is not reaped yet or has its code."""
+type Process = Started | Inherited
+"""The same, or one that the command started that we are a fork of."""
 
 
 def die_with_parent() -> None:
@@ -92,6 +94,8 @@ def exit_code(process: Process) -> int | None:
     """
     if process.returncode is not None:
         return process.returncode
+    if isinstance(process, Inherited):
+        return process.poll()
     found = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     if found is None:
         return None
@@ -112,14 +116,14 @@ def group_memory(group: int) -> int:
 class Child:
     """A server of ours: a command that runs until it is ended, and its log."""
 
-    _process: Process
+    _process: Started
 
     def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self._command, self._log, self._environment = command, log, environment
         self._process = self._spawned()
 
-    def _spawned(self) -> Process:
+    def _spawned(self) -> Started:
         return spawn(self._command, self._log, self._environment, umask=_OWN)  # what it writes is nobody else's to read
 
     @property
@@ -169,19 +173,28 @@ class Child:
 
 
 class Server(Child):
-    """A child that is the program `farm` with arguments; a fork of this process, where that may be and `program` is given."""
+    """A child that is the program `farm` with arguments; a fork of this process, where that may be and `program` is given.
+
+    The fork has the descriptors `kept` of ours, too.
+    """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], program: Program | None
+        self,
+        name: str,
+        arguments: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        program: Program | None,
+        kept: Sequence[int] = (),
     ) -> None:
-        self._arguments, self._program = arguments, program
+        self._arguments, self._program, self._kept = arguments, program, kept
         super().__init__(name, [*server_command(), *arguments], log, environment)
 
-    def _spawned(self) -> Process:
+    def _spawned(self) -> Started:
         if self._program is None or not may_fork():
             return super()._spawned()
         variables = {**for_server(), **self._environment}
-        return fork(self._program, self._arguments, self._log, variables, _OWN, die_with_parent)
+        return fork(self._program, self._arguments, self._log, variables, _OWN, die_with_parent, self._kept)
 
 
 def wait_until_ready(child: Child, answers: Callable[[], bool], check: Callable[[], None]) -> None:

@@ -23,12 +23,12 @@ class Scratch:
 
     def __init__(self) -> None:
         remove_dead()
-        self.path, self._lock = _new(_home())
+        self.path, self.lock = _new(_home())
 
     def close(self) -> None:
         """Remove the folder and all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._lock)
+        os.close(self.lock)
         _remove_dead(self.path.parent)
 
     def __enter__(self) -> Self:

@@ -15,7 +15,7 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -77,7 +77,8 @@ class EmbeddedStack:
     """Start with `with`; `api_url` is where it answers.
 
     `home` keeps the store, the logs and Valkey's file; it is created when needed. `workers` is the number of models that are
-    drawn at a time; of 0 nothing is. `program` runs the roles of it that may begin as forks of this process.
+    drawn at a time; of 0 nothing is. `program` runs the roles of it that may begin as forks of this process, with the
+    descriptors `kept` of it. `api` False: it has none, for whoever needs no more than its store and its Redis.
     """
 
     def __init__(
@@ -88,12 +89,14 @@ class EmbeddedStack:
         keep: bool = False,
         port: int | None = None,
         program: Program | None = None,
+        api: bool = True,
+        kept: Sequence[int] = (),
     ) -> None:
         self._home = home.absolute()
         self._workers = workers
         self._flower = flower
         self._keep = keep
-        self._program = program
+        self._program, self._api, self._kept = program, api, kept
         self._children: dict[str, Child] = {}
         self._mended: list[float] = []
         """When processes were started again."""
@@ -182,10 +185,12 @@ class EmbeddedStack:
             # The worker first: Blender's start is the longest way to the first picture.
             own = ["--metrics-port", str(self._metrics_port), "--metrics-host", "127.0.0.1"]
             self._role("worker", ["--concurrency", str(self._workers), *own])
-        self._role("api", ["--host", "127.0.0.1", "--port", str(self._port)])
+        if self._api:
+            self._role("api", ["--host", "127.0.0.1", "--port", str(self._port)])
         if self._flower:
             self._role("flower", ["--host", "127.0.0.1", "--port", str(self._flower_port)])
-        self._wait("api", lambda: api_answers(self._port))
+        if self._api:
+            self._wait("api", lambda: api_answers(self._port))
 
     def _make_folders(self) -> None:
         for name in ("valkey", "tmp", "store", "logs"):
@@ -220,7 +225,8 @@ class EmbeddedStack:
         return file
 
     def _role(self, name: str, options: list[str]) -> None:
-        self._children[name] = Server(f"embedded {name}", [name, *options], *self._surroundings(name), self._program)
+        where = self._surroundings(name)
+        self._children[name] = Server(f"embedded {name}", [name, *options], *where, self._program, self._kept)
 
     def _surroundings(self, name: str) -> tuple[Path, dict[str, str]]:
         """Log and variables of a process. Temporary files end with the stack's folder, however its processes end."""

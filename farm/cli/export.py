@@ -11,7 +11,7 @@ import click
 
 from farm.cli.console import note, stdout
 from farm.cli.ending import stopped_by_sigterm
-from farm.cli.following import lay_out
+from farm.cli.following import brought
 from farm.cli.remote import batch_id, connect
 from farm.cli.reporting import progress_bar
 from farm.client import FarmClient
@@ -69,7 +69,7 @@ class BatchSource:
     @contextmanager
     def at_hand(self, entries: Sequence[str]) -> Iterator[Iterator[RenderedModel]]:
         with TemporaryDirectory(prefix="facefarm-export-") as room:
-            yield (lay_out(self._client, self._jobs[entry], Path(room)) for entry in entries)
+            yield (brought(self._client, self._jobs[entry], Path(room)) for entry in entries)
 
 
 @click.command()

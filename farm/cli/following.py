@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from farm.cli.console import note
+from farm.cli.laying import lay_out
 from farm.cli.reporting import progress_bar, report_all, say_results
 from farm.client import BatchView, FarmClient, JobView
 from farm.dataset.manifest import CONTACT_SHEET
@@ -12,14 +14,12 @@ from farm.dataset.output import (
     RenderedModel,
     folder_name,
     rendered_models,
-    unpack_result,
     whole_result,
 )
 from farm.dataset.reading import intact
 from farm.dataset.summary import summarise
 from farm.errors import WithdrawnModelError
 from farm.jobs.states import RETRIABLE, State
-from farm.licences.tombstones import check_admitted
 
 
 def follow(
@@ -82,7 +82,7 @@ class Downloads:
             return
         self.bad.pop(job.id, None)  # it was retried meanwhile
         try:
-            self._keep(job, lay_out(self.client, job, self.out))
+            self._keep(job, brought(self.client, job, self.out))
         except WithdrawnModelError as error:
             self.bad[job.id] = job.model_copy(update={"state": State.FAILED, "error": str(error)})
             return
@@ -122,20 +122,9 @@ class Downloads:
         say_results(self.out, found, list(self._sheets.values()))
 
 
-def lay_out(client: FarmClient, job: JobView, out: Path) -> RenderedModel:
+def brought(client: FarmClient, job: JobView, out: Path) -> RenderedModel:
     """Bring the result of a done job into the folder `out`, every file checked against the manifest."""
-    check_admitted(out, job.model)
-    manifest = client.manifest(job.id)
-    sizes = {shard.file: shard.bytes for shard in manifest.shards}
-    sizes |= {shard.file: shard.bytes for shard in manifest.labels}
-    hashes = {shard.file: shard.sha256 for shard in manifest.shards}
-    hashes |= {shard.file: shard.sha256 for shard in manifest.labels}
-    hashes |= {basis.file: basis.sha256 for basis in manifest.basis}
-
-    def fetch(file: str, path: Path) -> None:
-        client.fetch(job.id, file, path, sizes.get(file), hashes.get(file))
-
-    return unpack_result(manifest, job.name, fetch, out)
+    return lay_out(client.manifest(job.id), job.name, partial(client.fetch, job.id), out)
 
 
 def report(refused: Sequence[str], bad: Sequence[JobView]) -> None:

@@ -21,8 +21,9 @@ from farm.cli.wishes import Wish
 from farm.dataset.failures import Failure, Failures
 from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, Manifest
 from farm.dataset.output import RenderedModel, Shelf, rendered_models
+from farm.drawing import ahead
 from farm.errors import DiskFullError, ServiceError
-from farm.jobs.states import State
+from farm.jobs.states import Job, State
 from farm.licences.tombstones import tombstones
 from farm.models.package import Package
 from farm.morphs.annotation import apply_table, read_table
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from farm.cli.own_farm import OwnFarm
-    from farm.client import JobView
     from farm.dataset.summary import Summary
 
 _TICK_SECONDS, _SHORTEST_TICK = 0.5, 0.05
@@ -60,7 +60,7 @@ _GO_ON = "The same command goes on where it stopped."
 class _InHand:
     """A model that the farm has."""
 
-    job: "JobView"
+    job: Job
     """As it was seen last."""
     warnings: Sequence[str]
     """Those that were shown already."""
@@ -69,8 +69,12 @@ class _InHand:
 class Growth:
     """Fills the folder `out`, in a `with`. The farm is started for the first model that is missing there."""
 
-    def __init__(self, out: Path, wanted: Wish, workers: int, retry_failed: bool = False) -> None:
+    def __init__(
+        self, out: Path, wanted: Wish, workers: int, retry_failed: bool = False, kept: Sequence[int] = ()
+    ) -> None:
+        """`kept`: descriptors of ours that the farm's worker has, too."""
         self._out, self._wanted, self._workers, self._retry_failed = out, wanted, workers, retry_failed
+        self._kept = kept
         self._open = ExitStack()
         self._spec, self._table = _spec_of(wanted), None if wanted.mapping is None else read_table(wanted.mapping)
         self._shelf, self._failures = Shelf(out), Failures(out)
@@ -150,13 +154,15 @@ class Growth:
     def _submit(self, package: Package, label: str) -> None:
         if self._farm is None:
             self._home = self._open.enter_context(Scratch()).path / "farm"
-            processes = self._open.enter_context(EmbeddedStack(self._home, self._workers, program=run_role))
+            stack = EmbeddedStack(self._home, self._workers, program=run_role, api=False, kept=self._kept)
+            processes = self._open.enter_context(stack)
+            ahead.let_go()
             with importing():
                 from farm.cli.own_farm import OwnFarm  # while Blender starts, not before
 
-            self._farm = self._open.enter_context(OwnFarm(processes, self._wanted.backgrounds, self._wanted.motion))
+            self._farm = OwnFarm(processes, self._wanted.backgrounds, self._wanted.motion)
         with free_space.noticed(self._home, _GO_ON):
-            job = self._farm.submit(package, label, self._spec, self._wanted.mapping, self._out.name[:200])
+            job = self._farm.submit(package, label, self._spec, self._table)
         self._hands[job.id] = _InHand(job, package.inventory.warnings)
         self._moved = time.monotonic()
         self._show()
@@ -277,7 +283,7 @@ def _spec_of(wanted: Wish) -> RenderSpec:
     return RenderSpec.model_validate(values)
 
 
-def _check_disk(job: "JobView") -> None:
+def _check_disk(job: Job) -> None:
     """Raise DiskFullError when attempt after attempt finds no room: the farm would try for ever."""
     tries = [attempt for attempt in job.attempts if attempt.code in _DISK_CODES]
     if len(tries) >= _DISK_TRIES:

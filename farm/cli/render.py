@@ -1,8 +1,8 @@
 """Commands for the researcher with one machine: render folders of models on it, or keep a farm up on it."""
 
 import time
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,14 @@ from farm.cli.ending import stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, default_workers, models_at, spec_options
 from farm.cli.sources import Sources, Watched
 from farm.cli.wishes import MAPPING, Wish, wish
+from farm.dataset.manifest import MANIFEST
 from farm.dataset.output import locked
+from farm.drawing.ahead import Ahead
+from farm.environment import share_cores
+from farm.forking import may_fork
+from farm.settings import Settings
 from farm.spec import RenderSpec
+from farm.starting import importing
 from farm.wording import counted
 
 if TYPE_CHECKING:
@@ -55,7 +61,7 @@ def render(
     """
     models = {} if watch else models_at(paths)
     wanted = wish(options, mapping)
-    with _growth(out, wanted, workers if watch else _needed(workers, models), retry_failed) as growth:
+    with _growth(out, wanted, workers if watch else _needed(workers, models), retry_failed, begin=not watch) as growth:
         if watch:
             _watch(growth, paths, out)
         else:
@@ -70,7 +76,7 @@ def demo(out: Path, workers: int) -> None:
     from farm.mascots import write_mascots
 
     models = {path: path.parent for path in write_mascots(out / "models")}
-    with _growth(out / "images", Wish(RenderSpec()), _needed(workers, models), False) as growth:
+    with _growth(out / "images", Wish(RenderSpec()), _needed(workers, models), False, begin=True) as growth:
         _grow(growth, Sources(models))
 
 
@@ -79,11 +85,28 @@ def _needed(workers: int, models: Collection[Path]) -> int:
     return workers if any(path.suffix.lower() == ".zip" for path in models) else min(workers, len(models))
 
 
-@contextmanager
-def _growth(out: Path, wanted: Wish, workers: int, retry_failed: bool) -> Iterator["Growth"]:
-    from farm.cli.growing import Growth
+def _started_ahead(opened: ExitStack, workers: int) -> Sequence[int]:
+    """Start the first Blender of a farm that will be started when a model is read: the descriptors that its worker needs."""
+    if not may_fork():
+        return ()
+    share_cores(workers)
+    memory = Settings().blender_memory_gib
+    with suppress(OSError):  # no room for it yet; then its worker starts one
+        return opened.enter_context(Ahead(int(memory * 2**30))).descriptors
+    return ()
 
-    with locked(out), stopped_by_sigterm(), Growth(out, wanted, workers, retry_failed) as growth:
+
+@contextmanager
+def _growth(out: Path, wanted: Wish, workers: int, retry_failed: bool, begin: bool) -> Iterator["Growth"]:
+    """`begin`: models are at hand, so where the folder has none yet, they are going to be drawn."""
+    with ExitStack() as opened:
+        opened.enter_context(locked(out))
+        opened.enter_context(stopped_by_sigterm())
+        kept = _started_ahead(opened, workers) if begin and not any(out.glob(f"*/{MANIFEST}")) else ()
+        with importing():
+            from farm.cli.growing import Growth
+
+        growth = opened.enter_context(Growth(out, wanted, workers, retry_failed, kept))
         try:
             yield growth
         except KeyboardInterrupt:

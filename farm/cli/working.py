@@ -10,7 +10,7 @@ from pathlib import Path
 
 from farm import free_space, logs
 from farm.cli.ending import take_hangup_for_sigterm
-from farm.environment import for_server
+from farm.environment import for_server, share_cores
 from farm.scratch import Scratch
 from farm.settings import Settings
 from farm.starting import importing
@@ -63,13 +63,13 @@ def _work(settings: Settings, scratch: Path, concurrency: int, metrics_host: str
     os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
     # prometheus_client looks at this variable when it is imported: the counts of all pool processes are added up here.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(scratch)
-    # Mesa's software OpenGL takes every core for each Blender unless it is told; several Blenders share them.
-    os.environ.setdefault("LP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
+    share_cores(concurrency)
     with importing():
         from celery.bootsteps import StartStopStep
         from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
         from farm import metrics
+        from farm.drawing import ahead
         from farm.worker import exposition, shutdown
         from farm.worker.celery_app import node
 
@@ -96,6 +96,7 @@ def _work(settings: Settings, scratch: Path, concurrency: int, metrics_host: str
 
         def start(self, parent: object) -> None:
             signal.signal(signal.SIGHUP, hangup)  # Celery takes it for a wish to start anew
+            ahead.let_go()
             metrics.REDIS.set(0)
             exposition.serve(metrics_host, metrics_port)
 

@@ -8,7 +8,6 @@ fresh one.
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from farm import metrics, pipe
 from farm.drawing.log_tail import LAST_BREATH, LogTail
 from farm.drawing.room import Room
+from farm.drawing.running import Running, start_blender
 from farm.errors import (
     BlenderDiedError,
     BlenderMemoryError,
@@ -36,7 +36,7 @@ from farm.errors import (
 )
 from farm.labels import ARRAYS, LabelName
 from farm.marks import Marks
-from farm.process import exit_code, group_memory, signal_group, spawn
+from farm.process import Process, exit_code, group_memory, signal_group
 from farm.spec import CanvasName
 
 START_SECONDS = 120.0
@@ -48,7 +48,7 @@ _PATIENCE = {CanvasName.FORWARD: 0.0, CanvasName.EEVEE: 30.0, CanvasName.FINAL: 
 MODELS_PER_PROCESS = 50
 MEMORY_LIMIT = 6 * 2**30
 """Bytes of resident memory above which Blender is replaced after the present model."""
-_MOST_MEMORY = 12 * 2**30
+MOST_MEMORY = 12 * 2**30
 _SOFTWARE = re.compile("llvmpipe|softpipe|swrast|software", re.IGNORECASE)
 
 
@@ -83,14 +83,16 @@ class Blender:
     It belongs to one thread. `interrupt` and `resident` may be called from any other.
     """
 
-    def __init__(self, require_gpu: bool = False, memory: int = _MOST_MEMORY) -> None:
-        """`memory`: bytes that whoever supervises lets it have; the kernel refuses it twice as much."""
+    def __init__(self, require_gpu: bool = False, memory: int = MOST_MEMORY, begun: Running | None = None) -> None:
+        """`memory`: bytes that whoever supervises lets it have; the kernel refuses it twice as much. `begun` was started
+        already, and is the first."""
         self._require_gpu = require_gpu
         self._memory = memory
+        self._begun = begun
         self._guard = RLock()
         """Held to change the three below. A process is reaped only after it was taken out here, so that what another
         thread kills is never a stranger with its number."""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._working = False
         self._interruption: FarmError | None = None
         self._log: LogTail | None = None
@@ -110,26 +112,14 @@ class Blender:
         """Start Blender if none runs, without waiting until it is ready: that takes it seconds."""
         if self._process is not None:
             return
-        self._room = self._room or Room()
-        command_read, self._commands = pipe.create()
-        self._answers, answer_write = pipe.create()
-        self._log = LogTail()
-        process = spawn(
-            self._room.command(command_read, answer_write, 2 * self._memory),
-            self._log.writing,
-            self._room.environment(),
-            whole=True,
-            folder=self._room.home,
-            pass_fds=(command_read, answer_write),
-            binds_itself=True,
-        )
+        begun, self._begun = self._begun or start_blender(2 * self._memory), None
         metrics.BLENDER_STARTS.inc()
-        for descriptor in (command_read, answer_write, self._log.writing):
-            os.close(descriptor)
+        self._room, self._commands, self._answers = begun.room, begun.commands, begun.answers
+        self._log = LogTail(begun.printed)
         self._models = 0
         self._greeted = False
         with self._guard:
-            self._process = process
+            self._process = begun.process
 
     def start(self) -> None:
         """Have a Blender that is ready. Raises BlenderStartError when it cannot start or draws on the wrong device."""

@@ -11,10 +11,11 @@ LAST_BREATH = 5.0
 
 
 class LogTail:
-    """Give `writing` to the process as its output. Any thread may ask."""
+    """Of the pipe that the process has as its output, the end for reading. Any thread may ask."""
 
-    def __init__(self) -> None:
-        self._reading, self.writing = os.pipe()
+    def __init__(self, reading: int) -> None:
+        """`reading` is closed when the process is gone."""
+        self._reading = reading
         self._kept = bytearray()
         self._ended = False
         self._lock = Lock()

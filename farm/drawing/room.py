@@ -19,6 +19,8 @@ class Room:
 
     def __init__(self) -> None:
         self._scratch = Scratch()
+        self.path = self._scratch.path
+        """Where the three are, in a folder that is its user's alone."""
         self.home = self._scratch.path / "home"
         """All that it may write to, but for the shaders."""
         self.model = self._scratch.path / "model"
@@ -75,8 +77,17 @@ class Room:
         for file in self.model.iterdir():
             file.unlink()
 
+    @property
+    def lock(self) -> int:
+        """The descriptor that keeps the folders from being removed as a dead process's."""
+        return self._scratch.lock
+
+    def remove(self) -> None:
+        """Remove the folders; for a process that has closed the lock."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     def close(self) -> None:
-        """Remove the folders."""
+        """Remove the folders, and close the lock."""
         self._scratch.close()
 
 

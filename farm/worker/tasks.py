@@ -15,7 +15,7 @@ from prometheus_client import multiprocess
 from farm import free_space, metrics
 from farm.catalog import Catalog
 from farm.dataset.manifest import MANIFEST, read_manifest, result_object
-from farm.drawing import checkpoints
+from farm.drawing import ahead, checkpoints
 from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender, is_software
 from farm.drawing.render import Reporter, render
@@ -126,7 +126,7 @@ class BlenderRenderer:
 @cache
 def _blender() -> Blender:
     settings = Settings()
-    return Blender(settings.require_gpu, int(settings.blender_memory_gib * 2**30))
+    return Blender(settings.require_gpu, int(settings.blender_memory_gib * 2**30), ahead.take())
 
 
 @cache

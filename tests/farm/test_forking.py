@@ -19,9 +19,9 @@ from farm.forking import fork, may_fork
 from farm.process import die_with_parent, exit_code, signal_group
 environment.settle()
 
-def started(program, *arguments):
+def started(program, *arguments, kept=()):
     variables = {"TMPDIR": sys.argv[2], "FARM_WORKER_NAME": "w"}
-    return fork(program, arguments, Path(sys.argv[1]), variables, 0o077, die_with_parent)
+    return fork(program, arguments, Path(sys.argv[1]), variables, 0o077, die_with_parent, kept)
 """
 LOOKS = (
     SETTLED
@@ -83,6 +83,45 @@ print(started(stay).pid, flush=True)
 time.sleep(600)
 """
 )
+KEEPS = (
+    SETTLED
+    + """
+import subprocess
+from farm.forking import Inherited
+
+def look(arguments):
+    print(sorted(map(int, os.listdir("/proc/self/fd"))), os.read(int(arguments[1]), 9), flush=True)
+    os.close(int(arguments[0]))
+    print(os.read(int(arguments[1]), 9), flush=True)
+
+reading, writing = os.pipe()
+lost = os.pipe()
+os.dup2(reading, 20, inheritable=False)
+os.write(writing, b"of ours")
+child = started(look, str(writing), "20", kept=(20, writing))
+os.close(writing)
+child.wait()
+print(Path(sys.argv[1]).read_text(), end="", flush=True)
+
+def watch(arguments):
+    for pid in map(int, arguments):
+        process = Inherited(pid)
+        before = exit_code(process)
+        print(before, flush=True)
+        os.kill(pid, signal.SIGUSR1)
+        print(process.wait(), exit_code(process), process.returncode, flush=True)
+
+waits = "import signal, sys; signal.signal(signal.SIGUSR1, lambda *_: sys.exit(7)); print(flush=True); signal.pause()"
+dies = "print(flush=True); import signal; signal.pause()"
+commands = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for code in (waits, dies)]
+for each in commands:
+    each.stdout.readline()
+Path(sys.argv[1]).unlink()
+started(watch, *(str(each.pid) for each in commands)).wait()
+print(Path(sys.argv[1]).read_text(), end="", flush=True)
+print(*(each.wait() for each in commands))
+"""
+)
 THREAD = """
 import threading
 print(may_fork())
@@ -142,6 +181,21 @@ def test_how_a_fork_ends_is_known_and_it_dies_with_the_command(tmp_path: Path) -
     command.kill()
     command.communicate()
     wait_until(lambda: not runs(fork), "the fork's end")
+
+
+def test_a_fork_keeps_the_descriptors_it_is_given_and_sees_how_what_the_command_started_ends(tmp_path: Path) -> None:
+    said, _ = python(KEEPS, tmp_path / "log", tmp_path / "temporary").communicate(timeout=60)
+
+    usr1 = -signal.SIGUSR1
+    assert said.splitlines() == [
+        "[0, 1, 2, 3, 4, 20] b'of ours'",  # the third is the list's own
+        "b''",
+        "None",
+        "7 7 7",
+        "None",
+        f"{usr1} {usr1} {usr1}",
+        f"7 {usr1}",
+    ]
 
 
 def runs(pid: int) -> bool:

@@ -101,7 +101,7 @@ def test_a_farm_that_is_not_kept_ends_without_asking_its_parts(tmp_path: Path) -
 
 
 @pytest.mark.blender
-def test_api_and_worker_of_a_render_are_forks_of_its_command(mascots: dict[str, Path], tmp_path: Path) -> None:
+def test_a_render_has_no_api_and_its_worker_is_a_fork_of_its_command(mascots: dict[str, Path], tmp_path: Path) -> None:
     command = [
         str(FARM),
         "render",
@@ -115,14 +115,19 @@ def test_api_and_worker_of_a_render_are_forks_of_its_command(mascots: dict[str, 
     ]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "OPENBLAS_NUM_THREADS": "1"}
     running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    own = Path(f"/proc/{running.pid}/cmdline").read_bytes()
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
 
     def forks() -> list[str]:
+        own = Path(f"/proc/{running.pid}/cmdline").read_bytes()  # empty for a moment at first
         lines = (Path(f"/proc/{pid}/cmdline") for pid in children.read_text().split())
         return [str(line) for line in lines if line.read_bytes() == own]
 
-    wait_until(lambda: len(forks()) == 2, "API and worker")
+    def logs() -> set[str]:
+        return {file.name for file in tmp_path.glob("farm-scratch-*/farm/logs/*.log")}
+
+    wait_until(lambda: len(forks()) == 1, "the worker")
+    wait_until(lambda: {"valkey.log", "worker.log"} <= logs(), "the logs of what the farm has")
+    assert "api.log" not in logs()
 
     said = running.communicate(timeout=200)[1]
     assert running.returncode == 0, said
