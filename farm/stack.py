@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 from farm import append_only, free_space
-from farm.dataset.output import locked
+from farm.dataset.lock import locked
 from farm.errors import DiskFullError, ServiceError
 from farm.forking import Program
 from farm.keys import Role, entry_for, new_key

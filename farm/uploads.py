@@ -23,9 +23,10 @@ from farm.errors import (
     StorageError,
     WithdrawnModelError,
 )
+from farm.models.files import SUFFIXES
 from farm.models.incoming import Refusal
 from farm.models.inventory import Inventory
-from farm.models.package import MAX_MODEL_BYTES, SUFFIXES
+from farm.models.package import MAX_MODEL_BYTES
 from farm.reading.readers import Readers
 from farm.settings import Settings
 from farm.storage import ObjectStore

@@ -15,7 +15,7 @@ from farm.cli.remote import batch_id, is_job, job_id, remote
 from farm.cli.uploading import upload, with_backgrounds
 from farm.cli.wishes import MAPPING, wish
 from farm.client import BatchView, FarmClient, Webhook
-from farm.dataset.output import locked
+from farm.dataset.lock import locked
 from farm.errors import ServiceError, SpecError
 from farm.jobs.batches import PRIORITIES
 from farm.jobs.states import RETRIABLE, WENT_WRONG, State

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from farm.cli.options import SpecOptions
 from farm.errors import MotionFormatError, SpecError
-from farm.motion.reading import SUFFIXES
-from farm.reading.messages import MotionAbout
-from farm.reading.readers import Readers
 from farm.recipes.recipe import RecipeMotion, recipe
 from farm.spec import MAX_SAMPLES
+
+if TYPE_CHECKING:
+    from farm.reading.messages import MotionAbout
 
 _RATE = 30.0
 _PIECE = 2**20
@@ -27,7 +27,7 @@ class MotionFile:
     """A motion that a farm can take."""
 
     path: Path
-    about: MotionAbout
+    about: "MotionAbout"
 
     def check(self) -> None:
         """Raise MotionFormatError if the file is not the one any more that was read."""
@@ -49,6 +49,9 @@ def motion_of(options: SpecOptions) -> tuple[MotionFile, dict[str, Any]] | None:
             if getattr(options, name) is not None:
                 raise SpecError(f"--{name} says what of a motion is drawn: name that with --motion FILE.")
         return None
+    from farm.motion.reading import SUFFIXES
+    from farm.reading.readers import Readers
+
     if options.motion.suffix.lower() not in SUFFIXES:
         raise MotionFormatError(f"'{options.motion.name}' is no motion file: {', '.join(SUFFIXES)} can be read.")
     if not options.motion.is_file():
@@ -58,7 +61,7 @@ def motion_of(options: SpecOptions) -> tuple[MotionFile, dict[str, Any]] | None:
     return MotionFile(options.motion, about), asked_of(options, about, named)
 
 
-def asked_of(options: SpecOptions, about: MotionAbout, named: RecipeMotion | None = None) -> dict[str, Any]:
+def asked_of(options: SpecOptions, about: "MotionAbout", named: RecipeMotion | None = None) -> dict[str, Any]:
     """What the specification says of a motion: by the options, then by the recipe, then all of it. Raises SpecError."""
     named = named or RecipeMotion()
 

@@ -182,7 +182,7 @@ def forget(model: str, places: tuple[Path, ...], url: str | None, who: str, why:
     MODEL is its hash, or, with --from, the name of its folder. What was copied elsewhere is beyond reach: the line that is
     printed for each place says what was removed there.
     """
-    from farm.dataset.output import locked
+    from farm.dataset.lock import locked
 
     if not places and url is None:
         raise click.UsageError("Say where to take it out: --from DIR, or --api URL of a farm.")

@@ -14,8 +14,7 @@ from pydantic import ValidationError
 from farm.cameras import Framing
 from farm.errors import FarmError, SpecError
 from farm.labels import LabelName
-from farm.models.incoming import ZIP, find_models
-from farm.models.package import SUFFIXES
+from farm.models.files import SUFFIXES, ZIP, find_models
 from farm.morphs.columns import extended_targets
 from farm.occluders import OccluderName
 from farm.poses import MANY_TARGETS, SAMPLES_FEW, SAMPLES_MANY

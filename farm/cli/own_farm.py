@@ -41,7 +41,7 @@ class OwnFarm:
     """A farm of started `processes`. Every method raises ServiceError, with what a process said that ended."""
 
     def __init__(self, processes: EmbeddedStack, backgrounds: Sequence[Path], motion: MotionFile | None = None) -> None:
-        """Takes the batches' backgrounds and motion in. Raises BackgroundError and MotionError for files that were changed."""
+        """Takes in backgrounds and motion. Raises BackgroundError and MotionError for files that were changed meanwhile."""
         self._stack = processes
         redis = processes.environment["FARM_REDIS_URL"]
         connection, self._store = Connection(redis), LocalStore(processes.store)

@@ -1,7 +1,7 @@
 """Commands for the researcher with one machine: render folders of models on it, or keep a farm up on it."""
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +11,8 @@ import click
 from farm.cli.console import note, stdout
 from farm.cli.ending import stopped_by_sigterm
 from farm.cli.options import PATHS, SpecOptions, default_workers, models_at, spec_options
-from farm.cli.sources import Sources, Watched
 from farm.cli.wishes import MAPPING, Wish, wish
-from farm.dataset.manifest import MANIFEST
-from farm.dataset.output import locked
+from farm.dataset.lock import locked
 from farm.drawing.ahead import Ahead
 from farm.environment import share_cores
 from farm.forking import may_fork
@@ -65,7 +63,7 @@ def render(
         if watch:
             _watch(growth, paths, out)
         else:
-            _grow(growth, Sources(models, paths))
+            _grow(growth, models, paths)
 
 
 @click.command()
@@ -77,7 +75,7 @@ def demo(out: Path, workers: int) -> None:
 
     models = {path: path.parent for path in write_mascots(out / "models")}
     with _growth(out / "images", Wish(RenderSpec()), _needed(workers, models), False, begin=True) as growth:
-        _grow(growth, Sources(models))
+        _grow(growth, models)
 
 
 def _needed(workers: int, models: Collection[Path]) -> int:
@@ -98,11 +96,11 @@ def _started_ahead(opened: ExitStack, workers: int) -> Sequence[int]:
 
 @contextmanager
 def _growth(out: Path, wanted: Wish, workers: int, retry_failed: bool, begin: bool) -> Iterator["Growth"]:
-    """`begin`: models are at hand, so where the folder has none yet, they are going to be drawn."""
+    """`begin`: models are at hand, so where `out` holds no folder of one yet, they are going to be drawn."""
     with ExitStack() as opened:
         opened.enter_context(locked(out))
         opened.enter_context(stopped_by_sigterm())
-        kept = _started_ahead(opened, workers) if begin and not any(out.glob(f"*/{MANIFEST}")) else ()
+        kept = _started_ahead(opened, workers) if begin and not any(map(Path.is_dir, out.iterdir())) else ()
         with importing():
             from farm.cli.growing import Growth
 
@@ -121,7 +119,10 @@ def _growth(out: Path, wanted: Wish, workers: int, retry_failed: bool, begin: bo
         report_all(growth.bad)
 
 
-def _grow(growth: "Growth", sources: Sources) -> None:
+def _grow(growth: "Growth", models: Mapping[Path, Path], paths: Sequence[Path] = ()) -> None:
+    from farm.cli.sources import Sources
+
+    sources = Sources(models, paths)
     growth.files_left = len(sources)
     for path in sources.files:
         growth.files_left -= 1
@@ -132,6 +133,8 @@ def _grow(growth: "Growth", sources: Sources) -> None:
 
 def _watch(growth: "Growth", paths: tuple[Path, ...], out: Path) -> None:
     """Until Ctrl-C. What spans all models is made anew when everything that came is drawn, or after a while."""
+    from farm.cli.sources import Sources, Watched
+
     sources, watched = Sources({}), Watched(paths)
     built, drawn = time.monotonic(), -1
     while True:

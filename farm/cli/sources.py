@@ -11,7 +11,8 @@ from pathlib import Path
 from farm.cli.console import note
 from farm.cli.options import MODEL_FILES
 from farm.errors import DiskFullError, FarmError, NoModelError
-from farm.models.incoming import Opened, find_models, open_models
+from farm.models.files import find_models
+from farm.models.incoming import Opened, open_models
 from farm.models.package import ModelFiles, Package
 
 _LOOK_SECONDS = 2.0

@@ -9,7 +9,8 @@ from farm.cli.console import note, tracked
 from farm.cli.wishes import Wish
 from farm.client import FarmClient, RefusedError, UploadedModel
 from farm.errors import DiskFullError, FarmError, NoModelError
-from farm.models.incoming import ZIP, open_models
+from farm.models.files import ZIP
+from farm.models.incoming import open_models
 from farm.spec import RenderSpec
 
 

@@ -10,8 +10,6 @@ DIR/<folder>/<style>/<partition>/<folder>_<sample>.png    several views: <folder
 DIR/<folder>/labels/<partition>/<folder>_<sample>.parts.png, .labels.npz, .marks.json      if asked for
 """
 
-import fcntl
-import os
 import re
 import shutil
 import unicodedata
@@ -31,7 +29,7 @@ from farm.dataset.manifest import (
     view_suffix,
 )
 from farm.dataset.shards import read_shard, sha256_of
-from farm.errors import ConflictError, StorageError
+from farm.errors import StorageError
 from farm.morphs.decision import DECISION_VERSION
 from farm.morphs.provenance import NOBODYS
 from farm.morphs.vocabulary import POSE_NAMES
@@ -145,21 +143,6 @@ def _clear(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (CONTACT_SHEET, CLIP_VIDEO):
         (folder / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Make the folder `out` and keep it for this process. Raises ConflictError while another writes there."""
-    out.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConflictError(f"Another farm is writing into {out}; wait for it, or name another folder.") from error
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from farm.dataset.output import locked, replacing
+from farm.dataset.lock import locked
+from farm.dataset.output import replacing
 from farm.errors import NotFoundError, StorageError
 from farm.exports.receipts import Receipt
 from farm.scratch import Scratch

@@ -1,7 +1,7 @@
 """The files that people name or send: a model by itself, a folder with some, or a zip of such a folder."""
 
 import shutil
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 from farm import free_space
 from farm.errors import ArchiveError, FarmError, NoModelError
 from farm.models.archive import lists, unpack
+from farm.models.files import SUFFIXES, ZIP, find_models
 from farm.models.fit import Fit
 from farm.models.package import (
     MAX_PACKAGE_BYTES,
     MAX_TEXTURES,
-    SUFFIXES,
     ModelFiles,
     Package,
     open_model,
@@ -23,7 +23,6 @@ from farm.models.package import (
 )
 from farm.wording import few
 
-ZIP = ".zip"
 _INNER = 64
 """Zips in a zip that are looked into, to tell that models are in there."""
 
@@ -46,18 +45,6 @@ class Opened:
     """How many there are in the file."""
     files: ModelFiles | FarmError
     """The model, or why it cannot be used."""
-
-
-def find_models(path: Path, suffixes: Container[str] = SUFFIXES) -> Iterator[Path]:
-    """The model files at `path`: the file itself, or every one below the folder, in the order of their names."""
-    if path.is_file():
-        yield path
-        return
-    for file in sorted(path.rglob("*")):
-        # A Mac's zip holds a shadow "__MACOSX/._x.pmx" of every file.
-        hidden = file.name.startswith(".") or "__MACOSX" in file.relative_to(path).parts
-        if file.suffix.lower() in suffixes and file.is_file() and not hidden:
-            yield file
 
 
 def open_models(path: Path, within: Path | None = None) -> Iterator[Opened]:

@@ -20,6 +20,7 @@ from farm.errors import FarmError, ModelFormatError
 from farm.models import inventory
 from farm.models.archive import unpack
 from farm.models.description import Character
+from farm.models.files import SUFFIXES
 from farm.models.inventory import Inventory
 from farm.models.limits import check_listed
 from farm.models.mmd.pmd import read_pmd
@@ -31,7 +32,6 @@ from farm.models.vrm.reader import read_vrm
 from farm.morphs.evidence import PictureChange
 
 _READERS = {".pmx": read_pmx, ".pmd": read_pmd, ".vrm": read_vrm}
-SUFFIXES = tuple(_READERS)
 MAX_MODEL_BYTES = 512 * 2**20
 MAX_TEXTURES = 1024
 """Entries of a model's texture list; fewer than an archive's members, so that every package can be unpacked again."""

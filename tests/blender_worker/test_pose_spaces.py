@@ -9,7 +9,7 @@ import pytest
 
 from farm.drawing.blender import Blender
 from farm.labels import MOUTH, Part
-from farm.models.incoming import find_models
+from farm.models.files import find_models
 from farm.models.package import read_model
 from farm.morphs.vocabulary import Side
 from farm.spaces.space import space_named

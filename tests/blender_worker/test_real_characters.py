@@ -8,7 +8,7 @@ import pytest
 from farm import pipe
 from farm.dataset.usability import reasons_against
 from farm.drawing.blender import Blender
-from farm.models.incoming import find_models
+from farm.models.files import find_models
 from farm.models.package import read_model, to_bytes, unfold
 from farm.morphs.annotation import sampled_targets
 from farm.poses import Partition

@@ -10,7 +10,7 @@ from pathlib import Path
 from farm.mascots.cast import MASCOTS
 from farm.mascots.kit import Mascot
 from farm.models.description import Character
-from farm.models.incoming import find_models
+from farm.models.files import find_models
 from farm.models.mmd.pmd_writer import pmd_bytes
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.vrm.writer import vrm_bytes

@@ -13,7 +13,7 @@ from farm import pipe
 from farm.drawing.blender import Blender
 from farm.mascots.cast import MASCOTS
 from farm.models.description import Character
-from farm.models.incoming import find_models
+from farm.models.files import find_models
 from farm.models.mmd.pmd_writer import pmd_bytes
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character, read_model, to_bytes, unfold

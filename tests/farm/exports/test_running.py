@@ -212,7 +212,7 @@ def test_a_marker_from_elsewhere_removes_nothing_outside(source: Path, tmp_path:
 
 
 def test_two_exports_into_one_folder_do_not_mix(source: Path, tmp_path: Path) -> None:
-    from farm.dataset.output import locked
+    from farm.dataset.lock import locked
 
     _export(source, tmp_path / "out", FolderLayout())
     with locked(tmp_path / "out"), pytest.raises(ConflictError, match="Another farm is writing"):

@@ -9,7 +9,7 @@ import pytest
 
 from farm.models import inventory
 from farm.models.description import Character
-from farm.models.incoming import find_models
+from farm.models.files import find_models
 from farm.models.mmd.pmd_writer import pmd_bytes
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from farm.models.description import BoneMorph, Character, Expression, GroupMorph, MaterialMorph, Morph, VertexMorph
-from farm.models.incoming import find_models
+from farm.models.files import find_models
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.movement import measure
 from farm.models.package import read_character

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from farm.models.description import Character, Expression, GroupMorph, VertexMorph
-from farm.models.incoming import find_models
+from farm.models.files import find_models
 from farm.models.inventory import Inventory, of_character
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from farm.errors import ArchiveError, NoNeckBoneError
-from farm.models.incoming import find_models
+from farm.models.files import find_models
 from farm.models.mmd.pmx_writer import pmx_bytes
 from tests.farm.models import made_files as made
 from tests.farm.models import packed
