@@ -3,8 +3,8 @@
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -69,8 +69,12 @@ class EventStream(Iterator[Event]):
         self._stop.set()
         if (response := self._response) is not None:
             shut(response)
+        # Left to the search for garbage, the connection could be closed while this very thread holds the lock of all of the
+        # client's connections, and wait for itself for ever.
+        with suppress(ValueError):  # another thread reads, and ends by itself
+            self._events.close()
 
-    def _all(self) -> Iterator[Event]:
+    def _all(self) -> Generator[Event]:
         patience = self._transport.patience(self._stop.wait)
         nothing_more = False
         while not self._stop.is_set():

@@ -67,7 +67,8 @@ def test_everything_works_under_a_path(shown: Shown, browser: Browser, mascots: 
         assert client.batch(batch.id).ended
         (job,) = client.jobs(batch.id)
         assert len(client.contact_sheet(job.id)) > 100
-        assert next(client.events(batch.id)).kind == "snapshot"
+        with client.events(batch.id) as events:
+            assert next(events).kind == "snapshot"
 
     with page_of(browser, shown.url, allowed=_REFUSED) as page:
         # signing in leads back to where the way led

@@ -31,7 +31,7 @@ def test_addresses_are_for_operators_and_the_log(tmp_path: Path) -> None:
             "FARM_API_KEYS": ENTRIES,
         }
         with (
-            servers.api_server(tmp_path / "api", environment) as server,
+            servers.api_server(tmp_path / "api", environment, from_nothing=True) as server,
             httpx.Client(base_url=server.url, timeout=servers.PATIENCE_SECONDS) as client,
         ):
 

@@ -43,7 +43,7 @@ def farm(
     folder = tmp_path_factory.mktemp("farm")
     environment = {"FARM_REDIS_URL": new_database(), **s3.environment("whole-farm")}
     with (
-        servers.api_server(folder, environment) as api,
+        servers.api_server(folder, environment, from_nothing=True) as api,
         servers.worker_process(folder, environment) as (_, metrics),
     ):
         client = FarmClient(api.url)

@@ -14,9 +14,11 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from farm.environment import for_server
 from farm.process import signal_group, spawn
 from farm.stack import free_port
 from farm.valkey import redis_answers, valkey_command
+from tests.support.nursery import Begun, nursery
 
 ACCESS_KEY, SECRET_KEY = "test-access-key", "test-secret-key"
 PATIENCE_SECONDS = 120.0
@@ -54,7 +56,7 @@ def asked(url: str, seconds: float = 5) -> tuple[int, str] | None:
         connection.close()
 
 
-def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
+def end(process: subprocess.Popen[bytes] | Begun, how: signal.Signals = signal.SIGKILL) -> None:
     """End a process and its group, and wait for it."""
     signal_group(process, how)
     process.wait(PATIENCE_SECONDS)
@@ -221,16 +223,21 @@ class Api:
     """A running API."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Begun
     environment: dict[str, str]
 
 
 @contextmanager
-def api_server(folder: Path, environment: dict[str, str]) -> Iterator[Api]:
-    """The real API in a process of its own."""
+def api_server(folder: Path, environment: dict[str, str], from_nothing: bool = False) -> Iterator[Api]:
+    """The real API in a process of its own: a fork of the nursery, or a program that begins `from_nothing`."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    process = spawn([sys.executable, "-m", "farm", "api", "--port", str(port)], folder / "api.log", environment)
+    arguments, log = ["api", "--port", str(port)], folder / "api.log"
+    process: subprocess.Popen[bytes] | Begun
+    if from_nothing:
+        process = spawn([sys.executable, "-m", "farm", *arguments], log, environment)
+    else:
+        process = nursery().begin(arguments, {**for_server(), **environment}, log)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: asked(f"{url}/healthz") is not None, "the API answering")

@@ -82,7 +82,7 @@ class Watched:
 @contextmanager
 def watched(folder: Path, environment: dict[str, str]) -> Iterator[Watched]:
     with (
-        servers.api_server(folder, environment) as api,
+        servers.api_server(folder, environment, from_nothing=True) as api,
         httpx.Client(base_url=api.url, timeout=servers.PATIENCE_SECONDS, trust_env=False) as client,
     ):
         client.get("/readyz")

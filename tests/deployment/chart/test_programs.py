@@ -143,7 +143,7 @@ def test_the_api_believes_the_ingress_and_nobody_else(
         "FARM_API_KEYS": entry_for("someone", [Role.READ], "a key"),
         variable: trusted,
     }
-    with servers.api_server(tmp_path / "api", known) as api:
+    with servers.api_server(tmp_path / "api", known, from_nothing=True) as api:
         told = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "Sec-Fetch-Site": "same-origin"}
         answer = httpx.post(f"{api.url}/sign-in", data={"key": "a key"}, headers=told, trust_env=False)
     # The session's cookie is kept to HTTPS where the request came by it, in the word of one who is believed.

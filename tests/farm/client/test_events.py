@@ -1,7 +1,9 @@
 """The Python SDK follows a farm: its stream of events, and a batch until its end."""
 
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -70,6 +72,19 @@ def test_a_stream_is_closed_from_another_thread(farm: Farm) -> None:
 
     reader.join(servers.PATIENCE_SECONDS)
     assert not reader.is_alive()
+
+
+def test_a_stream_that_is_left_is_no_garbage_to_be_searched_for(farm: Farm) -> None:
+    batch = farm.batch_of(1)
+    gc.disable()
+    try:
+        with farm.client.events(batch) as stream:
+            assert next(stream).kind == "snapshot"
+        left = weakref.ref(stream)
+        del stream
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_a_stream_that_is_refused_says_why(farm: Farm) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from farm.client import BatchView, FarmClient, UploadedModel
 from farm.jobs.states import State, cancel, claim, fail, finish, lose
 from farm.jobs.store import JobStore
 from farm.spec import RenderSpec
-from tests.support import servers
+from tests.support import nursery, servers
 
 SMALL = ["--samples", "1", "--size", "48", "--style", "flat"]
+_SECONDS = 3 * servers.PATIENCE_SECONDS
 
 
 @dataclass
@@ -26,14 +28,22 @@ class Farm:
         return self.client.submit(self.models, RenderSpec(samples=2, size=48), name=name)
 
     def run(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """What the command says, in a fork of the nursery."""
+        return nursery.run([*map(str, arguments)], self._variables(environment), _SECONDS)
+
+    def run_from_nothing(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """What the command says when it is a program that begins as a user's does: once for each module of commands."""
         return subprocess.run(
             self.command(*arguments),
             capture_output=True,
             text=True,
             check=False,
-            timeout=3 * servers.PATIENCE_SECONDS,
-            env={**os.environ, **self.api.environment, "FARM_API_URL": self.api.url, **environment},
+            timeout=_SECONDS,
+            env=self._variables(environment),
         )
+
+    def _variables(self, more: Mapping[str, str]) -> dict[str, str]:
+        return {**os.environ, **self.api.environment, "FARM_API_URL": self.api.url, **more}
 
     def command(self, *arguments: str | Path) -> list[str]:
         return [sys.executable, "-m", "farm", *map(str, arguments)]

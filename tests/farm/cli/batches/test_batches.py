@@ -56,7 +56,7 @@ def test_of_the_zips_in_a_folder_those_with_models_are_submitted(
 def test_status_is_a_table_or_json_lines(farm: Farm) -> None:
     batch = farm.submit("[bold]evil\x1b[2J").id
 
-    table, lines = farm.run("status"), farm.run("status", "--json", "--limit", "1")
+    table, lines = farm.run_from_nothing("status"), farm.run("status", "--json", "--limit", "1")
 
     assert table.returncode == 0, table.stderr
     (row,) = [line for line in table.stdout.splitlines() if batch in line]
@@ -114,7 +114,7 @@ def test_a_job_shows_its_attempts_and_blenders_last_words_and_is_retried(farm: F
     farm.jobs.keep_log(job, "Writing: [red]/tmp/crash.txt\x1b[2J\nSegmentation fault\n")
 
     told = farm.run("logs", job)
-    retried = farm.run("retry", job)
+    retried = farm.run_from_nothing("retry", job)
     again = farm.run("retry", job)
 
     assert "quarantined" in told.stdout
@@ -178,7 +178,7 @@ def test_workers_are_listed_drained_and_given_work_again(farm: Farm) -> None:
     Workers(Connection(farm.api.environment["FARM_REDIS_URL"])).register("worker@tired", 2)
 
     drained = farm.run("drain", "worker@tired")
-    listed = farm.run("workers")
+    listed = farm.run_from_nothing("workers")
     undone = farm.run("drain", "worker@tired", "--undo")
 
     assert "gets no more jobs" in drained.stdout, drained.stderr
@@ -197,7 +197,7 @@ def test_models_are_uploaded_to_be_annotated_and_nothing_is_rendered(
     folder = mascots["nagi"].parent.parent
 
     # WHEN they are uploaded as a collection
-    done = farm.run("upload", str(folder), str(tmp_path), "--collection", "spring")
+    done = farm.run_from_nothing("upload", str(folder), str(tmp_path), "--collection", "spring")
 
     # THEN it is there, its address is told, the bad one is named, and there is no batch
     assert done.returncode == 1
@@ -214,7 +214,7 @@ def test_models_are_listed(farm: Farm) -> None:
 
 
 def test_help_is_sorted_by_who_needs_it(farm: Farm) -> None:
-    done = farm.run("--help")
+    done = farm.run_from_nothing("--help")
 
     assert done.returncode == 0
     for group in ("For researchers", "For annotators:", "For operators:", "For containers:"):
