@@ -26,6 +26,8 @@ from farm.styles.style import Style
 
 _FILTER_REACH = 2.0
 """Pixels by which the filter and the rounding of corners carry a surface beyond its triangles, at most."""
+_WHOLE = np.array([(-1, -1), (3, -1), (-1, 3)], np.float32)
+"""Corners of a triangle that covers a frame."""
 _RESOLVE_VERTEX = "void main() { gl_Position = vec4(position, 0.0, 1.0); }"
 
 
@@ -43,6 +45,7 @@ class ForwardCanvas:
         kept = [item.run.triangles[item.kept] for item in geometry.runs]
         self._footprint = Footprint(np.concatenate(kept) if kept else np.zeros((0, 3), np.int32))
         self._widest = float(actor.vertices.outlines.max(initial=0.0))
+        self._by_tiles = gpu.platform.device_type_get() == "SOFTWARE"
 
     def draw(self, pose: Pose, camera: Camera, light: float) -> list[NDArray[np.uint8]]:
         """A (size, size, 4) picture for each style, top row first."""
@@ -106,7 +109,10 @@ class ForwardCanvas:
         return width * min(look.outline, 2.0) * self._size / 256
 
     def _touched(self, pose: Pose, camera: Camera) -> gpu.types.GPUBatch:
-        """What draws on all of the pictures that is not empty, and on little else: most of a picture is."""
+        """What draws on all of the pictures that is not empty, and, where the processor filters them, on little else: most
+        of a picture is empty. A graphics card filters a whole picture before the tiles are worked out."""
+        if not self._by_tiles:
+            return flat_batch(_WHOLE)
         styles = max((style.outline for style in self._styles), default=0.0)
         hull = self._widest * max((self._outline_pixels(look, styles) for look in pose.looks), default=0.0)
         tiles = self._footprint.tiles(pose.positions, camera, self._size, _FILTER_REACH + hull)
