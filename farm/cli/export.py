@@ -158,7 +158,7 @@ def _source(what: str, url: str) -> Iterator[Source]:
 
 
 def _report(result: Exported, out: str) -> None:
-    if pairs := result.sides.pairs:
+    if pairs := set(result.sides.pairs) - set(result.sides.parted):
         note(
             "alike",
             "yellow",

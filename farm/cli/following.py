@@ -20,6 +20,7 @@ from farm.dataset.reading import intact
 from farm.dataset.summary import summarise
 from farm.errors import WithdrawnModelError
 from farm.jobs.states import RETRIABLE, State
+from farm.licences.tombstones import admitted
 
 
 def follow(
@@ -118,7 +119,9 @@ class Downloads:
         """Write what spans all models of the folder, and print where things are."""
         if not self._sheets:
             return
-        found = summarise(rendered_models(self.out), self.out)  # with what earlier runs left in the folder
+        found = summarise(
+            admitted(self.out, rendered_models(self.out)), self.out
+        )  # with what earlier runs left in the folder
         say_results(self.out, found, list(self._sheets.values()))
 
 

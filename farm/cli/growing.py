@@ -24,7 +24,7 @@ from farm.dataset.output import RenderedModel, Shelf, rendered_models
 from farm.drawing import ahead
 from farm.errors import DiskFullError, ServiceError
 from farm.jobs.states import Job, State
-from farm.licences.tombstones import tombstones
+from farm.licences.tombstones import admitted, tombstones
 from farm.models.package import Package
 from farm.morphs.annotation import apply_table, read_table
 from farm.scratch import Scratch, remove_dead
@@ -218,7 +218,7 @@ class Growth:
         if not any(self._out.glob(f"*/{MANIFEST}")):
             return None
         with free_space.noticed(self._out, _GO_ON):
-            return summarise(rendered_models(self._out), self._out)
+            return summarise(admitted(self._out, rendered_models(self._out)), self._out)
 
     def finish(self) -> None:
         """Wait for what the farm has, make anew what spans all models, and say where it is."""

@@ -67,7 +67,7 @@ class Sources:
         """`sources` are those of `options.models_at`; `named` are the paths that a person typed."""
         self.files = dict(sources)
         self._named = frozenset(named)
-        self._stems = Counter(path.stem for path in sources)
+        self._stems = Counter(path.with_suffix("") for path in sources)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -82,7 +82,7 @@ class Sources:
         """A file came."""
         if path not in self.files:
             self.files[path] = within
-            self._stems[path.stem] += 1
+            self._stems[path.with_suffix("")] += 1
 
     def read(self, path: Path) -> Iterator[Candidate | Unreadable]:
         """The models of one of its files, each read when it is asked for."""
@@ -107,8 +107,9 @@ class Sources:
     def _label(self, path: Path, opened: Opened) -> str:
         if opened.models > 1:
             return Path(opened.name).stem
-        # Gene.pmx beside Gene.pmd: the name has to say which.
-        name = path.name if self._stems[path.stem] > 1 else path.stem
+        # Gene.pmx beside Gene.pmd: the name has to say which. Files of other folders have no say: whether they are given in
+        # the same command would decide what a model's folder is called, and a growing collection be other than a whole one.
+        name = path.name if self._stems[path.with_suffix("")] > 1 else path.stem
         return name.encode("utf-8", "replace").decode()
 
 

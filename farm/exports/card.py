@@ -204,7 +204,8 @@ def _coverage(members: Sequence[Member]) -> list[tuple[str, str]]:
 
 def _split(plan: ExportPlan) -> str:
     sides = plan.sides
-    text = (
+    lists = "Lists that were given decide first; the rest is for what they do not name. " if plan.sides.listed else ""
+    text = lists + (
         f"By model: its hash decides, so that {TEST_MODELS} of {MODELS} are for testing on average, as in the paper; in a "
         "set so small that a side would be empty, the character nearest to the border crosses it. Near-duplicates stand on "
         "one side: models whose heads have the same geometry and morphs, or whose neutral heads are alike by at least "

@@ -28,6 +28,8 @@ class Sides:
     """Near-duplicates that lists put on both sides."""
     unknown: tuple[str, ...]
     """Ids on lists that name none of the models."""
+    listed: bool = False
+    """Whether lists were given, which decide before the hash."""
 
 
 def sides_of(members: Sequence[Member], pairs: Sequence[Pair], lists: Mapping[str, Split] | None = None) -> Sides:
@@ -55,6 +57,7 @@ def sides_of(members: Sequence[Member], pairs: Sequence[Pair], lists: Mapping[st
         tuple(group for group in together if len(group) > 1),
         tuple(pair for pair in pairs if side[pair.a] != side[pair.b]),
         tuple(unknown),
+        bool(lists),
     )
 
 
@@ -76,7 +79,7 @@ def read_lists(folder: Path) -> dict[str, Split]:
         path = folder / LISTS[split]
         try:
             with path.open("rb") as file:
-                text = file.read(_MAX_LIST_BYTES).decode("utf-8", "replace")
+                text = file.read(_MAX_LIST_BYTES).decode("utf-8-sig", "replace")
         except OSError as error:
             names = " and ".join(LISTS.values())
             raise StorageError(

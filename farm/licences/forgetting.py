@@ -21,7 +21,7 @@ from farm.dataset.summary import summarise
 from farm.dataset.sums import SUMS, read_sums, sum_line
 from farm.dataset.tables import org_id as org_id_of
 from farm.errors import StorageError
-from farm.licences.tombstones import Tombstone, bury, tombstones
+from farm.licences.tombstones import Tombstone, admitted, bury, tombstones
 from farm.wording import counted
 
 _MARKER, _LISTS = "facefarm-export.json", ("train_list.txt", "test_list.txt")
@@ -93,7 +93,7 @@ def _is_of(folder: Path, model: str) -> bool:
 def _rebuild(directory: Path) -> None:
     """Make anew what spans all models."""
     if any((folder / MANIFEST).is_file() for folder in model_folders(directory)):
-        summarise(models_in(directory), directory)
+        summarise(admitted(directory, models_in(directory)), directory)
         return
     for path in (directory / POSES, directory / POSES_PARQUET, *directory.glob("index*.html")):
         path.unlink(missing_ok=True)

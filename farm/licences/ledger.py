@@ -8,6 +8,7 @@ from farm.dataset.manifest import Manifest
 from farm.dataset.reading import models_in
 from farm.licences.decisions import DECISIONS, Decisions
 from farm.licences.terms import Permission, Ruling, Said, Terms, terms_of
+from farm.licences.tombstones import admitted
 
 _COMMENT = "comment in the model"
 _CONTACTS = ("contactInformation", "reference")
@@ -45,7 +46,7 @@ def ledger(directory: Path, decisions: Decisions | None = None) -> Iterator[Ledg
     """
     decided = Decisions(directory / DECISIONS) if decisions is None else decisions
     seen: set[str] = set()
-    for model in models_in(directory):
+    for model in admitted(directory, models_in(directory)):
         if model.manifest.model.id not in seen:
             seen.add(model.manifest.model.id)
             yield _row(model.folder.name, model.manifest, decided)

@@ -1,10 +1,11 @@
 """Models that were withdrawn, and stay out: a tombstone each, by content hash."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from farm.dataset.output import RenderedModel
 from farm.errors import WithdrawnModelError
 from farm.licences.decisions import append_line, read_lines
 
@@ -44,3 +45,12 @@ def check_admitted(directory: Path, model: str) -> None:
     """Raises WithdrawnModelError for a model that was withdrawn from a rendered folder."""
     if (stone := tombstones(directory).get(model)) is not None:
         raise stone.error()
+
+
+def admitted(directory: Path, models: Iterable[RenderedModel]) -> Iterator[RenderedModel]:
+    """Those of a rendered folder's models that were not withdrawn: a copy may bring one back.
+
+    Raises StorageError for a damaged file.
+    """
+    stones = tombstones(directory)
+    return (model for model in models if model.manifest.model.id not in stones)

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from farm.dataset.reading import models_in
 from farm.labels import PART_COLOURS, Part
+from farm.licences.tombstones import admitted
 from farm.morphs.vocabulary import target_morphs
 from farm.statistics.counts import ANGLES, Counts, Histogram
 from farm.statistics.looks import Looks, Lots, look_at
@@ -37,7 +38,7 @@ def statistics(directory: Path, seed: int, pictures: int, tiles: int, progress: 
     Raises StorageError for a damaged manifest, and when there is no model.
     """
     counts, lots = Counts(), Lots(seed, pictures)
-    for model in models_in(directory):
+    for model in admitted(directory, models_in(directory)):
         counts.add(model.folder.name, model.manifest)
         lots.offer(model)
         progress.models()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from farm.dataset.manifest import CLIP_VIDEO, MANIFEST
+from farm.dataset.manifest import CLIP_VIDEO, CONTACT_SHEET, MANIFEST
 from farm.dataset.output import POSES, folder_name
 from farm.dataset.reading import listing, read_model_folder
 from farm.dataset.shards import sha256_of
@@ -70,8 +70,7 @@ def verify_model(folder: Path, columns: Sequence[str], runs: Sequence[Run] | Non
             findings.add(
                 Fault.SPLIT, "", f"Its rows of {POSES} are for '{said[:20]}', and by its hash it is for '{side}'."
             )
-    known = pictures.names | labels.names | {MANIFEST}
+    known = pictures.names | labels.names | {MANIFEST, CONTACT_SHEET} | ({CLIP_VIDEO} if clip is not None else set())
     for name in sorted(found.sizes.keys() - known):
-        if name.startswith(tuple(f"{place}/" for place in ("basis", "labels", *manifest.spec.styles))):
-            findings.add(Fault.STRAY, name, "The manifest does not know this file.")
+        findings.add(Fault.STRAY, name, "The manifest does not know this file.")
     return ModelReport(folder.name, manifest.model.id, pictures.looked_at, splits, findings.all())

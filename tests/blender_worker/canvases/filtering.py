@@ -5,6 +5,8 @@ usage: python -m tests.blender_worker.canvases.filtering
 Prints the numbers of the characters that do not look the same.
 """
 
+from unittest.mock import patch
+
 import bpy  # noqa: F401 - brings the module gpu
 import gpu
 
@@ -18,11 +20,11 @@ def main() -> None:
     scene.start()
     found: list[list[str]] = []
     for kind in ("SOFTWARE", "NVIDIA"):
-        gpu.platform.device_type_get = lambda kind=kind: kind
         found.append([])
-        for number in range(CHARACTERS):
-            found[-1].append(seen(number))
-            scene.clear()
+        with patch.object(gpu.platform, "device_type_get", return_value=kind):
+            for number in range(CHARACTERS):
+                found[-1].append(seen(number))
+                scene.clear()
     print(*(number for number, (tiles, whole) in enumerate(zip(*found, strict=True)) if tiles != whole))
 
 

@@ -60,6 +60,15 @@ def test_zips_in_folders_are_models_under_their_own_names(tmp_path: Path) -> Non
     assert list(refused) == ["two.zip/c.pmx"]
 
 
+def test_a_model_is_called_the_same_whatever_other_folders_are_given(tmp_path: Path) -> None:
+    for place, number in (("a", "1"), ("b", "2")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "momo.pmx").write_bytes(child(number))
+
+    assert read(tmp_path / "a") == ({"momo.pmx": "momo"}, {})
+    assert read(tmp_path) == ({"a/momo.pmx": "momo", "b/momo.pmx": "momo"}, {})
+
+
 def test_a_zip_without_a_model_is_refused_only_where_a_person_named_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from farm.cli import main
 from farm.dataset.splits import Split, split_of
 from farm.errors import SpecError, StorageError
 from farm.exports import running
@@ -85,6 +87,13 @@ def test_lists_decide_under_any_name_and_say_what_they_break(tmp_path: Path, fox
     assert sides.unknown == ("nobody",)
 
 
+def test_a_list_with_a_byte_order_mark_keeps_its_first_id(tmp_path: Path, foxes: list[Member]) -> None:
+    (tmp_path / "train_list.txt").write_bytes(b"\xef\xbb\xbf" + foxes[0].org_id.encode() + b"\r\n")
+    (tmp_path / "test_list.txt").write_text("")
+
+    assert read_lists(tmp_path) == {foxes[0].org_id: "train"}
+
+
 def test_lists_that_part_one_character_are_told(tmp_path: Path) -> None:
     for label in ("one", "the same", "like them"):
         render(tmp_path, label, SPEC, samples=1, face="one")
@@ -100,6 +109,16 @@ def test_lists_that_part_one_character_are_told(tmp_path: Path) -> None:
     running.export(FolderSource(tmp_path), str(tmp_path / "out"), FolderLayout(), lists=lists)
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
     assert "lists that were given part 2 pairs of near-duplicates: a test on them is no test." in card
+    # AND that it is they who decide
+    assert "Lists that were given decide first" in card
+    # AND the command counts no pair as kept on one side that they part
+    for split in ("train", "test"):
+        ids = [model for model, side in lists.items() if side == split]
+        (tmp_path / f"{split}_list.txt").write_text("\n".join(ids))
+    options = ["--format", "folder", "--lists", str(tmp_path), "--out", str(tmp_path / "again")]
+    told = CliRunner().invoke(main, ["export", str(tmp_path), *options])
+    assert "kept on one side: 1." in told.stderr
+    assert "on both sides: 2." in told.stderr
 
 
 def test_lists_that_contradict_themselves_are_refused(tmp_path: Path, foxes: list[Member]) -> None:

@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from farm.cli import main
+from farm.cli.growing import Growth
+from farm.cli.wishes import Wish
 from farm.dataset.output import POSES
 from farm.errors import StorageError, WithdrawnModelError
 from farm.exports.animeceleb import AnimeCelebLayout
@@ -174,6 +176,25 @@ def test_a_withdrawn_model_whose_folder_comes_back_is_left_out_and_named(out: Pa
     (out / "withdrawn.jsonl").unlink()
     assert farm("forget", folder("Banned"), "--from", out, *WHO).exit_code == 0
     assert "nothing of it is there" in farm("forget", model_id("Banned"), "--from", out, *WHO).stdout
+
+
+def test_a_withdrawn_model_that_came_back_is_in_no_table_page_ledger_or_number(out: Path, tmp_path: Path) -> None:
+    shutil.copytree(out / folder("Banned"), tmp_path / "backup")
+    assert farm("forget", folder("Banned"), "--from", out, *WHO).exit_code == 0
+    shutil.copytree(tmp_path / "backup", out / folder("Banned"))
+
+    with Growth(out, Wish(SPEC), 1) as growth:
+        found = growth.rebuild()
+
+    assert found is not None
+    assert found.models == 3
+    assert model_id("Banned") not in (out / POSES).read_text()
+    assert folder("Banned") not in (out / "index.html").read_text()
+    assert folder("Banned") not in farm("licences", out).stdout
+    assert json.loads(farm("stats", out, "--json").stdout)["models"] == 3
+    # AND so where another one is taken out afterwards
+    assert farm("forget", folder("Strict"), "--from", out, *WHO).exit_code == 0
+    assert model_id("Banned") not in (out / POSES).read_text()
 
 
 def test_forgetting_follows_no_link_out_of_the_folder(out: Path, tmp_path: Path) -> None:

@@ -133,6 +133,15 @@ def test_a_missing_picture_and_a_stray_one_are_named(out: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["more.png", "clip.mp4", "another/note.txt"])
+def test_a_stray_file_is_named_wherever_it_lies_in_a_models_folder(out: Path, name: str) -> None:
+    stray = folder(out, "Aoi") / name
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"x")
+
+    assert faults(out) == {(Fault.STRAY, at(out, stray))}
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
