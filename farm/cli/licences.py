@@ -10,7 +10,7 @@ import click
 from farm.cli.console import note, say, say_json
 from farm.licences.credits import credits_text
 from farm.licences.decisions import DECISIONS, Decisions, LicenceDecision
-from farm.licences.forgetting import Forgotten, find_model, forget_in_export, is_export, roots_of
+from farm.licences.forgetting import Forgotten, check_layout, find_model, forget_in_export, is_export
 from farm.licences.forgetting import forget as forget_in_folder
 from farm.licences.ledger import LedgerRow, ledger
 from farm.licences.terms import Permission, Ruling
@@ -169,7 +169,7 @@ def permit(
     multiple=True,
     type=_FOLDER,
     metavar="DIR",
-    help="A rendered folder, or an export in the layout animeceleb; repeat for several, the rendered one first.",
+    help="A rendered folder, or an export in the layout animeceleb or folder; repeat for several, the rendered one first.",
 )
 @click.option(
     "--api", "url", metavar="URL", help="A farm that is up, to withdraw it there too; needs an operator's key."
@@ -189,7 +189,7 @@ def forget(model: str, places: tuple[Path, ...], url: str | None, who: str, why:
     found = next((find_model(place, model) for place in places if not is_export(place)), model)
     for place in places:
         if is_export(place):
-            roots_of(place)  # raises before anything is changed anywhere
+            check_layout(place)  # raises before anything is changed anywhere
     stone = Tombstone(model=found, who=who, when=datetime.now(UTC).replace(microsecond=0), why=why)
     for place in places:
         with locked(place):

@@ -1,4 +1,4 @@
-"""Takes a withdrawn model out of a rendered folder, or out of an export in the layout of the AnimeCeleb release.
+"""Takes a withdrawn model out of a rendered folder, or out of an export whose files hold one model each.
 
 What is taken out first is what says that the model is there, so a command that was killed leaves no half of it in use and
 can be given again. Nothing outside the folder is touched: names come from the folder itself and are not followed.
@@ -30,6 +30,8 @@ STATISTICS = "statistics.html"
 """What `farm stats` leaves in a rendered folder."""
 _ROOT = "combined_"
 _CACHE, _TABLE, _MODELS, _ROWS = "cached.json", "combined_pose.csv", "models.jsonl", "rows.jsonl"
+_METADATA = "metadata.jsonl"
+"""The table of a split in the layout `folder`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +101,30 @@ def _rebuild(directory: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def roots_of(directory: Path) -> list[Path]:
-    """The roots, one a style, of an export in the layout animeceleb. Raises StorageError for another layout."""
-    roots = sorted(path for path in directory.glob(f"{_ROOT}*") if path.is_dir() and not path.is_symlink())
-    if not roots:
+def check_layout(directory: Path) -> None:
+    """Raises StorageError for an export in a layout whose files hold many models each."""
+    if not _roots(directory) and not _plain_splits(directory):
         raise StorageError(
             f"{directory} is an export in a layout whose files hold many models each; take the model out of the rendered "
             "folder, and export again."
         )
-    return roots
+
+
+def _roots(directory: Path) -> list[Path]:
+    """The folders, one a style, of an export in the layout `animeceleb`."""
+    return sorted(path for path in directory.glob(f"{_ROOT}*") if path.is_dir() and not path.is_symlink())
+
+
+def _plain_splits(directory: Path) -> list[Path]:
+    """The folders of an export in the layout `folder`."""
+    splits = (directory / split for split in SPLITS)
+    return [path for path in splits if (path / _METADATA).is_file() and not path.is_symlink()]
 
 
 def forget_in_export(directory: Path, model: str) -> Forgotten:
-    """Take the model out of an export: lists, tables, then pictures. Raises StorageError for another layout."""
-    roots = roots_of(directory)
+    """Take the model out of an export: lists, tables, then pictures. Raises StorageError for a layout that cannot."""
+    check_layout(directory)
+    roots, splits = _roots(directory), _plain_splits(directory)
     org_id = org_id_of(model)
     for name in _LISTS:
         if (directory / name).is_file():
@@ -121,7 +133,8 @@ def forget_in_export(directory: Path, model: str) -> Forgotten:
     tables = {_MODELS, *(f"{split}/{_ROWS}" for split in SPLITS)}
     for name in tables:
         _without_line(directory / name, model)
-    folders = rows = 0
+    folders = 0
+    rows = sum(_without_line(split / _METADATA, model) for split in splits)
     _remove_pictures(directory / LABELS, model)
     for root in roots:
         rows += _without(root / _TABLE, "org_id", lambda value: value == org_id)
@@ -129,18 +142,27 @@ def forget_in_export(directory: Path, model: str) -> Forgotten:
         entry = tree.pop(org_id, None)
         if entry is not None:
             _replace(root / _CACHE, json.dumps(tree, ensure_ascii=True).encode() + b"\n")
-        folders += _remove_pictures(root, model)
-    _sum_again(directory, {*_LISTS, *tables, *(f"{root.name}/{name}" for root in roots for name in (_TABLE, _CACHE))})
+    for place in (*roots, *splits):
+        folders += _remove_pictures(place, model)
+    changed = {*_LISTS, *tables, *(f"{root.name}/{name}" for root in roots for name in (_TABLE, _CACHE))}
+    _sum_again(directory, changed | {f"{split.name}/{_METADATA}" for split in splits})
     return Forgotten(folders, rows)
 
 
-def _without_line(path: Path, model: str) -> None:
-    """Take the model out of a table that has a line for each model or row."""
-    if path.is_file() and not path.is_symlink():
-        partial = path.with_suffix(".partial")
-        with path.open(encoding="utf-8") as source, partial.open("w", encoding="utf-8") as target:
-            target.writelines(line for line in source if model not in line)
-        partial.replace(path)
+def _without_line(path: Path, model: str) -> int:
+    """Take the model out of a table that has a line for each model or row; how many there were."""
+    if path.is_symlink() or not path.is_file():
+        return 0
+    count = 0
+    partial = path.with_suffix(".partial")
+    with path.open(encoding="utf-8") as source, partial.open("w", encoding="utf-8") as target:
+        for line in source:
+            if model in line:
+                count += 1
+            else:
+                target.write(line)
+    partial.replace(path)
+    return count
 
 
 def _sum_again(directory: Path, changed: Set[str]) -> None:

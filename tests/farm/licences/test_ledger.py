@@ -14,8 +14,10 @@ from farm.cli.wishes import Wish
 from farm.dataset.output import POSES
 from farm.errors import StorageError, WithdrawnModelError
 from farm.exports.animeceleb import AnimeCelebLayout
+from farm.exports.folder import FolderLayout
 from farm.exports.running import export
 from farm.exports.source import FolderSource
+from farm.exports.webdataset import WebDatasetLayout
 from farm.licences.ledger import ledger
 from farm.licences.tombstones import check_admitted
 from farm.models.package import read_model
@@ -154,6 +156,40 @@ def test_a_model_that_is_taken_back_is_gone_from_folder_and_export_and_kept_out(
         check_admitted(out, gone)
     check_admitted(out, model_id("Free"))
     assert farm("forget", gone, *places, *WHO).exit_code == 0  # again: nothing is left to do
+
+
+def test_a_model_that_is_taken_back_is_gone_from_an_export_of_plain_files(out: Path, tmp_path: Path) -> None:
+    place = tmp_path / "export"
+    export(FolderSource(out), str(place), FolderLayout())
+
+    def rows() -> list[str]:
+        return [line for table in place.glob("*/metadata.jsonl") for line in table.read_text().splitlines()]
+
+    before = len(rows())
+
+    answer = farm("forget", folder("Banned"), "--from", out, "--from", place, *WHO)
+
+    assert answer.exit_code == 0, answer.output
+    assert f"{place}: 1 folder and 4 rows removed" in answer.stdout
+    gone = model_id("Banned")
+    assert [path for path in place.rglob("*") if gone[:8] in path.name] == []
+    assert len(rows()) == before - 4
+    assert gone not in "".join(rows())
+    assert gone not in (place / "models.jsonl").read_text()
+    assert list(verify_export(place, 1, lambda files: None)) == []
+    # AND the next export says the same
+    export(FolderSource(out), str(place), FolderLayout())
+    assert list(verify_export(place, 1, lambda files: None)) == []
+    assert gone[:8] not in (place / "README.md").read_text()
+
+
+def test_a_model_is_not_taken_out_of_files_that_hold_many(out: Path, tmp_path: Path) -> None:
+    export(FolderSource(out), str(tmp_path / "export"), WebDatasetLayout())
+
+    answer = farm("forget", folder("Banned"), "--from", out, "--from", tmp_path / "export", *WHO)
+
+    assert answer.exit_code == 1
+    assert (out / folder("Banned")).is_dir()  # nothing was changed anywhere
 
 
 def test_a_withdrawn_model_whose_folder_comes_back_is_left_out_and_named(out: Path, tmp_path: Path) -> None:
