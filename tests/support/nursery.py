@@ -168,5 +168,5 @@ def _serve(connection: socket.socket) -> None:
 
 if __name__ == "__main__":
     settle()
-    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # pyarrow's thread could not be forked
+    os.environ |= {"JE_ARROW_MALLOC_CONF": "background_thread:false"}  # pyarrow's thread could not be forked
     _serve(socket.socket(fileno=int(sys.argv[1])))
