@@ -119,9 +119,8 @@ class Downloads:
         """Write what spans all models of the folder, and print where things are."""
         if not self._sheets:
             return
-        found = summarise(
-            admitted(self.out, rendered_models(self.out)), self.out
-        )  # with what earlier runs left in the folder
+        models = admitted(self.out, rendered_models(self.out))  # with what earlier runs left in the folder
+        found = summarise(models, self.out)
         say_results(self.out, found, list(self._sheets.values()))
 
 

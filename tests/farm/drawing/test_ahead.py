@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -187,5 +188,5 @@ def test_it_ends_with_the_command_however_that_ends(mascots: dict[str, Path], tm
             wait_until(lambda: bool(blenders(tmp_path)), "the Blender")
             (blender,) = blenders(tmp_path)
             os.kill(running.pid, number)
-            wait_until(lambda blender=blender: ended(blender), "the Blender's end")  # type: ignore[misc]
+            wait_until(partial(ended, blender), "the Blender's end")
             running.communicate(timeout=60)
