@@ -9,7 +9,7 @@ no vertex or of all, once these were looked at, and the inventory that is decide
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -157,12 +157,11 @@ class Catalog:
         found = self.pictured(model_id)
         return self.inventory(model_id) if found is None else as_seen(found)
 
-    def pictures_size(self, model_id: str) -> int:
-        """Bytes of what is kept of pictures of the model, of whatever version: grows with more of them. 0: nothing."""
-        try:
-            return self._store.size(_pictured_key(model_id))
-        except NotFoundError:
-            return 0
+    def pictures_sizes(self, model_ids: Sequence[str]) -> list[int]:
+        """Bytes of what is kept of pictures of each model, of whatever version: grows with more of them. 0: nothing."""
+        keys = [_pictured_key(model_id) for model_id in model_ids]
+        sizes = self._store.sizes(keys)
+        return [sizes.get(key, 0) for key in keys]
 
     def _decided_again(
         self, model_id: str, held: Inventory, pictures: Mapping[int, PictureChange] | None = None

@@ -115,12 +115,14 @@ class Annotations:
             kept = digest_in(self._store.get(key), DECISION_VERSION)
         if kept is None or self._has_changed(kept):
             models = sorted(self.collections.read(collection).models)
+            # What was known of their pictures before their inventories: news in between is seen the next time.
+            sizes = self._catalog.pictures_sizes(models)
             with ThreadPoolExecutor(_READING) as pool:
-                found = dict(zip(models, pool.map(self._looked_at, models), strict=True))
-            there = [(model, inventory, size) for model, (inventory, size) in found.items() if inventory is not None]
+                found = list(zip(models, pool.map(self._inventory, models), sizes, strict=True))
+            there = [(model, inventory, size) for model, inventory, size in found if inventory is not None]
             kept = digest_of(
                 [(model, inventory) for model, inventory, _ in there],
-                [model for model, (inventory, _) in found.items() if inventory is None],
+                [model for model, inventory, _ in found if inventory is None],
                 {
                     model: size if _glimpsed(inventory) else 0
                     for model, inventory, size in there
@@ -130,29 +132,18 @@ class Annotations:
             self._store.put(key, kept.to_bytes(DECISION_VERSION))
         return kept
 
-    def _looked_at(self, model: str) -> tuple[Inventory | None, int]:
-        """What is proposed for a model, and how much was known of its pictures before that was asked."""
-        size = self._catalog.pictures_size(model)
-        return self._inventory(model), size
-
     def _has_changed(self, digest: Digest) -> bool:
         """Whether a model that was gone has come again, or one was drawn."""
-        # A share for each thread: a thousand tasks of their own would cost four times the asking.
-        unseen = list(digest.unseen.items())
+        sizes = self._catalog.pictures_sizes(list(digest.unseen))
+        news = [model for (model, known), size in zip(digest.unseen.items(), sizes, strict=True) if size != known]
+        if any(digest.unseen[model] for model in news):
+            return True
+        # Nothing of these was of this version; what came since may be of an earlier one still.
         with ThreadPoolExecutor(_READING) as pool:
-            return any(pool.map(self._inventory, digest.absent)) or any(
-                pool.map(self._is_any_drawn, (unseen[i::_READING] for i in range(_READING)))
-            )
+            return any(pool.map(self._inventory, digest.absent)) or any(pool.map(self._is_glimpsed, news))
 
-    def _is_any_drawn(self, models: Sequence[tuple[str, int]]) -> bool:
-        return any(self._is_drawn(*each) for each in models)
-
-    def _is_drawn(self, model: str, known: int) -> bool:
-        """Whether there are more pictures of a model than those `known` bytes; 0: none of this version."""
-        size = self._catalog.pictures_size(model)
-        if size == known:
-            return False
-        return known > 0 or ((inventory := self._inventory(model)) is not None and _glimpsed(inventory))
+    def _is_glimpsed(self, model: str) -> bool:
+        return (inventory := self._inventory(model)) is not None and _glimpsed(inventory)
 
     def _inventory(self, model: str) -> Inventory | None:
         try:

@@ -50,13 +50,9 @@ class KeptPictures:
     def drawn(self, models: Sequence[str]) -> set[str]:
         """Those of `models` that this version has drawn."""
         unknown = [model for model in models if model not in self._there]
-        # A share for each thread: a thousand tasks of their own would cost four times the asking.
-        with ThreadPoolExecutor(_ASKING) as pool:
-            self._there |= set().union(*pool.map(self._there_of, (unknown[i::_ASKING] for i in range(_ASKING))))
+        there = self._store.sizes([_key(model, RECORD) for model in unknown])
+        self._there |= {model for model in unknown if _key(model, RECORD) in there}
         return self._there & set(models)
-
-    def _there_of(self, models: Sequence[str]) -> set[str]:
-        return {model for model in models if self._store.exists(_key(model, RECORD))}
 
     def keep(self, pictures: DrawnInspection) -> None:
         """Keep the pictures of a model: the sprite, then the record, which says that both are whole."""

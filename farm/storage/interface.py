@@ -1,7 +1,7 @@
 """What the farm needs of an object store, and what is a key."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -56,6 +56,9 @@ class ObjectStore(Protocol):
 
     def size(self, key: str) -> int:
         """The object's length in bytes. Raises NotFoundError."""
+
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """The lengths in bytes of those of the objects that are there: many `size` in less time than one after the other."""
 
     def exists(self, key: str) -> bool:
         """Whether the object is there."""

@@ -5,7 +5,9 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 
 _ABSENT = {"NoSuchKey", "NoSuchObject", "NoSuchBucket"}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # s
+_ASKING = 16
+"""Questions at a time."""
 _LONGEST_PRESIGNED = 7 * 24 * 3600  # s
 
 
@@ -193,6 +197,19 @@ class S3Store:
     def size(self, key: str) -> int:
         check_key(key)
         return self._persist(key, lambda: self._client.stat_object(self._bucket, self._at(key))).size or 0
+
+    def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        # A share for each thread: a thousand tasks of their own would cost four times the asking.
+        with ThreadPoolExecutor(_ASKING) as pool:
+            shares = pool.map(self._sizes_in_turn, (keys[i::_ASKING] for i in range(min(_ASKING, len(keys)))))
+            return {key: size for share in shares for key, size in share.items()}
+
+    def _sizes_in_turn(self, keys: Sequence[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for key in keys:
+            with suppress(NotFoundError):
+                found[key] = self.size(key)
+        return found
 
     def exists(self, key: str) -> bool:
         try:

@@ -125,7 +125,7 @@ def test_a_job_that_may_not_list_is_told_so(
     guest(bucket, RIGHTS[1:])
     store = S3Store(bucket, settings_of(s3, **GUEST), patience=60)
 
-    for ask in (store.get, store.size, store.exists):
+    for ask in (store.get, store.size, store.exists, lambda key: store.sizes([key])):
         with pytest.raises(StoreRefusedError, match="s3:ListBucket"):
             ask("renders/none/manifest.json")
 

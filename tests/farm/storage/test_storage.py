@@ -91,6 +91,15 @@ def test_an_object_has_a_size_and_a_folder_has_none(store: ObjectStore) -> None:
             store.get(key)
 
 
+def test_of_many_objects_those_that_are_there_have_sizes(store: ObjectStore) -> None:
+    there = {f"asked/{number}": number for number in range(40)}
+    for key, size in there.items():
+        store.put(key, bytes(size))
+
+    assert store.sizes([*there, "asked", "asked/none", "asked/3/below"]) == there
+    assert store.sizes([]) == {}
+
+
 def test_what_is_deleted_is_gone_and_deleting_again_is_no_error(store: ObjectStore) -> None:
     store.put("deleted/one", b"1")
 
@@ -227,6 +236,7 @@ def test_what_is_no_key_is_refused_by_every_method(store: ObjectStore, key: str)
         lambda: store.put_new(key, b""),
         lambda: store.get(key),
         lambda: store.size(key),
+        lambda: store.sizes(["a", key]),
         lambda: store.exists(key),
         lambda: store.delete(key),
         lambda: store.presigned_put(key, 60, 1),
