@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_worker.camera import Camera
+from farm.models.corners import corners_of
 
 TILE = 16
 """Side of a tile in pixels; a picture's last ones may reach beyond its edge."""
@@ -16,8 +17,10 @@ class Footprint:
 
     def __init__(self, triangles: NDArray[np.int32]) -> None:
         """`triangles` are (m, 3) vertices of an actor."""
-        self._vertices, places = np.unique(triangles, return_inverse=True)
-        self._corners = np.ascontiguousarray(places.reshape(-1, 3).T)
+        self._vertices = corners_of(triangles)
+        places = np.zeros(self._vertices.max(initial=-1) + 1, np.intp)
+        places[self._vertices] = np.arange(len(self._vertices))
+        self._corners = places[triangles.T]
 
     def tiles(self, positions: NDArray[np.float32], camera: Camera, size: int, margin: float) -> NDArray[np.bool_]:
         """(n, n) which tiles of a picture of `size` pixels, top row first, the triangles come near.

@@ -9,5 +9,6 @@ MIXERS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], 
 
 def place_keys(points: NDArray[np.float32]) -> NDArray[np.uint64]:
     """(n,) equal for those of (n, 3) points that stand at one place."""
-    bits = np.ascontiguousarray(points + np.float32(0)).view(np.uint32).astype(np.uint64)  # -0 is 0
-    return np.asarray((bits * MIXERS).sum(axis=1, dtype=np.uint64))
+    bits = np.ascontiguousarray(points + np.float32(0)).view(np.uint32)  # -0 is 0
+    x, y, z = (bits[:, axis] * MIXERS[axis] for axis in range(3))
+    return np.asarray(x + y + z)

@@ -156,7 +156,8 @@ class Geometry:
         """(m,) which of (m, 3) triangles may be seen."""
         if self._outside is None:
             return np.ones(len(triangles), bool)
-        return ~(self._outside[triangles].all(axis=1)).any(axis=1)
+        one, two, three = triangles.T
+        return np.asarray((self._outside[one] & self._outside[two] & self._outside[three]) == 0)
 
     def _texture(self, one: Map | None) -> gpu.types.GPUTexture:
         return self._white if one is None else self._textures[one]
@@ -202,20 +203,23 @@ class Geometry:
         return self._loaded[1]
 
 
-def outside(actor: Actor, views: Collection[Camera]) -> NDArray[np.bool_]:
-    """(n, 4) whether a vertex, in every pose and from each of `views`, is beyond the frame's left, right, low, high edge.
+def outside(actor: Actor, views: Collection[Camera]) -> NDArray[np.uint8]:
+    """(n,) beyond which of the frame's left, top, right, low edges a vertex is, in every pose and from each of `views`: a bit
+    each.
 
     A triangle whose corners are all beyond one edge cannot be seen. What can move may be anywhere.
     """
     moved = actor.movable
     still = np.flatnonzero(~moved)
-    found = np.zeros((len(moved), 4), bool)
-    found[still] = True
+    beyond = np.full(len(still), 0b1111, np.uint8)
     for camera in views:
         places = camera.project(actor.rest.positions[still], 1)
         ahead = camera.distance_to(actor.rest.positions[still]) > camera.near
-        beyond = np.column_stack([places < -_MARGIN, places > 1 + _MARGIN])
-        found[still] &= beyond & ahead[:, None]
+        across, down = places.T
+        edges = (across < -_MARGIN, down < -_MARGIN, across > 1 + _MARGIN, down > 1 + _MARGIN)
+        beyond &= sum((edge & ahead).astype(np.uint8) << bit for bit, edge in enumerate(edges))
+    found = np.zeros(len(moved), np.uint8)
+    found[still] = beyond
     return found
 
 

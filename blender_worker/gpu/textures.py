@@ -73,8 +73,8 @@ def texel_density(
 
     pixels = areas(screen)
     texels = areas(uvs) * texture.pixels.shape[0] * texture.pixels.shape[1]
-    centre = screen[triangles].mean(axis=1)
-    seen = (pixels > 0.05) & (centre >= 0).all(axis=1) & (centre < size).all(axis=1)
+    across, down = screen[triangles].mean(axis=1).T
+    seen = (pixels > 0.05) & (across >= 0) & (across < size) & (down >= 0) & (down < size)
     return np.column_stack([np.sqrt(texels[seen] / pixels[seen]), pixels[seen]])
 
 

@@ -21,6 +21,7 @@ from blender_worker.importers.outlines import add_outlines
 from blender_worker.importers.solids import with_solids
 from blender_worker.importers.tangents import tangents
 from farm.bodies.limbs import Limbs, turns_limbs
+from farm.models.corners import corners_of
 from farm.models.description import Character
 from farm.models.materials import GltfMaterial, Material, MaterialFlag, MmdMaterial
 from farm.models.posing.armature import Armature
@@ -143,7 +144,7 @@ def _tangents(
         detail = surfaces[run.surface].detail
         if detail is not None and detail.normal is not None:
             places = uvs[1] if detail.normal.second and uvs[1] is not None else uvs[0]
-            vertices = np.unique(run.triangles)
+            vertices = corners_of(run.triangles)
             found = np.zeros((len(places), 4), np.float32) if found is None else found
             found[vertices] = tangents(*bodies, places, run.triangles)[vertices]
     return found

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.models.corners import at_any_corner
+
 _NOTHING = 1e-6
 """Of a normal that is none."""
 _INSIDE_OUT = 0.9
@@ -20,7 +22,7 @@ def completed(
 ) -> NDArray[np.float32]:
     """(n, 3) the normals, and where a vertex has none, the mean of the (m, 3) triangles about it."""
     lost = ~(np.abs(normals) > _NOTHING).any(axis=1)
-    about = triangles[lost[triangles].any(axis=1)]
+    about = triangles[at_any_corner(lost, triangles)]
     if not len(about):
         return normals
     a, b, c = positions[about].astype(np.float64).transpose(1, 0, 2)

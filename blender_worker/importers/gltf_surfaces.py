@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from blender_worker.character.ramps import Ramp, between, flat
 from blender_worker.character.surface import Detail, Look, Map, Surface
 from blender_worker.importers.decoding import TextureDecoder
+from farm.models.corners import corners_of
 from farm.models.description import Character, ColourBind, Expression, Tint, TransformBind
 from farm.models.materials import AlphaMode, GltfMaterial, Material, MToon, OutlineMode, Shading, TextureUse
 from farm.models.posing.morphs import Effect, PaintEffect, UVEffect
@@ -208,7 +209,7 @@ def colours(character: Character) -> NDArray[np.float32] | None:
 
 def vertices_of(character: Character, material: Material) -> NDArray[np.int32]:
     """The vertices of a material, which in glTF no other material has."""
-    return np.unique(character.triangles_of(material))
+    return corners_of(character.triangles_of(material))
 
 
 def looked_up(character: Character, placement: Placement, vertices: NDArray[np.int32]) -> NDArray[np.float32]:

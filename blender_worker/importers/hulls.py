@@ -18,6 +18,7 @@ from blender_worker.character.actor import Run
 from blender_worker.character.places import place_keys
 from blender_worker.character.surface import Surface
 from blender_worker.importers.directions import unit
+from farm.models.corners import at_all_corners, corners_of
 
 _NOTHING, _FIRM = 1e-6, 0.3
 """Lengths: of a normal that is none, and of a mean of normals that still points somewhere."""
@@ -54,11 +55,11 @@ def _hulled(
     ways: NDArray[np.float32],
 ) -> tuple[Run, bool]:
     """The run with its hull, and whether its surface has an edge; writes the vertices' ways into `ways`."""
-    vertices = np.unique(run.triangles)
+    vertices = corners_of(run.triangles)
     _, place, count = np.unique(place_keys(positions[vertices]), return_inverse=True, return_counts=True)
     corners = place[np.searchsorted(vertices, run.triangles)]
     rim = _rim(corners, len(count))
-    sheet = rim[corners].all(axis=1)
+    sheet = at_all_corners(rim, corners)
     thin = np.ones(len(count), bool)  # the places that only sheets have
     thin[corners[~sheet]] = False
     means = np.asarray(_summed(place, units[vertices], len(count)) / count[:, None], np.float32)
@@ -83,10 +84,12 @@ def _hulled(
 
 def _rim(corners: NDArray[np.intp], places: int) -> NDArray[np.bool_]:
     """(places,) which lie on an edge of the surface of (m, 3) triangles; of strips and flaps all corners do."""
-    ends = np.sort(corners[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    _, line, times = np.unique(ends[:, 0] * places + ends[:, 1], return_inverse=True, return_counts=True)
+    starts, ends = corners.T.ravel(), np.roll(corners, -1, axis=1).T.ravel()
+    lines = np.sort(np.minimum(starts, ends) * places + np.maximum(starts, ends))
+    again = lines[1:] == lines[:-1]
+    once = lines[~(np.append(again, False) | np.insert(again, 0, False))]
     rim = np.zeros(places, bool)
-    rim[ends[times[line] == 1]] = True
+    rim[once // places], rim[once % places] = True, True
     return rim
 
 

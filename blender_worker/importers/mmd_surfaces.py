@@ -7,6 +7,7 @@ from blender_worker.character.ramps import Ramp, flat, from_toon, shared_toon
 from blender_worker.character.surface import Detail, Look, Map, Surface
 from blender_worker.importers.decoding import TextureDecoder
 from farm.colour import linear_of, srgb_of
+from farm.models.corners import corners_of
 from farm.models.description import Character, MaterialOffset
 from farm.models.materials import MaterialFlag, MmdMaterial, SphereMode
 from farm.styles.surface import SphereBlend
@@ -75,7 +76,7 @@ def colours(character: Character) -> NDArray[np.float32] | None:
         return None
     found = np.ones((len(character.positions), 4), np.float32)
     for material in coloured:
-        vertices = np.unique(character.triangles_of(material))
+        vertices = corners_of(character.triangles_of(material))
         shown = character.more_uvs[0, vertices].clip(0, 1)
         found[vertices] = np.column_stack([linear_of(shown[:, :3]), shown[:, 3]])
     return found

@@ -14,6 +14,7 @@ from blender_worker.labels.comparing import FEWEST, SIZE, changed, looks
 from farm import pipe
 from farm.bodies.limbs import limbs_lacking
 from farm.models.ancestry import inherited
+from farm.models.corners import at_all_corners
 from farm.styles.style import Style
 
 _OTHER, _LIMB = 1, 2
@@ -24,7 +25,7 @@ def body_survey(actor: Actor, camera: Camera, geometry: Geometry) -> pipe.BodySu
     """What the neutral model shows of its body."""
     limbs = np.array([*_of_limbs(actor), False])  # one more, which -1 reads
     of_vertex = limbs[actor.vertices.bones]
-    parts = [np.where(of_vertex[run.triangles].all(axis=1), _LIMB, _OTHER).astype(np.uint8) for run in actor.runs]
+    parts = [np.where(at_all_corners(of_vertex, run.triangles), _LIMB, _OTHER).astype(np.uint8) for run in actor.runs]
     probe = LabelPass(actor, geometry, SIZE)
     plain = [np.zeros(len(of_triangle), bool) for of_triangle in parts]
     probe.set_parts(Anatomy(parts, plain, (0.0, 0.0, 0.0), {}, {}))

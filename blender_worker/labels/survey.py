@@ -17,6 +17,7 @@ from blender_worker.labels.comparing import FEWEST, SIZE, changed, looks
 from blender_worker.labels.limbs import body_survey, unseen_bends
 from farm import pipe
 from farm.cameras import CameraSpec
+from farm.models.corners import at_all_corners, at_any_corner, corners_of
 from farm.styles import STYLES
 from farm.styles.style import Style
 
@@ -175,10 +176,9 @@ class _Comparison:
     def _moved(self, pose: Pose) -> NDArray[np.bool_]:
         """(n,) the vertices that a morph moves by anything that could be seen."""
         rest = self._actor.rest
-        moved: NDArray[np.bool_] = (pose.positions != rest.positions).any(axis=1)
-        distance = np.abs(pose.positions[moved] - rest.positions[moved]).max(axis=1)
-        moved[moved] = distance > _MOVED * self._actor.head_height
-        return moved
+        offsets = np.abs(pose.positions - rest.positions)
+        x, y, z = offsets.T
+        return np.asarray(np.maximum(np.maximum(x, y), z) > _MOVED * self._actor.head_height)
 
     def _note(self, pose: Pose, moved: NDArray[np.bool_]) -> None:
         """What a morph moves on the head is the face's."""
@@ -188,8 +188,8 @@ class _Comparison:
 
     def _reach(self, pose: Pose, moved: NDArray[np.bool_]) -> _Box:
         """Where in the picture a change of these vertices can show: the triangles that have one, before and after."""
-        near = (run.triangles[moved[run.triangles].any(axis=1)].ravel() for run in self._actor.runs)
-        touched = np.unique(np.concatenate([np.zeros(0, np.int32), *near]))  # a model may have no triangle
+        near = (run.triangles[at_any_corner(moved, run.triangles)] for run in self._actor.runs)
+        touched = corners_of(np.concatenate([np.zeros((0, 3), np.int32), *near]))  # a model may have no triangle
         if not len(touched):
             return 0, 0, 0, 0
         places = [self._camera.project(at.positions[touched], SIZE) for at in (pose, self._actor.rest)]
@@ -270,7 +270,7 @@ def _bare(actor: Actor, geometry: Geometry, head: NDArray[np.bool_]) -> tuple[fl
     for run in actor.runs:
         absent = actor.surfaces[run.surface].absent
         number = _BARE + names.index(absent) if absent in names else _SOUND
-        parts.append(np.where(head[run.triangles].all(axis=1), number, _NOTHING).astype(np.uint8))
+        parts.append(np.where(at_all_corners(head, run.triangles), number, _NOTHING).astype(np.uint8))
     probe = LabelPass(actor, geometry, SIZE)
     plain = [np.zeros(len(of_triangle), bool) for of_triangle in parts]
     probe.set_parts(Anatomy(parts, plain, (0.0, 0.0, 0.0), {}, {}))

@@ -15,7 +15,8 @@ def finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def lost(points: NDArray[np.floating]) -> NDArray[np.bool_]:
     """(n,) which of (n, 3) points are nowhere: of NaN, infinities, or beyond all measure."""
-    return np.asarray(~(np.abs(points) <= _LARGEST).all(axis=1))
+    x, y, z = (np.abs(points) <= _LARGEST).T
+    return np.asarray(~(x & y & z))
 
 
 def without(triangles: NDArray[np.int32], gone: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from farm.errors import ModelFormatError
 from farm.models.binary import finite
+from farm.models.corners import at_any_corner
 from farm.models.description import Floats, Ints
 from farm.models.gltf.accessors import Accessors
 from farm.models.gltf.arithmetic import (
@@ -148,7 +149,7 @@ class GeometryReader:
                     raise compressed(extension)
         count = self._accessors.count(at)
         corners = self._triangles(primitive, count)
-        corners = corners[~self._accessors.lost(at)[corners].any(axis=1)]
+        corners = corners[~at_any_corner(self._accessors.lost(at), corners)]
         if not len(corners):
             return None
         used, triangles = compacted(corners, count)

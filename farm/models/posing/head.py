@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.models.corners import at_all_corners
 from farm.models.description import Character
 from farm.models.posing.armature import Armature
 
@@ -52,7 +53,7 @@ def head_height(
     by_bone = _bone_height(choices, _ORDINARY_HEAD / character.axes.metres)
     roles = enumerate(armature.roles(head))
     eyes = [armature.place_of(bone)[2] - start[2] for bone, role in roles if role in ("leftEye", "rightEye")]
-    pieces = [run[turning[run].all(axis=1)] for run in map(character.triangles_of, character.materials)]
+    pieces = [run[at_all_corners(turning, run)] for run in map(character.triangles_of, character.materials)]
     return _by_both(by_bone, front, held, pieces, min(eyes, default=None))
 
 
@@ -83,7 +84,7 @@ def _by_both(
     crown = _bare_crown(front, pieces, by_bone, eyes)
     if crown > by_bone * (1 + _AGREE):
         # What the head bone holds itself, however high, is in its measure: only what hangs on others is a reason.
-        own = _crown(front, [triangles[held[triangles].all(axis=1)] for triangles in pieces], by_bone)
+        own = _crown(front, [triangles[at_all_corners(held, triangles)] for triangles in pieces], by_bone)
         return crown if crown > own * (1 + _AGREE) else by_bone
     return crown if 0 < crown * (1 + _AGREE) < by_bone else by_bone
 
