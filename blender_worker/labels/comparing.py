@@ -18,9 +18,12 @@ FEWEST = 4
 
 def looks(canvas: ForwardCanvas, pose: Pose, camera: Camera) -> NDArray[np.int16]:
     """(SIZE, SIZE, 4), colours times alpha; (styles * SIZE, SIZE, 4) of several, one below the other."""
-    values = np.concatenate(canvas.draw(pose, camera, BASIS_LIGHT)).astype(np.uint16)
-    values[..., :3] = values[..., :3] * values[..., 3:] // 255
-    return values.astype(np.int16)
+    values = np.concatenate(canvas.draw(pose, camera, BASIS_LIGHT)).astype(np.int16)
+    # A picture's colours are 0 where its alpha is, and most other pixels are solid: few have to be multiplied.
+    partly = (values[..., 3] > 0) & (values[..., 3] < 255)
+    edges = values[partly].astype(np.int32)
+    values[partly, :3] = edges[:, :3] * edges[:, 3:] // 255
+    return values
 
 
 def changed(one: NDArray[np.int16], other: NDArray[np.int16]) -> NDArray[np.bool_]:
