@@ -77,12 +77,13 @@ def candidates_of(
             for candidate in found:
                 _compare_with_picture(candidate, side, evidence.picture.looks)
         return found, ""
+    sides_of = {part: side_at(part, evidence, face) or side for part in PARTS}
     found = []
     far = ""
     for semantic in fitted.names:
         part = part_of(semantic)
         of_part = measured[part]
-        here = side_at(part, evidence, face) or side
+        here = sides_of[part]
         promise = name.promise(semantic)
         if abs(of_part["place"]) > FARTHEST:
             far = f"what it moves is not the {part_of(semantic)}" if promise in PROMISED else far

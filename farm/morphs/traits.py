@@ -88,10 +88,12 @@ def sides_at(part: str, evidence: Evidence, face: Face) -> tuple[SideMovement, .
 def _share_at(points: Sequence[MovedPoint], part: str, face: Face) -> float:
     """The share of the squared movement that is at `part`: nearer to its height than to those of the others."""
     at, total = 0.0, 1e-9
+    heights, own = [face.places[each] for each in PARTS], PARTS.index(part)
     for _, _, z, dx, dy, dz in points:
         square = dx * dx + dy * dy + dz * dz
         total += square
-        at += square * (min(PARTS, key=lambda each: abs(z - face.places[each])) == part)
+        distances = [abs(z - height) for height in heights]
+        at += square * (distances.index(min(distances)) == own)
     return at / total
 
 
