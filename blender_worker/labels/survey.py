@@ -113,6 +113,7 @@ class _Comparison:
         self._canvas = ForwardCanvas(actor, geometry, [_FLAT], SIZE, 1)
         self._neutral = looks(self._canvas, actor.rest, self._camera)
         self._changed = np.zeros((SIZE, SIZE), bool)
+        self._triangles = np.concatenate([np.zeros((0, 3), np.int32), *(run.triangles for run in actor.runs)])
         self.face = np.zeros(len(head), bool)
         """(n,) the vertices on the head that the morphs moved so far."""
         self._depths: list[NDArray[np.float32]] = []
@@ -188,8 +189,7 @@ class _Comparison:
 
     def _reach(self, pose: Pose, moved: NDArray[np.bool_]) -> _Box:
         """Where in the picture a change of these vertices can show: the triangles that have one, before and after."""
-        near = (run.triangles[at_any_corner(moved, run.triangles)] for run in self._actor.runs)
-        touched = corners_of(np.concatenate([np.zeros((0, 3), np.int32), *near]))  # a model may have no triangle
+        touched = corners_of(self._triangles[at_any_corner(moved, self._triangles)])
         if not len(touched):
             return 0, 0, 0, 0
         places = [self._camera.project(at.positions[touched], SIZE) for at in (pose, self._actor.rest)]

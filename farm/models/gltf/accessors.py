@@ -87,11 +87,12 @@ class Accessors:
                 if (places[1:] <= places[:-1]).any():  # not ascending, as it should be: of two the later counts
                     places, last = np.unique(places[::-1], return_index=True)
                     given = given[::-1][last]
-                values = self._as_floats(given, entry)
             else:
-                values = self._as_floats(self._array(number, (width,), count), entry)
-                places = np.arange(count)
-            moved = values.any(axis=1)
+                given = self._array(number, (width,), count)
+                places = _moving(given)  # first of all: of a hundred rows a few move
+                given = given[places]
+            values = self._as_floats(given, entry)
+            moved = _moving(values)
             self._rows[number] = Rows(places[moved], values[moved])
         return self._rows[number]
 
@@ -186,3 +187,11 @@ class Accessors:
         if changes and int(places.max()) >= count:
             raise self._unusable(number, "changes entries that it does not have")
         return places.astype(np.int64), self._strided(number, values, dtype, changes, width, packed=True)
+
+
+def _moving(values: Numbers) -> NDArray[np.int64]:
+    """The rows of (n, width) numbers that are not all zero, ascending."""
+    moved = np.zeros(len(values), bool)
+    for column in values.T:  # numpy is slow along so short an axis
+        moved |= column != 0
+    return np.flatnonzero(moved)
