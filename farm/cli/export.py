@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +17,7 @@ from farm.client import FarmClient
 from farm.dataset.manifest import Manifest, basis_file
 from farm.dataset.output import RenderedModel, folder_name
 from farm.errors import ServiceError, StorageError
-from farm.exports.layout import Layout
+from farm.exports.layouts import LAYOUTS, layout_named
 from farm.exports.running import Exported
 from farm.exports.running import export as run_export
 from farm.exports.sides import read_lists
@@ -31,13 +30,6 @@ from farm.licences.tombstones import Tombstone, tombstones
 from farm.settings import Settings
 from farm.wording import counted
 
-_LAYOUTS = {
-    "animeceleb": "AnimeCelebLayout",
-    "webdataset": "WebDatasetLayout",
-    "huggingface": "HuggingFaceLayout",
-    "folder": "FolderLayout",
-}
-"""The class of each layout, in the module of its name, which is imported when it is used."""
 _MIB = 2**20
 _THREADS = max(2, min(4, os.cpu_count() or 1))
 
@@ -74,7 +66,7 @@ class BatchSource:
 
 @click.command()
 @click.argument("what", metavar="DIR|BATCH")
-@click.option("--format", "layout", type=click.Choice(list(_LAYOUTS)), default="animeceleb", show_default=True)
+@click.option("--format", "layout", type=click.Choice(LAYOUTS), default="animeceleb", show_default=True)
 @click.option("--out", required=True, metavar="DIR|s3://BUCKET/PREFIX", help="Where the data set goes.")
 @click.option(
     "--shard-size", type=click.IntRange(1, 4096), default=128, show_default=True, metavar="MIB",
@@ -111,7 +103,8 @@ def export(
 
     Every picture is checked against its manifest. Type the same again to go on after an interruption.
     """
-    withdrawn = tombstones(Path(what)) if Path(what).is_dir() else {}
+    places = [Path(place) for place in (what, out) if Path(place).is_dir()]
+    withdrawn = {model: stone for place in places for model, stone in tombstones(place).items()}
     required, decided = [Permission(name) for name in require], Decisions(decisions or Path(what) / DECISIONS)
     with stopped_by_sigterm(), _source(what, url) as source, progress_bar() as bar:
         tasks = {
@@ -120,7 +113,7 @@ def export(
         result = run_export(
             source,
             out,
-            _layout(layout),
+            layout_named(layout),
             shard_bytes=shard_size * _MIB,
             lists=read_lists(lists) if lists else None,
             threads=threads,
@@ -135,11 +128,6 @@ def _is_out(manifest: Manifest, withdrawn: Mapping[str, Tombstone]) -> bool:
         return False
     note("withdrawn", "yellow", str(stone.error()))
     return True
-
-
-def _layout(name: str) -> Layout:
-    layout: Layout = getattr(import_module(f"farm.exports.{name}"), _LAYOUTS[name])()
-    return layout
 
 
 @contextmanager

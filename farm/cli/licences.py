@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from farm.cli.console import note, say, say_json
+from farm.errors import StorageError
 from farm.licences.credits import credits_text
 from farm.licences.decisions import DECISIONS, Decisions, LicenceDecision
-from farm.licences.forgetting import Forgotten, check_layout, find_model, forget_in_export, is_export
+from farm.licences.forgetting import Forgotten, find_model
 from farm.licences.forgetting import forget as forget_in_folder
 from farm.licences.ledger import LedgerRow, ledger
 from farm.licences.terms import Permission, Ruling
@@ -169,7 +170,7 @@ def permit(
     multiple=True,
     type=_FOLDER,
     metavar="DIR",
-    help="A rendered folder, or an export in the layout animeceleb or folder; repeat for several, the rendered one first.",
+    help="A rendered folder or an export; repeat for several.",
 )
 @click.option(
     "--api", "url", metavar="URL", help="A farm that is up, to withdraw it there too; needs an operator's key."
@@ -183,17 +184,18 @@ def forget(model: str, places: tuple[Path, ...], url: str | None, who: str, why:
     printed for each place says what was removed there.
     """
     from farm.dataset.lock import locked
+    from farm.exports.destination import is_export
+    from farm.exports.forgetting import check_export, forget_in_export
 
     if not places and url is None:
         raise click.UsageError("Say where to take it out: --from DIR, or --api URL of a farm.")
-    found = next((find_model(place, model) for place in places if not is_export(place)), model)
-    for place in places:
-        if is_export(place):
-            check_layout(place)  # raises before anything is changed anywhere
+    found = _meant(model, places)
+    for place in filter(is_export, places):
+        check_export(place)  # raises before anything is changed anywhere
     stone = Tombstone(model=found, who=who, when=datetime.now(UTC).replace(microsecond=0), why=why)
     for place in places:
         with locked(place):
-            _say_gone(place, forget_in_export(place, found) if is_export(place) else forget_in_folder(place, stone))
+            _say_gone(place, forget_in_export(place, stone) if is_export(place) else forget_in_folder(place, stone))
     if url is not None:
         from farm.cli.remote import connect
 
@@ -202,8 +204,25 @@ def forget(model: str, places: tuple[Path, ...], url: str | None, who: str, why:
         say(f"{url}: {counted(results, 'result')} removed, {counted(cancelled, 'job')} cancelled; it is kept out")
 
 
+def _meant(named: str, places: Sequence[Path]) -> str:
+    """The id of the model that somebody means, by the first place that knows it."""
+    from farm.exports.destination import is_export
+    from farm.exports.forgetting import find_in_export
+
+    refused: StorageError | None = None
+    for place in places:
+        try:
+            return find_in_export(place, named) if is_export(place) else find_model(place, named)
+        except StorageError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
+    return named
+
+
 def _say_gone(place: Path, gone: Forgotten) -> None:
     if not gone.folders and not gone.rows:
         say(f"{place}: nothing of it is there; it is kept out")
         return
-    say(f"{place}: {counted(gone.folders, 'folder')} and {counted(gone.rows, 'row')} removed")
+    removed = [counted(count, what) for count, what in ((gone.folders, "folder"), (gone.rows, "row")) if count]
+    say(f"{place}: {' and '.join(removed)} removed")

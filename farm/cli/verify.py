@@ -14,7 +14,7 @@ from farm.cli.ending import stopped_by_sigterm
 from farm.cli.options import default_workers, models_at
 from farm.dataset.reading import model_folders
 from farm.errors import SpecError
-from farm.licences.forgetting import is_export
+from farm.exports.destination import is_export
 from farm.verification.findings import Finding
 from farm.verification.model import ModelReport
 from farm.wording import counted

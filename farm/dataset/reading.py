@@ -41,6 +41,19 @@ def read_file(path: Path, most: int) -> bytes:
         return file.read(found.st_size)  # as much as it takes is allocated at once, so not `most`
 
 
+def stands(directory: Path, name: str) -> bool:
+    """Whether `name` is a plain file below `directory`, without a link on the way."""
+    at = directory
+    try:
+        for part in name.split("/"):
+            at /= part
+            if at.is_symlink():
+                return False
+        return at.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def model_folders(directory: Path) -> list[Path]:
     """The folders right under `directory` in which a model may stand, by name: no links, nothing hidden."""
     try:

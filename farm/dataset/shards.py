@@ -61,6 +61,14 @@ class ShardWriter:
             self._file.close()
 
 
+def names_in(path: Path) -> Iterator[str]:
+    """The names of a shard's members, in order."""
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            tar.members = []  # type: ignore[attr-defined]  # it would remember them all; typeshed does not know it
+            yield member.name
+
+
 def read_shard(path: Path) -> Iterator[tuple[str, bytes]]:
     """The members of a shard, in order."""
     with tarfile.open(path, "r:") as tar:

@@ -18,7 +18,7 @@ loaders that others published: they take column two of the table as the number o
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from farm.dataset.output import LABELS, POSE_COLUMNS, RenderedModel
 from farm.dataset.shards import sha256_of
@@ -31,7 +31,8 @@ from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, model_units
 from farm.exports.receipts import FileRecord, Receipt
-from farm.exports.row_tables import ROWS, row_line, write_row_tables
+from farm.exports.roster import Roster
+from farm.exports.row_tables import ROWS, by_split, row_line, write_row_tables
 from farm.exports.rows import File, SampleRow, read_and_hashed, record_of, rows_of
 from farm.exports.sides import LISTS
 from farm.poses import Partition, uniform
@@ -48,13 +49,16 @@ pose space than the paper's has the names of its entries there.
 CLUSTERS = 37
 """Clusters that the models spread over: about 100 a cluster at the release's 3,613 models."""
 _FOLDERS = {Partition.ROTATED: "rotation", Partition.FRONTAL: "expression"}
-_TABLE, _CACHE = "combined_pose.csv", "cached.json"
+TABLE, CACHE = "combined_pose.csv", "cached.json"
+"""A row a sample, and all rows by the model's `org_id`."""
 
 
 class AnimeCelebLayout:
     """See the module. The 20 floats of a row are the pose of the picture under ``rotation/``; clips have no other."""
 
     name = "animeceleb"
+    shards = None
+    table_patterns = (f"combined_*/{TABLE}", f"combined_*/{CACHE}", *by_split(ROWS))
 
     def check(self, members: Sequence[Member]) -> None:
         styles = {style for member in members for style in member.spec.styles}
@@ -106,12 +110,13 @@ class AnimeCelebLayout:
             notes={**_notes(member, model, pairs), ROWS: "".join(lines), SUMS: "".join(sums)},
         )  # fmt: skip
 
-    def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
+    def tables(
+        self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]
+    ) -> dict[str, FileRecord]:
         tables: dict[str, FileRecord] = {}
-        space = plan.members[0].space
-        columns = COLUMNS if space is None else (*_IDS, *space.entries)
+        columns = _columns(plan)
         for style in plan.members[0].spec.styles:
-            for name, head, between, tail in ((_TABLE, ",".join(columns) + "\n", "", ""), (_CACHE, "{", ", ", "}\n")):
+            for name, head, between, tail in ((TABLE, ",".join(columns) + "\n", "", ""), (CACHE, "{", ", ", "}\n")):
                 path = target.scratch / name
                 with path.open("w", encoding="utf-8", newline="") as file:
                     file.write(head)
@@ -120,26 +125,38 @@ class AnimeCelebLayout:
                     file.write(tail)
                 tables[f"{_root(style)}/{name}"] = FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path))
                 target.place(f"{_root(style)}/{name}", path)
-        tables |= write_row_tables(ROWS, target, receipts)
+        return tables | write_row_tables(ROWS, target, receipts)
+
+    def describe(
+        self,
+        roster: Roster,
+        files: Mapping[str, FileRecord],
+        tables: Mapping[str, FileRecord],
+        links: bool,
+    ) -> Described:
         sides: dict[Split, list[str]] = {"train": [], "test": []}
-        for member in plan.members:
-            sides[plan.sides.of[member.model]].append(member.org_id)
-        poses = {name: record for name, record in tables.items() if name.endswith(_TABLE)}
+        for member in roster.members:
+            sides[roster.sides.of[member.model]].append(member.org_id)
+        poses = {name: record for name, record in sorted(tables.items()) if name.endswith(TABLE)}
         return Described(
-            how_to_load=_HOW if target.links else _HOW_IN_A_BUCKET,
+            how_to_load=_HOW if links else _HOW_IN_A_BUCKET,
             front_matter={},
             distribution=croissant.file_objects(poses, "text/csv")
             + [croissant.file_set("pictures", "combined_*/*/*/*/*.png", "image/png")],
             record_sets=[
                 *(
-                    croissant.records(name.split("/")[0], "A row a sample", {"fileObject": name}, columns)
+                    croissant.records(name.split("/")[0], "A row a sample", {"fileObject": name}, _columns(roster))
                     for name in poses
                 ),
             ],
-            tables=tables,
             # The loaders cut the last character off every line, so the last line needs its newline too.
             last={LISTS[split]: "".join(f"{i}\n" for i in ids).encode() for split, ids in sides.items()},
         )
+
+
+def _columns(roster: Roster) -> tuple[str, ...]:
+    space = roster.members[0].space
+    return COLUMNS if space is None else (*_IDS, *space.entries)
 
 
 def _check_spec(member: Member, styles: set[StyleName]) -> None:
@@ -219,7 +236,7 @@ def _notes(member: Member, model: RenderedModel, pairs: Sequence[tuple[SampleRow
         "pose_information": [row.pose for row in rotated],
     }
     # ASCII, because the loaders open it in whatever encoding their machine prefers.
-    return {_TABLE: text.getvalue(), _CACHE: f'"{member.org_id}": {json.dumps(entry, ensure_ascii=True)}'}
+    return {TABLE: text.getvalue(), CACHE: f'"{member.org_id}": {json.dumps(entry, ensure_ascii=True)}'}
 
 
 def _root(style: StyleName) -> str:

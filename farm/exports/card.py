@@ -12,8 +12,8 @@ from farm.dataset.splits import MODELS, SPLITS, TEST_MODELS
 from farm.exports.croissant import PAPER
 from farm.exports.duplicates import LIKE
 from farm.exports.layout import Described
-from farm.exports.members import Member
-from farm.exports.plan import ExportPlan
+from farm.exports.listed import ListedModel
+from farm.exports.roster import Roster
 from farm.labels import LabelName, Layer, Part
 from farm.occluders import CODES, OccluderName
 from farm.poses import LIGHT_RANGE, ROTATION_LIMIT
@@ -38,58 +38,58 @@ _MOST_LICENCES = 30
 _NO_LICENCE = "not stated in the file"
 
 
-def card(plan: ExportPlan, described: Described) -> bytes:
+def card(roster: Roster, described: Described) -> bytes:
     """The card."""
-    members = plan.members
+    members = roster.members
     entries = POSE_COLUMNS if members[0].space is None else members[0].space.entries
     sections = [
-        _front_matter(plan, described),
+        _front_matter(roster, described),
         f"# Faces of {counted(len(members), '3D anime character')}\n\nMade by Facefarm {__version__}, which draws the "
         f"AnimeCeleb data set anew ({PAPER}): every picture comes with the exact pose of the face, the light and the "
         "camera that drew it.",
         "## Load it\n\n" + described.how_to_load.strip().replace("POSE_SIZE", str(len(entries))),
         "## Is it whole?\n\n`sha256sum --check SHA256SUMS` compares every file; `farm verify` of Facefarm also counts "
         "the rows and looks at the split.",
-        "## What is in it\n\n" + _numbers(plan),
+        "## What is in it\n\n" + _numbers(roster),
         "## How it was made\n\n" + _making(members),
         "## The pose vector\n\n" + (_poses() if members[0].space is None else _other_poses(members[0].space)),
         "## Styles\n\n" + _table(("style", "what it shows"), _styles(members)),
         "## Labels\n\n" + _labels(members),
         "## Coverage\n\nModels that can play a target morph:\n\n"
         + _table(("target morph", "models"), _coverage(members)),
-        "## Split\n\n" + _split(plan),
+        "## Split\n\n" + _split(roster),
         "## Licences\n\n" + _licences(members),
         "## Known limits\n\n" + _LIMITS,
     ]
     return ("\n\n".join(sections) + "\n").encode()
 
 
-def _front_matter(plan: ExportPlan, described: Described) -> str:
+def _front_matter(roster: Roster, described: Described) -> str:
     fields: dict[str, Any] = {
-        "pretty_name": f"Faces of {counted(len(plan.members), '3D anime character')}",
+        "pretty_name": f"Faces of {counted(len(roster.members), '3D anime character')}",
         "license": "other",
         "license_name": "as-each-model-allows",
         "license_link": "README.md#licences",
-        "task_categories": _tasks(plan.members),
+        "task_categories": _tasks(roster.members),
         "tags": ["anime", "faces", "synthetic", "head-reenactment", "croissant"],
-        "size_categories": [next((name for most, name in _SIZES if plan.images < most), "n>1T")],
+        "size_categories": [next((name for most, name in _SIZES if roster.images < most), "n>1T")],
         **described.front_matter,
     }
     # JSON is YAML, and needs no library to be written.
     return "---\n" + "".join(f"{name}: {json.dumps(value)}\n" for name, value in fields.items()) + "---"
 
 
-def _tasks(members: Sequence[Member]) -> list[str]:
+def _tasks(members: Sequence[ListedModel]) -> list[str]:
     used = {label for member in members for label in member.spec.labels}
     regions = ["image-segmentation"] if used & {LabelName.PARTS, LabelName.LAYERS} else []
     points = ["keypoint-detection"] if LabelName.JOINTS in used else []
     return ["image-to-image", *regions, *points, "image-feature-extraction"]
 
 
-def _numbers(plan: ExportPlan) -> str:
+def _numbers(roster: Roster) -> str:
     rows = []
     for split in SPLITS:
-        members = plan.of_split(split)
+        members = roster.of_split(split)
         rows.append(
             (split, len(members), *(sum(getattr(m, n) for m in members) for n in ("samples", "keys", "images")))
         )
@@ -100,7 +100,7 @@ def _occluders(names: Sequence[OccluderName]) -> str:
     return f"each view twice, without and with one of {' | '.join(names)}" if names else "none"
 
 
-def _making(members: Sequence[Member]) -> str:
+def _making(members: Sequence[ListedModel]) -> str:
     specs = [member.spec for member in members]
 
     def said(values: Iterable[object]) -> str:
@@ -180,12 +180,12 @@ def _other_poses(space: SpaceRecord) -> str:
     )
 
 
-def _styles(members: Sequence[Member]) -> list[tuple[str, str]]:
+def _styles(members: Sequence[ListedModel]) -> list[tuple[str, str]]:
     used = {style for member in members for style in member.spec.styles}
     return [(name, style.summary) for name, style in STYLES.items() if name in used]
 
 
-def _labels(members: Sequence[Member]) -> str:
+def _labels(members: Sequence[ListedModel]) -> str:
     used = {label for member in members for label in member.spec.labels}
     if not used:
         return "None were drawn."
@@ -197,14 +197,14 @@ def _labels(members: Sequence[Member]) -> str:
     return text
 
 
-def _coverage(members: Sequence[Member]) -> list[tuple[str, str]]:
+def _coverage(members: Sequence[ListedModel]) -> list[tuple[str, str]]:
     counts = Counter(target for member in members for target in member.targets)
     return [(name, f"{count} ({count / len(members):.0%})") for name, count in sorted(counts.items())]
 
 
-def _split(plan: ExportPlan) -> str:
-    sides = plan.sides
-    lists = "Lists that were given decide first; the rest is for what they do not name. " if plan.sides.listed else ""
+def _split(roster: Roster) -> str:
+    sides = roster.sides
+    lists = "Lists that were given decide first; the rest is for what they do not name. " if roster.sides.listed else ""
     text = lists + (
         f"By model: its hash decides, so that {TEST_MODELS} of {MODELS} are for testing on average, as in the paper; in a "
         "set so small that a side would be empty, the character nearest to the border crosses it. Near-duplicates stand on "
@@ -212,7 +212,7 @@ def _split(plan: ExportPlan) -> str:
         f"{LIKE} (correlation of colours at 24 x 24 pixels). Such groups: {len(sides.groups)}."
     )
     if sides.pairs:
-        folders = {member.model: member.folder for member in plan.members}
+        folders = {member.model: member.folder for member in roster.members}
         rows = [
             (_plain(folders[pair.a]), _plain(folders[pair.b]), f"{pair.likeness:.4f}", "yes" if pair.geometry else "no")
             for pair in sides.pairs[:_MOST_LICENCES]
@@ -226,7 +226,7 @@ def _split(plan: ExportPlan) -> str:
     return text
 
 
-def _licences(members: Sequence[Member]) -> str:
+def _licences(members: Sequence[ListedModel]) -> str:
     counts = Counter(_licence_of(member.licence) for member in members)
     rows = [(_plain(name), count) for name, count in counts.most_common(_MOST_LICENCES)]
     return (

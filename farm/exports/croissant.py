@@ -11,8 +11,8 @@ from typing import Any
 from farm import __version__
 from farm.dataset.splits import SPLITS
 from farm.exports.layout import Described
-from farm.exports.plan import ExportPlan
 from farm.exports.receipts import FileRecord
+from farm.exports.roster import Roster
 from farm.wording import counted
 
 _CONTEXT: dict[str, Any] = {
@@ -79,17 +79,17 @@ PAPER = (
 _MODEL_COLUMNS = ("model", "org_id", "folder", "split", "title", "creator", "format")
 
 
-def metadata(plan: ExportPlan, described: Described, models: Mapping[str, FileRecord]) -> bytes:
+def metadata(roster: Roster, described: Described, models: Mapping[str, FileRecord]) -> bytes:
     """The file ``croissant.json``; `models` is the table of models."""
     (table,) = models
-    styles = ", ".join(dict.fromkeys(style for member in plan.members for style in member.spec.styles))
+    styles = ", ".join(dict.fromkeys(style for member in roster.members for style in member.spec.styles))
     whole = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": "facefarm-faces",
-        "description": f"{counted(plan.images, 'picture')} of the faces of "
-        f"{counted(len(plan.members), '3D anime character')}, with exact poses, in the styles {styles}; "
-        f"layout {plan.layout}. README.md tells how they were made.",
+        "description": f"{counted(roster.images, 'picture')} of the faces of "
+        f"{counted(len(roster.members), '3D anime character')}, with exact poses, in the styles {styles}; "
+        f"layout {roster.layout}. README.md tells how they were made.",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "license": "README.md#licences",
         "url": "README.md",
@@ -99,7 +99,7 @@ def metadata(plan: ExportPlan, described: Described, models: Mapping[str, FileRe
         "isLiveDataset": False,
         "distribution": file_objects(models, "application/jsonlines") + described.distribution,
         "recordSet": [
-            splits(plan),
+            splits(roster),
             records("models", "A row a model", {"fileObject": table}, _MODEL_COLUMNS),
             *described.record_sets,
         ],
@@ -175,10 +175,10 @@ def _type_of(column: str) -> str:
     return "sc:Float"
 
 
-def splits(plan: ExportPlan) -> dict[str, Any]:
+def splits(roster: Roster) -> dict[str, Any]:
     """The record set that says what splits there are."""
     meaning = {"train": "cr:TrainingSplit", "test": "cr:TestSplit"}
-    there = [split for split in SPLITS if plan.of_split(split)]
+    there = [split for split in SPLITS if roster.of_split(split)]
     return {
         "@type": "cr:RecordSet",
         "@id": "splits",

@@ -22,7 +22,8 @@ from farm.storage.interface import check_key
 
 MARKER = "facefarm-export.json"
 """Tells an earlier export, which another may replace, from a folder with someone's own data."""
-_PARTIAL = ".partial"
+PARTIAL = ".partial"
+"""The folder in it in which an export is put together."""
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 _PATIENCE_SECONDS = 60.0
 
@@ -35,7 +36,7 @@ class Marker(BaseModel):
     layout: str
     format: int = 2
     plan: str = ""
-    """The fingerprint of what is exported and how; empty while it is not whole."""
+    """The fingerprint of what is exported and how; empty while it is not whole, and where a model was taken out of it."""
     holds: tuple[str, ...] = ()
     """The names right under the export's root."""
     files: dict[str, int] = {}
@@ -43,6 +44,11 @@ class Marker(BaseModel):
 
     def to_bytes(self) -> bytes:
         return self.model_dump_json().encode() + b"\n"
+
+
+def is_export(directory: Path) -> bool:
+    """Whether the folder is an export, not a rendered folder."""
+    return (directory / MARKER).is_file()
 
 
 class Destination(Protocol):
@@ -104,7 +110,8 @@ def _refuse_others(out: Path) -> None:
         raise StorageError(f"{out} already holds something that is not an export of the farm; name a new folder.")
 
 
-def _read_marker(data: bytes) -> Marker:
+def parse_marker(data: bytes) -> Marker:
+    """What a marker says; one that is damaged names no layout."""
     try:
         return Marker.model_validate_json(data)
     except ValidationError:
@@ -112,13 +119,13 @@ def _read_marker(data: bytes) -> Marker:
 
 
 def _folder(out: Path, layout: str, plan: str) -> "FolderDestination | None":
-    marker = _read_marker((out / MARKER).read_bytes()) if (out / MARKER).is_file() else Marker(layout=layout)
+    marker = parse_marker((out / MARKER).read_bytes()) if (out / MARKER).is_file() else Marker(layout=layout)
     if marker.plan == plan and marker.files and _stands(out, marker):
-        shutil.rmtree(out / _PARTIAL, ignore_errors=True)
+        shutil.rmtree(out / PARTIAL, ignore_errors=True)
         return None
     if not (out / MARKER).is_file():
         (out / MARKER).write_bytes(marker.to_bytes())
-    partial = out / _PARTIAL
+    partial = out / PARTIAL
     if partial.is_symlink():
         raise StorageError(f"{partial} is a link; delete it, and export again.")
     if not (partial / "plan").is_file() or (partial / "plan").read_text() != plan:
@@ -151,7 +158,7 @@ class FolderDestination:
         self._out = out
         self._before = before
         self._plan = plan
-        self._partial = out / _PARTIAL
+        self._partial = out / PARTIAL
         self._tree = self._partial / "tree"
         self.scratch = self._partial / "scratch"
 
@@ -197,7 +204,7 @@ class FolderDestination:
         for name, data in last.items():
             self._path(name).write_bytes(data)
         new = sorted(path.name for path in self._tree.iterdir() if path.name not in last) + list(last)
-        old = [name for name in _held(self._before) if (self._out / name).exists()]
+        old = [name for name in held(self._before) if (self._out / name).exists()]
         if foreign := [name for name in new if (self._out / name).exists() and name not in old]:
             raise StorageError(f"{self._out / foreign[0]} is in the way and not ours; move it, or name a new folder.")
         self._mark(Marker(layout=layout, holds=tuple(sorted({*old, *new}))))
@@ -231,8 +238,8 @@ def _hard_link(origin: str, path: str) -> None:
         os.link(origin, path)
 
 
-def _held(before: Marker) -> tuple[str, ...]:
-    """The names of an earlier export; a marker may come from elsewhere, too."""
+def held(before: Marker) -> tuple[str, ...]:
+    """The names right under an export's root, as its marker says; that may come from elsewhere, too."""
     if before.format == 1:
         from farm.styles import STYLES
 
@@ -243,7 +250,7 @@ def _held(before: Marker) -> tuple[str, ...]:
 def _bucket(store: ObjectStore, prefix: str, room: Path, layout: str, plan: str) -> "BucketDestination | None":
     where = f"{prefix}/" if prefix else ""
     try:
-        marker = _read_marker(store.get(f"{where}{MARKER}"))
+        marker = parse_marker(store.get(f"{where}{MARKER}"))
     except NotFoundError:
         if store.list(where, limit=1):
             raise StorageError(
@@ -251,11 +258,11 @@ def _bucket(store: ObjectStore, prefix: str, room: Path, layout: str, plan: str)
             ) from None
         marker = Marker(layout=layout)
         store.put(f"{where}{MARKER}", marker.to_bytes())
-        store.put(f"{where}{_PARTIAL}/plan", plan.encode())
+        store.put(f"{where}{PARTIAL}/plan", plan.encode())
     if marker.plan == plan:
         return None
     try:
-        begun = store.get(f"{where}{_PARTIAL}/plan").decode("utf-8", "replace")
+        begun = store.get(f"{where}{PARTIAL}/plan").decode("utf-8", "replace")
     except NotFoundError:
         begun = marker.plan
     if begun != plan:
@@ -292,7 +299,7 @@ class BucketDestination:
             return None
 
     def _receipt(self, unit: str) -> str:
-        return f"{self._where}{_PARTIAL}/receipts/{unit}.json"
+        return f"{self._where}{PARTIAL}/receipts/{unit}.json"
 
     def add_receipt(self, receipt: Receipt) -> None:
         self._store.put(self._receipt(receipt.unit), receipt.model_dump_json().encode())
@@ -302,4 +309,4 @@ class BucketDestination:
             self._store.put(self._where + name, data)
         marker = Marker(layout=layout, plan=self._plan, files={**files, **{n: len(data) for n, data in last.items()}})
         self._store.put(f"{self._where}{MARKER}", marker.to_bytes())
-        self._store.delete_all(f"{self._where}{_PARTIAL}/")
+        self._store.delete_all(f"{self._where}{PARTIAL}/")

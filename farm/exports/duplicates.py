@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from farm.exports.listed import ListedModel
 from farm.exports.members import Member
 
 LIKE = 0.92
@@ -75,7 +76,7 @@ def _of_one_geometry(members: Sequence[Member]) -> set[tuple[int, int]]:
     return pairs
 
 
-def groups(members: Sequence[Member], pairs: Sequence[Pair]) -> list[tuple[str, ...]]:
+def groups(members: Sequence[ListedModel], pairs: Sequence[Pair]) -> list[tuple[str, ...]]:
     """The models' hashes, those of one character together, each group sorted and all by their first."""
     first = {member.model: member.model for member in members}
 

@@ -6,7 +6,7 @@ OUT/<split>/<folder>/labels/<partition>/<picture>.parts.png     and .layers.png,
 OUT/<split>/<folder>/basis/<style>.png                          the neutral face
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from posixpath import basename
 
 from farm.dataset.output import LABELS, RenderedModel
@@ -16,8 +16,9 @@ from farm.exports.destination import Destination
 from farm.exports.layout import Described, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, model_units
-from farm.exports.receipts import Receipt
-from farm.exports.row_tables import row_line, write_row_tables
+from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.roster import Roster
+from farm.exports.row_tables import by_split, row_line, write_row_tables
 from farm.exports.rows import File, read_and_hashed, record_of, rows_of
 
 ROWS = "metadata.jsonl"
@@ -27,6 +28,8 @@ class FolderLayout:
     """See the module."""
 
     name = "folder"
+    shards = None
+    table_patterns = by_split(ROWS)
 
     def check(self, members: Sequence[Member]) -> None:
         """Everything fits."""
@@ -67,9 +70,19 @@ class FolderLayout:
             notes={ROWS: "".join(lines), SUMS: "".join(sums)},
         )  # fmt: skip
 
-    def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
-        tables = write_row_tables(ROWS, target, receipts)
-        styles = sorted({style for member in plan.members for style in member.spec.styles})
+    def tables(
+        self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]
+    ) -> dict[str, FileRecord]:
+        return write_row_tables(ROWS, target, receipts)
+
+    def describe(
+        self,
+        roster: Roster,
+        files: Mapping[str, FileRecord],
+        tables: Mapping[str, FileRecord],
+        links: bool,
+    ) -> Described:
+        styles = sorted({style for member in roster.members for style in member.spec.styles})
         columns = ["key", "model", "sample", "partition", "pose", "light", *(f"image_{s}_file_name" for s in styles)]
         return Described(
             how_to_load=_HOW,
@@ -79,7 +92,6 @@ class FolderLayout:
             record_sets=[
                 *(croissant.records(name.split("/")[0], "Rows", {"fileObject": name}, columns) for name in tables),
             ],
-            tables=tables,
             last={},
         )
 

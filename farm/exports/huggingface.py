@@ -6,7 +6,7 @@ OUT/index.json                                              what is in each file
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,18 @@ import pyarrow.parquet as pq
 
 from farm.dataset.label_reading import INDEXED, MARKS_SUFFIX
 from farm.dataset.output import RenderedModel
+from farm.dataset.splits import SPLITS
+from farm.errors import StorageError
 from farm.exports import croissant, sharding
 from farm.exports.destination import Destination
-from farm.exports.layout import Described, Tell
+from farm.exports.layout import Described, Shards, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, shard_units
-from farm.exports.receipts import Receipt
+from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.roster import Roster
 from farm.exports.rows import SampleRow, read
 from farm.labels import MARKED
+from farm.wording import reason
 
 _GROUP_ROWS, _GROUP_BYTES = 100, 32 * 2**20
 """A row group ends at either: the Hub's viewer reads a group at a time, and so much of a file is in memory."""
@@ -37,10 +41,32 @@ _ROTATION = 9
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
+def _copy_without(shard: Path, models: Collection[str], to: Path) -> tuple[int, int]:
+    left = taken = 0
+    try:
+        with pq.ParquetFile(shard) as file:
+            for group in range(file.num_row_groups):
+                gone = sum(model in models for model in file.read_row_group(group, ["model"])["model"].to_pylist())
+                taken += gone
+                left += file.metadata.row_group(group).num_rows - gone
+            if taken and left:
+                with _writer(to, file.schema_arrow) as writer:
+                    for group in range(file.num_row_groups):
+                        table = file.read_row_group(group)
+                        kept = table.filter(pa.array(model not in models for model in table["model"].to_pylist()))
+                        if kept.num_rows:
+                            writer.write_table(kept, row_group_size=kept.num_rows)
+    except (OSError, LookupError, pa.ArrowException) as error:
+        raise StorageError(f"{shard} cannot be read ({reason(error)}); `farm verify` says more.") from error
+    return left, taken
+
+
 class HuggingFaceLayout:
     """See the module."""
 
     name = "huggingface"
+    shards = Shards(tuple(f"data/{split}-{'[0-9]' * 5}.parquet" for split in SPLITS), _copy_without)
+    table_patterns = ()
 
     def check(self, members: Sequence[Member]) -> None:
         sharding.check(members)
@@ -57,13 +83,22 @@ class HuggingFaceLayout:
             lambda path, rows: _write(path, rows, tell),
         )
 
-    def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
-        index = sharding.index(plan, receipts())
-        shards = {name: record for receipt in receipts() for name, record in receipt.files.items()}
+    def tables(
+        self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]
+    ) -> dict[str, FileRecord]:
+        return {}
+
+    def describe(
+        self,
+        roster: Roster,
+        files: Mapping[str, FileRecord],
+        tables: Mapping[str, FileRecord],
+        links: bool,
+    ) -> Described:
         kind = "application/x-parquet"
-        splits = [split for split, side in index["splits"].items() if side["shards"]]
-        spec = plan.members[0].spec
-        lists = ["pose", "rotation"] if plan.members[0].space is None else ["pose", "pose_mask", "rotation"]
+        splits = [split for split in SPLITS if any(sharding.side_of(name) == split for name in files)]
+        spec = roster.members[0].spec
+        lists = ["pose", "rotation"] if roster.members[0].space is None else ["pose", "pose_mask", "rotation"]
         columns = [
             *_VALUES,
             *(_OF_CLIPS if spec.motion is not None else ()),
@@ -81,7 +116,7 @@ class HuggingFaceLayout:
                     }
                 ]
             },
-            distribution=croissant.file_objects(shards, kind)
+            distribution=croissant.file_objects(files, kind)
             + [croissant.file_set(f"{split}-files", f"data/{split}-*.parquet", kind) for split in splits],
             record_sets=[
                 *(
@@ -89,8 +124,7 @@ class HuggingFaceLayout:
                     for split in splits
                 ),
             ],
-            tables={},
-            last={"index.json": json.dumps(index, ensure_ascii=False, indent=1).encode() + b"\n"},
+            last={sharding.INDEX: sharding.index(roster, files)},
         )
 
 
@@ -136,17 +170,20 @@ def _schema(first: SampleRow) -> pa.Schema:
 
 
 def _write(path: Path, rows: Sequence[SampleRow], tell: Tell) -> None:
-    first = rows[0]
-    schema = _schema(first)
+    schema = _schema(rows[0])
+    with _writer(path, schema) as writer:
+        for group in _groups(rows, tell):
+            writer.write_table(pa.Table.from_pylist(group, schema), row_group_size=len(group))
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     heavy = [field.name for field in schema if field.type == _PICTURE or field.name == "arrays"]
     packed = {
         path: "none" if column in heavy else "zstd" for column in schema.names for path in _leaves(schema.field(column))
     }
-    with pq.ParquetWriter(
+    return pq.ParquetWriter(
         path, schema, compression=packed, use_dictionary=["model", "folder", "partition"], write_statistics=["model"]
-    ) as writer:
-        for group in _groups(rows, tell):
-            writer.write_table(pa.Table.from_pylist(group, schema), row_group_size=len(group))
+    )
 
 
 def _leaves(field: pa.Field) -> list[str]:

@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from farm.dataset.manifest import MadeWith, Manifest, SpaceRecord
+from farm.dataset.manifest import Manifest, SpaceRecord
 from farm.dataset.output import RenderedModel
-from farm.dataset.tables import org_id
 from farm.errors import SpecError, StorageError, WithdrawnModelError
+from farm.exports.listed import ListedModel
 from farm.exports.source import Source
 from farm.morphs.vocabulary import Target, all_targets
 from farm.pipe import Survey
 from farm.spaces.space import DEFAULT
-from farm.spec import RenderSpec
 from farm.wording import counted, reason
 
 _THUMBNAIL = 24
@@ -27,46 +26,21 @@ _THUMBNAIL = 24
 _GREY = (128, 128, 128)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One model of a data set."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member(ListedModel):
+    """One model that is to be exported."""
 
     entry: str
     """What its source calls it."""
-    folder: str
-    model: str
-    """Its content hash."""
     contents: str
     """A hash of all that its rows hold."""
-    renderer: int
-    format: str
-    title: str
-    creator: str
-    made_with: MadeWith
-    notices: tuple[dict[str, str], ...]
-    """Name and hash of each readme and licence file beside the model; the manifest has their text."""
-    licence: dict[str, str]
-    spec: RenderSpec
-    targets: tuple[str, ...]
-    """The target morphs that its samples play."""
     mapping: str
-    """The hash of which of its own morphs those are."""
-    samples: int
-    keys: int
-    """Rows: samples times partitions times views."""
-    images: int
+    """The hash of which of its own morphs play its targets."""
     bytes: int
     """Of its pictures and labels."""
     survey: Survey
-    space: SpaceRecord | None
-    """The pose space of its rows; None: the paper's."""
     head: NDArray[np.float32] | None
     """(24 * 24 * 3,) colours of the neutral head, of mean 0 and length 1; None where there is no neutral picture."""
-
-    @property
-    def org_id(self) -> str:
-        """What the AnimeCeleb release calls a model: a decimal number, which readers in the wild put into queries."""
-        return org_id(self.model)
 
 
 def survey(
@@ -126,7 +100,6 @@ def member_of(entry: str, model: RenderedModel, face: bytes | None) -> Member:
         targets=tuple(sorted(name for name in cast if _plays(manifest, targets[name]))),
         mapping=hashlib.sha256(repr(sorted(manifest.annotation.items())).encode()).hexdigest(),
         samples=manifest.samples,
-        keys=len(manifest.images) // max(1, len(manifest.spec.styles)),
         images=len(manifest.images),
         bytes=sum(image.bytes for image in manifest.images) + sum(shard.bytes for shard in manifest.labels),
         survey=manifest.survey,

@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from farm import __version__
 from farm.dataset.splits import SPLITS, Split
 from farm.exports.members import Member, total_bytes
-from farm.exports.sides import Sides
+from farm.exports.roster import Roster
 
 SHARD_BYTES = 128 * 2**20
 """What a shard has by default; loaders like some 100 MB."""
+_FORM = 2
+"""Goes up when the same models make other files."""
 _SHARDS_A_UNIT = 4
 _MODELS_A_UNIT = 16
 """A unit ends when it has this many models and fills a shard, or when it fills 4 shards."""
 
 
 @dataclass(frozen=True, slots=True)
-class ExportPlan:
+class ExportPlan(Roster):
     """An export."""
 
-    layout: str
     members: tuple[Member, ...]
     """By folder."""
-    sides: Sides
     shard_bytes: int
 
     @property
@@ -32,21 +32,13 @@ class ExportPlan:
         """A hash of all that its bytes depend on."""
         content = {
             "facefarm": __version__,
+            "form": _FORM,
             "layout": self.layout,
             "shard_bytes": self.shard_bytes,
             "members": [(m.folder, m.model, m.contents, self.sides.of[m.model]) for m in self.members],
             "pairs": [(pair.a, pair.b, pair.likeness, pair.geometry) for pair in self.sides.pairs],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-    @property
-    def images(self) -> int:
-        """How many pictures it has, without the neutral ones."""
-        return sum(member.images for member in self.members)
-
-    def of_split(self, split: Split) -> list[Member]:
-        """The models of one side, by folder."""
-        return [member for member in self.members if self.sides.of[member.model] == split]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,8 @@ def shard_units(plan: ExportPlan) -> Iterator[Unit]:
     """
     for split in SPLITS:
         first = 0
-        for number, members in enumerate(_blocks(sorted(plan.of_split(split), key=_drawn), plan.shard_bytes)):
+        mine = sorted((member for member in plan.members if plan.sides.of[member.model] == split), key=_drawn)
+        for number, members in enumerate(_blocks(mine, plan.shard_bytes)):
             shards = min(max(1, round(total_bytes(members) / plan.shard_bytes)), sum(m.keys for m in members))
             yield Unit(f"{split}-{number:05d}", split, tuple(members), first, shards)
             first += shards

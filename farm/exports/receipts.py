@@ -1,5 +1,7 @@
 """What was written, told by whoever wrote it: what makes an interrupted export go on where it was."""
 
+import hashlib
+
 from pydantic import BaseModel, ConfigDict
 
 from farm.dataset.splits import Split
@@ -14,6 +16,11 @@ class FileRecord(BaseModel):
     sha256: str
     keys: int = 0
     """Rows in it."""
+
+
+def record_of(data: bytes) -> FileRecord:
+    """The record of a file with these bytes."""
+    return FileRecord(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 class Receipt(BaseModel):

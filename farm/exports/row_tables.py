@@ -13,6 +13,11 @@ ROWS = "rows.jsonl"
 """The table's name, where loaders ask for no other."""
 
 
+def by_split(name: str) -> tuple[str, ...]:
+    """Where the tables called `name` stand, below an export."""
+    return tuple(f"{split}/{name}" for split in SPLITS)
+
+
 def row_line(record: dict[str, Any]) -> str:
     """The line of one row."""
     return json.dumps(record, ensure_ascii=False) + "\n"

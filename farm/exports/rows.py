@@ -22,6 +22,7 @@ from farm.occluders import OccluderName
 from farm.poses import Partition
 from farm.spec import StyleName
 
+_KEY_DIGITS = 16
 _SUFFIX = re.compile(r"(\.[a-z]{1,16}){1,3}")
 
 
@@ -114,10 +115,15 @@ def rows_of(model: RenderedModel) -> list[SampleRow]:
     return [found[place] for place in sorted(found)]
 
 
+def key_prefix(model: str) -> str:
+    """What the keys of all rows of a model, and of no other, begin with."""
+    return f"{model[:_KEY_DIGITS]}_"
+
+
 def key_of(manifest: Manifest, sample: int, partition: Partition, view: int) -> str:
     """``<16 digits of the model's hash>_<sample>_<partition>``, and ``_v<view>`` where there are several views."""
     several = f"_v{view:02d}" if manifest.spec.views > 1 else ""
-    return f"{manifest.model.id[:16]}_{sample:05d}_{partition}{several}"
+    return f"{key_prefix(manifest.model.id)}{sample:05d}_{partition}{several}"
 
 
 def _take_labels(model: RenderedModel, rows: Mapping[tuple[int, Partition, int], SampleRow]) -> None:

@@ -1,9 +1,7 @@
 """Runs an export: surveys the models, writes the units that are missing, several at a time, and puts the whole in place."""
 
-import hashlib
-import json
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -12,21 +10,16 @@ from farm.dataset.output import RenderedModel
 from farm.dataset.splits import Split
 from farm.dataset.sums import SUMS, sum_line
 from farm.errors import StorageError
-from farm.exports.card import card
-from farm.exports.croissant import metadata
+from farm.exports.describing import describing_files
 from farm.exports.destination import Destination, destination_at
 from farm.exports.duplicates import near_duplicates
 from farm.exports.layout import Layout
 from farm.exports.members import common_space, survey
 from farm.exports.plan import SHARD_BYTES, ExportPlan, Unit
-from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.receipts import FileRecord, Receipt, record_of
 from farm.exports.sides import Sides, sides_of
 from farm.exports.source import Source
 
-MODELS = "models.jsonl"
-CARD = "README.md"
-CROISSANT = "croissant.json"
-POSE_SPACE = "pose_space.json"
 _POLL_SECONDS = 0.2
 
 type Progress = Callable[[str, int, int], None]
@@ -124,19 +117,12 @@ def _run(
         # One at a time: together they hold a line for every row.
         return (found for unit in units if (found := target.receipt(unit.name)) is not None)
 
-    described = layout.finish(plan, target, receipts)
-    files = {name: record.bytes for receipt in receipts() for name, record in receipt.files.items()}
-    models = _models(plan)
-    last = {
-        MODELS: models,
-        CARD: card(plan, described),
-        CROISSANT: metadata(plan, described, {MODELS: _record(models)}),
-        **described.last,
-        **_space(plan),
-    }
-    _write_sums(target, receipts, described.tables, last)
+    tables = layout.tables(plan, target, receipts)
+    files = {name: record for receipt in receipts() for name, record in receipt.files.items()}
+    last = describing_files(plan, layout.describe(plan, files, tables, target.links))
+    _write_sums(target, receipts, tables, last)
     copied = sum(receipt.copied for receipt in receipts())
-    target.finish(layout.name, files, last)
+    target.finish(layout.name, {name: record.bytes for name, record in files.items()}, last)
     return copied
 
 
@@ -153,7 +139,7 @@ def _write_sums(
             file.writelines(sum_line(name, record.sha256) for name, record in receipt.files.items())
             file.write(receipt.notes.get(SUMS, ""))
         file.writelines(sum_line(name, record.sha256) for name, record in tables.items())
-        file.writelines(sum_line(name, _record(data).sha256) for name, data in last.items())
+        file.writelines(sum_line(name, record_of(data).sha256) for name, data in last.items())
     target.place(SUMS, path)
 
 
@@ -162,10 +148,6 @@ def _unchanged(unit: Unit, models: Iterable[RenderedModel]) -> Iterable[Rendered
         if (model.manifest.model.id, model.manifest.spec) != (member.model, member.spec):
             raise StorageError(f"{member.folder} was changed while it was exported; export again.")
         yield model
-
-
-def _record(data: bytes) -> FileRecord:
-    return FileRecord(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 class _Count:
@@ -178,40 +160,3 @@ class _Count:
     def add(self, more: int) -> None:
         with self._lock:
             self.value += more
-
-
-def _space(plan: ExportPlan) -> dict[str, bytes]:
-    """The file that names the entries of a pose, where they are not the paper's."""
-    space = plan.members[0].space
-    if space is None:
-        return {}
-    told = {"name": space.name, "digest": space.digest, "entries": list(space.entries)}
-    return {POSE_SPACE: json.dumps(told, indent=1).encode() + b"\n"}
-
-
-def _models(plan: ExportPlan) -> bytes:
-    """A line for each model: what it is called, where it stands, whose it is."""
-    group = {model: place for place, models in enumerate(plan.sides.groups) for model in models}
-    lines: Sequence[str] = [
-        json.dumps(
-            {
-                "model": member.model,
-                "org_id": member.org_id,
-                "folder": member.folder,
-                "split": plan.sides.of[member.model],
-                "near_duplicates": group.get(member.model),
-                "title": member.title,
-                "creator": member.creator,
-                "format": member.format,
-                "licence": member.licence,
-                "notices": member.notices,
-                "samples": member.samples,
-                "images": member.images,
-                "target_morphs": list(member.targets),
-                **({"pose_mask": list(member.space.mask)} if member.space is not None else {}),
-            },
-            ensure_ascii=False,
-        )
-        for member in plan.members
-    ]
-    return "".join(f"{line}\n" for line in lines).encode()

@@ -1,17 +1,19 @@
 """What layouts of large files share: rows of several models, shuffled and cut, and their index."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from farm.dataset.output import RenderedModel
 from farm.dataset.shards import sha256_of
-from farm.dataset.splits import SPLITS
+from farm.dataset.splits import SPLITS, Split
 from farm.errors import SpecError
 from farm.exports.destination import Destination
 from farm.exports.members import Member
-from farm.exports.plan import ExportPlan, Unit, shuffled
+from farm.exports.plan import Unit, shuffled
 from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.roster import Roster, pairs_told
 from farm.exports.rows import SampleRow, rows_of
 
 
@@ -71,24 +73,33 @@ def _cut(unit: Unit, models: Iterable[RenderedModel]) -> Iterator[tuple[int, lis
         yield unit.first + shard, [rows[place] for place in part]
 
 
-def index(plan: ExportPlan, receipts: Iterable[Receipt]) -> dict[str, Any]:
-    """Counts and hashes of all shards, by split."""
-    splits: dict[str, dict[str, Any]] = {
-        split: {"models": len(plan.of_split(split)), "keys": 0, "images": 0, "shards": []} for split in SPLITS
-    }
-    for receipt in receipts:
-        side = splits[receipt.split]
-        side["keys"] += receipt.keys
-        side["images"] += receipt.images
-        side["shards"] += [{"file": name, **record.model_dump()} for name, record in receipt.files.items()]
-    return {
-        "layout": plan.layout,
-        "styles": list(plan.members[0].spec.styles),
-        "labels": list(plan.members[0].spec.labels),
-        "size": plan.members[0].spec.size,
+INDEX = "index.json"
+
+
+def side_of(shard: str) -> Split:
+    """The split of a shard, by its name: ``<split>/shard-<number>.tar`` or ``data/<split>-<number>.parquet``."""
+    return next(split for split in SPLITS if shard.removeprefix("data/").startswith(split))
+
+
+def index(roster: Roster, shards: Mapping[str, FileRecord]) -> bytes:
+    """The file INDEX: counts and hashes of all shards, by split."""
+    spec = roster.members[0].spec
+    splits: dict[str, dict[str, Any]] = {}
+    for split in SPLITS:
+        mine = {name: record for name, record in shards.items() if side_of(name) == split}
+        keys = sum(record.keys for record in mine.values())
+        splits[split] = {
+            "models": len(roster.of_split(split)),
+            "keys": keys,
+            "images": keys * len(spec.styles),
+            "shards": [{"file": name, **record.model_dump()} for name, record in mine.items()],
+        }
+    content = {
+        "layout": roster.layout,
+        "styles": list(spec.styles),
+        "labels": list(spec.labels),
+        "size": spec.size,
         "splits": splits,
-        "near_duplicates": [
-            {"models": [pair.a, pair.b], "likeness": pair.likeness, "same_geometry": pair.geometry}
-            for pair in plan.sides.pairs
-        ],
+        "near_duplicates": pairs_told(roster.sides.pairs),
     }
+    return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"

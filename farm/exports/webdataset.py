@@ -7,28 +7,52 @@ OUT/index.json                                          what is in each shard
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import tarfile
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from farm.dataset.label_reading import MARKS_SUFFIX
 from farm.dataset.output import RenderedModel
-from farm.dataset.shards import ShardWriter
+from farm.dataset.shards import ShardWriter, names_in, read_shard
 from farm.dataset.splits import SPLITS
+from farm.errors import StorageError
 from farm.exports import croissant, sharding
 from farm.exports.destination import Destination
-from farm.exports.layout import Described, Tell
+from farm.exports.layout import Described, Shards, Tell
 from farm.exports.members import Member
 from farm.exports.plan import ExportPlan, Unit, shard_units
-from farm.exports.receipts import Receipt
-from farm.exports.row_tables import ROWS, row_line, write_row_tables
-from farm.exports.rows import SampleRow, read, record_of
+from farm.exports.receipts import FileRecord, Receipt
+from farm.exports.roster import Roster
+from farm.exports.row_tables import ROWS, by_split, row_line, write_row_tables
+from farm.exports.rows import SampleRow, key_prefix, read, record_of
+from farm.wording import reason
 
 _COLUMNS = ("key", "model", "sample", "partition", "view", "pose", "light", "seed")
+
+
+def _copy_without(shard: Path, models: Collection[str], to: Path) -> tuple[int, int]:
+    prefixes = tuple(key_prefix(model) for model in models)
+    left = taken = 0
+    try:
+        for name in names_in(shard):
+            if name.endswith(".json") and not name.endswith(MARKS_SUFFIX):
+                taken, left = (taken + 1, left) if name.startswith(prefixes) else (taken, left + 1)
+        if taken and left:
+            with ShardWriter(to) as copy:
+                for name, data in read_shard(shard):
+                    if not name.startswith(prefixes):
+                        copy.add(name, data)
+    except (OSError, tarfile.TarError) as error:
+        raise StorageError(f"{shard} cannot be read ({reason(error)}); `farm verify` says more.") from error
+    return left, taken
 
 
 class WebDatasetLayout:
     """See the module."""
 
     name = "webdataset"
+    shards = Shards(tuple(f"{split}/shard-{'[0-9]' * 6}.tar" for split in SPLITS), _copy_without)
+    table_patterns = by_split(ROWS)
 
     def check(self, members: Sequence[Member]) -> None:
         sharding.check(members)
@@ -57,31 +81,53 @@ class WebDatasetLayout:
         receipt = sharding.write(unit, models, target, name_of, write_shard)
         return receipt.model_copy(update={"notes": {ROWS: "".join(lines)}})
 
-    def finish(self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]) -> Described:
-        index = sharding.index(plan, receipts())
-        shards = {name: record for receipt in receipts() for name, record in receipt.files.items()}
-        by_split = {s: names for s in SPLITS if (names := [name for name in shards if name.startswith(f"{s}/")])}
+    def tables(
+        self, plan: ExportPlan, target: Destination, receipts: Callable[[], Iterable[Receipt]]
+    ) -> dict[str, FileRecord]:
         # For Croissant, whose reader takes no JSON out of an archive.
-        tables = write_row_tables(ROWS, target, receipts)
+        return write_row_tables(ROWS, target, receipts)
+
+    def describe(
+        self,
+        roster: Roster,
+        files: Mapping[str, FileRecord],
+        tables: Mapping[str, FileRecord],
+        links: bool,
+    ) -> Described:
         return Described(
-            how_to_load=_HOW.replace("COUNT", f"{len(by_split['train']) - 1:06d}"),
+            how_to_load=_HOW.replace("SHARDS", _braces(files)),
             front_matter={},
-            distribution=croissant.file_objects(shards, "application/x-tar")
+            distribution=croissant.file_objects(files, "application/x-tar")
             + croissant.file_objects(tables, "application/jsonlines")
-            + [croissant.file_set("pictures", "*.png", "image/png", list(shards))],
+            + [croissant.file_set("pictures", "*.png", "image/png", list(files))],
             record_sets=[
                 croissant.records(split, f"The rows for {split}ing", {"fileObject": name}, _COLUMNS)
                 for split, name in ((name.split("/")[0], name) for name in tables)
             ],
-            tables=tables,
-            last={"index.json": json.dumps(index, ensure_ascii=False, indent=1).encode() + b"\n"},
+            last={sharding.INDEX: sharding.index(roster, files)},
         )
+
+
+def _braces(shards: Iterable[str]) -> str:
+    """A pattern of the shards of one side, that for training where there is one; numbers may be missing among them."""
+    by_split: dict[str, list[int]] = {}
+    for name in shards:
+        by_split.setdefault(sharding.side_of(name), []).append(int(name[-10:-4]))
+    split = next(split for split in SPLITS if split in by_split)
+    runs: list[list[int]] = []
+    for number in sorted(by_split[split]):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    ranges = [f"{{{first:06d}..{last:06d}}}" for first, last in runs]
+    return f"{split}/shard-{ranges[0] if len(ranges) == 1 else '{' + ','.join(ranges) + '}'}.tar"
 
 
 _HOW = """```python
 import webdataset as wds
 
-data = wds.WebDataset("train/shard-{000000..COUNT}.tar", shardshuffle=100).shuffle(1000).decode("pilrgba")
+data = wds.WebDataset("SHARDS", shardshuffle=100).shuffle(1000).decode("pilrgba")
 for sample in data:
     picture, pose = sample["default.png"], sample["json"]["pose"]  # RGBA, POSE_SIZE numbers
 ```

@@ -11,6 +11,7 @@ from typing import TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from farm.dataset.reading import stands
 from farm.dataset.splits import SPLITS
 from farm.exports.folder import ROWS
 from farm.exports.sides import LISTS
@@ -40,19 +41,6 @@ class ExportedRow:
     """Those that stand as files of their own, below the export."""
     images: int
     """How many it has."""
-
-
-def stands(directory: Path, name: str) -> bool:
-    """Whether `name` is a plain file below `directory`, without a link on the way."""
-    at = directory
-    try:
-        for part in name.split("/"):
-            at /= part
-            if at.is_symlink():
-                return False
-        return at.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def lines_in(file: TextIO) -> Iterator[str]:

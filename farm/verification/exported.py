@@ -13,12 +13,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from farm.dataset.reading import read_file
+from farm.dataset.reading import read_file, stands
 from farm.dataset.sums import SUMS, read_sums
 from farm.errors import StorageError
 from farm.exports.destination import MARKER
-from farm.exports.running import MODELS
-from farm.verification.export_rows import LAYOUTS, UNREADABLE, ExportedRow, lines_in, listed, rows_in, stands
+from farm.exports.roster import MODELS
+from farm.licences.tombstones import WITHDRAWN, tombstones
+from farm.verification.export_rows import LAYOUTS, UNREADABLE, ExportedRow, lines_in, listed, rows_in
 from farm.verification.findings import Fault, Finding
 from farm.wording import counted
 
@@ -62,6 +63,7 @@ def verify_export(directory: Path, threads: int, on_file: Callable[[int], None])
         yield Finding(Fault.MANIFEST, SUMS, str(error))
     else:
         yield from _strays(directory, expected)
+    yield from _withdrawn(directory)
     members = dict[str, _Member]()
     yield from _members(directory, layout, members)
     yield from _rows(directory, layout, members, wrong)
@@ -73,7 +75,7 @@ def verify_export(directory: Path, threads: int, on_file: Callable[[int], None])
 def _hashes(
     directory: Path, threads: int, expected: Counter[str], wrong: set[str], on_file: Callable[[int], None]
 ) -> Iterator[Finding]:
-    expected[""] += 1  # the list itself
+    expected[""] += 1 + stands(directory, WITHDRAWN)  # the list itself, and what grows when a model is withdrawn
     digests: dict[str, str] = {}
     waiting: deque[tuple[str, str, Future[str | None]]] = deque()
 
@@ -158,7 +160,7 @@ def _strays(directory: Path, expected: Counter[str]) -> Iterator[Finding]:
             surplus[place] = set(files)
     if not surplus:
         return
-    surplus.get("", set()).difference_update((MARKER, SUMS))
+    surplus.get("", set()).difference_update((MARKER, SUMS, WITHDRAWN))
     for name, _ in read_sums(directory / SUMS):
         for each in (name, *_second_names(directory, name)):
             folder, _, file = each.rpartition("/")
@@ -183,6 +185,23 @@ def _members(directory: Path, layout: str, members: dict[str, _Member]) -> Itera
                     yield Finding(fault, MODELS, f"{member.folder} is listed twice: {before.split} and {member.split}.")
     except UNREADABLE as error:
         yield Finding(Fault.MANIFEST, MODELS, f"The list of models cannot be read: {error}")
+
+
+def _withdrawn(directory: Path) -> Iterator[Finding]:
+    """Models that are listed, and were taken out for good."""
+    try:
+        stones = tombstones(directory)
+    except StorageError as error:
+        yield Finding(Fault.MANIFEST, WITHDRAWN, str(error))
+        return
+    if not stones or not stands(directory, MODELS):
+        return
+    with (directory / MODELS).open(encoding="utf-8", errors="replace") as file:
+        listed_here = {model for line in lines_in(file) for model in stones if f'"{model}"' in line}
+    for model in sorted(listed_here):
+        yield Finding(
+            Fault.WITHDRAWN, MODELS, f"{stones[model].error()} `farm forget {model} --from ...` takes it out."
+        )
 
 
 def _rows(directory: Path, layout: str, members: dict[str, _Member], wrong: set[str]) -> Iterator[Finding]:

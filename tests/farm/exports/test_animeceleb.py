@@ -89,7 +89,7 @@ def test_the_loaders_find_every_picture_under_its_name(source: Path, tmp_path: P
     assert (result.train, result.test) == (2, 1)
     assert sorted(p.name for p in out.iterdir()) == sorted(
         ["combined_default", "combined_ink", "train_list.txt", "test_list.txt", MARKER]
-        + ["README.md", "SHA256SUMS", "croissant.json", "models.jsonl", "train", "test"]
+        + ["README.md", "SHA256SUMS", "croissant.json", "making.json", "models.jsonl", "train", "test"]
     )
     for style in STYLES:
         loader = _Loader(out / f"combined_{style}", out)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from farm.cli.export import _layout
 from farm.dataset.shards import read_shard
 from farm.errors import SpecError
 from farm.exports import running
+from farm.exports.layouts import layout_named
 from farm.exports.source import FolderSource
 from farm.spec import RenderSpec
 from farm.verification.exported import verify_export
@@ -33,7 +33,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def exported(source: Path, out: Path, layout: str) -> Path:
-    running.export(FolderSource(source), str(out), _layout(layout), shard_bytes=20_000)
+    running.export(FolderSource(source), str(out), layout_named(layout), shard_bytes=20_000)
     assert list(verify_export(out, 2, lambda files: None)) == []
     assert "a frame of a motion" in (out / "README.md").read_text()
     return out
@@ -106,4 +106,4 @@ def test_clips_and_drawn_poses_have_no_rows_of_one_form(source: Path, tmp_path: 
     render(tmp_path / "mixed", "poser", RenderSpec(styles=("flat",)), samples=2)
     for layout in ("webdataset", "huggingface"):
         with pytest.raises(SpecError, match="frames of a clip"):
-            running.export(FolderSource(tmp_path / "mixed"), str(tmp_path / layout), _layout(layout))
+            running.export(FolderSource(tmp_path / "mixed"), str(tmp_path / layout), layout_named(layout))

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from farm.cli import main
-from farm.cli.export import _layout
 from farm.dataset.splits import SPLITS, split_of
 from farm.dataset.sums import SUMS, read_sums, sum_line
+from farm.exports.layouts import layout_named
 from farm.exports.running import export
 from farm.exports.source import FolderSource
 from farm.spec import RenderSpec
@@ -41,7 +41,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for label in LABELS.values():
         render(room / "rendered", label, SPEC)
     for layout in LAYOUTS:
-        export(FolderSource(room / "rendered"), str(room / layout), _layout(layout))
+        export(FolderSource(room / "rendered"), str(room / layout), layout_named(layout))
     return room
 
 
