@@ -15,6 +15,7 @@ from farm.exports.duplicates import near_duplicates
 from farm.exports.members import Member, member_of
 from farm.exports.sides import Sides, read_lists, sides_of
 from farm.exports.source import neutral, plainest
+from farm.licences.tombstones import tombstones
 from farm.poses import Partition
 from farm.torch.rows import PARTITIONS, PackedRows, pack
 from farm.wording import counted
@@ -27,7 +28,8 @@ class Faces:
     """The rows of one rendered folder, or of several. Reads all manifests and neutral pictures once, and no other picture.
 
     Sides are those that `farm export` gives: by the model's hash, near-duplicates together. `lists` is a folder with
-    `train_list.txt` and `test_list.txt` to go by instead. A result that stands in two folders counts once.
+    `train_list.txt` and `test_list.txt` to go by instead. A result that stands in two folders counts once, and
+    a model that was withdrawn from one of them (`farm forget`) is in none, should a copy have brought it back.
     `progress(done, total)` is called after each model. Some 400 bytes a row stay in memory.
 
     Raises StorageError for damaged folders and for those that hold no model, SpecError for pictures of several sizes.
@@ -40,20 +42,21 @@ class Faces:
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         places = [place for folder in folders for place in model_folders(Path(folder)) if (place / MANIFEST).is_file()]
-        if not places:
-            named = ", ".join(map(str, folders)) or "Nothing that was named"
-            raise StorageError(f"{named} holds no rendered models; make some with `farm render PATH --out DIR`.")
+        withdrawn = {model for folder in folders for model in tombstones(Path(folder))}
         found: dict[str, PackedRows] = {}
         members: dict[str, Member] = {}
         for done, place in enumerate(places):
             model = read_model_folder(place)
             manifest = model.manifest
-            if manifest.render_key not in found:
+            if manifest.render_key not in found and manifest.model.id not in withdrawn:
                 found[manifest.render_key] = pack(model)
                 if manifest.model.id not in members:
                     face = neutral(model, plainest(manifest.spec.styles))
                     members[manifest.model.id] = member_of(place.name, model, face)
             progress(done + 1, len(places))
+        if not found:
+            named = ", ".join(map(str, folders)) or "Nothing that was named"
+            raise StorageError(f"{named} holds no rendered models; make some with `farm render PATH --out DIR`.")
         self.models: Sequence[PackedRows] = tuple(found.values())
         """In the order of the folders."""
         side_list = read_lists(Path(lists)) if lists else None

@@ -1,12 +1,8 @@
 """Line drawings: dark strokes and edges of parts are lines, even colours are paper."""
 
 import numpy as np
-import pytest
 
 from farm.labels import Part
-
-pytest.importorskip("torch")
-
 from farm.torch.lines import line_drawing
 
 
