@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from farm import __version__
@@ -15,6 +15,7 @@ from farm.exports.layout import Described
 from farm.exports.listed import ListedModel
 from farm.exports.roster import Roster
 from farm.labels import LabelName, Layer, Part
+from farm.licences.terms import licence_named
 from farm.occluders import CODES, OccluderName
 from farm.poses import LIGHT_RANGE, ROTATION_LIMIT
 from farm.styles import STYLES
@@ -33,9 +34,9 @@ _LABELS = {
     LabelName.LAYERS: "what each pixel shows: skin, hair, clothes, accessories, features of the face",
     LabelName.JOINTS: "2D and 3D joints of the body with visibility (COCO's and VRM's), the person's box, the camera",
 }
-_LICENCE_KEYS = ("licenseName", "licenseUrl", "license", "licence")
 _MOST_LICENCES = 30
-_NO_LICENCE = "not stated in the file"
+_NO_LICENCE = "not stated in the file, and no text stands beside it"
+_TEXT_BESIDE = "not named in the file; a readme or licence file stands beside it"
 
 
 def card(roster: Roster, described: Described) -> bytes:
@@ -227,19 +228,35 @@ def _split(roster: Roster) -> str:
 
 
 def _licences(members: Sequence[ListedModel]) -> str:
-    counts = Counter(_licence_of(member.licence) for member in members)
+    counts = Counter(map(_licence_of, members))
     rows = [(_plain(name), count) for name, count in counts.most_common(_MOST_LICENCES)]
     return (
         "Each picture is under the licence of its model. What the files themselves say is below, model by model in "
-        "`models.jsonl`; where a file says nothing, its creator's terms of use apply, and it is on whoever passes the "
+        "`models.jsonl`; where nothing is stated, its creator's terms of use apply, and it is on whoever passes the "
         "pictures on to know them.\n\n"
+        + _texts_beside(members)
         + _table(("licence", "models"), rows)
         + (f"\n\nand {len(counts) - len(rows)} more." if len(counts) > len(rows) else "")
     )
 
 
-def _licence_of(licence: Mapping[str, str]) -> str:
-    return next((licence[key] for key in _LICENCE_KEYS if licence.get(key)), _NO_LICENCE)
+def _licence_of(member: ListedModel) -> str:
+    return licence_named(member.licence) or (_TEXT_BESIDE if member.notices else _NO_LICENCE)
+
+
+def _texts_beside(members: Sequence[ListedModel]) -> str:
+    """Of the readme and licence files; empty where there are none."""
+    having = [member for member in members if member.notices]
+    if not having:
+        return ""
+    files = [notice["sha256"] for member in having for notice in member.notices]
+    several = f", {len(set(files))} different ones" if len(set(files)) < len(files) else ""
+    return (
+        f"Beside {counted(len(having), 'model')} of {len(members)} stood {counted(len(files), 'readme or licence file')}"
+        f"{several}, and what they say holds, too. `notices` in `models.jsonl` has their names and SHA-256. Their texts "
+        "are in the `manifest.json` of each model in the rendered folder that this was made of; there `farm licences` lists "
+        "who made each model and what fields and texts forbid or allow, and its `--credits` writes the names to pass on.\n\n"
+    )
 
 
 def _plain(text: str) -> str:

@@ -53,7 +53,7 @@ class Terms:
     credit: Ruling
     """Whether the creator has to be named."""
     licence: str
-    """The licence's name or address; empty where none is named."""
+    """As `licence_named` has it."""
 
     def answer(self, permission: Permission) -> Said:
         """What holds: a single "no" goes before any "yes"."""
@@ -141,8 +141,14 @@ def terms_of(vrm_1: bool, licence: Mapping[str, str], texts: Iterable[tuple[str,
         credit = Ruling.NO if name == "CC0" else Ruling.YES
     said = (*_of_fields(meta, _FIELDS, ""), *_of_name(name), *_of_fields(hub, _HUB_FIELDS, "VRoid Hub: "))
     forbidden = (found for file, text in texts for found in _of_text(file, text))
-    named = name if name not in ("", "Other") else ""
-    return Terms((*said, *forbidden), credit, named or meta.get("licenseUrl") or meta.get("otherLicenseUrl") or "")
+    return Terms((*said, *forbidden), credit, licence_named(meta))
+
+
+def licence_named(licence: Mapping[str, str]) -> str:
+    """The licence's name or address by the fields of VRM's meta; empty where none is named."""
+    name = licence.get("licenseName", "")
+    named = name if name != "Other" else ""
+    return named or licence.get("licenseUrl") or licence.get("otherLicenseUrl") or ""
 
 
 def _of_fields(

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from farm.cli import main
 from farm.dataset.shards import read_shard
-from farm.dataset.splits import SPLITS, split_of
+from farm.dataset.splits import SPLITS, Split, split_of
 from farm.errors import StorageError
 from farm.exports import running
 from farm.exports.destination import MARKER
@@ -24,9 +24,11 @@ from farm.exports.source import FolderSource
 from farm.labels import LabelName
 from farm.licences.forgetting import Forgotten
 from farm.licences.tombstones import WITHDRAWN, Tombstone
+from farm.models.package import read_model
 from farm.spec import RenderSpec
 from farm.verification.exported import verify_export
 from farm.verification.findings import Fault
+from tests.support.packed import write_model
 from tests.support.rendered import hash_of, render, survey_of, tree
 
 SPEC = RenderSpec(styles=("ink", "flat"), labels=(LabelName.PARTS, LabelName.DEPTH, LabelName.LANDMARKS))
@@ -196,6 +198,40 @@ def test_hugging_face_and_webdataset_read_what_is_left(
     shards = wds.WebDataset(f"{tmp_path}/webdataset/{pattern}", shardshuffle=False, empty_check=False)
     keys = [sample["__key__"] for sample in shards]
     assert len(set(keys)) == len(keys) == 4 * SAMPLES * 2
+
+
+def test_clips_poses_of_another_space_and_lists_are_told_as_before(mascots: dict[str, Path], tmp_path: Path) -> None:
+    motion = {"id": "c" * 64, "rate": 20, "start": 0.5, "frames": 4}
+    clips = RenderSpec.model_validate({"styles": ["flat"], "motion": motion, "size": 64})
+    render_all(tmp_path / "clips", LABELS[:4], clips, samples=4)
+    spaced = RenderSpec(samples=2, size=32, styles=("flat",), pose_space="face-45")
+    for label in LABELS[:4]:
+        write_model(tmp_path / "spaced", label, read_model(mascots["nagi"]).inventory, spaced)
+    lists: dict[str, Split] = {hash_of(label): "test" if label == LABELS[0] else "train" for label in LABELS[:4]}
+    for layout in (*SHARDS, "folder"):  # animeceleb has pictures of one size alone
+        for kind, words in (("clips", "a frame of a motion"), ("spaced", "the pose space face-45")):
+            source, out, fresh = (tmp_path / name for name in (kind, f"{kind}-{layout}", f"{kind}-{layout}-fresh"))
+            running.export(FolderSource(source), str(out), layout_named(layout), lists=lists)
+
+            forget_in_export(out, stone())
+
+            left = Path(shutil.copytree(source, tmp_path / "left"))
+            (folder,) = left.glob(f"*-{hash_of(GONE)[:8]}")
+            shutil.rmtree(folder)
+            running.export(FolderSource(left), str(fresh), layout_named(layout), lists=lists)
+            shutil.rmtree(left)
+            # A shard holds all models of its side, so nothing but its pictures' place could differ.
+            for name in (
+                "README.md",
+                "models.jsonl",
+                "making.json",
+                *(["pose_space.json"] if kind == "spaced" else []),
+            ):
+                assert (out / name).read_bytes() == (fresh / name).read_bytes(), (layout, kind, name)
+            card = (out / "README.md").read_text()
+            assert words in card
+            assert "Lists that were given decide first" in card
+            assert findings(out) == []
 
 
 def test_a_pattern_leaves_out_numbers_that_are_gone(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ from farm.errors import SpecError, StorageError
 from farm.exports import running
 from farm.exports.duplicates import groups, near_duplicates
 from farm.exports.folder import FolderLayout
+from farm.exports.layouts import LAYOUTS, layout_named
 from farm.exports.members import Member, survey
 from farm.exports.sides import read_lists, sides_of
 from farm.exports.source import FolderSource
 from farm.spec import RenderSpec
+from farm.verification.exported import verify_export
 from tests.support.rendered import hash_of, render, survey_of
 
 SPEC = RenderSpec(styles=("flat",), size=64)
@@ -119,6 +121,19 @@ def test_lists_that_part_one_character_are_told(tmp_path: Path) -> None:
     told = CliRunner().invoke(main, ["export", str(tmp_path), *options])
     assert "kept on one side: 1." in told.stderr
     assert "on both sides: 2." in told.stderr
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_lists_may_leave_nothing_to_train_with(tmp_path: Path, layout: str) -> None:
+    render(tmp_path / "rendered", "one", RenderSpec(styles=("flat",)), samples=1)
+    lists: dict[str, Split] = {hash_of("one"): "test"}
+
+    done = running.export(FolderSource(tmp_path / "rendered"), str(tmp_path / "out"), layout_named(layout), lists=lists)
+
+    assert (done.train, done.test) == (0, 1)
+    assert list(verify_export(tmp_path / "out", 1, lambda files: None)) == []
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert layout != "webdataset" or "test/shard-{000000..000000}.tar" in card
 
 
 def test_lists_that_contradict_themselves_are_refused(tmp_path: Path, foxes: list[Member]) -> None:
