@@ -65,6 +65,11 @@ def _share(text: str) -> float:
     help="Models looked at at a time.",
 )
 @click.option(
+    "--rebuild",
+    is_flag=True,
+    help="First make anew what spans all models of a rendered folder, from their manifests: tables of poses and gallery.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="An object a line for each finding, and one with the counts last."
 )
 def verify(
@@ -74,6 +79,7 @@ def verify(
     backgrounds: Path | None,
     motion: Path | None,
     processes: int,
+    rebuild: bool,
     as_json: bool,
 ) -> None:
     """Verify the folder DIRECTORY, which `farm render` or `farm export` made: every file, picture, label, pose and row.
@@ -86,13 +92,27 @@ def verify(
         raise SpecError("--redraw needs the model files: name them or their folders with --models PATH.")
     if share and is_export(directory):
         raise SpecError(f"{directory} is an export; --redraw looks at the rendered folder that it was made of.")
+    if rebuild and is_export(directory):
+        raise SpecError(f"{directory} is an export; --rebuild is for the rendered folder that it was made of.")
     files = models_at(models) if share else {}
+    if rebuild:
+        _rebuild(directory)
     told = _Told(as_json)
     with stopped_by_sigterm(), _progress() as bar:
         (_verify_export if is_export(directory) else _verify_files)(directory, processes, bar, told)
         if share:
             _draw_again(directory, share, files, (backgrounds, motion), bar, told)
     told.summarise()
+
+
+def _rebuild(directory: Path) -> None:
+    from farm.dataset.lock import locked
+    from farm.dataset.reading import models_in
+    from farm.dataset.summary import summarise
+    from farm.licences.tombstones import admitted
+
+    with locked(directory), stderr.status("tables and gallery"):
+        summarise(admitted(directory, models_in(directory)), directory)
 
 
 class _Told:

@@ -152,6 +152,7 @@ def replacing(path: Path) -> Iterator[Path]:
     What a hard link shares with the old file keeps its bytes.
     """
     part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)  # a folder may come from elsewhere, with a link there
     try:
         yield part
         part.replace(path)

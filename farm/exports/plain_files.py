@@ -11,6 +11,7 @@ from typing import TextIO
 from farm.dataset.output import replacing
 from farm.dataset.tables import org_id
 from farm.errors import StorageError
+from farm.licences.forgetting import without_rows
 from farm.wording import reason
 
 
@@ -21,32 +22,20 @@ def without_models(path: Path, models: Collection[str]) -> int:
     """
     if path.is_symlink() or not path.is_file():
         return 0
-    take = {".csv": _csv, ".json": _object, ".jsonl": _lines}[path.suffix]
     try:
+        if path.suffix == ".csv":
+            return without_rows(path, "org_id", set(map(org_id, models)))
+        take = _object if path.suffix == ".json" else _lines
         with (
             replacing(path) as part,
-            path.open(newline="", encoding="utf-8") as source,
-            part.open("w", newline="", encoding="utf-8") as target,
+            path.open(encoding="utf-8") as source,
+            part.open("w", encoding="utf-8") as target,
         ):
             taken = take(source, target, models)
     except (ValueError, LookupError, AttributeError, RecursionError, csv.Error) as error:
         raise StorageError(f"{path} cannot be read ({reason(error)}); `farm verify` says more.") from error
     if not path.stat().st_size:
         path.unlink()
-    return taken
-
-
-def _csv(source: TextIO, target: TextIO, models: Collection[str]) -> int:
-    gone, taken = set(map(org_id, models)), 0
-    rows, writer = csv.reader(source), csv.writer(target, lineterminator="\n")
-    place = None
-    for row in rows:
-        if place is None:
-            place = row.index("org_id")
-        elif row[place] in gone:
-            taken += 1
-            continue
-        writer.writerow(row)
     return taken
 
 

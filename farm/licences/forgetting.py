@@ -6,13 +6,13 @@ can be given again. Nothing outside the folder is touched: names come from the f
 
 import csv
 import shutil
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from farm.dataset.failures import Failures
 from farm.dataset.manifest import MANIFEST
-from farm.dataset.output import POSES, POSES_PARQUET
+from farm.dataset.output import POSES, POSES_PARQUET, replacing
 from farm.dataset.reading import model_folders, models_in, read_model_folder
 from farm.dataset.summary import summarise
 from farm.errors import StorageError
@@ -62,7 +62,7 @@ def forget(directory: Path, stone: Tombstone) -> Forgotten:
             (folder / MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(folder)  # follows no link
             folders += 1
-    rows = _without(directory / POSES, "model", lambda value: value == stone.model)
+    rows = without_rows(directory / POSES, "model", {stone.model})
     _rebuild(directory)
     (directory / STATISTICS).unlink(missing_ok=True)  # it shows pictures and names of all
     Failures(directory).drop_model(stone.model)
@@ -85,21 +85,26 @@ def _rebuild(directory: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _without(path: Path, column: str, gone: Callable[[str], bool]) -> int:
-    """Write a CSV table again without some rows; how many there were."""
+def without_rows(path: Path, column: str, values: Collection[str]) -> int:
+    """Write a CSV table again without the rows that have one of these values in a column; how many those were.
+
+    Raises ValueError for a table without the column, and csv.Error for what is no table.
+    """
     if path.is_symlink() or not path.is_file():
         return 0
-    count = 0
-    partial = path.with_suffix(".partial")
-    with path.open(newline="", encoding="utf-8") as source, partial.open("w", newline="", encoding="utf-8") as target:
+    taken = 0
+    with (
+        replacing(path) as part,
+        path.open(newline="", encoding="utf-8") as source,
+        part.open("w", newline="", encoding="utf-8") as target,
+    ):
         rows, writer = csv.reader(source), csv.writer(target, lineterminator="\n")
         header = next(rows, [])
-        writer.writerow(header)
         place = header.index(column)
+        writer.writerow(header)
         for row in rows:
-            if len(row) > place and gone(row[place]):
-                count += 1
+            if len(row) > place and row[place] in values:
+                taken += 1
             else:
                 writer.writerow(row)
-    partial.replace(path)
-    return count
+    return taken

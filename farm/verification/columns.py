@@ -1,6 +1,6 @@
 """Holds ``poses.parquet`` against ``poses.csv``: the same rows, block by block, in bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ from farm.dataset.output import COLUMNS, POSES, POSES_PARQUET
 from farm.dataset.tables import OCCLUDER, schema_with
 from farm.morphs.columns import extended_targets, extra_columns
 from farm.spaces.space import space_named, space_names
-from farm.verification.findings import Fault, FindingList
+from farm.verification.findings import REBUILD, Fault, FindingList
 
 _ROWS = 10_000
 """Compared at a time."""
@@ -24,10 +24,15 @@ _MAX_GROUP_BYTES = 512 * 2**20
 """Of a row group, unpacked: 20,000 rows have about 6 MiB."""
 
 
-def check_columns(directory: Path, findings: FindingList) -> None:
-    """Whether both tables say the same. A folder of an earlier version has no Parquet table, which is no fault."""
+def check_columns(directory: Path, columns: Collection[str], findings: FindingList) -> None:
+    """Whether both tables say the same; `columns` are those of the CSV file.
+
+    An earlier version, whose CSV file has fewer columns, wrote no Parquet table, which is no fault.
+    """
     path = directory / POSES_PARQUET
     if not path.exists() and not path.is_symlink():
+        if set(COLUMNS) <= set(columns):
+            findings.add(Fault.MISSING, "", f"The pose table for programs is missing; {REBUILD}.")
         return
     if path.is_symlink() or not path.is_file():
         findings.add(Fault.LINK, "", "It is a link or a device; it was not opened.")

@@ -8,6 +8,10 @@ _MOST = 200
 """FindingList kept of one model: a folder with thousands of faults has one cause."""
 
 
+REBUILD = "`farm verify DIR --rebuild` makes it anew from the manifests"
+"""What to do where something is missing that spans all models."""
+
+
 class Fault(StrEnum):
     """Kinds of findings; the names are stable, for programs."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from farm.dataset.manifest import ImageRecord
 from farm.dataset.output import COLUMNS, POSE_COLUMNS, POSES, RenderedModel
 from farm.dataset.tables import org_id, pose_cells
-from farm.verification.findings import Fault, FindingList
+from farm.verification.findings import REBUILD, Fault, FindingList
 from farm.wording import counted
 
 REQUIRED = COLUMNS[: COLUMNS.index("background") + 1]
@@ -39,7 +39,7 @@ def survey_table(directory: Path, folders: Container[str], findings: FindingList
     """Where rows of the models in `folders` stand in the table; None without one. Rows of others are findings."""
     path = directory / POSES
     if path.is_symlink() or not path.is_file():
-        findings.add(Fault.MISSING, "", "The pose table is missing.")
+        findings.add(Fault.MISSING, "", f"The pose table is missing; {REBUILD}.")
         return None
     table = Table()
     strangers: Counter[str] = Counter()

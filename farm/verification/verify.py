@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 
+from farm.dataset.gallery import GALLERY
 from farm.dataset.output import POSES, POSES_PARQUET
 from farm.dataset.reading import model_folders
 from farm.errors import StorageError
@@ -14,6 +15,7 @@ from farm.licences.tombstones import WITHDRAWN, Tombstone, tombstones
 from farm.verification.columns import check_columns
 from farm.verification.findings import Fault, Finding, FindingList
 from farm.verification.model import ModelReport, verify_model
+from farm.verification.pages import check_pages
 from farm.verification.rows import survey_table
 
 _AHEAD = 4
@@ -35,8 +37,11 @@ def verify(directory: Path, processes: int, on_model: Callable[[ModelReport], No
     yield from of_table.all()
     of_columns = FindingList(POSES_PARQUET)
     if table is not None:
-        check_columns(directory, of_columns)
+        check_columns(directory, table.columns, of_columns)
     yield from of_columns.all()
+    of_pages = FindingList(GALLERY)
+    check_pages(directory, of_pages)
+    yield from of_pages.all()
     withdrawn: Mapping[str, Tombstone] = {}
     try:
         withdrawn = tombstones(directory)
@@ -54,12 +59,16 @@ def verify(directory: Path, processes: int, on_model: Callable[[ModelReport], No
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
             reports = _in_order(pool, jobs, processes * _AHEAD)
         for report in reports:
-            yield from report.findings
-            yield from across.take(report)
             if (stone := withdrawn.get(report.model)) is not None:
+                # All else about it, such as that no table has its rows, follows from that.
                 yield Finding(
-                    Fault.WITHDRAWN, report.folder, f"{stone.error()} `farm forget {report.folder}` takes it out again."
+                    Fault.WITHDRAWN,
+                    report.folder,
+                    f"{stone.error()} `farm forget {report.folder} --from {directory}` takes it out again.",
                 )
+            else:
+                yield from report.findings
+                yield from across.take(report)
             on_model(report)
 
 

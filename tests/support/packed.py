@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm import pipe
+from farm.dataset.gallery import gallery
 from farm.dataset.output import COLUMNS, POSE_COLUMNS, POSES, RenderedModel, unpack_result
 from farm.dataset.reading import models_in
 from farm.dataset.splits import split_of
@@ -118,7 +119,13 @@ def _joints(parts: NDArray[np.uint8]) -> Joints:
 
 
 def write_table(out: Path, splits: Mapping[str, str] | None = None) -> None:
-    """``poses.csv`` for the models under `out`; `splits` gives their sides by folder, their hashes where it does not."""
+    """``poses.csv`` for the models under `out`, as an earlier version had it, and the gallery.
+
+    `splits` gives their sides by folder, their hashes where it does not.
+    """
+    with gallery(out) as add:
+        for model in models_in(out):
+            add(model)
     with (out / POSES).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_TABLE)

@@ -218,6 +218,9 @@ def test_the_command_tells_exports_from_rendered_folders(layout: str, whole: Pat
     redraw = CliRunner().invoke(main, ["verify", str(whole), "--redraw", "1%", "--models", str(whole)])
     assert redraw.exit_code == 1
     assert "is an export; --redraw looks at the rendered folder" in redraw.stderr
+    rebuild = CliRunner().invoke(main, ["verify", str(whole), "--rebuild"])
+    assert rebuild.exit_code == 1
+    assert "is an export; --rebuild is for the rendered folder" in rebuild.stderr
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "a/../../outside", "a//b", "./a", "a\0b"])

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from farm.cli import main
 from farm.dataset.output import POSES, POSES_PARQUET, RenderedModel
 from farm.dataset.reading import models_in, read_model_folder
+from farm.dataset.summary import summarise
 from farm.dataset.tables import pose_tables
 from farm.models.package import read_model
 from farm.spec import RenderSpec
@@ -186,6 +187,40 @@ def test_both_tables_as_a_run_writes_them_are_held_against_each_other(out: Path)
     (finding,) = found(out)
     assert finding.where == POSES_PARQUET
     assert "It cannot be read beside poses.csv" in finding.sentence
+
+
+@pytest.mark.parametrize("name", [POSES, POSES_PARQUET, "index.html", "index-3.html"])
+def test_what_spans_all_models_and_is_missing_is_named_and_made_anew(
+    out: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farm.dataset.gallery.MODELS_A_PAGE", 1)
+    summarise(models_in(out), out)
+    assert found(out) == []
+    whole = (out / name).read_bytes()
+    (out / name).unlink()
+
+    (finding,) = found(out)
+    assert finding.fault is Fault.MISSING
+    assert "`farm verify DIR --rebuild` makes it anew" in finding.sentence
+    assert name == finding.where or f"The page {name} of the gallery" in finding.sentence
+
+    answer = CliRunner().invoke(main, ["verify", str(out), "--processes", "1", "--rebuild"])
+    assert (answer.exit_code, answer.stdout) == (0, "3 models, 42 pictures: nothing is wrong\n"), answer.output
+    assert (out / name).read_bytes() == whole
+
+
+def test_a_page_that_is_a_link_is_named_and_a_link_beside_it_is_not_written_through(out: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (out / "index.html").unlink()
+    (out / "index.html").symlink_to(tmp_path / "secret")
+    assert [(finding.fault, finding.where) for finding in found(out)] == [(Fault.LINK, "index.html")]
+
+    (out / ".index.html.part").symlink_to(tmp_path / "secret")
+    (out / ".poses.csv.part").symlink_to(tmp_path / "secret")
+    assert CliRunner().invoke(main, ["verify", str(out), "--processes", "1", "--rebuild"]).exit_code == 0
+
+    assert (tmp_path / "secret").read_text() == "secret"
+    assert not (out / "index.html").is_symlink()
 
 
 def test_rows_of_a_model_that_is_not_here_are_found(out: Path) -> None:
