@@ -6,6 +6,7 @@ from threading import Lock
 
 from farm.dataset.manifest import (
     CLIP_VIDEO,
+    CONTACT_SHEET,
     MANIFEST,
     BasisRecord,
     LabelShardRecord,
@@ -95,6 +96,8 @@ def _index(manifest: Manifest) -> _Contents:
     hashes = {record.file: record.sha256 for record in records}
     if manifest.clip is not None and manifest.clip.video_sha256:
         hashes[CLIP_VIDEO] = manifest.clip.video_sha256
+    if manifest.contact_sheet is not None:
+        hashes[CONTACT_SHEET] = manifest.contact_sheet
     return _Contents(
         hashes=hashes,
         pictures={

@@ -102,14 +102,16 @@ class Downloads:
         return True
 
     def _is_the_farms(self, there: RenderedModel, job: JobView) -> bool:
-        """Whether the folder has the farm's manifest, its contact sheet (no manifest hashes it), and the bytes it states."""
+        """Whether the folder has the farm's manifest and the bytes that it states, and the farm's contact sheet."""
         try:
             if there.manifest != self.client.manifest(job.id):
                 return False
         except WithdrawnModelError:
             return False  # said when it is taken
-        sheet = (there.folder / CONTACT_SHEET).read_bytes()
-        return sheet == self.client.contact_sheet(job.id) and intact(there)
+        if not intact(there):
+            return False
+        stated = there.manifest.contact_sheet is not None  # an earlier version's manifest does not hash its sheet
+        return stated or (there.folder / CONTACT_SHEET).read_bytes() == self.client.contact_sheet(job.id)
 
     def _keep(self, job: JobView, model: RenderedModel) -> None:
         # Not the manifests themselves: those of thousands of models take gigabytes.

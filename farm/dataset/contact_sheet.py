@@ -1,6 +1,5 @@
 """The contact sheet of a model: a few samples, each in both partitions and every style, on a chequered ground."""
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -59,11 +58,9 @@ class ContactSheet:
             cell.alpha_composite(picture)
             self._sheet.paste(cell.convert("RGB"), (self._lefts[partition, name], self._tops[sample]))
 
-    def to_bytes(self) -> bytes:
-        """The sheet as a PNG file."""
-        with io.BytesIO() as out:
-            self._sheet.save(out, "PNG")
-            return out.getvalue()
+    def pixels(self) -> NDArray[np.uint8]:
+        """(height, width, 3) the sheet."""
+        return np.asarray(self._sheet)
 
 
 def _chequers() -> Image.Image:

@@ -217,6 +217,8 @@ class Manifest(_Record):
     samples: int
     survey: Survey
     """What the neutral picture shows; `farm.dataset.usability` judged it."""
+    contact_sheet: ContentHash | None = Field(None, exclude_if=lambda found: found is None)
+    """SHA-256 of the contact sheet; None: an earlier version, which did not say it."""
     part_rules: dict[str, str] = {}
     """Material to how its part was decided; with labels."""
     warnings: tuple[str, ...]

@@ -82,6 +82,8 @@ def unpack_result(manifest: Manifest, label: str, fetch: Callable[[str, Path], N
     model = RenderedModel(out / folder_name(label, manifest.model.id), manifest)
     _clear(model.folder)
     fetch(CONTACT_SHEET, model.folder / CONTACT_SHEET)
+    if manifest.contact_sheet is not None and sha256_of(model.folder / CONTACT_SHEET) != manifest.contact_sheet:
+        raise StorageError(f"{CONTACT_SHEET} of model {label} is not what its manifest says; retry.")
     if manifest.clip is not None and manifest.clip.video_sha256:
         fetch(CLIP_VIDEO, model.folder / CLIP_VIDEO)
         if sha256_of(model.folder / CLIP_VIDEO) != manifest.clip.video_sha256:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from farm.dataset.manifest import MANIFEST, read_manifest
+from farm.dataset.manifest import CONTACT_SHEET, MANIFEST, read_manifest
 from farm.dataset.output import LABELS, RenderedModel
 from farm.errors import StorageError
 
@@ -126,7 +126,7 @@ def listing(folder: Path) -> Listing:
 def intact(model: RenderedModel) -> bool:
     """Whether every file whose hash the manifest states has these very bytes; reads all of them.
 
-    A contact sheet has no hash, nor have the labels of earlier versions.
+    Of earlier versions contact sheets and labels have none.
     """
     folder, manifest = model.folder, model.manifest
     stated = [(folder / "basis" / f"{basis.style}.png", basis.sha256) for basis in manifest.basis]
@@ -135,6 +135,8 @@ def intact(model: RenderedModel) -> bool:
         (folder / LABELS / label.partition / f"{folder.name}_{label.file.partition('_')[2]}", label.sha256)
         for label in manifest.label_files
     ]
+    if manifest.contact_sheet is not None:
+        stated.append((folder / CONTACT_SHEET, manifest.contact_sheet))
     return all(_hash_of(path) == sha256 for path, sha256 in stated)
 
 

@@ -38,6 +38,7 @@ from farm.dataset.shards import ShardWriter, sha256_of
 from farm.drawing.assignment import Assignment
 from farm.drawing.encoding import Encoded, decode, decode_labels
 from farm.drawing.plan import Plan
+from farm.drawing.png import encode
 from farm.models.inventory import Inventory
 from farm.morphs.annotation import sampled_targets
 from farm.morphs.columns import extra_columns
@@ -205,7 +206,7 @@ class Packer:
                     pool.submit(store.put_file, result_object(assignment.render_key, CLIP_VIDEO), self._video.path)
                 )
             small = {basis_file(style): data for style, data in self._basis.items()}
-            small[CONTACT_SHEET] = self._sheet.to_bytes()
+            small[CONTACT_SHEET] = sheet = encode(self._sheet.pixels())
             sent += [
                 pool.submit(store.put, result_object(assignment.render_key, file), data) for file, data in small.items()
             ]
@@ -266,6 +267,7 @@ class Packer:
             spec=assignment.spec,
             samples=len(self.todo.samples),
             survey=loaded.survey,
+            contact_sheet=hashlib.sha256(sheet).hexdigest(),
             part_rules=loaded.part_rules,
             warnings=warnings,
             shards=tuple(records),

@@ -160,12 +160,15 @@ class PictureFiles:
                 self._findings.add(Fault.HASH, where, "Its bytes are others than the manifest says.")
 
     def _sheet(self) -> None:
-        """The contact sheet, whose hash no manifest has: that it is there, and whole."""
+        """The contact sheet: that it is there, whole, and, where its manifest says its hash, the one that was made."""
         if CONTACT_SHEET not in self._found.sizes:
             self._findings.add(Fault.MISSING, CONTACT_SHEET, "The contact sheet is missing.")
             return
         try:
             data = read_file(self._model.folder / CONTACT_SHEET, 4 * _SHEET_PIXELS)
+            if self._model.manifest.contact_sheet not in (None, hashlib.sha256(data).hexdigest()):
+                self._findings.add(Fault.HASH, CONTACT_SHEET, "Its bytes are others than the manifest says.")
+                return
             with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
                 if picture.width * picture.height > _SHEET_PIXELS:
                     raise ValueError(f"{picture.width} x {picture.height} pixels are too many")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from farm.dataset.manifest import CONTACT_SHEET
-from farm.dataset.output import RenderedModel, whole_result
+from farm.dataset.output import RenderedModel, unpack_result, whole_result
 from farm.dataset.reading import intact
+from farm.errors import StorageError
 from farm.labels import LabelName
 from farm.spec import RenderSpec
 from tests.support.rendered import render
@@ -45,10 +46,19 @@ SPOILT: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 def test_files_of_the_right_size_and_other_bytes_are_not_intact(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     model = render(tmp_path, "Rin", SPEC)
-    (model.folder / CONTACT_SHEET).write_bytes(b"no manifest has its hash")
+    (model.folder / CONTACT_SHEET).write_bytes(b"no hash of it in an earlier version's manifest")
     assert intact(model)
 
     spoil(model.folder)
 
     assert isinstance(whole_result(model.folder, lambda manifest: True), RenderedModel)  # sizes and counts are right
     assert not intact(model)
+
+
+def test_a_contact_sheet_that_is_another_than_the_manifests_is_not_laid_out(tmp_path: Path) -> None:
+    manifest = render(tmp_path, "Rin", SPEC).manifest.model_copy(update={"contact_sheet": "0" * 64})
+
+    with pytest.raises(StorageError, match=r"contact-sheet\.png of model Rin is not what its manifest says; retry"):
+        unpack_result(manifest, "Rin", lambda file, path: path.write_bytes(b"other"), tmp_path / "out")
+
+    assert list((tmp_path / "out").glob("*/manifest.json")) == []

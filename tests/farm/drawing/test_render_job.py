@@ -165,6 +165,7 @@ def test_the_output_folder_agrees_with_the_manifest(
         assert (float(row["light"]), int(row["seed"])) == (image.light, image.seed)
     assert read_output(tmp_path)[0].manifest == manifest
     assert f"{model.folder.name}/{CONTACT_SHEET}" in (tmp_path / GALLERY).read_text("utf-8")
+    assert manifest.contact_sheet == hashlib.sha256((model.folder / CONTACT_SHEET).read_bytes()).hexdigest()
     with Image.open(model.folder / CONTACT_SHEET) as sheet:
         assert sheet.width > 8 * 100
         assert np.asarray(sheet).std() > 10

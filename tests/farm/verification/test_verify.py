@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from farm.cli import main
 from farm.dataset.output import POSES, POSES_PARQUET, RenderedModel
-from farm.dataset.reading import models_in, read_model_folder
+from farm.dataset.reading import intact, models_in, read_model_folder
 from farm.dataset.summary import summarise
 from farm.dataset.tables import pose_tables
 from farm.models.package import read_model
@@ -70,7 +70,8 @@ def test_a_whole_folder_has_no_findings_with_one_process_or_two(whole: Path) -> 
 
 
 def test_one_flipped_byte_is_found_wherever_it_is(out: Path) -> None:
-    for path in (picture(out, "Beni", 1), folder(out, "Aoi") / "basis/ink.png"):
+    sheet = folder(out, "Cyan") / "contact-sheet.png"
+    for path in (picture(out, "Beni", 1), folder(out, "Aoi") / "basis/ink.png", sheet):
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
@@ -78,7 +79,20 @@ def test_one_flipped_byte_is_found_wherever_it_is(out: Path) -> None:
     assert faults(out) == {
         (Fault.HASH, at(out, picture(out, "Beni", 1))),
         (Fault.HASH, at(out, folder(out, "Aoi") / "basis/ink.png")),
+        (Fault.HASH, at(out, sheet)),
     }
+    assert not intact(read_model_folder(folder(out, "Cyan")))
+
+
+def test_the_contact_sheet_of_an_earlier_version_has_no_hash_and_has_to_be_whole(out: Path) -> None:
+    model = read_model_folder(folder(out, "Beni"))
+    rewritten(model, contact_sheet=None)
+    assert found(out) == []
+
+    sheet = model.folder / "contact-sheet.png"
+    sheet.write_bytes(sheet.read_bytes()[:-100])
+
+    assert faults(out) == {(Fault.PICTURE, at(out, sheet))}
 
 
 @pytest.mark.parametrize("suffix", [".labels.npz", ".parts.png", ".layers.png", ".marks.json"])
