@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 from farm.poses import Partition
 
 ROWS = 6
+_COLUMNS = 8
+"""Beside each other: both partitions in the four styles."""
 _CELL = 192
 _SQUARE = 12
 _HEADER = 26
@@ -26,37 +28,46 @@ def chosen_samples(samples: int) -> tuple[int, ...]:
 class ContactSheet:
     """A picture with a row for each sample and a column for each partition and name, a style's or a label's.
 
-    Shots are put on it as they come, in any order.
+    Partitions stand beside each other, or, where that would be too wide to be looked at, below. Shots are put on it as they
+    come, in any order.
     """
 
     def __init__(self, samples: Sequence[int], partitions: Sequence[Partition], names: Sequence[str]) -> None:
-        columns = [(partition, name) for partition in partitions for name in names]
-        self._lefts = {column: _GAP + number * (_CELL + _GAP) for number, column in enumerate(columns)}
-        self._tops = {sample: _HEADER + number * (_CELL + _GAP) for number, sample in enumerate(samples)}
+        wide = len(partitions) * len(names) <= _COLUMNS
+        block = len(names) * (_CELL + _GAP), _HEADER + len(samples) * (_CELL + _GAP)
+        self._corners = {
+            partition: (_GAP + number * block[0], 0) if wide else (_GAP, number * block[1])
+            for number, partition in enumerate(partitions)
+        }
+        self._rows = {sample: number for number, sample in enumerate(samples)}
         self._names = names
         self._ground = _chequers()
-        size = (len(columns) * (_CELL + _GAP) + _GAP, _HEADER + len(samples) * (_CELL + _GAP))
-        self._sheet = Image.new("RGB", size, _PAPER)
+        across, down = (len(partitions), 1) if wide else (1, len(partitions))
+        self._sheet = Image.new("RGB", (across * block[0] + _GAP, down * block[1]), _PAPER)
         pen = ImageDraw.Draw(self._sheet)
         font = ImageFont.load_default(size=14)
-        for (partition, name), left in self._lefts.items():
-            pen.text((left + _CELL / 2, _HEADER / 2), f"{partition} / {name}", _INK, font, anchor="mm")
+        for partition, (left, top) in self._corners.items():
+            for column, name in enumerate(names):
+                middle = left + column * (_CELL + _GAP) + _CELL / 2, top + _HEADER / 2
+                pen.text(middle, f"{partition} / {name}", _INK, font, anchor="mm")
 
     def shows(self, sample: int) -> bool:
         """Whether the sample has a row."""
-        return sample in self._tops
+        return sample in self._rows
 
     def put(self, sample: int, partition: Partition, pictures: Mapping[str, NDArray[np.uint8]]) -> None:
         """Show a sample in one partition.
 
         A picture for every name: (size, size, 4) with straight alpha, or (size, size, 3).
         """
-        for name in self._names:
+        left, top = self._corners[partition]
+        top += _HEADER + self._rows[sample] * (_CELL + _GAP)
+        for column, name in enumerate(self._names):
             picture = Image.fromarray(pictures[name]).convert("RGBA")
             picture = picture.resize((_CELL, _CELL), Image.Resampling.BOX)
             cell = self._ground.copy()
             cell.alpha_composite(picture)
-            self._sheet.paste(cell.convert("RGB"), (self._lefts[partition, name], self._tops[sample]))
+            self._sheet.paste(cell.convert("RGB"), (left + column * (_CELL + _GAP), top))
 
     def pixels(self) -> NDArray[np.uint8]:
         """(height, width, 3) the sheet."""
