@@ -9,7 +9,7 @@ bytes.
 import json
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from farm.dataset.output import replacing
 from farm.dataset.reading import MAX_MANIFEST_BYTES, read_file, stands
 from farm.dataset.shards import sha256_of
+from farm.dataset.splits import SPLITS
 from farm.dataset.sums import SUMS, read_sums, sum_line
 from farm.errors import StorageError
 from farm.exports.describing import describing_files
@@ -104,6 +105,9 @@ def forget_in_export(directory: Path, stone: Tombstone) -> Forgotten:
                 (directory / shard.name).unlink()
             elif shard.taken:
                 shard.copy.replace(directory / shard.name)
+    for split in SPLITS:
+        with suppress(OSError):  # there is none, or it is not empty
+            (directory / split).rmdir()
     return Forgotten(folders, rows)
 
 

@@ -45,11 +45,15 @@ class _Member:
 def verify_export(directory: Path, threads: int, on_file: Callable[[int], None]) -> Iterator[Finding]:
     """What is wrong with the export `directory`, as it is found. `on_file` gets the number of files that were hashed."""
     try:
-        layout = json.loads(read_file(directory / MARKER, _MOST_MARKER)).get("layout")
+        marker = json.loads(read_file(directory / MARKER, _MOST_MARKER))
+        layout, holds = marker.get("layout"), marker.get("holds")
     except (OSError, StorageError, ValueError, AttributeError, RecursionError):
-        layout = None
+        layout = holds = None
     if layout not in LAYOUTS:
         yield Finding(Fault.MANIFEST, MARKER, f"It names no layout that is known ({', '.join(LAYOUTS)}). {_AGAIN}")
+        return
+    if holds == []:
+        yield Finding(Fault.MISSING, MODELS, "It was never whole, or all of its models were withdrawn. Export again.")
         return
     expected: Counter[str] = Counter({"": 1})  # files right in each folder; the marker
     wrong: set[str] = set()

@@ -261,13 +261,15 @@ def test_the_last_model_of_a_side_and_the_last_of_all(layout: str, out: Path) ->
         forget_in_export(out, stone(label))
     assert findings(out) == []
     assert {row["split"] for row in lines_of(out / "models.jsonl")} == {"train"}
-    assert not list((out / "test").glob("*.jsonl"))
+    assert not (out / "test").exists()
 
     for label in LABELS[:5]:
         forget_in_export(out, stone(label))
 
     assert {path.name for path in out.iterdir()} == {MARKER, WITHDRAWN}
     assert forget_in_export(out, stone()) == Forgotten(0, 0)
+    (finding,) = verify_export(out, 1, lambda files: None)
+    assert "all of its models were withdrawn" in finding.sentence
 
 
 def test_the_next_export_keeps_it_out_though_the_source_has_it(made: Path, layout: str, out: Path) -> None:
