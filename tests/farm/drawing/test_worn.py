@@ -13,7 +13,7 @@ from farm.cli import main
 from farm.dataset.label_reading import ARRAYS_SUFFIX, PARTS_SUFFIX, read_arrays
 from farm.dataset.manifest import MANIFEST, Manifest, result_object
 from farm.dataset.output import POSES, RenderedModel, read_output, unpack_result
-from farm.dataset.tables import pose_tables
+from farm.dataset.summary import summarise
 from farm.drawing.blender import Blender
 from farm.drawing.render import Reporter, render
 from farm.exports.rows import record_of, rows_of
@@ -62,8 +62,7 @@ def result(
 
     unpack_result(manifest, "Nagi", fetch, out)
     (model,) = read_output(out)
-    with pose_tables(out) as add:
-        add(model)
+    summarise([model], out)
     return store, manifest, model
 
 

@@ -153,7 +153,7 @@ def test_tables_have_a_column_for_each_entry_and_are_empty_where_nothing_can_pla
         assert row["eyebrow_angry_left"] != ("" if talks else None)
         assert row["eye_relaxed_left"] == ""
     findings = FindingList("poses.parquet")
-    check_columns(out, findings)
+    check_columns(out, list(rows[0]), findings)
     for each in rendered_models(out):
         table = survey_table(out, {each.folder.name for each in rendered_models(out)}, findings)
         assert table is not None
