@@ -30,7 +30,7 @@ setup-test:
 check: setup-test ## Lint, format, types, arrows between packages, known vulnerabilities where the network lets it ask
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy
+	.venv/bin/mypy --num-workers 2
 	.venv/bin/lint-imports --no-cache | tail -n 8
 	$(PY) tools/audit.py $(if $(AUDIT),--require)
 

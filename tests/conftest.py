@@ -1,12 +1,15 @@
 """Fixtures that all tests can use."""
 
+import gc
 import os
 import signal
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from farm.starting import importing
 from tests.support.fixtures import (  # noqa: F401
     blender,
     fresh_blender,
@@ -50,6 +53,17 @@ LONGEST = (
     "tests/blender_worker/gpu/",
 )
 """What takes minutes, since it waits for much. It begins first: at the end of a run the cores would wait for it."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """None of what tests and modules are made of is ever garbage; Python would look through it again and again, a fifth of
+    the CPU that a process of the tests uses."""
+    with importing():
+        collected = yield
+    gc.collect()
+    gc.freeze()
+    return collected
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,8 +1,8 @@
 """The program `farm` in forks of a process that has imported it, as a render's API and worker are forks of the command.
 
-To import what an API is made of takes two seconds of CPU, a command that asks it one; a run of the tests begins hundreds of
-them. Each is a process with its own environment, group and output all the same (`farm.forking`). Whether the program begins
-from nothing has tests of its own: they spawn it.
+To import what an API is made of takes two seconds of CPU, a render as much, a command that asks an API one; a run of the
+tests begins hundreds of them. Each is a process with its own environment, group and output all the same (`farm.forking`).
+Whether the program begins from nothing has tests of its own: they spawn it.
 
 usage: python -P -m tests.support.nursery SOCKET      the descriptor of a socket; answers a line for each line
 """
@@ -26,8 +26,10 @@ from farm.forking import Forked, fork, may_fork
 from farm.process import die_with_parent, exit_code, spawn
 
 _MODULES = (
-    "api.app", "api.connections", "farm.cli.batches", "farm.cli.remote", "farm.cli.roles", "farm.cli.status",
-    "farm.cli.upload", "farm.cli.workers", "uvicorn",
+    "api.app", "api.connections", "celery.apps.worker", "celery.concurrency.thread", "farm.cli.annotate",
+    "farm.cli.batches", "farm.cli.export", "farm.cli.growing", "farm.cli.inspect", "farm.cli.remote", "farm.cli.roles",
+    "farm.cli.status", "farm.cli.upload", "farm.cli.verify", "farm.cli.workers", "farm.worker.attempt",
+    "farm.worker.presence", "farm.worker.shutdown", "uvicorn",
 )  # fmt: skip
 
 

@@ -1,18 +1,28 @@
 """The `farm` command as a user types it, each time in a process of its own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from farm.models.package import read_model
-from tests.support import servers
+from tests.support import nursery, servers
 
 SMALL = ["--samples", "2", "--size", "48", "--seed", "9"]
 
 
-def farm(*arguments: str | Path, timeout: float = 3 * servers.PATIENCE_SECONDS) -> subprocess.CompletedProcess[str]:
+_SECONDS = 3 * servers.PATIENCE_SECONDS
+
+
+def farm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """What the command says, in a fork of the nursery."""
+    return nursery.run([*map(str, arguments)], os.environ, _SECONDS)
+
+
+def farm_from_nothing(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """What it says when it is a program that begins as a user's does: once for each command."""
     command = [sys.executable, "-m", "farm", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
 
 
 def ref_in(path: Path, name: str) -> dict[str, int | str]:

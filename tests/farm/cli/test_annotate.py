@@ -11,7 +11,7 @@ from farm.dataset.output import read_output
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.morphs.refs import unpacked
 from farm.morphs.vocabulary import target_morphs
-from tests.farm.cli.command import SMALL, farm, ref_in
+from tests.farm.cli.command import SMALL, farm, farm_from_nothing, ref_in
 from tests.farm.inspection.hiding import Hidden, hiding
 from tests.farm.models import made_files as made
 from tests.support.characters import mascot
@@ -26,7 +26,7 @@ def test_the_report_tells_coverage_and_where_names_and_measures_differ(tmp_path:
     model.write_bytes(pmx_bytes(replace(nagi, morphs=morphs)))
 
     # THEN the report says so, as text and as JSON
-    done = farm("annotate", model, "--report", "--out", tmp_path / "report.json")
+    done = farm_from_nothing("annotate", model, "--report", "--out", tmp_path / "report.json")
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert (found["models"], found["targets"]["eye/closed/left"], found["targets"]["mouth/a"]) == (1, 1, 1)

@@ -19,7 +19,7 @@ from farm.keys import Role, entry_for, new_key
 from farm.process import spawn
 from farm.spec import RenderSpec
 from farm.stack import EmbeddedStack, free_port
-from tests.farm.cli.command import farm
+from tests.farm.cli.command import farm, farm_from_nothing
 from tests.support import servers
 
 
@@ -64,7 +64,7 @@ def test_a_mistake_gets_a_sentence_and_no_traceback(
 
 @pytest.mark.blender
 def test_doctor_tells_what_works() -> None:
-    done = farm("doctor")
+    done = farm_from_nothing("doctor")
 
     assert done.returncode == 0, done.stdout
     assert "Blender: 5.2" in done.stdout
@@ -73,8 +73,8 @@ def test_doctor_tells_what_works() -> None:
 
 
 def test_the_version_and_every_command_have_help() -> None:
-    assert "farm, version" in farm("--version").stdout
-    commands = re.findall(r"^  (\w+) +[A-Z]", farm("--help").stdout, re.MULTILINE)
+    assert "farm, version" in farm_from_nothing("--version").stdout
+    commands = re.findall(r"^  (\w+) +[A-Z]", farm_from_nothing("--help").stdout, re.MULTILINE)
     assert len(commands) == len(set(commands)) > 20
     for command in commands:
         done = CliRunner().invoke(main, [command, "--help"])  # here: two dozen processes take their time

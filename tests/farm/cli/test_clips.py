@@ -15,7 +15,7 @@ from farm.errors import MotionError, MotionFormatError, SpecError
 from farm.motion.vmd_writer import MorphKey, vmd_bytes
 from farm.reading.messages import MotionAbout
 from farm.spec import MAX_SAMPLES
-from tests.farm.cli.command import farm
+from tests.farm.cli.command import farm, farm_from_nothing
 from tests.farm.drawing.clips.danced import LAST, dance
 
 NOTHING: dict[str, Any] = {
@@ -64,7 +64,7 @@ def test_a_clip_is_rendered_verified_and_drawn_again(mascots: dict[str, Path], m
     told["images"][3]["light"] += 0.1
     (model.folder / "manifest.json").write_text(json.dumps(told))
     (model.folder / "clip.mp4").write_bytes((model.folder / "clip.mp4").read_bytes() + b"more")
-    wrong = farm("verify", out).stdout
+    wrong = farm_from_nothing("verify", out).stdout
     assert "sample 1, view 0: the pose is" in wrong
     assert "sample 2, view 0: the rotation matrix" in wrong
     assert "sample 3, view 0: the light is" in wrong

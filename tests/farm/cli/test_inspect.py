@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from farm.morphs.panels import Panel
-from tests.farm.cli.command import farm
+from tests.farm.cli.command import farm, farm_from_nothing
 from tests.farm.inspection.swapping import Swap, package_of
 
 
 def test_inspect_shows_morphs_bones_materials_and_proposals(mascots: dict[str, Path]) -> None:
-    done = farm("inspect", mascots["nagi"])
+    done = farm_from_nothing("inspect", mascots["nagi"])
 
     assert done.returncode == 0, done.stderr
     for words in ("首, 頭 (rule: MMD)", "ｳｨﾝｸ２右", "eye/closed/right", "23 of the 23", "tex/"):

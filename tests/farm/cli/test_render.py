@@ -15,7 +15,7 @@ from PIL import Image
 
 from farm.dataset.output import COLUMNS, read_output
 from farm.process import spawn
-from tests.farm.cli.command import SMALL, farm
+from tests.farm.cli.command import SMALL, farm, farm_from_nothing
 from tests.support import servers
 
 
@@ -40,7 +40,7 @@ def processes_with(text: str) -> list[str]:
 @pytest.mark.blender
 def test_rendering_twice_leaves_the_same_folder_to_the_byte(mascots: dict[str, Path], tmp_path: Path) -> None:
     folder = mascots["nagi"].parent.parent
-    first = farm("render", folder, "--out", tmp_path / "one", *SMALL, "--workers", "2")
+    first = farm_from_nothing("render", folder, "--out", tmp_path / "one", *SMALL, "--workers", "2")
     second = farm("render", folder, "--out", tmp_path / "two", *SMALL, "--workers", "1")
 
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
@@ -82,7 +82,7 @@ def test_where_blender_does_not_start_the_command_ends_and_says_so(
     (tmp_path / "libXi.so.6").touch()  # a library of Blender's, as a broken machine has it
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
 
-    done = farm("render", mascots["nagi"], "--out", tmp_path / "out", *SMALL)
+    done = farm_from_nothing("render", mascots["nagi"], "--out", tmp_path / "out", *SMALL)
 
     assert done.returncode == 1
     assert "Nothing can be drawn on this machine. Blender does not start" in done.stderr
@@ -148,7 +148,7 @@ def test_views_and_backgrounds_are_in_the_pictures_and_in_the_tables(mascots: di
     assert "; 0 models came now" in again.stdout
 
     # AND the layout of the release cannot hold them
-    done = farm("export", tmp_path / "out", "--out", tmp_path / "data")
+    done = farm_from_nothing("export", tmp_path / "out", "--out", tmp_path / "data")
     assert done.returncode == 1
     assert "render it again" in done.stderr
 

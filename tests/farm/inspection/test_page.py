@@ -19,17 +19,12 @@ from farm.inspection.record import DrawnInspection, Inspection, picture_version
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character
 from farm.morphs.cells import as_written
+from tests.farm.cli.command import farm
 from tests.farm.inspection.paging import DOT, Collection
 from tests.support.browser import page_of
 from tests.support.fixtures import read_mascot
-from tests.support.servers import PATIENCE_SECONDS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-def farm(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "farm", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
 
 
 def test_a_folder_of_something_else_is_not_written_into(tmp_path: Path) -> None:
