@@ -56,6 +56,7 @@ def _draw(blender: Blender, model: Path, folder: Path, canvas: CanvasName) -> It
     package = read_model(model)
     annotation = played(package)
     turned = (8.0, -6.0, 14.0)
+    ours = canvas is CanvasName.FORWARD  # what Eevee draws of an occluder is looked at elsewhere
     request = request_of(
         package,
         folder / f"{model.stem}-{canvas}",
@@ -75,13 +76,14 @@ def _draw(blender: Blender, model: Path, folder: Path, canvas: CanvasName) -> It
                 other_rotation=(0.0, 0.0, 0.0),
                 view=pipe.View(occluder=worn),
             )
-            for worn in (None, WORN[model.stem])
+            for worn in ((None, WORN[model.stem]) if ours else (None,))
         ],
     )
-    drawn, dressed = blender.draw(request, lambda _: None)
+    drawn, *others = blender.draw(request, lambda _: None)
     for style, picture in zip(PAPER_STYLES, drawn.pictures, strict=True):
         yield f"{model.stem}-{canvas}-{style}", picture
-    if canvas is CanvasName.FORWARD:
+    if ours:
+        (dressed,) = others
         yield f"{model.stem}-worn", dressed.pictures[PAPER_STYLES.index("ink")]
         labels = drawn.labels | {LabelName.OCCLUSION: dressed.labels[LabelName.OCCLUSION]}
         for label, picture in label_pictures(labels, drawn.marks, drawn.pictures[2]).items():
