@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from farm import __version__, environment, logs
 from farm.cli.console import note, stderr
+from farm.cli.ending import handled, hear_every_interrupt
 from farm.errors import FarmError
 from farm.starting import importing, leave
 from farm.wording import clean_lines, mistake
@@ -73,6 +74,7 @@ class _Lazy(click.Group):
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """What the program `farm` calls: the process is this command's alone, and so is its environment."""
         environment.settle()
+        hear_every_interrupt()
         atexit.register(leave)
         return super().__call__(*arguments, **options)
 
@@ -115,6 +117,7 @@ class _Lazy(click.Group):
             note("farm:", "red", f"{error.filename or 'The operating system'}: {error.strerror or error}.")
             code = 1
         except KeyboardInterrupt:
+            handled()
             stderr.print("farm: interrupted; everything that was started is stopped.")
             code = 130
         # Not above: the error would hold what it came through until the interpreter ends, and a bar that is closed then
