@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from farm import __version__, environment, logs
 from farm.cli.console import note, stderr
-from farm.cli.ending import handled, hear_every_interrupt
+from farm.cli.interrupts import handled, hear_every_interrupt
 from farm.errors import FarmError
 from farm.starting import importing, leave
 from farm.wording import clean_lines, mistake

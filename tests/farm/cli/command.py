@@ -14,12 +14,12 @@ SMALL = ["--samples", "2", "--size", "48", "--seed", "9"]
 _SECONDS = 3 * servers.PATIENCE_SECONDS
 
 
-def farm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def farm(*arguments: object) -> subprocess.CompletedProcess[str]:
     """What the command says, in a fork of the nursery."""
     return nursery.run([*map(str, arguments)], os.environ, _SECONDS)
 
 
-def farm_from_nothing(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def farm_from_nothing(*arguments: object) -> subprocess.CompletedProcess[str]:
     """What it says when it is a program that begins as a user's does: once for each command."""
     command = [sys.executable, "-m", "farm", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
