@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from farm.storage import LocalStore
 from tests.support import servers
 from tests.support.fixtures import read_mascot
 
-MODELS, MORPHS = 1000, 100
+MODELS, MORPHS, GROUPS = 1000, 100, 50
 BOUND = 0.2
 _ROOT = "/v1/annotations"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -34,13 +35,14 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def entry(model: int, index: int) -> MorphEntry:
-    """20 names are in every model, 80 in every fiftieth."""
+@cache
+def entry(group: int, index: int) -> MorphEntry:
+    """20 names are in every model, 80 in every fiftieth: in those of one group."""
     usual = index < 20
     evidence = MorphEvidence(side=Side.LEFT if usual else Side.BOTH, vertices=90, left_share=0.5)
     return MorphEntry(
         index=index,
-        name=f"名前{index}" if usual else f"表情{model % 50}-{index}",
+        name=f"名前{index}" if usual else f"表情{group}-{index}",
         kind="vertex",
         panel="eye" if usual else "other",
         moved=9,
@@ -55,7 +57,7 @@ def entry(model: int, index: int) -> MorphEntry:
 def environment(new_database: Callable[[], str], tmp_path: Path, mascots: dict[str, Path]) -> dict[str, str]:
     store, like = LocalStore(tmp_path / "store"), read_mascot(mascots, "nagi").inventory
     for model in range(MODELS):
-        morphs = [entry(model, index) for index in range(MORPHS)]
+        morphs = [entry(model % GROUPS, index) for index in range(MORPHS)]
         held = like.model_copy(update={"title": f"model {model}", "morphs": morphs, "decided_by": DECISION_VERSION})
         store.put(f"models/{model:064x}/inventory.json", held.model_dump_json().encode())
     url = f"file://{tmp_path}/store"
@@ -122,5 +124,5 @@ def test_the_page_is_answered_within_200_ms(tmp_path: Path, environment: dict[st
     # THEN each answer costs less than that
     for what, (cpu, wall) in api.costs.items():
         print(f"{what}: {cpu * 1000:.0f} ms of CPU, {wall * 1000:.0f} ms")
-    assert (names, morphs) == (20 + 50 * 80, MODELS * MORPHS)
+    assert (names, morphs) == (20 + GROUPS * 80, MODELS * MORPHS)
     assert max(cpu for cpu, _ in api.costs.values()) < BOUND, api.costs
