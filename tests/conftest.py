@@ -33,8 +33,8 @@ settings.load_profile("facefarm")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more processes than cores: tests wait for servers, terminals and time limits as long as they calculate."""
-    return (os.cpu_count() or 1) + 2
+    """Three more processes than cores: tests wait for servers, terminals and time limits as long as they calculate."""
+    return (os.cpu_count() or 1) + 3
 
 
 LONGEST = (
