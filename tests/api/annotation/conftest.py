@@ -64,6 +64,11 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+def look_away(page: Page) -> None:
+    """From now on the page heeds nothing that it hears of others' decisions, not even what it asked for a moment ago."""
+    page.evaluate("inspection.page.store.backend.isUnsaved = () => true")
+
+
 def sign_in(page: Page, who: str, leads_to: str) -> None:
     """By keyboard."""
     page.goto(leads_to)
