@@ -1,5 +1,6 @@
 """Jobs and batches for tests of the control plane, and its parts around one Redis server."""
 
+import weakref
 from dataclasses import dataclass, replace
 from multiprocessing import SimpleQueue
 from pathlib import Path
@@ -100,9 +101,12 @@ def make_core(url: str, folder: Path, history_days: float = 30.0) -> Core:
     """The control plane on the Redis server at `url`, its orders in `folder`."""
     connection, book, tickets = Connection(url), OrderBook(LocalStore(folder)), CountedTickets()
     keeper = Keeper(connection, book, tickets, history_days, "keeper")
-    return Core(
+    core = Core(
         connection, JobStore(connection), Queue(connection), Workers(connection), book, tickets, keeper
     )  # fmt: skip
+    # Else the search for garbage closes its sockets, with a warning where it comes to one before its connection.
+    weakref.finalize(core, connection.redis.connection_pool.disconnect)
+    return core
 
 
 def finish_all(core: Core, worker: str) -> list[str]:
