@@ -97,16 +97,21 @@ class Core:
             self.connection.redis.zadd("farm:later", {job: 1.0}, xx=True)
 
 
+def connected(url: str) -> Connection:
+    """A connection to the Redis server at `url` that closes its sockets when it is let go: the search for garbage warns of a
+    socket where it comes to it before what holds it."""
+    connection = Connection(url)
+    weakref.finalize(connection, connection.redis.connection_pool.disconnect)
+    return connection
+
+
 def make_core(url: str, folder: Path, history_days: float = 30.0) -> Core:
     """The control plane on the Redis server at `url`, its orders in `folder`."""
-    connection, book, tickets = Connection(url), OrderBook(LocalStore(folder)), CountedTickets()
+    connection, book, tickets = connected(url), OrderBook(LocalStore(folder)), CountedTickets()
     keeper = Keeper(connection, book, tickets, history_days, "keeper")
-    core = Core(
+    return Core(
         connection, JobStore(connection), Queue(connection), Workers(connection), book, tickets, keeper
     )  # fmt: skip
-    # Else the search for garbage closes its sockets, with a warning where it comes to one before its connection.
-    weakref.finalize(core, connection.redis.connection_pool.disconnect)
-    return core
 
 
 def finish_all(core: Core, worker: str) -> list[str]:

@@ -7,11 +7,12 @@ import pytest
 from farm.jobs.connection import Connection
 from farm.jobs.store import JobStore
 from tests.farm.jobs.webhooks.receiver import Receiver, receiving
+from tests.support.jobs import connected
 
 
 @pytest.fixture
 def connection(fresh_redis: str) -> Connection:
-    return Connection(fresh_redis)
+    return connected(fresh_redis)
 
 
 @pytest.fixture

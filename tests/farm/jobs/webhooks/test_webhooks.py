@@ -26,6 +26,7 @@ from tests.farm.jobs.webhooks.receiver import (
     receiving,
     running,
 )
+from tests.support.jobs import connected
 from tests.support.servers import PATIENCE_SECONDS, api_server, end, wait_until
 
 
@@ -128,7 +129,7 @@ def test_a_receiver_that_is_away_is_tried_again(connection: Connection, jobs: Jo
 def test_two_messengers_tell_every_end_once(fresh_redis: str, jobs: JobStore, receiver: Receiver) -> None:
     batches = [batch_to(jobs, receiver.url, models=1) for _ in range(30)]
 
-    with running(messenger(Connection(fresh_redis)), messenger(Connection(fresh_redis))):
+    with running(messenger(connected(fresh_redis)), messenger(connected(fresh_redis))):
         for batch in batches:
             finish(jobs, batch)
         wait_until(lambda: len(receiver.got) >= len(batches), "all messages")
@@ -212,7 +213,7 @@ def test_what_is_due_survives_a_killed_redis_and_a_restarted_messenger(tmp_path:
     url = f"redis://127.0.0.1:{port}/0"
     command = [*valkey_command(), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
     command += ["--appendonly", "yes", "--appendfsync", "always"]
-    connection = Connection(url)
+    connection = connected(url)
 
     def answers() -> bool:
         with socket.socket() as probe:
@@ -230,7 +231,7 @@ def test_what_is_due_survives_a_killed_redis_and_a_restarted_messenger(tmp_path:
         end(redis)
         redis = spawn(command, tmp_path / "valkey.log")
         wait_until(answers, "Valkey listening again")
-        with running(messenger(Connection(url), retries=(4.0,))):
+        with running(messenger(connected(url), retries=(4.0,))):
             end(redis)
             time.sleep(1.0)
             redis = spawn(command, tmp_path / "valkey.log")
