@@ -17,51 +17,16 @@ from tests.support.rendered import render, tree
 
 SPEC = RenderSpec(styles=("flat",), size=64)
 
-# A process of its own, for an audit hook stays for good: it forks a victim for each change, until one ends by itself. A
-# file that is about to be written over is emptied before the victim ends, the moment that hurts most.
 VICTIMS = """
-import os, shutil, sys
+import sys
 from pathlib import Path
 from farm.exports import running
-from farm.exports.folder import FolderLayout
+from farm.exports.layouts import layout_named
 from farm.exports.source import FolderSource
-from farm.exports.webdataset import WebDatasetLayout
+from tests.farm.exports.victims import kill_at_every_change
 
-source, before, room, layout = *map(Path, sys.argv[1:4]), sys.argv[4]
-CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.link", "os.mkdir"}
-KILLED = 9
-
-
-def ends_at(change, out):
-    left = change
-
-    def hook(event, args):
-        nonlocal left
-        writes = event == "open" and str(args[0]).startswith(str(out)) and args[2] & (os.O_WRONLY | os.O_RDWR)
-        if not writes and event not in CHANGES:
-            return
-        left -= 1
-        if left == 0:
-            if writes and os.path.exists(args[0]):
-                os.truncate(args[0], 0)
-            os._exit(KILLED)
-
-    return hook
-
-
-change, status = 0, KILLED
-while status == KILLED:
-    change += 1
-    out = room / f"{change:04d}"
-    if before.is_dir():
-        shutil.copytree(before, out)
-    if (victim := os.fork()) == 0:
-        sys.addaudithook(ends_at(change, out))
-        layouts = {"webdataset": WebDatasetLayout, "folder": FolderLayout}
-        running.export(FolderSource(source), str(out), layouts[layout](), threads=1)
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(victim, 0)[1])
-sys.exit(status)
+source, before, room, layout = *map(Path, sys.argv[1:4]), layout_named(sys.argv[4])
+sys.exit(kill_at_every_change(before, room, lambda out: running.export(FolderSource(source), str(out), layout, threads=1)))
 """
 
 

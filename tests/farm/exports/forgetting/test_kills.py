@@ -10,44 +10,14 @@ from tests.farm.exports.forgetting.withdrawn import LABELS, SPEC, export, render
 from tests.support.rendered import tree
 
 VICTIMS = """
-import os, shutil, sys
+import sys
 from pathlib import Path
-from tests.farm.exports.forgetting.withdrawn import stone
 from farm.exports.forgetting import forget_in_export
+from tests.farm.exports.forgetting.withdrawn import stone
+from tests.farm.exports.victims import kill_at_every_change
 
 before, room = map(Path, sys.argv[1:3])
-CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.link", "os.mkdir"}
-KILLED = 9
-
-
-def ends_at(change, out):
-    left = change
-
-    def hook(event, args):
-        nonlocal left
-        writes = event == "open" and str(args[0]).startswith(str(out)) and args[2] & (os.O_WRONLY | os.O_RDWR)
-        if not writes and event not in CHANGES:
-            return
-        left -= 1
-        if left == 0:
-            if writes and os.path.exists(args[0]) and not str(args[0]).endswith("withdrawn.jsonl"):
-                os.truncate(args[0], 0)
-            os._exit(KILLED)
-
-    return hook
-
-
-change, status = 0, KILLED
-while status == KILLED:
-    change += 1
-    out = room / f"{change:04d}"
-    shutil.copytree(before, out)
-    if (victim := os.fork()) == 0:
-        sys.addaudithook(ends_at(change, out))
-        forget_in_export(out, stone())
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(victim, 0)[1])
-sys.exit(status)
+sys.exit(kill_at_every_change(before, room, lambda out: forget_in_export(out, stone()), appended="withdrawn.jsonl"))
 """
 
 
