@@ -35,24 +35,39 @@ class Footprint:
         places, depths = camera.project(points, 1), points @ camera.axes()[2].astype(np.float32)
         if not depths.max() < camera.position() @ camera.axes()[2] - camera.near:
             return np.ones((count, count), bool)  # where on the screen a point behind the camera is means nothing
-        # A tile more all round, for what lies beyond the picture. Columns and rows are apart: numpy is quicker so.
-        ends = []
+        # A tile more all round, for what lies beyond the picture.
+        boxes = np.empty((len(points), 4), np.int16)
         for axis in range(2):
             place = places[:, axis] * np.float32(size / TILE)
-            low, high = ((place + np.float32(by / TILE)).clip(-1, count) for by in (-margin, margin))
-            first, last = (np.floor(end).astype(np.int16).take(self._corners) for end in (low, high))
-            ends.append(
-                (np.minimum(np.minimum(*first[:2]), first[2]) + 1, np.maximum(np.maximum(*last[:2]), last[2]) + 1)
-            )
-        (left, right), (top, bottom) = ends
+            for end, by in ((axis, -margin), (axis + 2, margin)):
+                boxes[:, end] = (place + np.float32(by / TILE + 1)).clip(0, count + 1)
         marked = np.zeros((count + 2, count + 2), bool)
-        for rows in (top, bottom):
-            for columns in (left, right):
-                marked.reshape(-1)[rows * (count + 2) + columns] = True
+        _mark(marked, *boxes.T)
+        # Most triangles are small, so that all three corners have the same box, which is marked by now.
+        corners = boxes.view(np.int64)[:, 0].take(self._corners)
+        apart = np.flatnonzero((corners[0] != corners[1]) | (corners[0] != corners[2]))
+        first, second, third = corners.take(apart, axis=1).view(np.int16).reshape(3, -1, 4)
+        left, top = np.minimum(np.minimum(first, second), third).T[:2]
+        right, bottom = np.maximum(np.maximum(first, second), third).T[2:]
+        _mark(marked, left, top, right, bottom)
         broad = (right - left >= _FAR_APART) | (bottom - top >= _FAR_APART)
         for x, y, last_x, last_y in set(zip(*(end[broad].tolist() for end in (left, top, right, bottom)), strict=True)):
             marked[y : last_y + 1, x : last_x + 1] = True
         return marked[1:-1, 1:-1]
+
+
+def _mark(
+    marked: NDArray[np.bool_],
+    left: NDArray[np.int16],
+    top: NDArray[np.int16],
+    right: NDArray[np.int16],
+    bottom: NDArray[np.int16],
+) -> None:
+    """Mark the tiles at the corners of boxes."""
+    across = marked.shape[1]
+    for rows in (top.astype(np.intp) * across, bottom.astype(np.intp) * across):
+        for columns in (left, right):
+            marked.reshape(-1)[rows + columns] = True
 
 
 def squares(tiles: NDArray[np.bool_], size: int) -> NDArray[np.float32]:
