@@ -48,6 +48,8 @@ def unseen_bends(
     bends: Mapping[int, tuple[float, float]],
 ) -> list[int]:
     """The movements of a body that, as far as they go, change nothing of what `camera` shows of the neutral model."""
+    if not bends:
+        return []
     canvas = ForwardCanvas(actor, geometry, styles, SIZE, 1)
     neutral = looks(canvas, actor.rest, camera)
     unseen = []
