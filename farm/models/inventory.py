@@ -35,8 +35,6 @@ from farm.wording import gathered
 
 MAX_MORPHS = 400
 """Of one model pictures are drawn of so many morphs, the first in the file: the most that a sprite surely holds."""
-MAX_NAME = 1000
-"""Characters of a name in a file."""
 
 
 class MorphEvidence(BaseModel):
@@ -210,23 +208,6 @@ def _moved(character: Character) -> list[int]:
     return counts
 
 
-def _check_names(character: Character) -> None:
-    """Raise ModelFormatError for a name that is longer than any that people give: jobs, events and pages carry them."""
-    named = (
-        ("model", (character.name, character.name_en)),
-        ("bone", (bone.name for bone in character.bones)),
-        ("morph", (morph.name for morph in character.morphs)),
-        ("material", (material.name for material in character.materials)),
-        ("texture", character.textures),
-    )
-    for what, names in named:
-        longest = max(map(len, names), default=0)
-        if longest > MAX_NAME:
-            raise ModelFormatError(
-                f"A {what} has a name of {longest} characters, over the limit of {MAX_NAME}. Shorten it in the file."
-            )
-
-
 def of_character(
     character: Character,
     found: dict[int, str],
@@ -241,7 +222,6 @@ def of_character(
     """
     if not len(character.positions) or not len(character.triangles):
         raise ModelFormatError("The model holds no triangles: there is nothing to draw. Is it the right file?")
-    _check_names(character)
     neck, head, rule = turning_bones(character)
     inside = len(character.embedded)
     warnings = list(character.warnings)

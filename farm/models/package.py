@@ -22,7 +22,7 @@ from farm.models.archive import unpack
 from farm.models.description import Character
 from farm.models.files import SUFFIXES
 from farm.models.inventory import Inventory
-from farm.models.limits import check_listed
+from farm.models.limits import check_listed, check_names
 from farm.models.mmd.pmd import read_pmd
 from farm.models.mmd.pmx import read_pmx
 from farm.models.necks import with_neck
@@ -102,9 +102,10 @@ def _content_hash(suffix: str, data: bytes, textures: Mapping[int, bytes]) -> st
 
 
 def read_character(suffix: str, data: bytes) -> Character:
-    """Read PMX, PMD or VRM bytes. Raises ModelError, for one that lists more than anybody draws, too."""
+    """Read PMX, PMD or VRM bytes. Raises ModelError, for one over the limits of what a model may list, too."""
     character = _READERS[suffix](data)
     check_listed(character)
+    check_names(character)
     return with_neck(character)
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from farm.errors import ModelFormatError
-from farm.models import inventory
 from farm.models.description import Character
-from farm.models.mmd.pmx import read_pmx
+from farm.models.limits import MAX_NAME, check_names
 from farm.models.mmd.pmx_writer import pmx_bytes
+from farm.models.package import read_character
 from tests.support.characters import mascot
 
-LONG = " " * (inventory.MAX_NAME + 1)
+LONG = " " * (MAX_NAME + 1)
 ENDLESS = " " * 3 * 10**6
 
 
@@ -31,15 +31,14 @@ def first_of(field: str, name: str) -> Callable[[Character], Character]:
 def test_a_name_without_measure_is_refused(field: str, name: str) -> None:
     character = first_of(field, name)(mascot("momo"))
 
-    with pytest.raises(ModelFormatError, match=f"{len(name)} characters, over the limit of {inventory.MAX_NAME}"):
-        inventory.of_character(character, {}, [])
+    with pytest.raises(ModelFormatError, match=f"{len(name)} characters, over the limit of {MAX_NAME}"):
+        check_names(character)
 
 
 def test_the_same_by_a_file_and_a_title() -> None:
     character = mascot("momo")
-    read = read_pmx(pmx_bytes(first_of("morphs", ENDLESS)(character)))
 
     with pytest.raises(ModelFormatError, match="A morph has a name of 3000000 characters"):
-        inventory.of_character(read, {}, [])
+        read_character(".pmx", pmx_bytes(first_of("morphs", ENDLESS)(character)))
     with pytest.raises(ModelFormatError, match="A model has a name of"):
-        inventory.of_character(replace(character, name=LONG), {}, [])
+        read_character(".pmx", pmx_bytes(replace(character, name=LONG)))
