@@ -157,7 +157,7 @@ def bombs(scale: int = 1) -> Iterator[Bomb]:
     yield Bomb("one texture, 1,000 entries", "a.zip", partial(one_texture_many_times, 1000, 6 * scale), "")
     count = 30_000 * scale
     yield Bomb("empty morphs", "a.pmx", partial(empty_morphs, count), f"lists {count} morphs, over the limit")
-    yield Bomb("a name of a million letters", "a.pmx", _long_name, "names of more than 1000 characters")
+    yield Bomb("a name of a million letters", "a.pmx", _long_name, "characters, over the limit of 1000. Shorten it")
     often = "ask for morph targets more than 262144 times"
     yield Bomb("binds times nodes", "a.vrm", partial(binds_times_nodes, 50 * scale, 1000), often)
     yield Bomb("names times nodes", "a.vrm", partial(names_times_nodes, 6000 * scale), often)
