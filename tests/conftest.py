@@ -4,8 +4,12 @@ import gc
 import os
 import signal
 from collections.abc import Generator
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import settings
 
@@ -27,6 +31,10 @@ _ROOT = Path(__file__).parent.parent
 # A run that a script starts in the background ignores Ctrl-C, and all that it starts would, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Each client of httpx would read the bundle of authorities, which takes ten times as long as a test's request: those of a
+# process share what the first one read.
+httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
 
 settings.register_profile("facefarm", derandomize=True, database=None, deadline=None)
 settings.load_profile("facefarm")
@@ -55,11 +63,23 @@ LONGEST = (
 """What takes minutes, since it waits for much. It begins first: at the end of a run the cores would wait for it."""
 
 
+def _import_share() -> None:
+    """Import the test modules whose turn it is in this process of a run. All begin at once, and in a fresh clone each would
+    compile every module: so each finds most of them compiled by the others."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    number, count = int(os.environ["PYTEST_XDIST_WORKER"][2:]), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    for path in sorted(Path(__file__).parent.rglob("test_*.py"))[number::count]:
+        with suppress(Exception, pytest.skip.Exception):  # what is wrong with it is told when it is collected
+            import_module(".".join(path.relative_to(_ROOT).with_suffix("").parts))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """None of what tests and modules are made of is ever garbage; Python would look through it again and again, a fifth of
     the CPU that a process of the tests uses."""
     with importing():
+        _import_share()
         collected = yield
     gc.collect()
     gc.freeze()

@@ -7,6 +7,8 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
+
 from farm.mascots.cast import MASCOTS
 from farm.mascots.kit import Mascot
 from farm.models.description import Character
@@ -19,14 +21,20 @@ FORMATS = (".pmx", ".pmd", ".vrm")
 
 
 @cache
+def mascot_and_pictures(name: str) -> Mascot:
+    """A mascot and its pictures, made once for all tests of a process, which takes a second: who changes it makes a copy by
+    `replace`."""
+    return MASCOTS[name]()
+
+
 def mascot(name: str) -> Character:
-    """A mascot, made once for all tests of a process, which takes a second: who changes it makes a copy by `replace`."""
-    return MASCOTS[name]().character
+    """The character of `mascot_and_pictures`."""
+    return mascot_and_pictures(name).character
 
 
 def write_character(mascot: Mascot, folder: Path, suffix: str) -> Path:
     """The mascot as `folder`/name.suffix with its pictures beside or, in VRM, inside it."""
-    pictures = dict(_pictures(mascot))
+    pictures = dict(pictures_of(mascot))
     character = mascot.character
     if suffix == ".vrm":
         embedded = {index: pictures[path] for index, path in enumerate(character.textures)}
@@ -42,20 +50,28 @@ def write_character(mascot: Mascot, folder: Path, suffix: str) -> Path:
     return file
 
 
-def _pictures(mascot: Mascot) -> Iterator[tuple[str, bytes]]:
+def pictures_of(mascot: Mascot) -> Iterator[tuple[str, bytes]]:
+    """The files of its pictures by the paths that the character has for them. Whatever became of the character, a picture is
+    encoded once, which takes half as long as to paint it."""
     for path, picture in mascot.pictures.items():
-        with BytesIO() as out:
-            picture.save(out, format="PNG")
-            yield path, out.getvalue()
+        if id(picture) not in _encoded:
+            with BytesIO() as out:
+                picture.save(out, format="PNG")
+                _encoded[id(picture)] = picture, out.getvalue()
+        yield path, _encoded[id(picture)][1]
+
+
+_encoded: dict[int, tuple[Image.Image, bytes]] = {}
+"""By the picture's identity, which nobody else has as long as it is held here."""
 
 
 def at_hand(room: Path) -> list[Path]:
     """The characters of FARM_TEST_MODELS, where there are any, and both mascots in every format, written into `room`."""
     folder = Path(os.environ.get("FARM_TEST_MODELS") or "../shared/models")
     real = list(find_models(folder)) if folder.is_dir() else []
-    made = [
-        write_character(make(), room / f"{name}-{suffix[1:]}", suffix)
-        for name, make in MASCOTS.items()
+    own = [
+        write_character(mascot_and_pictures(name), room / f"{name}-{suffix[1:]}", suffix)
+        for name in MASCOTS
         for suffix in FORMATS
     ]
-    return [*real, *made]
+    return [*real, *own]

@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from farm.mascots.kit import Mascot
-from farm.mascots.momo import make
 from farm.mascots.skull import PICTURE_SIDE, PICTURE_TOP
 from farm.models.description import Character, UVMorph, VertexMorph
 from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.morphs.panels import Panel
+from tests.support.characters import mascot_and_pictures, pictures_of
 
 EYE, MOUTH = (0.64, 15.0), (0.0, 14.28)
 """Places of the left eye and of the mouth in the mascots' X and Y, in model units."""
@@ -74,7 +73,7 @@ def _squashes(character: Character, name: str, *places: tuple[float, float]) -> 
 
 def painted_face(folder: Path, *, squashed: bool) -> Path:
     """The character as a PMX file with its pictures. Its eyes close by other texels, or by `squashed` vertices."""
-    mascot: Mascot = make()
+    mascot = mascot_and_pictures("momo")
     character = mascot.character
     bare = []
     for material in character.materials:
@@ -98,8 +97,8 @@ def painted_face(folder: Path, *, squashed: bool) -> Path:
     close = _squashes(plain, "まばたき", *eyes) if squashed else _slides(plain, "まばたき", *eyes)
     plain = replace(plain, morphs=(close, _slides(plain, "あ", MOUTH)))
     (folder / "tex").mkdir(parents=True)
-    for name, picture in mascot.pictures.items():
-        picture.save(folder / name)
+    for name, picture in pictures_of(mascot):
+        (folder / name).write_bytes(picture)
     _face().save(folder / character.textures[face])
     path = folder / "painted.pmx"
     path.write_bytes(pmx_bytes(plain))

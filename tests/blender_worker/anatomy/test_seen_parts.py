@@ -13,7 +13,7 @@ from farm.models.mmd.pmx_writer import pmx_bytes
 from farm.models.package import read_character, read_model
 from tests.blender_worker.anatomy.drawn import Seen, seen
 from tests.blender_worker.anatomy.painted import painted_face
-from tests.support.characters import write_character
+from tests.support.characters import mascot_and_pictures, write_character
 
 pytestmark = pytest.mark.blender
 EYES = (Part.EYE_LEFT, Part.EYE_RIGHT)
@@ -44,7 +44,7 @@ def made(
         "slid": painted_face(folder / "slid", squashed=False),
         "squashed": painted_face(folder / "squashed", squashed=True),
         # PMD has no names of materials: what is a lid is told by what a closing eye shows.
-        **{f"{name} as PMD": write_character(make(), folder / name, ".pmd") for name, make in MASCOTS.items()},
+        **{f"{name} as PMD": write_character(mascot_and_pictures(name), folder / name, ".pmd") for name in MASCOTS},
     }
     return {name: seen(blender, path, tmp_path_factory.mktemp("room"), POSES) for name, path in models.items()}
 

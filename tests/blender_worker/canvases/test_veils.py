@@ -9,12 +9,11 @@ import pytest
 
 from farm import pipe
 from farm.drawing.blender import Blender
-from farm.mascots.cast import MASCOTS
 from farm.models.description import Character
 from farm.models.materials import MaterialFlag
 from farm.models.package import read_model, to_bytes, unfold
 from farm.poses import Partition
-from tests.support.characters import write_character
+from tests.support.characters import mascot_and_pictures, write_character
 
 pytestmark = pytest.mark.blender
 SIZE = 192
@@ -42,7 +41,7 @@ def test_the_inside_of_hair_is_not_one_dark_blot(
     blender: Blender, tmp_path: Path, suffix: str, change: Callable[[Character], Character]
 ) -> None:
     # GIVEN a character into whose hair one looks, of which the outside alone is drawn: PMD has nothing else
-    momo = MASCOTS["momo"]()
+    momo = mascot_and_pictures("momo")
     package = read_model(write_character(replace(momo, character=change(momo.character)), tmp_path, suffix))
     character, textures = unfold(to_bytes(package), tmp_path / "files")
     turns = [(0.0, 0.0, 0.0), (5.0, 0.0, -20.0)]

@@ -8,7 +8,6 @@ import pytest
 from blender_worker.character.actor import Actor
 from blender_worker.character.surface import Look
 from blender_worker.importers.build import build
-from farm.mascots.cast import MASCOTS
 from farm.models.description import Character, MaterialMorph
 from farm.models.materials import MaterialFlag, MToon, OutlineMode, Shading, TextureUse
 from farm.models.package import read_character
@@ -17,13 +16,14 @@ from farm.morphs.panels import Panel
 from tests.blender_worker.canvases.patches import Patch, solid, wall
 from tests.blender_worker.canvases.test_canvases import dye
 from tests.blender_worker.canvases.test_surfaces import gltf
+from tests.support.characters import mascot
 
 DETAILS = ("唇", "白目", "瞳", "目影", "瞼", "二重", "まつ毛", "眉", "歯", "舌")
 
 
 @pytest.fixture(scope="module")
 def nagi() -> Character:
-    return replace(MASCOTS["nagi"]().character, morphs=())
+    return replace(mascot("nagi"), morphs=())
 
 
 def without_flags(character: Character, alpha: float = 1.0) -> Character:

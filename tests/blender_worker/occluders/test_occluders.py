@@ -13,13 +13,12 @@ from farm.dataset.validation import check_labels, check_pictures
 from farm.drawing.blender import Blender, Drawn
 from farm.labels import ARRAYS, LabelName, Layer, Part
 from farm.marks import Marks
-from farm.mascots.cast import MASCOTS
 from farm.models.package import read_model
 from farm.occluders import CHARACTER, CODES, OccluderName
 from farm.poses import Partition, rotation_matrix
 from farm.spec import CanvasName
 from farm.styles import PAPER_STYLES
-from tests.support.characters import write_character
+from tests.support.characters import mascot_and_pictures, write_character
 from tests.support.morphs import played
 from tests.support.requests import request_of
 
@@ -109,7 +108,7 @@ def shown(
 @pytest.fixture(scope="module", params=[".pmx", ".vrm"])
 def nagi(request: pytest.FixtureRequest, blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Shown:
     folder = tmp_path_factory.mktemp("nagi")
-    model = write_character(MASCOTS["nagi"](), folder / "model", request.param)
+    model = write_character(mascot_and_pictures("nagi"), folder / "model", request.param)
     return shown(blender, model, folder / "unfolded", list(OccluderName))
 
 
@@ -117,7 +116,7 @@ def test_without_one_everything_is_as_if_none_had_been_asked_for(
     blender: Blender, nagi: Shown, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     suffix = request.node.callspec.params["nagi"]
-    model = write_character(MASCOTS["nagi"](), tmp_path / "model", suffix)
+    model = write_character(mascot_and_pictures("nagi"), tmp_path / "model", suffix)
     bare = shown(blender, model, tmp_path / "unfolded", [])
 
     assert bare.loaded.survey == nagi.loaded.survey, "what can be worn makes no model unusable"
@@ -226,7 +225,7 @@ def test_glasses_sit_about_the_eyes(nagi: Shown) -> None:
 
 
 def test_eevee_draws_them_too(blender: Blender, tmp_path: Path) -> None:
-    model = write_character(MASCOTS["nagi"](), tmp_path / "model", ".pmx")
+    model = write_character(mascot_and_pictures("nagi"), tmp_path / "model", ".pmx")
     found = shown(blender, model, tmp_path / "unfolded", [OccluderName.MASK], CanvasName.EEVEE, ["flat"])
     hidden = found.hidden(0, OccluderName.MASK)
 

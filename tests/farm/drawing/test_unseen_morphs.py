@@ -1,6 +1,5 @@
 """No label says what no picture shows: annotated morphs that change nothing are dropped, whatever the cause."""
 
-import io
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +15,6 @@ from farm.drawing.assignment import Assignment
 from farm.drawing.blender import Blender
 from farm.drawing.render import Interrupted, Reporter, render
 from farm.errors import UnusableModelError
-from farm.mascots.cast import MASCOTS
 from farm.models.description import Character, VertexMorph
 from farm.models.materials import MaterialFlag
 from farm.models.mmd.pmx_writer import pmx_bytes
@@ -29,6 +27,7 @@ from farm.poses import SAMPLES_FEW, SAMPLES_MANY, Partition, draw, pose_vector
 from farm.spec import RenderSpec, render_key
 from farm.storage import LocalStore
 from tests.support.by_names import by_names
+from tests.support.characters import mascot_and_pictures, pictures_of
 from tests.support.fixtures import assignment_for
 
 pytestmark = pytest.mark.blender
@@ -160,13 +159,9 @@ def normals_away(character: Character) -> Character:
 
 
 def one_sided_nagi() -> Character:
-    mascot = MASCOTS["nagi"]()
-    character = mascot.character
-    embedded = {}
-    for place, path in enumerate(character.textures):
-        with io.BytesIO() as out:
-            mascot.pictures[path].save(out, "PNG")
-            embedded[place] = out.getvalue()
+    mascot = mascot_and_pictures("nagi")
+    character, pictures = mascot.character, dict(pictures_of(mascot))
+    embedded = {place: pictures[path] for place, path in enumerate(character.textures)}
     materials = tuple(
         replace(material, flags=material.flags & ~MaterialFlag.DOUBLE_SIDED) for material in character.mmd_materials
     )
