@@ -34,7 +34,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Each client of httpx would read the bundle of authorities, which takes ten times as long as a test's request: those of a
 # process share what the first one read.
-httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
+httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)  # type: ignore[attr-defined]
 
 settings.register_profile("facefarm", derandomize=True, database=None, deadline=None)
 settings.load_profile("facefarm")

@@ -13,6 +13,8 @@ from typing import Any
 import bpy
 import numpy as np
 
+from tests.support.vrm_addon import import_vrm
+
 _PRESETS_1 = {
     "blink_left": "blinkLeft",
     "blink_right": "blinkRight",
@@ -52,9 +54,7 @@ def _positions(meshes: list[bpy.types.Object]) -> np.ndarray:
 
 def main(path: Path, out: Path) -> None:
     """Import one file and write what stands."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    bpy.ops.preferences.addon_enable(module="io_scene_vrm")
-    assert "FINISHED" in bpy.ops.import_scene.vrm(filepath=str(path))
+    import_vrm(path)
     objects = list(bpy.data.objects)
     armature = next(item for item in objects if item.type == "ARMATURE")
     meshes = [item for item in objects if item.type == "MESH" and not item.hide_render and len(item.data.polygons)]

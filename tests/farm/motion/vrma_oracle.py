@@ -12,12 +12,12 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from tests.support.vrm_addon import import_vrm
+
 
 def main(model: Path, motion: Path, out: Path) -> None:
     """Import both and write what stands."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    bpy.ops.preferences.addon_enable(module="io_scene_vrm")
-    assert "FINISHED" in bpy.ops.import_scene.vrm(filepath=str(model))
+    import_vrm(model)
     armature = next(item for item in bpy.data.objects if item.type == "ARMATURE")
     bpy.context.view_layer.objects.active = armature
     armature.select_set(True)
