@@ -24,6 +24,7 @@ def clear() -> None:
         data.texts,
         data.cameras,
         data.lights,
+        data.worlds,
         data.curves,
         data.collections,
     ):
