@@ -110,7 +110,10 @@ def summed(pieces: Pieces) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The vertices that move, each once and in order, and how far: the sum over `pieces`, in their order."""
     if not pieces:
         return np.zeros(0, np.int32), np.zeros((0, 3), np.float32)
-    vertices, row = np.unique(np.concatenate([piece for piece, _ in pieces]), return_inverse=True)
+    row = np.concatenate([piece for piece, _ in pieces])
+    vertices = np.arange(int(row.max(initial=-1)) + 1)
+    if len(row) < len(vertices):  # else a place for each is cheaper than to sort them
+        vertices, row = np.unique(row, return_inverse=True)
     offsets = np.zeros((len(vertices), 3), np.float32)
     np.add.at(offsets, row, np.concatenate([moves for _, moves in pieces]))
     moved = offsets.any(axis=1)
