@@ -36,11 +36,11 @@ check: setup-test ## Lint, format, types, arrows between packages, known vulnera
 
 .PHONY: test
 test: check ## All checks and all tests: real Valkey, real S3, real Blender
-	$(PY) -m pytest -n auto --maxprocesses 5 --dist loadfile --no-loadscope-reorder
+	$(PY) -m pytest -n auto --maxprocesses 6 --dist loadfile --no-loadscope-reorder
 
 .PHONY: long
 long: setup-test ## The tests that `make test` leaves out, since a sibling of each runs there (minutes)
-	$(PY) -m pytest -m long -n auto --maxprocesses 5 --dist loadfile
+	$(PY) -m pytest -m long -n auto --maxprocesses 6 --dist loadfile
 
 .PHONY: bench
 bench: setup-test ## Speed and likeness against today's practice (many minutes; QUICK=1: fewer): benchmarks/results.json, .svg

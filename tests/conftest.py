@@ -41,8 +41,8 @@ settings.load_profile("facefarm")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three more processes than cores: tests wait for servers, terminals and time limits as long as they calculate."""
-    return (os.cpu_count() or 1) + 3
+    """Four more processes than cores: tests wait for servers, terminals and time limits as long as they calculate."""
+    return (os.cpu_count() or 1) + 4
 
 
 LONGEST = (
