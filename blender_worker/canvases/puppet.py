@@ -199,8 +199,8 @@ def _new_scene() -> bpy.types.Scene:
     scene.render.dither_intensity = 0.0  # noise against banding; pictures are to be equal from run to run
     scene.view_settings.view_transform = "Standard"
     scene.eevee.use_shadows = False
-    # Nothing here reflects the world, and without one Eevee works out what it would cast at a resolution of 1,024: two seconds
-    # of software OpenGL for each character.
+    # Nothing here reflects the world, and without one Eevee works out what it would cast at a resolution of 1,024: two
+    # seconds of software OpenGL for each character.
     scene.world = bpy.data.worlds.new("puppet")
     scene.world.color = (0.0, 0.0, 0.0)
     scene.world.probe_resolution = "128"
