@@ -63,23 +63,24 @@ LONGEST = (
 """What takes minutes, since it waits for much. It begins first: at the end of a run the cores would wait for it."""
 
 
-def _import_share() -> None:
+def _import_share(config: pytest.Config) -> None:
     """Import the test modules whose turn it is in this process of a run. All begin at once, and in a fresh clone each would
     compile every module: so each finds most of them compiled by the others."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    shared = getattr(config, "workerinput", None)  # by pytest-xdist
+    if shared is None:
         return
-    number, count = int(os.environ["PYTEST_XDIST_WORKER"][2:]), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    number, count = int(shared["workerid"].removeprefix("gw")), shared["workercount"]
     for path in sorted(Path(__file__).parent.rglob("test_*.py"))[number::count]:
         with suppress(Exception, pytest.skip.Exception):  # what is wrong with it is told when it is collected
             import_module(".".join(path.relative_to(_ROOT).with_suffix("").parts))
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """None of what tests and modules are made of is ever garbage; Python would look through it again and again, a fifth of
     the CPU that a process of the tests uses."""
     with importing():
-        _import_share()
+        _import_share(session.config)
         collected = yield
     gc.collect()
     gc.freeze()
