@@ -33,7 +33,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Each client of httpx would read the bundle of authorities, which takes ten times as long as a test's request: those of a
-# process share what the first one read.
+# process share what the first one read. It has no setting for that; the name is httpx's own, which mypy does not see.
 httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)  # type: ignore[attr-defined]
 
 settings.register_profile("facefarm", derandomize=True, database=None, deadline=None)
@@ -70,7 +70,9 @@ def _import_share(config: pytest.Config) -> None:
     if shared is None:
         return
     number, count = int(shared["workerid"].removeprefix("gw")), shared["workercount"]
-    for path in sorted(Path(__file__).parent.rglob("test_*.py"))[number::count]:
+    asked = [(_ROOT / argument.partition("::")[0]).resolve() for argument in config.args]
+    modules = sorted(Path(__file__).parent.rglob("test_*.py"))
+    for path in [one for one in modules if any(map(one.is_relative_to, asked))][number::count]:
         with suppress(Exception, pytest.skip.Exception):  # what is wrong with it is told when it is collected
             import_module(".".join(path.relative_to(_ROOT).with_suffix("").parts))
 
