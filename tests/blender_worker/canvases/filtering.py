@@ -11,7 +11,8 @@ import bpy  # noqa: F401 - brings the module gpu
 import gpu
 
 from blender_worker import scene
-from tests.blender_worker.gpu.loads import CHARACTERS, seen
+from tests.blender_worker.gpu.loads import seen
+from tests.blender_worker.gpu.scattered import CHARACTERS
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.blender_worker.gpu.loads import CHARACTERS
+from tests.blender_worker.gpu.scattered import CHARACTERS
 
 pytestmark = pytest.mark.blender
 SOME, MANY = 300, 1000

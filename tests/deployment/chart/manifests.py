@@ -24,7 +24,7 @@ type Manifest = dict[str, Any]
 type Helm = Callable[..., subprocess.CompletedProcess[str]]
 
 
-class UniqueKeyLoader(yaml.SafeLoader):
+class UniqueKeyLoader(yaml.CSafeLoader):
     """Refuses a key given twice, as the API server does; plain YAML keeps the last one silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

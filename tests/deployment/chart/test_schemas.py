@@ -79,7 +79,7 @@ def custom_schemas() -> dict[tuple[str, str], Any]:
         pytest.skip(f"no resource definitions of KEDA and the Prometheus operator in {folder} (set FARM_TEST_CRDS)")
     schemas = {}
     for file in files:
-        for definition in yaml.safe_load_all(file.read_text()):
+        for definition in yaml.load_all(file.read_text(), yaml.CSafeLoader):
             spec = definition["spec"]
             for version in spec["versions"]:
                 schema = close(version["schema"]["openAPIV3Schema"])

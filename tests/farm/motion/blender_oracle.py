@@ -13,7 +13,6 @@ Writes (frames, n, 3) "positions" in Blender's axes and the model's unit, and (f
 
 import sys
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import bpy
@@ -23,21 +22,9 @@ from mathutils import Quaternion, Vector
 from farm.models.description import BoneFlag, Character, VertexMorph
 from farm.models.package import read_character
 from farm.motion.vmd_writer import BoneKey, Curve, MorphKey
-from tests.farm.motion.made_motions import dance_keys
+from tests.farm.motion.made_motions import motion_of
 
 RATE = 30
-_LENGTH = 60
-
-
-def motion_of(character: Character, seed: int) -> tuple[list[BoneKey], list[MorphKey]]:
-    """The motion for a model: of bones that a VMD can name, but not of those of IK, which would have to be solved."""
-    names = [bone.name for bone in character.bones if not bone.flags & BoneFlag.IK and bone.inheritance is None]
-    short = tuple(name for name in dict.fromkeys(names) if name and len(name.encode("cp932", "replace")) <= 15)
-    bones, _ = dance_keys(Random(seed), _LENGTH, short[:80])
-    dice = Random(seed + 1)
-    played = [morph.name for morph in character.morphs if isinstance(morph, VertexMorph)]
-    once = [name for name in played if played.count(name) == 1 and len(name.encode("cp932", "replace")) <= 15][:10]
-    return bones, [MorphKey(name, frame, dice.random()) for name in once for frame in (0, 11, 40, _LENGTH)]
 
 
 def _world(vector: Any) -> Vector:

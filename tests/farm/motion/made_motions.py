@@ -17,6 +17,8 @@ from farm.motion.vrma_writer import Curve as Moved
 from tests.farm.models import made_files as made
 
 _KINDS = ("LINEAR", "LINEAR", "STEP", "CUBICSPLINE")
+_LENGTH = 60
+"""Of a motion for a model, in frames of a VMD."""
 
 type Turn = tuple[float, float, float, float]
 
@@ -253,6 +255,17 @@ def walk(seed: int = 1, kinds: Sequence[str] = _KINDS) -> bytes:
         ExpressionCurve("まばたき", [0.0, 1.0], [0.0, 0.5], preset=False),
     ]
     return vrma_bytes(nodes, walk_curves(nodes, dice, kinds), played)
+
+
+def motion_of(character: Character, seed: int) -> tuple[list[BoneKey], list[MorphKey]]:
+    """The motion for a model: of bones that a VMD can name, but not of those of IK, which would have to be solved."""
+    names = [bone.name for bone in character.bones if not bone.flags & BoneFlag.IK and bone.inheritance is None]
+    short = tuple(name for name in dict.fromkeys(names) if name and len(name.encode("cp932", "replace")) <= 15)
+    bones, _ = dance_keys(Random(seed), _LENGTH, short[:80])
+    dice = Random(seed + 1)
+    played = [morph.name for morph in character.morphs if isinstance(morph, VertexMorph)]
+    once = [name for name in played if played.count(name) == 1 and len(name.encode("cp932", "replace")) <= 15][:10]
+    return bones, [MorphKey(name, frame, dice.random()) for name in once for frame in (0, 11, 40, _LENGTH)]
 
 
 def assert_sound(motion: Motion) -> None:

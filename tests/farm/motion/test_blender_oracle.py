@@ -12,7 +12,6 @@ from farm.models.package import read_character
 from farm.motion.reading import read_motion
 from farm.motion.vmd_writer import vmd_bytes
 from tests.farm.motion import made_motions
-from tests.farm.motion.blender_oracle import motion_of
 from tests.farm.motion.posed import Stage
 
 pytestmark = pytest.mark.blender
@@ -32,7 +31,7 @@ def _hold_against_blender(model: Path, out: Path, seed: int) -> None:
         expected, seconds = archive["positions"], archive["seconds"]
     # WHEN the same motion is written as a VMD, read, and brought onto the character
     character = read_character(model.suffix, model.read_bytes())
-    bones, morphs = motion_of(character, seed)
+    bones, morphs = made_motions.motion_of(character, seed)
     motion = read_motion(".vmd", vmd_bytes(bones, morphs))
     stage = Stage(motion, character)
     # THEN every vertex stands where Blender has it
