@@ -75,8 +75,8 @@ if [ "$(cat .venv/.locked 2>/dev/null)" != "$locked" ]; then
     # Built with the hatchling of the lock file: nothing is installed that the lock does not name.
     "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
     # uv leaves the packages as source, and where PYTHONDONTWRITEBYTECODE is set, each process would compile them anew: two
-    # thirds of a small `farm render`. Some packages carry files that are no Python of this version.
-    .venv/bin/python -m compileall -qq -j 0 .venv/lib || true
+    # thirds of a small `farm render`. Some packages carry files that are no Python of this version, and many their own tests.
+    .venv/bin/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
     printf '%s\n' "$locked" > .venv/.locked
 fi
 .venv/bin/python -m compileall -q api blender_worker farm
