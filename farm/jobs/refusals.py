@@ -5,7 +5,7 @@ import re
 import redis
 
 _SENTENCES = (
-    (r"MOVED |\bASK |CROSSSLOT|CLUSTERDOWN|cluster mode|same slot|non local key",
+    (r"MOVED |\bASK |CROSSSLOT|CLUSTERDOWN|cluster mode|same slot|slot not served|non local key",
      "is a cluster, and Facefarm runs on one server, with or without Sentinels. Use one with its cluster mode disabled"),
     (r"READONLY|UNBLOCKED|MASTERDOWN|previous master",
      "is a read-only replica and takes no writes. It takes them again when it is made the primary; else let FARM_REDIS_URL "

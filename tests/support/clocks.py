@@ -32,7 +32,7 @@ class Clock:
         folder.mkdir(parents=True, exist_ok=True)
         _sweep()
         sleep = folder / "sleep.so"
-        subprocess.run(["tcc", "-shared", "-o", sleep, "-"], input=_SLEEP, text=True, check=True)
+        subprocess.run(["tcc", "-shared", "-nostdlib", "-o", sleep, "-"], input=_SLEEP, text=True, check=True)
         self._file = folder / ".faketimerc"  # variables that name another one a process of the farm would not pass on
         self.environment = {
             "LD_PRELOAD": f"{sleep}:{_LIBRARY}",  # the first has the last word

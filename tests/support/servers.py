@@ -121,10 +121,13 @@ osd pool default size = 1
 osd pool default min size = 1
 osd pool default pg num = 4
 osd pool default pgp num = 4
+osd pool default pg autoscale mode = off
 mon allow pool size one = true
 mon warn on pool no redundancy = false
 mon max pg per osd = 1000
 osd crush chooseleaf type = 0
+osd crush update on start = false
+osd class update on start = false
 public addr = 127.0.0.1
 cluster addr = 127.0.0.1
 ms bind msgr2 = false
@@ -135,6 +138,7 @@ log file = {folder}/$name.log
 mon data = {folder}/mon
 mon data avail crit = 1
 osd data = {folder}/osd
+osd class dir = {classes}
 osd objectstore = memstore
 memstore device bytes = 2G
 osd max object name len = 256
@@ -174,7 +178,14 @@ def _radosgw_once(folder: Path, more: str) -> Iterator[S3Server]:
     mon_port, s3_port, tls_port = free_port(), free_port(), free_port()
     tls = f"ssl_endpoint=127.0.0.1:{tls_port} ssl_certificate={folder}/tls.pem ssl_private_key={folder}/tls.key"
     fsid = str(uuid.uuid4())
-    conf.write_text(_CEPH_CONF.format(fsid=fsid, folder=folder, mon_port=mon_port, s3_port=s3_port, tls=tls, more=more))
+    classes = next(
+        Path("/usr").glob("lib*/**/rados-classes")
+    )  # Debian 13's Ceph looks for them relative to where it is
+    conf.write_text(
+        _CEPH_CONF.format(
+            fsid=fsid, folder=folder, mon_port=mon_port, s3_port=s3_port, tls=tls, classes=classes, more=more
+        )
+    )
     log = folder / "commands.log"
     processes: list[subprocess.Popen[bytes]] = []
 
@@ -200,6 +211,8 @@ def _radosgw_once(folder: Path, more: str) -> Iterator[S3Server]:
         ceph = ["ceph", "-c", str(conf)]
         wait_until(lambda: says("quorum", *ceph, "--connect-timeout", "5", "mon", "stat"), "the monitor answering")
         run(*ceph, "osd", "new", osd)
+        # A disk that says itself where it stands may be refused ("wrong fsid"): it asks before it knows the cluster.
+        run(*ceph, "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=tests")
         run("ceph-osd", "-c", str(conf), "-i", "0", "--mkfs", "--osd-uuid", osd)
         processes.append(spawn(["ceph-osd", "-f", "-c", str(conf), "-i", "0"], log))
         # The gateway makes its pools at start, and waits for ever when no disk is up by then.
