@@ -1,4 +1,4 @@
-"""What servers of several versions say is understood alike. That each says so is seen in tests/farm/redis, of the one at hand."""
+"""What servers of several versions say is understood alike. tests/farm/redis has the one at hand say it."""
 
 import pytest
 import redis
