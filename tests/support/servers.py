@@ -155,7 +155,7 @@ rgw dynamic resharding = false
 def radosgw(folder: Path, more: str = "") -> Iterator[S3Server]:
     """Ceph's S3 gateway on a one-node cluster in memory; `more` are further lines of its configuration.
 
-    Now and then a disk of such a cluster refuses its monitor at the first start ("wrong fsid"); a new cluster is tried.
+    Where a cluster does not come up, as on a machine that is very busy, a new one is tried.
     """
     tries = 4
     for number in range(tries):
@@ -178,9 +178,8 @@ def _radosgw_once(folder: Path, more: str) -> Iterator[S3Server]:
     mon_port, s3_port, tls_port = free_port(), free_port(), free_port()
     tls = f"ssl_endpoint=127.0.0.1:{tls_port} ssl_certificate={folder}/tls.pem ssl_private_key={folder}/tls.key"
     fsid = str(uuid.uuid4())
-    classes = next(
-        Path("/usr").glob("lib*/**/rados-classes")
-    )  # Debian 13's Ceph looks for them relative to where it is
+    # Debian 13's Ceph looks for them relative to where it is.
+    classes = next(Path("/usr").glob("lib*/**/rados-classes"))
     conf.write_text(
         _CEPH_CONF.format(
             fsid=fsid, folder=folder, mon_port=mon_port, s3_port=s3_port, tls=tls, classes=classes, more=more
