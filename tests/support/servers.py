@@ -178,8 +178,7 @@ def _radosgw_once(folder: Path, more: str) -> Iterator[S3Server]:
     mon_port, s3_port, tls_port = free_port(), free_port(), free_port()
     tls = f"ssl_endpoint=127.0.0.1:{tls_port} ssl_certificate={folder}/tls.pem ssl_private_key={folder}/tls.key"
     fsid = str(uuid.uuid4())
-    # Debian 13's Ceph looks for them relative to where it is.
-    classes = next(Path("/usr").glob("lib*/**/rados-classes"))
+    classes = next(Path("/usr/lib").glob("*/rados-classes"))  # Debian 13's Ceph looks for them relative to where it is
     conf.write_text(
         _CEPH_CONF.format(
             fsid=fsid, folder=folder, mon_port=mon_port, s3_port=s3_port, tls=tls, classes=classes, more=more
